@@ -1,0 +1,37 @@
+# Everything a contributor runs. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.ready ## Make .venv with the locked dependencies and .venv/bin/astra-mirror
+
+.venv/.ready: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is missing or older than 3.11; name another with: make setup PYTHON=python3.12" >&2; exit 1; }
+	@echo "== .venv: installing the locked dependencies"
+	@$(PYTHON) -m venv --clear .venv || { echo "make: $(PYTHON) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: lock
+lock: ## Resolve the dependencies anew (writes both lock files)
+	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group dev pyproject.toml -o requirements-dev.lock
+
+LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+UPGRADE ?=
+
+.PHONY: lint
+lint: .venv/.ready ## Ruff, mypy --strict and the layers' contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports

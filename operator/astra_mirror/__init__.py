@@ -1,0 +1,1 @@
+"""Mirrors NetApp Astra Control backups into the status of Kubernetes objects."""

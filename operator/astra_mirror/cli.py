@@ -1,0 +1,4 @@
+"""The command line."""
+
+def main() -> None:
+    """Placeholder until the engine is wired."""
