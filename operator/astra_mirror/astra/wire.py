@@ -1,0 +1,215 @@
+"""The remote's JSON as it really comes: only `id` and `state` must be right, anything else is used or left out.
+
+Field names are those of the appBackup resource 1.2 in Astra Control's API reference; `stateDetails` came with 24.02.
+"""
+
+import math
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic.alias_generators import to_camel
+
+from astra_mirror.core.backup import Backup
+from astra_mirror.core.resource import (
+    MAX_DETAIL_LENGTH,
+    MAX_DETAILS,
+    MAX_LABELS,
+    MAX_REASON_LENGTH,
+    MAX_REASONS,
+    BackupInfo,
+    Detail,
+    Label,
+)
+from astra_mirror.core.text import cut, cut_list
+
+_MAX_STATE_LENGTH = 256
+_MAX_INFO_LENGTH = 1024
+_MAX_INT64 = 2**63 - 1
+_NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?", re.ASCII)
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _absent_when_wrong(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
+
+
+def _number(value: object) -> int | float | None:
+    """An integer, a float or a numeric string as a finite number; None for anything else."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        text = value.strip()
+        value = int(text) if text.lstrip("+-").isdigit() else float(text)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
+
+
+def _size(value: Any) -> int | None:  # noqa: ANN401 - any JSON value
+    number = _number(value)
+    return int(number) if number is not None and 0 <= number <= _MAX_INT64 else None
+
+
+def _percentage(value: Any) -> float | None:  # noqa: ANN401 - any JSON value
+    number = _number(value)
+    return number if number is not None and 0 <= number <= 100 else None
+
+
+def _time(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
+        return None
+    try:
+        # Python reads at most six digits of a fraction; the others are checked by the pattern.
+        datetime.fromisoformat(re.sub(r"\.\d+", "", value.upper()))
+    except ValueError:
+        return None
+    return value
+
+
+def _items(value: Any) -> list[Any] | None:  # noqa: ANN401 - any JSON value
+    return value if isinstance(value, list) else None
+
+
+def _calls(function: Any) -> WrapValidator:  # noqa: ANN401 - one of the functions above
+    return WrapValidator(lambda value, _handler: function(value))
+
+
+_Text = Annotated[str | None, WrapValidator(_absent_when_wrong)]
+_Time = Annotated[str | None, _calls(_time)]
+_Size = Annotated[int | None, _calls(_size)]
+_Percentage = Annotated[float | None, _calls(_percentage)]
+_Items = Annotated[list[Any] | None, _calls(_items)]
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, strict=True)
+
+
+class _Metadata(_Lenient):
+    labels: _Items = None
+    creation_timestamp: _Time = None
+    modification_timestamp: _Time = None
+    created_by: _Text = None
+    modified_by: _Text = None
+
+
+class BackupDocument(_Lenient):
+    """An appBackup resource."""
+
+    id: Annotated[str, Field(min_length=1)]
+    state: Annotated[str, Field(min_length=1, max_length=_MAX_STATE_LENGTH)]
+    name: _Text = None
+    version: _Text = None
+    bucket_id: _Text = Field(default=None, alias="bucketID")
+    snapshot_id: _Text = Field(default=None, alias="snapshotID")
+    schedule_id: _Text = Field(default=None, alias="scheduleID")
+    state_unready: _Items = None
+    state_details: _Items = None
+    hook_state: _Text = None
+    hook_state_details: _Items = None
+    backup_creation_timestamp: _Time = None
+    total_bytes: _Size = None
+    bytes_done: _Size = None
+    percent_done: _Percentage = None
+    metadata: Annotated[_Metadata | None, WrapValidator(_absent_when_wrong)] = None
+
+    def to_backup(self) -> Backup:
+        """The observation, with every bound of the contract applied."""
+        return Backup(
+            id=self.id,
+            state=self.state,
+            state_unready=_reasons(self.state_unready),
+            state_details=_details(self.state_details),
+            hook_state=_short(self.hook_state),
+            hook_state_details=_details(self.hook_state_details),
+            percent_done=self.percent_done,
+            bytes_done=self.bytes_done,
+            total_bytes=self.total_bytes,
+            info=self._info(),
+        )
+
+    def _info(self) -> BackupInfo | None:
+        metadata = self.metadata or _Metadata()
+        info = BackupInfo(
+            name=_short(self.name),
+            version=_short(self.version),
+            bucket_id=_short(self.bucket_id),
+            snapshot_id=_short(self.snapshot_id),
+            schedule_id=_short(self.schedule_id),
+            backup_creation_timestamp=self.backup_creation_timestamp,
+            creation_timestamp=metadata.creation_timestamp,
+            modification_timestamp=metadata.modification_timestamp,
+            created_by=_short(metadata.created_by),
+            modified_by=_short(metadata.modified_by),
+            labels=_labels(metadata.labels),
+        )
+        return info if info != BackupInfo() else None
+
+
+def _short(text: str | None) -> str | None:
+    return None if text is None else cut(text, _MAX_INFO_LENGTH)
+
+
+def _reasons(items: list[Any] | None) -> tuple[str, ...] | None:
+    if items is None:
+        return None
+    return cut_list((each for each in items if isinstance(each, str)), count=MAX_REASONS, limit=MAX_REASON_LENGTH)
+
+
+def _details(items: list[Any] | None) -> tuple[Detail, ...] | None:
+    if items is None:
+        return None
+    every = [_detail(each) for each in items if isinstance(each, dict)]
+    if len(every) <= MAX_DETAILS:
+        return tuple(every)
+    more = len(every) - MAX_DETAILS + 1
+    return (*every[: MAX_DETAILS - 1], Detail(title=f"… [{more} more]"))
+
+
+def _detail(item: dict[str, Any]) -> Detail:
+    texts = {
+        key: cut(value, MAX_DETAIL_LENGTH)
+        for key in ("type", "title", "detail")
+        if isinstance(value := item.get(key), str)
+    }
+    return Detail(**texts)
+
+
+def _labels(items: list[Any] | None) -> tuple[Label, ...] | None:
+    if items is None:
+        return None
+    every = [
+        Label(name=cut(name, _MAX_INFO_LENGTH), value=cut(value, _MAX_INFO_LENGTH))
+        for each in items
+        if isinstance(each, dict)
+        and isinstance(name := each.get("name"), str)
+        and isinstance(value := each.get("value"), str)
+    ]
+    return tuple(every[:MAX_LABELS])
+
+
+class InvalidParam(_Lenient):
+    """One entry of a problem's invalidParams."""
+
+    name: _Text = None
+    reason: _Text = None
+
+
+class Problem(_Lenient):
+    """A problem document (application/problem+json): type, title and detail say what is wrong, in words."""
+
+    type: Annotated[str, Field(min_length=1)]
+    title: Annotated[str, Field(min_length=1)]
+    detail: _Text = None
+    correlation_id: _Text = Field(default=None, alias="correlationID")
+    invalid_params: _Items = None
+
+    def words(self) -> str:
+        """Title, detail and the refused parameters as a person reads them."""
+        text = self.title if not self.detail else f"{self.title}: {self.detail}"
+        params = [InvalidParam.model_validate(each) for each in self.invalid_params or [] if isinstance(each, dict)]
+        named = "; ".join(f"{each.name}: {each.reason or 'refused'}" for each in params if each.name)
+        return f"{text} [{named}]" if named else text

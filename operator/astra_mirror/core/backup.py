@@ -1,0 +1,94 @@
+"""What one answer of the remote says about one backup, and what each state means.
+
+The states are those of Astra Control's appBackup resource 1.2 and `deleting`, which later releases send.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from astra_mirror.core.resource import BackupInfo, ConditionStatus, Detail
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup as observed: already bounded, every optional field None where the remote has none.
+
+    `percent_done` is 0 to 100 and may be fractional, sizes are bytes.
+    """
+
+    id: str
+    state: str
+    state_unready: tuple[str, ...] | None = None
+    state_details: tuple[Detail, ...] | None = None
+    hook_state: str | None = None
+    hook_state_details: tuple[Detail, ...] | None = None
+    percent_done: float | None = None
+    bytes_done: int | None = None
+    total_bytes: int | None = None
+    info: BackupInfo | None = None
+
+
+class Activity(StrEnum):
+    """What kstatus reads: is somebody still working on it, or does it need a person?"""
+
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    NONE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a state says about Ready, Succeeded and Finished; `text` is the sentence that Ready's message starts with."""
+
+    reason: str
+    ready: ConditionStatus
+    succeeded: ConditionStatus
+    finished: ConditionStatus
+    activity: Activity
+    text: str
+
+
+def _in_progress(text: str) -> Meaning:
+    return Meaning("BackupInProgress", "False", "Unknown", "False", Activity.RECONCILING, text)
+
+
+def _lost(reason: str, text: str) -> Meaning:
+    return Meaning(reason, "False", "False", "True", Activity.STALLED, text)
+
+
+_MEANINGS = {
+    "pending": _in_progress("The backup is waiting to start"),
+    "discovering": _in_progress("The backup is discovering the app's resources"),
+    "running": _in_progress("The backup is running"),
+    "completed": Meaning("BackupCompleted", "True", "True", "True", Activity.NONE, "The backup is complete"),
+    "failed": _lost("BackupFailed", "The backup failed"),
+    "removed": _lost("BackupRemoved", "The backup is not accessible at present"),
+    "deleting": _lost("BackupDeleting", "The backup is being deleted"),
+    "unknown": Meaning(
+        "BackupStateUnknown",
+        "Unknown",
+        "Unknown",
+        "False",
+        Activity.RECONCILING,
+        "Astra Control cannot tell the backup's state",
+    ),
+}
+NOT_FOUND = _lost("BackupNotFound", "Astra Control has no such backup")
+_SETTLED = frozenset({"completed", "failed", "removed"})
+
+
+def meaning_of(state: str) -> Meaning:
+    """What `state` means; one that nobody has documented is passed on and not judged."""
+    return _MEANINGS.get(state) or Meaning(
+        "BackupStateUnrecognized",
+        "Unknown",
+        "Unknown",
+        "False",
+        Activity.RECONCILING,
+        f"Astra Control reports a state that is not in its documentation, {state!r}",
+    )
+
+
+def is_settled(state: str) -> bool:
+    """Whether a backup in this state is expected to stay in it."""
+    return state in _SETTLED

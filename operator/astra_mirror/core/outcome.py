@@ -1,0 +1,67 @@
+"""How a poll can end. The engine turns every error of the remote side into one of these values, once."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from astra_mirror.core.backup import Backup
+
+
+class SyncReason(StrEnum):
+    """The reasons of the condition Synced, and the values of the label `result` in the metrics."""
+
+    OBSERVED = "Observed"
+    UNAUTHORIZED = "Unauthorized"
+    FORBIDDEN = "Forbidden"
+    INVALID_REQUEST = "InvalidRequest"
+    SERVER_ERROR = "ServerError"
+    RATE_LIMITED = "RateLimited"
+    UNREACHABLE = "Unreachable"
+    UNEXPECTED_RESPONSE = "UnexpectedResponse"
+    SECRET_NOT_FOUND = "SecretNotFound"
+    SECRET_INVALID = "SecretInvalid"
+    SECRET_FORBIDDEN = "SecretForbidden"
+    URL_NOT_ALLOWED = "URLNotAllowed"
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether waiting cannot help: somebody has to change a credential, a Secret, an ID or a rule."""
+        return self in _NEEDS_PERSON
+
+
+_NEEDS_PERSON = frozenset(
+    {
+        SyncReason.UNAUTHORIZED,
+        SyncReason.FORBIDDEN,
+        SyncReason.INVALID_REQUEST,
+        SyncReason.SECRET_NOT_FOUND,
+        SyncReason.SECRET_INVALID,
+        SyncReason.SECRET_FORBIDDEN,
+        SyncReason.URL_NOT_ALLOWED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The remote described the backup."""
+
+    backup: Backup
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The remote said, in a problem document, that the backup does not exist."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The mirror could not be refreshed. `retry_after` is seconds, where the remote asked for a pause."""
+
+    reason: SyncReason
+    message: str
+    retry_after: float | None = None
+
+
+Outcome = Observed | NotFound | Failed

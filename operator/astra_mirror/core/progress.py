@@ -1,0 +1,104 @@
+"""Progress, its rate and its end, computed so that a poll which learns nothing new changes nothing.
+
+The rate is taken over the last change of bytesDone, and the expected end is computed only then: neither moves by itself.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from astra_mirror.core.backup import Activity, Backup, meaning_of
+from astra_mirror.core.resource import Progress
+from astra_mirror.core.text import bytes_text
+
+_MAX_AHEAD = timedelta(days=3650)
+_MAX_RATE = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """When a poll first saw this many bytes; `at` is monotonic, in seconds."""
+
+    bytes_done: int
+    at: float
+
+
+def timestamp(moment: datetime) -> str:
+    """`moment` (UTC) as Kubernetes writes times: RFC 3339, whole seconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def next_sample(sample: Sample | None, bytes_done: int | None, at: float) -> Sample | None:
+    """The baseline for the next poll's rate: the old one while bytesDone stands still."""
+    if bytes_done is None:
+        return None
+    if sample is not None and sample.bytes_done == bytes_done:
+        return sample
+    return Sample(bytes_done, at)
+
+
+def progress_of(
+    backup: Backup, held: Progress | None, sample: Sample | None, *, at: float, now: datetime
+) -> Progress | None:
+    """The progress to show for `backup`.
+
+    Args:
+        backup: the new observation.
+        held: the progress in the status so far, of the same backup.
+        sample: the baseline that earlier polls left; None after a start.
+        at: when `backup` was observed, monotonic seconds, to be compared with `sample`.
+        now: the same moment, in UTC.
+    """
+    percent = _percent(backup)
+    rate, end = None, None
+    if meaning_of(backup.state).activity is Activity.RECONCILING:
+        rate, end = _rate_and_end(backup, held, sample, at=at, now=now)
+    progress = Progress(
+        percent_done=percent,
+        bytes_done=backup.bytes_done,
+        total_bytes=backup.total_bytes,
+        bytes_per_second=rate,
+        estimated_completion_time=end,
+        summary=_summary(percent, backup.bytes_done, backup.total_bytes),
+    )
+    return progress if progress.model_fields_set and progress != Progress() else None
+
+
+def _percent(backup: Backup) -> int | None:
+    if backup.percent_done is None:
+        return None
+    # 100 is a promise that only `completed` may make: people and scripts read it as the end.
+    return min(math.floor(backup.percent_done), 100 if backup.state == "completed" else 99)
+
+
+def _rate_and_end(
+    backup: Backup, held: Progress | None, sample: Sample | None, *, at: float, now: datetime
+) -> tuple[int | None, str | None]:
+    done = backup.bytes_done
+    before = sample.bytes_done if sample else held.bytes_done if held else None
+    if done is None or before is None or done < before:
+        return None, None
+    held_rate = held.bytes_per_second if held else None
+    if done == before and held is not None and held.total_bytes == backup.total_bytes:
+        return held_rate, held.estimated_completion_time
+    rate = held_rate
+    if sample is not None and done > before and at > sample.at:
+        rate = min(round((done - before) / (at - sample.at)), _MAX_RATE)
+    return rate, _end(done, backup.total_bytes, rate, now)
+
+
+def _end(done: int, total: int | None, rate: int | None, now: datetime) -> str | None:
+    if not rate or total is None or total < done:
+        return None
+    seconds = (total - done) / rate
+    return timestamp(now + timedelta(seconds=seconds)) if seconds < _MAX_AHEAD.total_seconds() else None
+
+
+def _summary(percent: int | None, done: int | None, total: int | None) -> str | None:
+    # A total below what is done already is one that the remote has not settled yet.
+    whole = bytes_text(total) if total and total >= (done or 0) else None
+    if percent is not None:
+        return f"{percent}% of {whole}" if whole else f"{percent}%"
+    if done is None:
+        return whole
+    return f"{bytes_text(done)} of {whole}" if whole else bytes_text(done)

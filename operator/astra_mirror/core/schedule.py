@@ -1,0 +1,52 @@
+"""When a ref is polled next, and when what was observed is too old to count.
+
+Every duration is in seconds. Draws are numbers from 0 to 1, passed in: one for an app and round, so that the refs of an
+app stay together and cost one request.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from astra_mirror.core.backup import is_settled
+from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus
+from astra_mirror.core.status import is_observed
+
+JITTER: Final = 0.1
+MAX_BACKOFF: Final = 15 * 60.0
+_STALE_INTERVALS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The administrator's intervals: --interval, --settled-interval, --stale-after."""
+
+    interval: float = 15.0
+    settled_interval: float = 900.0
+    stale_after: float = 900.0
+
+
+def interval_of(spec: AppBackupRefSpec, status: AppBackupRefStatus, pace: Pace) -> float:
+    """The interval in force, without jitter and backoff."""
+    active = spec.interval or pace.interval
+    # Without a state, an observed status is that of a backup which does not exist: a settled matter as well.
+    settled = is_settled(status.state) if status.state is not None else is_observed(status)
+    return max(pace.settled_interval, active) if settled else active
+
+
+def jittered(interval: float, draw: float) -> float:
+    """`interval` ±10%."""
+    return interval * (1 - JITTER + 2 * JITTER * draw)
+
+
+def backoff(interval: float, failures: int, draw: float) -> float:
+    """The delay after the `failures`-th failure in a row: exponential with full jitter, from the interval to 15 minutes.
+
+    Never shorter than the interval: an error is no reason to ask more often.
+    """
+    ceiling = max(interval, min(MAX_BACKOFF, interval * 2.0 ** min(failures, 20)))
+    return interval + (ceiling - interval) * draw
+
+
+def stale_after(interval: float, pace: Pace) -> float:
+    """How old the last success may be: --stale-after, but never less than three intervals."""
+    return max(pace.stale_after, _STALE_INTERVALS * interval)

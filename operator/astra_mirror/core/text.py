@@ -1,0 +1,34 @@
+"""Bounded text: what the remote sends ends up in etcd and on terminals, so each string has a limit, and a cut is said."""
+
+from collections.abc import Iterable
+
+_CUT = "… [cut]"
+
+
+def cut(text: str, limit: int) -> str:
+    """`text` with at most `limit` characters; a shortened one ends in a mark that says so."""
+    return text if len(text) <= limit else text[: limit - len(_CUT)] + _CUT
+
+
+def cut_list(texts: Iterable[str], *, count: int, limit: int) -> tuple[str, ...]:
+    """At most `count` strings of at most `limit` characters; when some are left out, the last entry says how many."""
+    every = [cut(text, limit) for text in texts]
+    if len(every) <= count:
+        return tuple(every)
+    return (*every[: count - 1], f"… [{len(every) - count + 1} more]")
+
+
+def sentence(text: str) -> str:
+    """`text` with a full stop, unless it ends in punctuation already."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?", "…", "]")) else f"{text}."
+
+
+def bytes_text(number: int) -> str:
+    """A size for people, in binary units with one decimal: `512 B`, `2.9 GiB`."""
+    size = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if size < 1024:
+            return f"{number} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} EiB"
