@@ -66,6 +66,8 @@ class AstraClient:
             async with asyncio.timeout(self._timeout):
                 response, body = await self._fetch(connection, path, MAX_DOCUMENT)
             code = str(response.status_code)
+            # Before anything is parsed or cut: half a token would be one too many as well.
+            body = connection.redact(body)
             outcome = _outcome(response, body, spec.backup_id)
         except AnswerError as error:
             outcome = Failed(error.reason, str(error))
@@ -76,7 +78,7 @@ class AstraClient:
         finally:
             REMOTE_REQUESTS.labels("backup", code).inc()
             REMOTE_REQUEST_SECONDS.labels("backup").observe(time.monotonic() - started)
-        return _redacted(outcome, connection)
+        return outcome
 
     async def _fetch(self, connection: Connection, path: str, limit: int) -> tuple[httpx.Response, bytes]:
         client = self._clients.client_for(connection.tls)
@@ -195,13 +197,3 @@ def _unreachable(connection: Connection, error: BaseException) -> Failed:
 
 def _name(error: BaseException) -> str:
     return str(error) or type(error).__name__
-
-
-def _redacted(outcome: Outcome, connection: Connection) -> Outcome:
-    match outcome:
-        case Failed(reason, message, retry_after):
-            return Failed(reason, connection.redact(message), retry_after)
-        case NotFound(message):
-            return NotFound(connection.redact(message))
-        case Observed():
-            return outcome

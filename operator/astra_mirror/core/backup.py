@@ -73,6 +73,7 @@ _MEANINGS = {
         "Astra Control cannot tell the backup's state",
     ),
 }
+DOCUMENTED_STATES = frozenset(_MEANINGS)
 NOT_FOUND = _lost("BackupNotFound", "Astra Control has no such backup")
 _SETTLED = frozenset({"completed", "failed", "removed"})
 

@@ -37,9 +37,9 @@ class Connection:
     token: str = field(repr=False)
     tls: TLS = field(default=TLS(), repr=False)
 
-    def redact(self, text: str) -> str:
-        """`text` without the token, should a server have echoed it."""
-        return text.replace(self.token, "[token]")
+    def redact(self, body: bytes) -> bytes:
+        """`body` without the token, should a server have echoed it."""
+        return body.replace(self.token.encode(), b"[token]")
 
 
 class _ToolkitHeaders(BaseModel):

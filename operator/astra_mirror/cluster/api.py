@@ -1,0 +1,71 @@
+"""One way to find the API server's address and credentials, for Kopf and for the client library alike."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import kopf
+import yaml
+from kubernetes.aio import client, config
+
+REQUEST_TIMEOUT: Final = 30.0
+"""Seconds for one call; the library waits for ever without it."""
+_SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class ClusterConfigError(Exception):
+    """No usable credentials for a cluster were found."""
+
+
+async def load_configuration() -> client.Configuration:
+    """The configuration, found the usual way: KUBECONFIG, ~/.kube/config, the pod's service account.
+
+    Raises:
+        ClusterConfigError: nothing usable is there; the message says what was tried.
+    """
+    configuration = client.Configuration()
+    try:
+        if (_SERVICE_ACCOUNT / "token").exists() and not _has_kubeconfig():
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(client_configuration=configuration)
+    except (config.ConfigException, OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise ClusterConfigError(
+            f"no usable cluster credentials: {error} (tried KUBECONFIG, ~/.kube/config and the pod's service account)"
+        ) from error
+    return configuration
+
+
+def _has_kubeconfig() -> bool:
+    return bool(os.environ.get("KUBECONFIG")) or Path("~/.kube/config").expanduser().exists()
+
+
+def pod_namespace() -> str | None:
+    """The namespace of the pod that this process runs in; None outside a cluster."""
+    path = _SERVICE_ACCOUNT / "namespace"
+    return path.read_text().strip() if path.exists() else None
+
+
+def kopf_credentials(configuration: client.Configuration) -> kopf.ConnectionInfo:
+    """The same credentials in Kopf's terms; asked for again whenever the API server refuses the last ones."""
+    header: str | None = configuration.get_api_key_with_prefix("BearerToken")
+    scheme, _, token = (header or "").partition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        username=configuration.username or None,
+        password=configuration.password or None,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        proxy_url=configuration.proxy,
+    )
+
+
+def why(error: BaseException) -> str:
+    """A failed call's reason in one line, for a log."""
+    if isinstance(error, client.ApiException):
+        return f"{error.status} {error.reason}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,62 @@
+"""The metrics, in one place, so that their names and labels can be compared with the contract.
+
+No label takes its values from tenants: the number of series does not grow with the number of refs.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from astra_mirror.core.backup import DOCUMENTED_STATES
+
+OBSERVATIONS: Final = Counter("astra_mirror_observations_total", "Polls that have ended, by reason of Synced", ["result"])
+REMOTE_REQUESTS: Final = Counter(
+    "astra_mirror_remote_requests_total", "Requests to Astra Control, by HTTP status code", ["endpoint", "code"]
+)
+REMOTE_REQUEST_SECONDS: Final = Histogram(
+    "astra_mirror_remote_request_seconds", "Duration of requests to Astra Control, in seconds", ["endpoint"]
+)
+STATUS_PATCHES: Final = Counter("astra_mirror_status_patches_total", "Writes to the API server", ["result"])
+POLL_LATENESS: Final = Histogram(
+    "astra_mirror_poll_lateness_seconds",
+    "How long after it was due a poll started, in seconds",
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+LEADER: Final = Gauge("astra_mirror_leader", "1 while this process polls: it holds the Lease, or needs none")
+
+
+class EngineCollector(Collector):
+    """What is counted when asked for, from the engine's own state."""
+
+    def __init__(self, states: Callable[[], Iterable[str | None]], open_breakers: Callable[[], int]) -> None:
+        self._states = states
+        self._open_breakers = open_breakers
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The number of refs by state, and of open breakers."""
+        refs = GaugeMetricFamily("astra_mirror_refs", "AppBackupRefs by the backup's state", labels=["state"])
+        for state, number in sorted(Tally(map(_label, self._states())).items()):
+            refs.add_metric([state], number)
+        yield refs
+        yield GaugeMetricFamily(
+            "astra_mirror_breakers_open", "Breakers that hold requests back", value=self._open_breakers()
+        )
+
+    def register(self) -> None:
+        """Make the metrics part of /metrics."""
+        REGISTRY.register(self)
+
+    def unregister(self) -> None:
+        """Undo `register`."""
+        REGISTRY.unregister(self)
+
+
+def _label(state: str | None) -> str:
+    if state is None:
+        return "none"
+    # The remote may send any string as a state, and a label must not.
+    return state if state in DOCUMENTED_STATES else "other"
