@@ -1,1 +1,6 @@
 """Mirrors NetApp Astra Control backups into the status of Kubernetes objects."""
+
+from importlib.metadata import version
+from typing import Final
+
+__version__: Final = version("astra-mirror")

@@ -1,4 +1,82 @@
-"""The command line."""
+"""The command line: `astra-mirror run`, and what a person reads when an option or the cluster is not right.
 
+The options are made from the fields of Settings, so that each is defined once. Only what was typed is passed on;
+the environment and the defaults are pydantic-settings' part.
+"""
+
+import asyncio
+import sys
+from typing import Any, Final
+
+import click
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from astra_mirror import __version__, app, logs
+from astra_mirror.cluster.api import ClusterConfigError
+from astra_mirror.settings import ENV_PREFIX, Settings
+
+_EXIT_RESTART: Final = 1
+_EXIT_BAD_OPTIONS: Final = 2
+
+
+def _option_name(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
+
+
+def _option(name: str, field: FieldInfo) -> click.Option:
+    kind = field.annotation
+    flags = f"{_option_name(name)}/--no-{name.replace('_', '-')}" if kind is bool else _option_name(name)
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    default = field.default
+    shown = ", ".join(default) if isinstance(default, list) else "no" if default is False else default
+    return click.Option(
+        [flags],
+        default=None,
+        help=f"{field.description}." + (f"  [default: {shown}]" if shown else ""),
+        metavar=str(extra.get("metavar")) or None,
+        multiple=isinstance(default, list),
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="astra-mirror")
 def main() -> None:
-    """Placeholder until the engine is wired."""
+    """Mirror NetApp Astra Control backups into the status of Kubernetes objects."""
+
+
+@main.command(params=[_option(name, field) for name, field in Settings.model_fields.items()])
+def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
+    """Run the operator until SIGTERM or SIGINT.
+
+    Each option is also an environment variable: ASTRA_MIRROR_ and the name in capitals, so that --stale-after is
+    ASTRA_MIRROR_STALE_AFTER. Lists are separated by commas there, and yes and no stand for flags. What is typed wins.
+
+    Durations are written as 15s, 1m30s or 24h. The cluster's credentials are found the usual way: KUBECONFIG,
+    ~/.kube/config, the pod's service account.
+
+    \b
+    Exit codes:
+      0  stopped by SIGTERM or SIGINT
+      1  something that a restart may mend, such as a lost Lease
+      2  bad options
+    """
+    given = {name: value for name, value in typed.items() if value is not None and value != ()}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        for each in error.errors(include_url=False):
+            _complain(given, each["loc"], each["msg"])
+        sys.exit(_EXIT_BAD_OPTIONS)
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        sys.exit(asyncio.run(app.run(settings)))
+    except (ClusterConfigError, app.NotUsableError, OSError) as error:
+        click.echo(f"astra-mirror: {error}", err=True)
+        sys.exit(_EXIT_RESTART)
+
+
+def _complain(given: dict[str, Any], where: tuple[int | str, ...], message: str) -> None:
+    name = str(where[0])
+    source = _option_name(name) if name in given else f"{ENV_PREFIX}{name.upper()}"
+    click.echo(f"astra-mirror: {source}: {message.removeprefix('Value error, ')}", err=True)

@@ -146,10 +146,18 @@ class Mirror:
         if ref := self._refs.get(uid):
             self._drop(ref)
 
-    def secret_changed(self, namespace: str, name: str) -> None:
-        """Poll the refs that use this Secret now."""
+    def uids(self) -> set[str]:
+        """The refs that are polled."""
+        return set(self._refs)
+
+    def secret_names(self) -> set[str]:
+        """The names of the Secrets in use."""
+        return {ref.spec.secret_ref.name for ref in self._refs.values()}
+
+    def secret_changed(self, namespace: str | None, name: str) -> None:
+        """Poll the refs that use this Secret now; None stands for all namespaces."""
         for ref in self._refs.values():
-            if ref.namespace == namespace and ref.spec.secret_ref.name == name:
+            if namespace in {None, ref.namespace} and ref.spec.secret_ref.name == name:
                 self._poll_soon(ref)
         used = {self._secrets.connection(ref.namespace, ref.spec.secret_ref.name) for ref in self._refs.values()}
         for connection in [each for each, lane in self._lanes.items() if each not in used and lane.idle]:
@@ -230,7 +238,7 @@ class Mirror:
         ref.reading = False
         if self._refs.get(ref.uid) is not ref:
             return
-        if ref.target != poll.target:
+        if ref.target != poll.target or ref.spec.suspend:
             self._poll_soon(ref)
             return
         if held_until is None:

@@ -1,0 +1,214 @@
+"""The composition root: the only place where the parts are made, wired, started and stopped."""
+
+import asyncio
+import logging
+import random
+import signal
+import socket
+import time
+import uuid
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Final
+
+import aiohttp
+import kopf
+from kubernetes.aio import client
+
+from astra_mirror.astra.client import AstraClient
+from astra_mirror.astra.transport import Clients
+from astra_mirror.cluster.api import REQUEST_TIMEOUT, kopf_credentials, load_configuration, pod_namespace, why
+from astra_mirror.cluster.lease import Elector, LeaseLostError
+from astra_mirror.cluster.secrets import SecretStore
+from astra_mirror.cluster.statuses import Statuses
+from astra_mirror.core.resource import GROUP, PLURAL, VERSION
+from astra_mirror.core.shard import Shard
+from astra_mirror.handlers import kopf_settings, registry_for
+from astra_mirror.metrics import LEADER, EngineCollector
+from astra_mirror.mirror import Clocks, Mirror
+from astra_mirror.server import Health, HTTPServer
+from astra_mirror.settings import Settings
+
+_RECONCILE_SECONDS: Final = 300.0
+_DEFAULT_LEASE_NAMESPACE: Final = "astra-mirror-system"
+
+logger = logging.getLogger(__name__)
+
+
+class NotUsableError(Exception):
+    """The operator cannot work with this cluster; the message says why and what to do."""
+
+
+async def run(settings: Settings) -> int:
+    """Run the operator until a signal or a failure.
+
+    Returns:
+        The exit code: 0 after SIGTERM or SIGINT, 1 for what a restart may mend.
+
+    Raises:
+        ClusterConfigError: no usable credentials.
+        NotUsableError: the CRD is missing or may not be read.
+        OSError: the HTTP address is not to be had.
+    """
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    configuration = await load_configuration()
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(client.ApiClient(configuration))
+        await _check_cluster(api, settings)
+        operator = _Operator(settings, api)
+        stack.push_async_callback(operator.close)
+        await stack.enter_async_context(operator.server())
+        return await operator.run(stop)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _check_cluster(api: client.ApiClient, settings: Settings) -> None:
+    objects, options = client.CustomObjectsApi(api), {"limit": 1, "_request_timeout": REQUEST_TIMEOUT}
+    try:
+        for namespace in settings.namespace:
+            await objects.list_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, **options)
+        if not settings.namespace:
+            await objects.list_cluster_custom_object(GROUP, VERSION, PLURAL, **options)
+    except client.ApiException as error:
+        advice = {
+            401: "the API server refuses the credentials",
+            403: "the credentials may not list AppBackupRefs: apply the role in manifests/default",
+            404: "the cluster does not know AppBackupRefs: apply crds/appbackupref.yaml",
+        }.get(error.status, why(error))
+        raise NotUsableError(advice) from error
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise NotUsableError(f"the API server {api.configuration.host} cannot be reached: {why(error)}") from error
+
+
+class _Operator:
+    """The parts, and the order in which they start and stop."""
+
+    def __init__(self, settings: Settings, api: client.ApiClient) -> None:
+        self._settings = settings
+        self._health = Health()
+        self._clients = Clients(settings.allowed)
+        self._secrets = SecretStore(
+            api, namespaces=settings.namespace, allowed=settings.allowed, changed=self._secret_changed
+        )
+        self._statuses = Statuses(api)
+        shard = Shard.parse(settings.shard)
+        self._mirror = Mirror(
+            remote=AstraClient(self._clients, settings.request_timeout),
+            secrets=self._secrets,
+            api=self._statuses,
+            clocks=Clocks(time.monotonic, lambda: datetime.now(UTC), random.random),
+            pace=settings.pace,
+            shard=shard,
+        )
+        self._collector = EngineCollector(self._mirror.states, self._mirror.open_breakers)
+        self._collector.register()
+        self._elector = (
+            Elector(
+                api,
+                namespace=settings.lease_namespace or pod_namespace() or _DEFAULT_LEASE_NAMESPACE,
+                name="astra-mirror" if shard.count == 1 else f"astra-mirror-{shard.index}-of-{shard.count}",
+                identity=f"{socket.gethostname()}_{uuid.uuid4()}",
+            )
+            if settings.leader_elect
+            else None
+        )
+
+    def server(self) -> HTTPServer:
+        """The server of the probes and metrics."""
+        host, _, port = self._settings.http_address.rpartition(":")
+        return HTTPServer(
+            host.strip("[]"), int(port), self._health, lambda address: logger.info("Serving HTTP on %s", address)
+        )
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Run the parts until `stop`, or until one of them ends by itself."""
+        loop = asyncio.get_running_loop()
+        stopped = loop.create_task(stop.wait(), name="signal")
+        parts = {
+            loop.create_task(self._work(), name="engine"),
+            loop.create_task(self._forget_deleted(), name="reconciliation of deletions"),
+            # Last: on its end Kopf cancels every task that was not there when it began.
+            loop.create_task(self._watch(stop), name="watch"),
+        }
+        try:
+            done, _ = await asyncio.wait({stopped, *parts}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for part in (stopped, *parts):
+                part.cancel()
+            results = await asyncio.gather(*parts, return_exceptions=True)
+        failures = [each for each in results if isinstance(each, Exception)]
+        for failure in failures:
+            known = isinstance(failure, LeaseLostError)
+            logger.error("Ending: %s", failure, exc_info=None if known else failure)
+        if stop.is_set():
+            logger.info("Stopped by a signal")
+            return 0
+        if not failures:
+            logger.error("Ending: the %s has ended by itself", next(iter(done - {stopped})).get_name())
+        return 1
+
+    async def close(self) -> None:
+        """Give back what is held."""
+        if self._elector is not None:
+            await self._elector.release()
+        self._collector.unregister()
+        await self._secrets.close()
+        await self._clients.close()
+
+    async def _work(self) -> None:
+        if self._elector is None:
+            LEADER.set(1)
+            await self._mirror.run()
+            return
+        await self._elector.acquire()
+        LEADER.set(1)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._mirror.run())
+            tasks.create_task(self._elector.keep())
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        ready = asyncio.Event()
+        namespaces = self._settings.namespace
+        registry = registry_for(self._mirror, _login)
+
+        @kopf.on.startup(registry=registry)
+        async def started(**_: object) -> None:
+            # Kopf has put its own handlers in place of ours; the order in which things stop is ours to say.
+            _stop_on_signals(stop)
+            self._health.ready.set()
+
+        await kopf.operator(
+            registry=registry,
+            settings=kopf_settings(),
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            ready_flag=ready,
+        )
+
+    async def _forget_deleted(self) -> None:
+        """Now and then compare with a list: what is deleted while the watch is interrupted, Kopf never reports."""
+        while True:
+            await asyncio.sleep(_RECONCILE_SECONDS)
+            self._secrets.retain(self._mirror.secret_names())
+            before, found = self._mirror.uids(), set[str]()
+            try:
+                for namespace in self._settings.namespace or (None,):
+                    found.update([uid async for uid in self._statuses.uids(namespace)])
+            except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError) as error:
+                logger.warning("AppBackupRefs could not be listed: %s", why(error))
+                continue
+            for uid in before - found:
+                self._mirror.forget(uid)
+
+    def _secret_changed(self, namespace: str | None, name: str) -> None:
+        self._mirror.secret_changed(namespace, name)
+
+
+async def _login() -> kopf.ConnectionInfo:
+    return kopf_credentials(await load_configuration())

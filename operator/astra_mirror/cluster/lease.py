@@ -1,0 +1,137 @@
+"""Leader election by a Lease, so that of several operators one works, and a reader sees that it lives.
+
+The client library's elector has no time-outs, ends on the first network error and does not release. Writes are fenced
+by the Lease's resourceVersion, so two candidates cannot both succeed.
+"""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+import aiohttp
+from kubernetes.aio import client
+
+from astra_mirror.cluster.api import why
+from astra_mirror.core.lease import DURATION, RETRY, Record, Sighting, is_deposed, may_take, sight
+
+_CALL_TIMEOUT: Final = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class LeaseLostError(Exception):
+    """Another process may hold the Lease now; this one must stop."""
+
+
+class Elector:
+    """One candidate for one Lease."""
+
+    def __init__(self, api: client.ApiClient, *, namespace: str, name: str, identity: str) -> None:
+        self._leases = client.CoordinationV1Api(api)
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._sighting: Sighting | None = None
+        self._transitions = 0
+        self._holds = False
+
+    async def acquire(self) -> None:
+        """Wait until the Lease is ours."""
+        logger.info("Waiting for the Lease %s/%s as %s", self._namespace, self._name, self._identity)
+        while not await self._try_to_hold():
+            await asyncio.sleep(RETRY)
+        self._holds = True
+        logger.info("Holding the Lease %s/%s", self._namespace, self._name)
+
+    async def keep(self) -> None:
+        """Renew the Lease for ever.
+
+        Raises:
+            LeaseLostError: it was not renewed in time.
+        """
+        renewed_at = time.monotonic()
+        while True:
+            await asyncio.sleep(RETRY)
+            begun = time.monotonic()
+            if await self._try_to_hold():
+                renewed_at = begun
+            elif is_deposed(renewed_at, time.monotonic()) or self._taken():
+                self._holds = False
+                raise LeaseLostError(f"the Lease {self._namespace}/{self._name} was lost")
+
+    async def release(self) -> None:
+        """Let another candidate take the Lease at once; does nothing unless it is held."""
+        if self._holds and self._sighting is not None:
+            self._holds = False
+            try:
+                await self._replace("", self._sighting.record.version, duration=1)
+            except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError) as error:
+                logger.warning("The Lease could not be released, it will expire: %s", why(error))
+
+    def _taken(self) -> bool:
+        return self._sighting is not None and self._sighting.record.holder not in {"", self._identity}
+
+    async def _try_to_hold(self) -> bool:
+        try:
+            record = await self._read()
+            if record is None:
+                await self._create()
+                return True
+            now = time.monotonic()
+            self._sighting = sight(record, self._sighting, now)
+            if not may_take(self._sighting, self._identity, now):
+                return False
+            if record.holder != self._identity:
+                self._transitions += 1
+            await self._replace(self._identity, record.version, duration=round(DURATION))
+        except client.ApiException as error:
+            if error.status != 409:
+                logger.warning("The Lease %s/%s: %s", self._namespace, self._name, why(error))
+            return False
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            logger.warning("The Lease %s/%s: %s", self._namespace, self._name, why(error))
+            return False
+        return True
+
+    async def _read(self) -> Record | None:
+        try:
+            lease = await self._leases.read_namespaced_lease(
+                self._name, self._namespace, _request_timeout=_CALL_TIMEOUT
+            )
+        except client.ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+        self._transitions = lease.spec.lease_transitions or 0
+        return Record(lease.spec.holder_identity or "", lease.metadata.resource_version)
+
+    async def _create(self) -> None:
+        lease = await self._leases.create_namespaced_lease(
+            self._namespace, self._lease(self._identity, None, round(DURATION)), _request_timeout=_CALL_TIMEOUT
+        )
+        self._saw(lease)
+
+    async def _replace(self, holder: str, version: str, *, duration: int) -> None:
+        lease = await self._leases.replace_namespaced_lease(
+            self._name, self._namespace, self._lease(holder, version, duration), _request_timeout=_CALL_TIMEOUT
+        )
+        self._saw(lease)
+
+    def _saw(self, lease: client.V1Lease) -> None:
+        record = Record(lease.spec.holder_identity or "", lease.metadata.resource_version)
+        self._sighting = Sighting(record, time.monotonic())
+
+    def _lease(self, holder: str, version: str | None, duration: int) -> client.V1Lease:
+        now = datetime.now(UTC)
+        return client.V1Lease(
+            metadata=client.V1ObjectMeta(name=self._name, namespace=self._namespace, resource_version=version),
+            spec=client.V1LeaseSpec(
+                holder_identity=holder,
+                lease_duration_seconds=duration,
+                acquire_time=now if not self._holds else None,
+                renew_time=now,
+                lease_transitions=self._transitions,
+            ),
+        )

@@ -1,0 +1,110 @@
+"""The options: one definition for the command line, the ASTRA_MIRROR_* environment variables, the help and the checks."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from astra_mirror.core.duration import Seconds
+from astra_mirror.core.schedule import Pace
+from astra_mirror.core.shard import Shard
+from astra_mirror.core.urls import AllowedURL
+
+ENV_PREFIX: Final = "ASTRA_MIRROR_"
+
+
+def _list(value: object) -> object:
+    """One string, a list of them, and commas within each: the three ways in which lists arrive."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, list | tuple):
+        return [part.strip() for each in value for part in str(each).split(",") if part.strip()]
+    return value
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("must be longer than nothing")
+    return seconds
+
+
+def _at_least_a_second(seconds: float) -> float:
+    if seconds < 1:
+        raise ValueError("must be at least 1s")
+    return seconds
+
+
+def _allowed_urls(texts: list[str]) -> list[str]:
+    for text in texts:
+        AllowedURL.parse(text)
+    return texts
+
+
+def _shard(text: str) -> str:
+    Shard.parse(text)
+    return text
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not HOST:PORT, such as 0.0.0.0:8080")
+    return text
+
+
+_Interval = Annotated[Seconds, AfterValidator(_at_least_a_second)]
+_Names = Annotated[list[str], BeforeValidator(_list), NoDecode]
+
+
+def _option(default: Any, description: str, metavar: str = "") -> Any:  # noqa: ANN401 - as pydantic's Field
+    """A field, with the word that stands for its value in the help."""
+    return Field(default=default, description=description, json_schema_extra={"metavar": metavar}, validate_default=True)
+
+
+class Settings(BaseSettings):
+    """The options of `astra-mirror run`. Durations are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True)
+
+    namespace: _Names = _option([], "Namespace to look after; may be repeated; all of them when left out", "NAME")
+    interval: _Interval = _option("15s", "Time between polls of a backup that is not settled", "DURATION")
+    settled_interval: _Interval = _option(
+        "15m", "Time between polls of a backup that has completed, failed or is gone", "DURATION"
+    )
+    stale_after: _Interval = _option(
+        "15m", "Age at which an observation no longer counts; never less than three intervals", "DURATION"
+    )
+    allowed_url: Annotated[_Names, AfterValidator(_allowed_urls)] = _option(
+        ["https://*.netapp.io"],
+        "Address that Secrets may name, scheme://host[:port]; the host may start with *.; may be repeated",
+        "URL",
+    )
+    http_address: Annotated[str, AfterValidator(_address)] = _option(
+        "0.0.0.0:8080",  # noqa: S104 - the kubelet and Prometheus come from outside the pod
+        "Where /healthz, /readyz and /metrics are served",
+        "HOST:PORT",
+    )
+    leader_elect: bool = _option(False, "Work only while holding a Lease")
+    lease_namespace: str | None = _option(
+        None, "Namespace of the Lease; the pod's own when left out, else astra-mirror-system", "NAME"
+    )
+    shard: Annotated[str, AfterValidator(_shard)] = _option(
+        "0/1", "Look after the I-th of N parts of the apps, I from 0 to N-1", "I/N"
+    )
+    request_timeout: Annotated[Seconds, AfterValidator(_positive)] = _option(
+        "10s", "Time that one request to Astra Control may take in all", "DURATION"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _option(
+        "info", "Least level that is logged", "debug|info|warning|error"
+    )
+    log_format: Literal["text", "json"] = _option("text", "Format of the log", "text|json")
+
+    @property
+    def pace(self) -> Pace:
+        """The intervals, for the engine."""
+        return Pace(self.interval, self.settled_interval, self.stale_after)
+
+    @property
+    def allowed(self) -> tuple[AllowedURL, ...]:
+        """The allowed URLs, parsed."""
+        return tuple(map(AllowedURL.parse, self.allowed_url))
