@@ -173,23 +173,18 @@ class _Operator:
             tasks.create_task(self._elector.keep())
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        ready = asyncio.Event()
         namespaces = self._settings.namespace
-        registry = registry_for(self._mirror, _login)
-
-        @kopf.on.startup(registry=registry)
-        async def started(**_: object) -> None:
-            # Kopf has put its own handlers in place of ours; the order in which things stop is ours to say.
-            _stop_on_signals(stop)
-            self._health.ready.set()
-
-        await kopf.operator(
-            registry=registry,
+        ours = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
+            registry=registry_for(self._mirror, _login),
             settings=kopf_settings(),
             clusterwide=not namespaces,
             namespaces=namespaces,
-            ready_flag=ready,
+            ready_flag=self._health.ready,
         )
+        # Kopf has put its own handlers in place of ours; the order in which things stop is ours to say.
+        _stop_on_signals(stop)
+        await kopf.run_tasks(tasks, ignored=ours)
 
     async def _forget_deleted(self) -> None:
         """Now and then compare with a list: what is deleted while the watch is interrupted, Kopf never reports."""
@@ -211,4 +206,4 @@ class _Operator:
 
 
 async def _login() -> kopf.ConnectionInfo:
-    return kopf_credentials(await load_configuration())
+    return await kopf_credentials(await load_configuration())

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from pydantic import ValidationError
 
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
+from astra_mirror.core.outcome import Failed, Observed, Outcome, SyncReason
 from astra_mirror.core.progress import next_sample
 from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.schedule import Pace, backoff, interval_of, jittered, stale_after
@@ -242,7 +242,7 @@ class Mirror:
             self._poll_soon(ref)
             return
         if held_until is None:
-            OBSERVATIONS.labels(_result(outcome)).inc()
+            OBSERVATIONS.labels(outcome.reason if isinstance(outcome, Failed) else SyncReason.OBSERVED).inc()
         failed = isinstance(outcome, Failed)
         if not failed:
             ref.fresh_at = now
@@ -295,13 +295,3 @@ class Mirror:
                 handled=handled,
             ),
         )
-
-
-def _result(outcome: Outcome) -> str:
-    match outcome:
-        case Failed(reason):
-            return str(reason)
-        case NotFound():
-            return "BackupNotFound"
-        case Observed():
-            return str(SyncReason.OBSERVED)

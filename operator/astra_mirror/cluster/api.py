@@ -46,9 +46,9 @@ def pod_namespace() -> str | None:
     return path.read_text().strip() if path.exists() else None
 
 
-def kopf_credentials(configuration: client.Configuration) -> kopf.ConnectionInfo:
+async def kopf_credentials(configuration: client.Configuration) -> kopf.ConnectionInfo:
     """The same credentials in Kopf's terms; asked for again whenever the API server refuses the last ones."""
-    header: str | None = configuration.get_api_key_with_prefix("BearerToken")
+    header: str | None = await configuration.get_api_key_with_prefix("BearerToken")
     scheme, _, token = (header or "").partition(" ")
     return kopf.ConnectionInfo(
         server=configuration.host,

@@ -1,0 +1,88 @@
+"""The simulator as a context manager: a real HTTP(S) server on loopback, in a thread of its own."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+import trustme
+import uvicorn
+
+from dev.simulator.store import DEFAULT_ACCOUNT, DEFAULT_APP, Store
+from dev.simulator.web import application
+
+_START_SECONDS: Final = 10.0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+class Simulator(Store):
+    """A running simulator; its state is what Store offers.
+
+    `url` is its address, `ca_pem` its authority when it speaks TLS, `token` one that may read everything, `account` and
+    `app` the ones that are meant when none is named.
+    """
+
+    account: Final = DEFAULT_ACCOUNT
+    app: Final = DEFAULT_APP
+
+    def __init__(self, *, port: int = 0, tls: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
+        self.token = self.add_token()
+        self.ca_pem: str | None = None
+        # With the protocol named, asyncio turns Nagle's algorithm off; without, each answer would take 40 ms.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
+        config = uvicorn.Config(application(self), log_level="critical", access_log=False, lifespan="off")
+        if tls:
+            authority = trustme.CA()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+            self.ca_pem = authority.cert_pem.bytes().decode()
+            config.load()
+            config.ssl = context
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._server = _Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="simulator", daemon=True)
+
+    @classmethod
+    def start(cls, *, port: int = 0, tls: bool = False, clock: Callable[[], float] = time.monotonic) -> Self:
+        """Start one, on any free port by default.
+
+        Raises:
+            OSError: the port is taken.
+            TimeoutError: the server did not come up.
+        """
+        self = cls(port=port, tls=tls, clock=clock)
+        self._thread.start()
+        if not self._server.ready.wait(_START_SECONDS):
+            raise TimeoutError("the simulator did not start")
+        return self
+
+    def stop(self) -> None:
+        """End it, also while requests hang."""
+        self.clear_faults()
+        self._server.should_exit = True
+        self._server.force_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.stop()
