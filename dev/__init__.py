@@ -1,0 +1,1 @@
+"""What newcomers, tests and benchmarks run: a control plane, a simulated Astra Control, the demo."""

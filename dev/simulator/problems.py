@@ -19,12 +19,8 @@ def problem(number: int, status: int, title: str, detail: str, **more: Any) -> d
     }
 
 
-NOT_FOUND: Final = problem(
-    2, 404, "Collection not found", "The collection specified in the request URI wasn't found."
-)
-MISSING_TOKEN: Final = problem(
-    3, 401, "Missing bearer token", "The request is missing the required bearer token."
-)
+NOT_FOUND: Final = problem(2, 404, "Collection not found", "The collection specified in the request URI wasn't found.")
+MISSING_TOKEN: Final = problem(3, 401, "Missing bearer token", "The request is missing the required bearer token.")
 INVALID_TOKEN: Final = problem(4, 401, "Invalid bearer token", "The bearer token isn't valid.")
 FORBIDDEN: Final = problem(11, 403, "Operation not permitted", "The requested operation isn't permitted.")
 BAD_ACCOUNT: Final = problem(33, 400, "Invalid account ID", "The account ID isn't a UUID.")

@@ -161,7 +161,9 @@ class Store:
         self._faults: list[Fault] = []
         self.requests = RequestLog()
 
-    def add_token(self, token: str | None = None, *, accounts: list[str] | None = None, no_apps: list[str] | None = None) -> str:
+    def add_token(
+        self, token: str | None = None, *, accounts: list[str] | None = None, no_apps: list[str] | None = None
+    ) -> str:
         """Let a token (a new one by default) in, for some accounts or all, and not for `no_apps`."""
         token = token or secrets.token_urlsafe(24)
         with self.lock:

@@ -118,7 +118,7 @@ class _API:
         for name in request.query_params:
             return _problem(problems.invalid_parameter(name))
         key = (part.lower() for part in (request.path_params[name] for name in ("account", "app", "backup")))
-        backup = self._store.backups.get(tuple(key))  # type: ignore[arg-type]
+        backup = self._store.backups.get(tuple(key))
         if backup is not None and backup.raw is not None:
             return _json(backup.raw)
         document = backup.document() if backup else None

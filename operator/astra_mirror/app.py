@@ -9,7 +9,7 @@ import time
 import uuid
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import kopf
@@ -69,7 +69,8 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 async def _check_cluster(api: client.ApiClient, settings: Settings) -> None:
-    objects, options = client.CustomObjectsApi(api), {"limit": 1, "_request_timeout": REQUEST_TIMEOUT}
+    objects = client.CustomObjectsApi(api)
+    options: dict[str, Any] = {"limit": 1, "_request_timeout": REQUEST_TIMEOUT}
     try:
         for namespace in settings.namespace:
             await objects.list_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, **options)

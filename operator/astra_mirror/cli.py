@@ -47,7 +47,7 @@ def main() -> None:
 
 @main.command(params=[_option(name, field) for name, field in Settings.model_fields.items()])
 def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
-    """Run the operator until SIGTERM or SIGINT.
+    r"""Run the operator until SIGTERM or SIGINT.
 
     Each option is also an environment variable: ASTRA_MIRROR_ and the name in capitals, so that --stale-after is
     ASTRA_MIRROR_STALE_AFTER. Lists are separated by commas there, and yes and no stand for flags. What is typed wins.

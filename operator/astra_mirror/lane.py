@@ -42,7 +42,7 @@ class Lane:
         self.gate = Gate()
         self._clock = clock
         self._waiting: deque[Read] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Outcome]] = set()
 
     @property
     def idle(self) -> bool:

@@ -13,7 +13,9 @@ from prometheus_client.registry import Collector
 
 from astra_mirror.core.backup import DOCUMENTED_STATES
 
-OBSERVATIONS: Final = Counter("astra_mirror_observations_total", "Polls that have ended, by reason of Synced", ["result"])
+OBSERVATIONS: Final = Counter(
+    "astra_mirror_observations_total", "Polls that have ended, by reason of Synced", ["result"]
+)
 REMOTE_REQUESTS: Final = Counter(
     "astra_mirror_remote_requests_total", "Requests to Astra Control, by HTTP status code", ["endpoint", "code"]
 )

@@ -113,8 +113,8 @@ class Mirror:
                     self._poll(ref, now)
                 else:
                     self._settle(ref, now)
-            due = self._timers.next_due()
-            sleep = MAX_SLEEP if due is None else min(max(due - self._clocks.monotonic(), 0.0), MAX_SLEEP)
+            next_due = self._timers.next_due()
+            sleep = MAX_SLEEP if next_due is None else min(max(next_due - self._clocks.monotonic(), 0.0), MAX_SLEEP)
             try:
                 async with asyncio.timeout(sleep):
                     await self._wake.wait()
@@ -128,7 +128,7 @@ class Mirror:
         metadata = body["metadata"]
         ref = self._refs.get(metadata["uid"])
         if ref is not None and not is_newer(metadata["resourceVersion"], ref.version):
-            return
+            return None
         try:
             spec = AppBackupRefSpec.model_validate(body["spec"])
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The options: one definition for the command line, the ASTRA_MIRROR_* environment variables, the help and the checks."""
+"""The options: one definition for the command line, the environment variables, the help and the checks."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -58,7 +58,9 @@ _Names = Annotated[list[str], BeforeValidator(_list), NoDecode]
 
 def _option(default: Any, description: str, metavar: str = "") -> Any:  # noqa: ANN401 - as pydantic's Field
     """A field, with the word that stands for its value in the help."""
-    return Field(default=default, description=description, json_schema_extra={"metavar": metavar}, validate_default=True)
+    return Field(
+        default=default, description=description, json_schema_extra={"metavar": metavar}, validate_default=True
+    )
 
 
 class Settings(BaseSettings):
@@ -80,7 +82,7 @@ class Settings(BaseSettings):
         "URL",
     )
     http_address: Annotated[str, AfterValidator(_address)] = _option(
-        "0.0.0.0:8080",  # noqa: S104 - the kubelet and Prometheus come from outside the pod
+        "0.0.0.0:8080",
         "Where /healthz, /readyz and /metrics are served",
         "HOST:PORT",
     )

@@ -15,9 +15,7 @@ from aiohttp.resolver import ThreadedResolver
 from astra_mirror.core.urls import AllowedURL
 
 # Metadata services outside the link-local ranges: EC2 over IPv6, Alibaba Cloud, Azure, Oracle Cloud.
-_METADATA: Final = frozenset(
-    map(ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"))
-)
+_METADATA: Final = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")))
 _NAT64: Final = "64:ff9b::"
 
 

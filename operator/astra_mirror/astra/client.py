@@ -93,7 +93,8 @@ async def _bounded_body(response: httpx.Response, limit: int) -> bytes:
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"identity", "gzip"}:
         raise AnswerError(
-            SyncReason.UNEXPECTED_RESPONSE, f"The answer is compressed with {cut(encoding, 32)!r}, which nobody asked for."
+            SyncReason.UNEXPECTED_RESPONSE,
+            f"The answer is compressed with {cut(encoding, 32)!r}, which nobody asked for.",
         )
     chunks = response.aiter_raw() if encoding == "identity" else _inflated(response.aiter_raw(), limit)
     body = bytearray()

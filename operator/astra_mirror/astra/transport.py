@@ -1,4 +1,4 @@
-"""HTTP clients for the remote side, one for each way of judging certificates, shared by all connections that judge alike.
+"""HTTP clients for the remote side: one for each way of judging certificates, shared by all connections that do so.
 
 A client for each connection would cost a TLS context of several hundred kilobytes for each tenant. Tenants share
 neither cookies nor headers: the jar is a dummy, and the token travels with the single request.

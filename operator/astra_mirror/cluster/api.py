@@ -26,9 +26,9 @@ async def load_configuration() -> client.Configuration:
     configuration = client.Configuration()
     try:
         if (_SERVICE_ACCOUNT / "token").exists() and not _has_kubeconfig():
-            config.load_incluster_config(client_configuration=configuration)
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
-            await config.load_kube_config(client_configuration=configuration)
+            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         raise ClusterConfigError(
             f"no usable cluster credentials: {error} (tried KUBECONFIG, ~/.kube/config and the pod's service account)"

@@ -40,7 +40,7 @@ class Elector:
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
         logger.info("Waiting for the Lease %s/%s as %s", self._namespace, self._name, self._identity)
-        while not await self._try_to_hold():
+        while not await self._try_to_hold():  # noqa: ASYNC110 - a Lease is on another machine, and tells nobody
             await asyncio.sleep(RETRY)
         self._holds = True
         logger.info("Holding the Lease %s/%s", self._namespace, self._name)
@@ -104,8 +104,8 @@ class Elector:
             if error.status == 404:
                 return None
             raise
-        self._transitions = lease.spec.lease_transitions or 0
-        return Record(lease.spec.holder_identity or "", lease.metadata.resource_version)
+        self._transitions = (lease.spec and lease.spec.lease_transitions) or 0
+        return _record(lease)
 
     async def _create(self) -> None:
         lease = await self._leases.create_namespaced_lease(
@@ -120,8 +120,7 @@ class Elector:
         self._saw(lease)
 
     def _saw(self, lease: client.V1Lease) -> None:
-        record = Record(lease.spec.holder_identity or "", lease.metadata.resource_version)
-        self._sighting = Sighting(record, time.monotonic())
+        self._sighting = Sighting(_record(lease), time.monotonic())
 
     def _lease(self, holder: str, version: str | None, duration: int) -> client.V1Lease:
         now = datetime.now(UTC)
@@ -135,3 +134,9 @@ class Elector:
                 lease_transitions=self._transitions,
             ),
         )
+
+
+def _record(lease: client.V1Lease) -> Record:
+    holder = lease.spec.holder_identity if lease.spec else None
+    version = lease.metadata.resource_version if lease.metadata else None
+    return Record(holder or "", version or "")

@@ -147,7 +147,7 @@ class SecretStore:
 
     async def _watch(self, name: str, scope: str | None, followed: _Followed, version: str) -> str:
         function, options = self._call(name, scope)
-        async with watch.Watch() as stream:
+        async with watch.Watch() as stream:  # type: ignore[no-untyped-call]
             async for event in stream.stream(
                 function,
                 **options,

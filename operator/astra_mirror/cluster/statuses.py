@@ -52,7 +52,7 @@ class Statuses:
         """Send a merge patch of the status to the object `uid` at resourceVersion `version`."""
         body = {"metadata": {"uid": uid, "resourceVersion": version}, "status": patch}
         try:
-            stored = await self._api.patch_namespaced_custom_object_status(
+            stored: Any = await self._api.patch_namespaced_custom_object_status(
                 GROUP, VERSION, namespace, PLURAL, name, body, _content_type=_MERGE_PATCH,
                 _request_timeout=REQUEST_TIMEOUT,
             )  # fmt: skip
@@ -65,15 +65,14 @@ class Statuses:
     async def get(self, namespace: str, name: str) -> Stored | Gone | Conflict | Refused:
         """The object as it is now."""
         try:
-            return Stored(
-                await self._api.get_namespaced_custom_object(
-                    GROUP, VERSION, namespace, PLURAL, name, _request_timeout=REQUEST_TIMEOUT
-                )
+            found: Any = await self._api.get_namespaced_custom_object(
+                GROUP, VERSION, namespace, PLURAL, name, _request_timeout=REQUEST_TIMEOUT
             )
         except client.ApiException as error:
             return _failure(error)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Refused(why(error), final=False)
+        return Stored(found)
 
     async def uids(self, namespace: str | None) -> AsyncIterator[str]:
         """The uids of all objects, in pages.
@@ -83,9 +82,9 @@ class Statuses:
         """
         token: str | None = None
         while True:
-            options = {"limit": _PAGE, "_continue": token, "_request_timeout": REQUEST_TIMEOUT}
+            options: dict[str, Any] = {"limit": _PAGE, "_continue": token, "_request_timeout": REQUEST_TIMEOUT}
             if namespace is None:
-                page = await self._api.list_cluster_custom_object(GROUP, VERSION, PLURAL, **options)
+                page: Any = await self._api.list_cluster_custom_object(GROUP, VERSION, PLURAL, **options)
             else:
                 page = await self._api.list_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, **options)
             for item in page["items"]:

@@ -38,7 +38,7 @@ class Activity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a state says about Ready, Succeeded and Finished; `text` is the sentence that Ready's message starts with."""
+    """What a state says about Ready, Succeeded and Finished; Ready's message starts with `text`."""
 
     reason: str
     ready: ConditionStatus

@@ -101,4 +101,6 @@ class Gate:
             self._apps.pop(app, None)
 
 
-_SAYS_NOTHING_OF_THE_TOKEN: Final = frozenset({SyncReason.UNREACHABLE, SyncReason.RATE_LIMITED, SyncReason.SERVER_ERROR})
+_SAYS_NOTHING_OF_THE_TOKEN: Final = frozenset(
+    {SyncReason.UNREACHABLE, SyncReason.RATE_LIMITED, SyncReason.SERVER_ERROR}
+)

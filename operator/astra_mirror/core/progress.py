@@ -1,6 +1,7 @@
 """Progress, its rate and its end, computed so that a poll which learns nothing new changes nothing.
 
-The rate is taken over the last change of bytesDone, and the expected end is computed only then: neither moves by itself.
+The rate is taken over the last change of bytesDone, and the expected end is computed only then: neither moves by
+itself.
 """
 
 import math

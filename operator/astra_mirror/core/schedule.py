@@ -39,7 +39,7 @@ def jittered(interval: float, draw: float) -> float:
 
 
 def backoff(interval: float, failures: int, draw: float) -> float:
-    """The delay after the `failures`-th failure in a row: exponential with full jitter, from the interval to 15 minutes.
+    """The delay after the `failures`-th failure in a row: exponential, with full jitter up to 15 minutes.
 
     Never shorter than the interval: an error is no reason to ask more often.
     """

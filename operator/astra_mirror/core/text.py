@@ -1,4 +1,4 @@
-"""Bounded text: what the remote sends ends up in etcd and on terminals, so each string has a limit, and a cut is said."""
+"""Bounded text: what the remote sends ends up in etcd and on terminals, so each string has a limit. A cut is said."""
 
 from collections.abc import Iterable
 
