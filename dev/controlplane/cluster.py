@@ -15,7 +15,6 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import trustme
@@ -86,7 +85,7 @@ class ControlPlane:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -250,9 +249,11 @@ class ControlPlane:
 
     def _is_ok(self, url: str) -> bool:
         context = ssl.create_default_context(cadata=self._authority.cert_pem.bytes().decode())
-        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self._token}"})  # noqa: S310 - our own
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self._token}"})
         try:
-            with urllib.request.urlopen(request, timeout=5, context=context if url.startswith("https") else None) as answer:  # noqa: S310 - our own
+            with urllib.request.urlopen(
+                request, timeout=5, context=context if url.startswith("https") else None
+            ) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

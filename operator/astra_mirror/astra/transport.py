@@ -1,11 +1,12 @@
 """HTTP clients for the remote side: one for each way of judging certificates, shared by all connections that do so.
 
 A client for each connection would cost a TLS context of several hundred kilobytes for each tenant. Tenants share
-neither cookies nor headers: the jar is a dummy, and the token travels with the single request.
+neither cookies nor headers: the jars take nothing, and the token travels with the single request.
 """
 
 import ssl
 from collections.abc import Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
 import certifi
@@ -60,6 +61,8 @@ class Clients:
             transport=AiohttpTransport(verify=context, client=session),
             headers={"User-Agent": f"astra-mirror/{__version__}", "Accept-Encoding": "gzip"},
             timeout=None,  # noqa: S113 - AstraClient bounds the whole exchange, which none of httpx's limits does
+            # httpx keeps a jar of its own beside the session's.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             trust_env=False,
         )

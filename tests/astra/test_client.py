@@ -1,0 +1,336 @@
+"""The client against a real server: every answer, and every lack of one, becomes the outcome it should be."""
+
+import asyncio
+import gzip
+import re
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from astra_mirror.astra.addresses import AddressRefusedError, GuardedResolver, is_refused
+from astra_mirror.astra.client import MAX_DOCUMENT, AstraClient
+from astra_mirror.astra.transport import Clients
+from astra_mirror.core.connection import TLS, Connection
+from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
+from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.urls import AllowedURL, BaseURL
+from dev.simulator import Backup, Simulator
+
+EXAMPLES = Path("dev/simulator/examples")
+
+
+@pytest.fixture
+async def clients(astra: Simulator) -> AsyncIterator[Clients]:
+    """HTTP clients that may call the simulator."""
+    clients = Clients([AllowedURL.parse(astra.url)])
+    yield clients
+    await clients.close()
+
+
+def connection_to(astra: Simulator, *, token: str | None = None, tls: TLS | None = None) -> Connection:
+    """The connection that a Secret for the simulator describes."""
+    return Connection(BaseURL.parse(astra.url), token or astra.token, tls or TLS())
+
+
+def spec_for(backup: Backup) -> AppBackupRefSpec:
+    """A ref to a backup."""
+    return AppBackupRefSpec(accountID=backup.account, appID=backup.app, backupID=backup.id)
+
+
+async def ask(clients: Clients, astra: Simulator, backup: Backup, *, token: str | None = None) -> Outcome:
+    """One poll."""
+    return await AstraClient(clients, 5.0).get_backup(connection_to(astra, token=token), spec_for(backup))
+
+
+async def test_a_backup_is_observed_with_every_field(astra: Simulator, clients: Clients) -> None:
+    """The document's fields arrive under their names."""
+    backup = astra.add_backup("hooks-fail", seconds=0)
+    backup.set(stateDetails=[{"type": "t", "title": "x", "detail": "y"}], scheduleID="s")
+    outcome = await ask(clients, astra, backup)
+    assert isinstance(outcome, Observed)
+    seen = outcome.backup
+    assert (seen.state, seen.hook_state, seen.percent_done) == ("completed", "failed", 100)
+    assert seen.bytes_done == seen.total_bytes == 3_113_851_289
+    assert seen.hook_state_details is not None
+    assert seen.hook_state_details[0].title == "Execution hook failed"
+    assert seen.state_details is not None
+    assert seen.info is not None
+    assert (seen.info.version, seen.info.schedule_id) == ("1.2", "s")
+    assert seen.info.creation_timestamp == "2026-01-05T20:58:16.305662Z"
+    request = astra.requests.matching()[-1]
+    assert request.path == f"/accounts/{backup.account}/k8s/v1/apps/{backup.app}/appBackups/{backup.id}"
+
+
+async def test_the_reference_pages_example_is_observed(astra: Simulator, clients: Clients) -> None:
+    """The example document of the API reference, byte for byte."""
+    backup = astra.add_backup(id="bab39d53-2d04-5297-b92e-58df89a2117b")
+    backup.serve_raw((EXAMPLES / "backup.json").read_bytes())
+    outcome = await ask(clients, astra, backup)
+    assert isinstance(outcome, Observed)
+    assert outcome.backup.state == "pending"
+    assert outcome.backup.info is not None
+    assert outcome.backup.info.name == "app-name-245"
+    assert outcome.backup.percent_done is None
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        (400, SyncReason.INVALID_REQUEST, "Invalid query parameters"),
+        (401, SyncReason.UNAUTHORIZED, "Missing bearer token"),
+        (403, SyncReason.FORBIDDEN, "Operation not permitted"),
+        (429, SyncReason.RATE_LIMITED, "429"),
+        (500, SyncReason.SERVER_ERROR, "Backup not retrieved"),
+        (502, SyncReason.SERVER_ERROR, "502"),
+        (418, SyncReason.UNEXPECTED_RESPONSE, "418"),
+    ],
+)
+async def test_each_status_code_has_its_reason(
+    astra: Simulator, clients: Clients, status: int, reason: SyncReason, words: str
+) -> None:
+    """And the problem document's words are in the message."""
+    with astra.fault("*", status=status):
+        outcome = await ask(clients, astra, astra.add_backup())
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is reason
+    assert words in outcome.message
+
+
+async def test_a_missing_backup_is_not_found(astra: Simulator, clients: Clients) -> None:
+    """A 404 with a problem document says that the backup does not exist."""
+    backup = astra.add_backup()
+    backup.remove()
+    outcome = await ask(clients, astra, backup)
+    assert isinstance(outcome, NotFound)
+    assert "Collection not found" in outcome.message
+
+
+async def test_a_404_of_somebody_else_is_no_answer(astra: Simulator, clients: Clients) -> None:
+    """A proxy's 404 page says nothing of the backup."""
+    with astra.fault("*", kind="plain-404"):
+        outcome = await ask(clients, astra, astra.add_backup())
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is SyncReason.UNEXPECTED_RESPONSE
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        ("body", b"<html>Sign in</html>", "not JSON"),
+        ("body", b"", "not JSON"),
+        ("body", b"\xff\xfe\x00", "not JSON"),
+        ("body", b"[]", "not a backup"),
+        ("body", b'{"id": 1, "state": "running"}', "id"),
+        ("body", b'{"state": "running"}', "id"),
+        ("body", b"[" * 100_000, "not JSON"),
+        ("wrong-id", None, "another backup"),
+        ("redirect", None, "redirect"),
+        ("body", b" " * (MAX_DOCUMENT + 1), "larger than 1024 KiB"),
+    ],
+)
+async def test_what_was_not_promised_is_unexpected(
+    astra: Simulator, clients: Clients, kind: str, body: bytes | None, words: str
+) -> None:
+    """Each kind of wrong body is named."""
+    with astra.fault("*", kind=kind, body=body):
+        outcome = await ask(clients, astra, astra.add_backup())
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is SyncReason.UNEXPECTED_RESPONSE
+    assert words in outcome.message
+    assert len(astra.requests.matching()) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "words"),
+    [
+        (gzip.compress(b" " * 300_000_000, 1), "gzip", "larger"),
+        (gzip.compress(b"{}")[:-4], "gzip", "too early"),
+        (b"no gzip", "gzip", "not valid gzip"),
+        (b"x", "br", "'br'"),
+    ],
+)
+async def test_compressed_bodies_are_bounded(
+    astra: Simulator, clients: Clients, body: bytes, encoding: str, words: str
+) -> None:
+    """A bomb is never inflated beyond the limit, and broken compression is an answer that was not promised."""
+    with astra.fault("*", kind="body", body=body, headers={"Content-Encoding": encoding}):
+        outcome = await ask(clients, astra, astra.add_backup())
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is SyncReason.UNEXPECTED_RESPONSE
+    assert words in outcome.message
+
+
+async def test_good_gzip_is_read(astra: Simulator, clients: Clients) -> None:
+    """Large documents arrive compressed."""
+    backup = astra.add_backup("fails", seconds=0)
+    backup.set(stateUnready=["x" * 250] * 30)
+    outcome = await ask(clients, astra, backup)
+    assert isinstance(outcome, Observed)
+    assert len(outcome.backup.state_unready or ()) == 30
+
+
+async def test_a_truncated_body_is_unreachable(astra: Simulator, clients: Clients) -> None:
+    """A connection that breaks in the middle is a network error."""
+    with astra.fault("*", kind="truncate"):
+        outcome = await ask(clients, astra, astra.add_backup())
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is SyncReason.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("header", "low", "high"),
+    [("120", 120, 120), ("Wed, 01 Jan 2200 00:00:00 GMT", 10**9, 10**10), ("soon", None, None)],
+)
+async def test_retry_after_in_both_forms(
+    astra: Simulator, clients: Clients, header: str, low: float | None, high: float | None
+) -> None:
+    """Seconds, an HTTP date; nonsense is ignored."""
+    with astra.fault("*", status=429, headers={"Retry-After": header}):
+        outcome = await ask(clients, astra, astra.add_backup())
+    assert isinstance(outcome, Failed)
+    if low is None or high is None:
+        assert outcome.retry_after is None
+    else:
+        assert outcome.retry_after is not None
+        assert low <= outcome.retry_after <= high
+
+
+async def test_a_hanging_server_costs_the_time_out(astra: Simulator, clients: Clients) -> None:
+    """The whole exchange is bounded, and the message says by what."""
+    backup = astra.add_backup()
+    with astra.fault("*", kind="hang"):
+        outcome = await AstraClient(clients, 0.2).get_backup(connection_to(astra), spec_for(backup))
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is SyncReason.UNREACHABLE
+    assert "within 0.2s" in outcome.message
+
+
+async def test_a_dead_server_is_unreachable(clients: Clients, astra: Simulator) -> None:
+    """Nobody listens: the message names the address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    outcome = await AstraClient(clients, 5).get_backup(
+        Connection(BaseURL.parse(url), "t"), spec_for(astra.add_backup())
+    )
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is SyncReason.UNREACHABLE
+    assert url in outcome.message
+
+
+async def test_an_echoed_token_is_cut_out(astra: Simulator, clients: Clients) -> None:
+    """A problem document that repeats the token does not carry it into a status."""
+    token = astra.add_token("t" * 60)
+    body = f'{{"type": "t", "title": "bad", "detail": "{"x" * 600} {token}", "correlationID": "c(1)"}}'.encode()
+    with astra.fault("*", status=500, body=body):
+        outcome = await ask(clients, astra, astra.add_backup(), token=token)
+    assert isinstance(outcome, Failed)
+    assert "ttt" not in outcome.message
+    assert outcome.message.endswith(" (correlationID c[1])")
+
+
+async def test_invalid_params_are_named(astra: Simulator, clients: Clients) -> None:
+    """What a 400 refuses is in the message."""
+    body = b'{"type":"t","title":"Invalid","detail":"d","status":"400","invalidParams":[{"name":"a","reason":"b"},7]}'
+    with astra.fault("*", status=400, body=body):
+        outcome = await ask(clients, astra, astra.add_backup())
+    assert isinstance(outcome, Failed)
+    assert "Invalid: d [a: b]" in outcome.message
+
+
+async def test_tenants_do_not_see_each_others_cookies(astra: Simulator, clients: Clients) -> None:
+    """A cookie that one answer sets is sent with no other request."""
+    backup = astra.add_backup("completes", seconds=0)
+    with astra.fault("*", kind="body", body=b"{}", headers={"Set-Cookie": "session=secret; Path=/"}):
+        await ask(clients, astra, backup)
+    client = clients.client_for(TLS())
+    assert not client.cookies
+    async with client.stream("GET", f"{astra.url}/_control/backups") as response:
+        assert "cookie" not in {name.lower() for name in response.request.headers}
+
+
+async def test_tls_is_judged_as_the_secret_says() -> None:
+    """A private authority must be named, or verification be off; else the server is not believed."""
+    with Simulator.start(tls=True) as astra:
+        clients = Clients([AllowedURL.parse(astra.url)])
+        spec = spec_for(astra.add_backup("completes", seconds=0))
+        client = AstraClient(clients, 5)
+        good = await client.get_backup(connection_to(astra, tls=TLS(astra.ca_pem)), spec)
+        unverified = await client.get_backup(connection_to(astra, tls=TLS(verify=False)), spec)
+        bad = await client.get_backup(connection_to(astra), spec)
+        await clients.close()
+    assert isinstance(good, Observed)
+    assert isinstance(unverified, Observed)
+    assert isinstance(bad, Failed)
+    assert bad.reason is SyncReason.UNREACHABLE
+    assert re.search("certificate", bad.message, re.IGNORECASE)
+
+
+async def test_many_requests_share_the_connections(astra: Simulator, clients: Clients) -> None:
+    """A hundred at once all get their answer."""
+    backups = [astra.add_backup("completes", seconds=0) for _ in range(100)]
+    outcomes = await asyncio.gather(*(ask(clients, astra, each) for each in backups))
+    assert all(isinstance(each, Observed) for each in outcomes)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.1.2.3", "::1", "169.254.169.254", "fe80::1", "fe80::1%eth0", "0.0.0.0", "::", "224.0.0.1",
+        "::ffff:127.0.0.1", "::ffff:169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16",
+        "64:ff9b::7f00:1", "2002:7f00:1::",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_never_called(address: str) -> None:
+    """Loopback, link-local and metadata services, in every disguise."""
+    assert is_refused(address)
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "192.168.1.1", "52.1.2.3", "2a00::1", "fd12::1"])
+def test_addresses_that_may_be_called(address: str) -> None:
+    """A self-hosted Astra Control Center has a private address."""
+    assert not is_refused(address)
+
+
+class _Table(AbstractResolver):
+    """A resolver with fixed answers: names in tests must not depend on a network."""
+
+    def __init__(self, *addresses: str) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            {"hostname": host, "host": each, "port": port, "family": family, "proto": 0, "flags": 0}
+            for each in self._addresses
+        ]
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+async def test_a_name_that_resolves_to_loopback_is_refused() -> None:
+    """DNS rebinding ends at connect time; other addresses of the name are used, and an exact entry lifts the rule."""
+    wildcard = [AllowedURL.parse("https://*.netapp.io")]
+    with pytest.raises(AddressRefusedError, match="--allowed-url"):
+        await GuardedResolver(wildcard, _Table("127.0.0.1")).resolve("x.netapp.io")
+    mixed = await GuardedResolver(wildcard, _Table("127.0.0.1", "10.0.0.1")).resolve("x.netapp.io")
+    assert [each["host"] for each in mixed] == ["10.0.0.1"]
+    exact = [AllowedURL.parse("https://x.netapp.io")]
+    assert await GuardedResolver(exact, _Table("127.0.0.1")).resolve("x.netapp.io")
+
+
+async def test_a_refused_address_is_url_not_allowed(astra: Simulator) -> None:
+    """The real resolver, a wildcard entry and a name that is loopback: the outcome says what to do."""
+    port = astra.url.rpartition(":")[2]
+    clients = Clients([AllowedURL.parse(f"http://*.localhost:{port}")])
+    connection = Connection(BaseURL.parse(f"http://x.localhost:{port}"), astra.token)
+    outcome = await AstraClient(clients, 5).get_backup(connection, spec_for(astra.add_backup()))
+    await clients.close()
+    assert isinstance(outcome, Failed)
+    # Not every system's resolver knows names below localhost; none may lead to the server.
+    assert outcome.reason in {SyncReason.URL_NOT_ALLOWED, SyncReason.UNREACHABLE}
+    assert not astra.requests.matching()

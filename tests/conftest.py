@@ -1,0 +1,57 @@
+"""The real parts that tests run against: a control plane, a simulated Astra Control, the operator itself."""
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dev.controlplane import ControlPlane
+from dev.simulator import Simulator
+from tests.operator_process import Operator, run_operator
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """A control plane with an audit log, for all tests."""
+    with ControlPlane.start(audit=True) as control_plane:
+        yield control_plane
+
+
+@pytest.fixture(scope="session")
+def installed(control_plane: ControlPlane) -> ControlPlane:
+    """The control plane with manifests/default applied, as the README says."""
+    control_plane.kubectl("apply", "-k", "manifests/default")
+    control_plane.kubectl("wait", "--for=condition=Established", "crd/appbackuprefs.astra-mirror.io")
+    return control_plane
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = f"test-{secrets.token_hex(4)}"
+    control_plane.kubectl("create", "namespace", name)
+    yield name
+    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def astra() -> Iterator[Simulator]:
+    """A simulated Astra Control."""
+    with Simulator.start() as astra:
+        yield astra
+
+
+@pytest.fixture
+def start_operator(installed: ControlPlane, astra: Simulator) -> Iterator[Callable[..., Operator]]:
+    """Starts operators under the shipped RBAC, which may call the simulator."""
+    running: list[Operator] = []
+    kubeconfig = installed.kubeconfig_for("astra-mirror-system", "astra-mirror")
+
+    def start(*options: str) -> Operator:
+        operator = run_operator(kubeconfig, "--allowed-url", astra.url, *options)
+        running.append(operator)
+        return operator
+
+    yield start
+    for operator in running:
+        operator.stop()

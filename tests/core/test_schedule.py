@@ -1,0 +1,47 @@
+"""Intervals, jitter, backoff and staleness."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from astra_mirror.core.resource import AppBackupRefStatus
+from astra_mirror.core.schedule import MAX_BACKOFF, Pace, backoff, interval_of, jittered, stale_after
+from tests.core.cases import ROWS, spec
+
+PACE = Pace(15, 900, 900)
+
+
+@pytest.mark.parametrize("row", ["nothing-yet", "pending", "running", "deleting", "unknown", "unrecognized"])
+def test_what_is_not_settled_is_polled_at_the_refs_interval(row: str) -> None:
+    """The ref's own interval, else the administrator's."""
+    status = AppBackupRefStatus.model_validate(ROWS[row])
+    assert interval_of(spec(), status, PACE) == 15
+    assert interval_of(spec(interval="90s"), status, PACE) == 90
+
+
+@pytest.mark.parametrize("row", ["completed", "failed", "removed", "not-found", "failing-not-found"])
+def test_what_is_settled_is_polled_slowly(row: str) -> None:
+    """The settled interval, but never shorter than the ref's own."""
+    status = AppBackupRefStatus.model_validate(ROWS[row])
+    assert interval_of(spec(interval="5s"), status, PACE) == 900
+    assert interval_of(spec(interval="1h"), status, PACE) == 3600
+
+
+@given(st.floats(1, 86400), st.floats(0, 1))
+def test_jitter_is_ten_percent(interval: float, draw: float) -> None:
+    """A jittered interval is within ±10%."""
+    assert 0.899 * interval <= jittered(interval, draw) <= 1.101 * interval
+
+
+@given(st.floats(1, 86400), st.integers(0, 10_000), st.floats(0, 1))
+def test_backoff_is_never_hasty_and_never_endless(interval: float, failures: int, draw: float) -> None:
+    """From the interval to 15 minutes, or the interval where that is longer; and growing."""
+    delay = backoff(interval, failures, draw)
+    assert interval <= delay <= max(interval, MAX_BACKOFF) * 1.000001
+    assert backoff(interval, failures + 1, draw) >= delay
+
+
+def test_staleness_leaves_time_for_three_polls() -> None:
+    """--stale-after, and three intervals where that is longer."""
+    assert stale_after(15, PACE) == 900
+    assert stale_after(900, PACE) == 2700

@@ -1,0 +1,74 @@
+"""Durations, bounded text, shards, leases."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from astra_mirror.core.duration import format_duration, parse_duration
+from astra_mirror.core.lease import Record, is_deposed, may_take, sight
+from astra_mirror.core.shard import Shard
+from astra_mirror.core.text import bytes_text, cut, cut_list
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("15s", 15), ("1m30s", 90), ("24h", 86400), ("1.5h", 5400), ("500ms", 0.5), ("1h0.5m", 3630)]
+)
+def test_go_durations(text: str, seconds: float) -> None:
+    """What Go's time.ParseDuration reads."""
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "15", "s", "1m 30s", "-5s", "1d", "1,5s", "1s!"])
+def test_what_is_no_duration(text: str) -> None:
+    """The message says what one looks like."""
+    with pytest.raises(ValueError, match="15s, 1m30s or 24h"):
+        parse_duration(text)
+
+
+@given(st.integers(0, 10**6))
+def test_durations_are_written_as_they_are_read(seconds: int) -> None:
+    """Writing and reading are inverse for whole seconds."""
+    assert parse_duration(format_duration(seconds)) == seconds
+
+
+def test_a_cut_says_so() -> None:
+    """Neither a string nor a list is shortened in silence."""
+    assert cut("x" * 10, 10) == "x" * 10
+    assert cut("x" * 300, 20) == "x" * 13 + "… [cut]"
+    assert cut_list(map(str, range(40)), count=3, limit=9) == ("0", "1", "… [38 more]")
+    assert cut_list(["a", "b"], count=2, limit=9) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 B"), (1023, "1023 B"), (3_113_851_289, "2.9 GiB"), (2**62, "4.0 EiB")]
+)
+def test_sizes_for_people(number: int, text: str) -> None:
+    """Binary units, one decimal."""
+    assert bytes_text(number) == text
+
+
+@given(st.uuids().map(str), st.uuids().map(str), st.integers(1, 9))
+def test_each_app_belongs_to_one_shard(account: str, app: str, count: int) -> None:
+    """No app is left out, none is looked after twice."""
+    assert sum(Shard(index, count).owns(account, app) for index in range(count)) == 1
+
+
+@pytest.mark.parametrize("text", ["", "1", "1/1", "3/2", "-1/2", "a/b", "0/0", "0/1/2"])
+def test_a_bad_shard(text: str) -> None:
+    """The message says what one looks like."""
+    with pytest.raises(ValueError, match="such as 0/3"):
+        Shard.parse(text)
+
+
+def test_a_lease_is_taken_only_when_it_stands_still() -> None:
+    """By the own clock, from the first sighting of the very record; free and own ones at once."""
+    first = sight(Record("other", "1"), None, 0)
+    assert not may_take(first, "me", 15)
+    assert may_take(first, "me", 15.1)
+    renewed = sight(Record("other", "2"), first, 14)
+    assert not may_take(renewed, "me", 28)
+    assert sight(Record("other", "2"), renewed, 20) is renewed
+    assert may_take(sight(Record("", "3"), renewed, 20), "me", 20)
+    assert may_take(sight(Record("me", "3"), renewed, 20), "me", 20)
+    assert not is_deposed(0, 10)
+    assert is_deposed(0, 10.1)

@@ -1,0 +1,89 @@
+"""What a user types: Secrets, refs and kubectl, as functions."""
+
+from typing import Any
+
+import yaml
+
+from dev.controlplane import ControlPlane
+from dev.simulator import Backup, Simulator
+from tests.invariants import check_status
+
+_TIMEOUT = "--timeout=60s"
+
+
+class User:
+    """Somebody with kubectl and a namespace."""
+
+    def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
+        self._control_plane = control_plane
+        self.namespace = namespace
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """`kubectl` in the namespace."""
+        return self._control_plane.kubectl(f"--namespace={self.namespace}", *arguments, stdin=stdin)
+
+    def apply(self, manifest: dict[str, Any]) -> None:
+        """`kubectl apply -f -`."""
+        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(manifest))
+
+    def secret(self, name: str = "astra-control", **keys: str) -> None:
+        """Write a Secret; an underscore in a key stands for a dot."""
+        content = {key.replace("_", "."): value for key, value in keys.items()}
+        self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": content})
+
+    def secret_for(self, astra: Simulator) -> None:
+        """The Secret for a simulator."""
+        self.secret(url=astra.url, token=astra.token)
+
+    def ref(self, name: str, backup: Backup, **spec: Any) -> None:
+        """Write a ref to a backup, polled every second unless `spec` says otherwise."""
+        ids = {"accountID": backup.account, "appID": backup.app, "backupID": backup.id}
+        self.apply(
+            {
+                "apiVersion": "astra-mirror.io/v1",
+                "kind": "AppBackupRef",
+                "metadata": {"name": name},
+                "spec": {**ids, "interval": "1s", **spec},
+            }
+        )
+
+    def get(self, name: str) -> dict[str, Any]:
+        """`kubectl get -o yaml`, with the status checked."""
+        found: dict[str, Any] = yaml.safe_load(self.kubectl("get", "abr", name, "-o", "yaml"))
+        if found["status"]["observedGeneration"] >= 0:
+            check_status(found["status"])
+        return found
+
+    def status(self, name: str) -> dict[str, Any]:
+        """The ref's status."""
+        status: dict[str, Any] = self.get(name)["status"]
+        return status
+
+    def wait(self, name: str, condition: str) -> None:
+        """`kubectl wait --for=condition=...`."""
+        self.kubectl("wait", f"--for=condition={condition}", f"abr/{name}", _TIMEOUT)
+
+    def wait_reason(self, name: str, reason: str, *, condition: str = "Ready") -> dict[str, Any]:
+        """Wait until a condition has that reason; the status then."""
+        path = f'{{.status.conditions[?(@.type=="{condition}")].reason}}'
+        self.kubectl("wait", f"--for=jsonpath={path}={reason}", f"abr/{name}", _TIMEOUT)
+        return self.status(name)
+
+
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    """One condition of a status."""
+    found: dict[str, Any] = next(each for each in status["conditions"] if each["type"] == kind)
+    return found
+
+
+def summary(status: dict[str, Any]) -> tuple[str, str, str, str, str]:
+    """A status in the columns of the conditions table: Ready, its reason, Succeeded, Finished, and the rest."""
+    ready = condition(status, "Ready")
+    others = {each["type"] for each in status["conditions"]} & {"Reconciling", "Stalled"}
+    return (
+        ready["status"],
+        ready["reason"],
+        condition(status, "Succeeded")["status"],
+        condition(status, "Finished")["status"],
+        "".join(others),
+    )
