@@ -35,3 +35,11 @@ lint: .venv/.ready ## Ruff, mypy --strict and the layers' contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.PHONY: test
+test: lint controlplane ## Lint and every test, those on the real control plane included
+	$(BIN)/pytest $(PYTEST)
+
+.PHONY: controlplane
+controlplane: .venv/.ready ## Find or build etcd, kube-apiserver and kube-controller-manager
+	@$(BIN)/python -m dev.controlplane path

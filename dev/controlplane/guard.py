@@ -17,6 +17,8 @@ def main() -> int:
     pipe, folder, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
     # The terminal's Ctrl-C is the parent's to handle, in its order.
     os.setpgrp()
+    # The parent may wait for its signals with these blocked, and a mask is inherited.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     # Before the child is there: it may end at once.
     wake = _signals(signal.SIGCHLD, signal.SIGTERM)
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)

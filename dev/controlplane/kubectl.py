@@ -23,5 +23,6 @@ def kubectl(binary: Path, kubeconfig: Path, *arguments: str, stdin: str | None =
         check=False,
     )
     if ended.returncode:
-        raise KubectlError(f"kubectl {' '.join(arguments)}: {ended.stderr.strip() or ended.stdout.strip()}")
+        printed = f"{ended.stderr.strip()}\n{ended.stdout.strip()}".strip()
+        raise KubectlError(f"kubectl {' '.join(arguments)}: {printed}")
     return ended.stdout

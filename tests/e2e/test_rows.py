@@ -26,7 +26,7 @@ STATES = [
 def test_every_state(user: User, astra: Simulator, start_operator: StartOperator) -> None:
     """Each state of a backup, hooks and readyWhen included, gives its row."""
     user.secret_for(astra)
-    expected: dict[str, tuple[str, ...]] = {}
+    expected: dict[str, tuple[str, str, str, str, str]] = {}
     for state, spec, row in STATES:
         name = "-".join([state, *map(str.lower, spec.values())])
         backup = astra.add_backup("pending")

@@ -1,0 +1,123 @@
+"""The CRD and the pydantic models say the same, property by property; and `kubectl explain` is a manual."""
+
+import types
+import typing
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+from annotated_types import MaxLen
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from astra_mirror.core import resource
+from dev.controlplane import ControlPlane
+
+CRD = yaml.safe_load(Path("crds/appbackupref.yaml").read_text())
+SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+LIST_LIMITS = {
+    "stateUnready": resource.MAX_REASONS,
+    "stateDetails": resource.MAX_DETAILS,
+    "hookStateDetails": resource.MAX_DETAILS,
+    "labels": resource.MAX_LABELS,
+}
+JSON_TYPES = {str: "string", int: "integer", bool: "boolean", float: "string"}
+
+
+def _plain(annotation: Any) -> Any:
+    """The type without Annotated, None and the like."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _plain(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in {types.UnionType, typing.Union}:
+        return _plain(next(each for each in typing.get_args(annotation) if each is not type(None)))
+    return annotation
+
+
+def _compare(path: str, schema: dict[str, Any], annotation: Any) -> None:
+    kind = _plain(annotation)
+    if typing.get_origin(kind) is tuple:
+        assert schema["type"] == "array", path
+        assert schema.get("maxItems") == LIST_LIMITS.get(path.rpartition(".")[2]), path
+        _compare(f"{path}[]", schema["items"], typing.get_args(kind)[0])
+    elif typing.get_origin(kind) is typing.Literal:
+        assert schema["enum"] == list(typing.get_args(kind)), path
+    elif issubclass(kind, BaseModel):
+        _compare_models(path, schema, kind)
+    elif issubclass(kind, StrEnum):
+        assert schema["enum"] == [each.value for each in kind], path
+    else:
+        assert schema["type"] == JSON_TYPES[kind], path
+
+
+def _compare_models(path: str, schema: dict[str, Any], model: type[BaseModel]) -> None:
+    assert schema["type"] == "object", path
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    assert set(schema["properties"]) == set(fields), path
+    always = {"observedGeneration"} if model is resource.Condition else set()
+    required = {alias for alias, field in fields.items() if field.is_required()}
+    if model is resource.Condition:
+        required |= {"lastTransitionTime"}
+    assert set(schema.get("required", [])) == required - always, path
+    for alias, field in fields.items():
+        _compare_default(f"{path}.{alias}", schema["properties"][alias], field)
+        _compare(f"{path}.{alias}", schema["properties"][alias], field.annotation)
+        limits = [each.max_length for each in field.metadata if isinstance(each, MaxLen)]
+        assert not limits or limits == [schema["properties"][alias].get("maxLength")]
+
+
+def _compare_default(path: str, schema: dict[str, Any], field: FieldInfo) -> None:
+    default = field.default
+    if isinstance(default, BaseModel):
+        default = default.model_dump(mode="json", by_alias=True)
+    if path.startswith("spec"):
+        given = None if field.is_required() else default
+        assert schema.get("default") == given, path
+
+
+def test_spec_and_model() -> None:
+    """A field that is added, renamed or retyped on one side alone fails here."""
+    _compare("spec", SCHEMA["properties"]["spec"], resource.AppBackupRefSpec)
+
+
+def test_status_and_model() -> None:
+    """And so for the status."""
+    _compare("status", SCHEMA["properties"]["status"], resource.AppBackupRefStatus)
+    assert SCHEMA["properties"]["status"]["default"] == {"observedGeneration": -1}
+    assert resource.AppBackupRefStatus().observed_generation == -1
+
+
+def test_text_limits() -> None:
+    """The strings that the operator cuts have the same limit in the CRD."""
+    status = SCHEMA["properties"]["status"]["properties"]
+    assert status["stateUnready"]["items"]["maxLength"] == resource.MAX_REASON_LENGTH
+    for name in ("stateDetails", "hookStateDetails"):
+        for field in status[name]["items"]["properties"].values():
+            assert field["maxLength"] == resource.MAX_DETAIL_LENGTH
+
+
+def test_names() -> None:
+    """Group, kind, plural, short name, category, scope."""
+    spec = CRD["spec"]
+    assert (spec["group"], spec["names"]["kind"], spec["names"]["plural"]) == (
+        resource.GROUP,
+        resource.KIND,
+        resource.PLURAL,
+    )
+    assert (spec["names"]["shortNames"], spec["names"]["categories"]) == (["abr"], ["astra"])
+    assert spec["scope"] == "Namespaced"
+    assert spec["versions"][0]["name"] == resource.VERSION
+
+
+def _undescribed(path: str, schema: dict[str, Any]) -> list[str]:
+    found = [] if schema.get("description") or path == "metadata" else [path]
+    for name, child in schema.get("properties", {}).items():
+        found += _undescribed(f"{path}.{name}".lstrip("."), child)
+    return found + (_undescribed(f"{path}[]", schema["items"]) if "items" in schema else [])
+
+
+def test_every_field_is_described(installed: ControlPlane) -> None:
+    """`kubectl explain` has a text for each field."""
+    assert _undescribed("", SCHEMA) == []
+    text = installed.kubectl("explain", "appbackupref.status.progress")
+    assert "rounded down" in text

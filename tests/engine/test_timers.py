@@ -1,0 +1,47 @@
+"""One heap for all timers."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from astra_mirror.timers import Timers
+
+
+def test_the_earliest_comes_first_and_only_when_due() -> None:
+    """Keys come in the order of their times, each once."""
+    timers: Timers[str] = Timers()
+    for key, due in (("b", 2.0), ("a", 1.0), ("c", 3.0)):
+        timers.set(key, due)
+    assert timers.next_due() == 1.0
+    assert list(timers.pop_due(2.0)) == [("a", 1.0), ("b", 2.0)]
+    assert list(timers.pop_due(2.0)) == []
+    assert timers.next_due() == 3.0
+
+
+def test_a_new_time_replaces_the_old_one_and_a_dropped_key_never_comes() -> None:
+    """Earlier or later, the last word counts."""
+    timers: Timers[str] = Timers()
+    timers.set("a", 5.0)
+    timers.set("a", 1.0)
+    timers.set("b", 1.0)
+    timers.set("b", 9.0)
+    timers.set("c", 1.0)
+    timers.drop("c")
+    assert list(timers.pop_due(6.0)) == [("a", 1.0)]
+    assert timers.next_due() == 9.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 100), st.booleans()), max_size=400))
+def test_the_heap_agrees_with_a_plain_table(steps: list[tuple[int, float, bool]]) -> None:
+    """Whatever is set and dropped, what is due is what a dictionary says, and the heap does not grow without end."""
+    timers: Timers[int] = Timers()
+    table: dict[int, float] = {}
+    for key, due, dropped in steps:
+        if dropped:
+            timers.drop(key)
+            table.pop(key, None)
+        else:
+            timers.set(key, due)
+            table[key] = due
+    assert timers.next_due() == min(table.values(), default=None)
+    assert dict(timers.pop_due(50)) == {key: due for key, due in table.items() if due <= 50}
+    assert dict(timers.pop_due(100)) == {key: due for key, due in table.items() if due > 50}
