@@ -43,3 +43,18 @@ test: lint controlplane ## Lint and every test, those on the real control plane 
 .PHONY: controlplane
 controlplane: .venv/.ready ## Find or build etcd, kube-apiserver and kube-controller-manager
 	@$(BIN)/python -m dev.controlplane path
+
+.PHONY: demo
+# With a cluster of your own nothing has to be built.
+demo: $(if $(CONTEXT),.venv/.ready,controlplane) ## The operator at work on a real API server (KEEP=1: leave it running; CONTEXT=name: on your cluster)
+	@$(BIN)/python -m dev.demo $(if $(KEEP),--keep) $(if $(CONTEXT),--context $(CONTEXT))
+
+# The first of these that is there; docker and podman take the same arguments as buildah here.
+IMAGE_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool))))
+IMAGE ?= astra-mirror:0.1.0
+BASE_IMAGE ?=
+
+.PHONY: image
+image: ## Build the container image (IMAGE_TOOL=docker|podman|buildah, IMAGE=name:tag, BASE_IMAGE=name)
+	@[ -n "$(IMAGE_TOOL)" ] || { echo "make: no docker, podman or buildah found: install one, or set IMAGE_TOOL" >&2; exit 1; }
+	$(IMAGE_TOOL) build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) -t $(IMAGE) -f Dockerfile .

