@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -67,11 +67,14 @@ def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        with Simulator.start() as astra, _cluster(arguments.context) as (cluster, operator_kubeconfig):
-            with _operator(operator_kubeconfig, astra):
-                _play(cluster, astra)
-                if arguments.keep:
-                    _keep(cluster, astra)
+        with (
+            Simulator.start() as astra,
+            _cluster(arguments.context) as (cluster, operator_kubeconfig),
+            _operator(operator_kubeconfig, astra),
+        ):
+            _play(cluster, astra)
+            if arguments.keep:
+                _keep(cluster, astra)
     except (ToolchainError, StartError, KubectlError) as error:
         sys.exit(f"demo: {error}")
     except KeyboardInterrupt:
@@ -167,7 +170,7 @@ def _play(cluster: Cluster, astra: Simulator) -> None:
     cluster.show("get", "abr", "-o", "wide")
 
 
-def _apply(cluster: Cluster, manifest: dict[str, object]) -> None:
+def _apply(cluster: Cluster, manifest: Mapping[str, object]) -> None:
     cluster.run("apply", "-f", "-", stdin=yaml.safe_dump(manifest))
 
 

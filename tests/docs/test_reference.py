@@ -1,0 +1,125 @@
+"""docs/reference.md and README.md are true: their tables are read and held against the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import REGISTRY
+
+from astra_mirror import metrics
+from astra_mirror.core.backup import DOCUMENTED_STATES, meaning_of
+from astra_mirror.core.outcome import SyncReason
+from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.settings import Settings
+from tests.core.test_conditions import TABLE
+
+REFERENCE = Path("docs/reference.md").read_text()
+
+
+def _rows(heading: str) -> list[list[str]]:
+    """The cells of the first table after a line that starts with `heading`, without its head."""
+    after = REFERENCE.split(f"\n{heading}", 1)[1]
+    table = re.search(r"^\|(?:.*\|\n)+", after, re.MULTILINE)
+    assert table is not None
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
+
+
+def test_spec_fields() -> None:
+    """Each field is there, with its default."""
+    rows = {row[0].strip("`"): row[1].strip("`") for row in _rows("## The resource")}
+    fields = {field.alias or name: field for name, field in AppBackupRefSpec.model_fields.items()}
+    assert {name.split(".")[0] for name in rows} == set(fields)
+    for name, field in fields.items():
+        if field.is_required():
+            assert rows[name] == "required"
+    assert rows["secretRef.name"] == "astra-control"
+    assert (rows["suspend"], rows["readyWhen"]) == ("false", "Completed")
+
+
+def test_conditions_table() -> None:
+    """Each row of the page is a row that the status function was tested to give."""
+    tested = {
+        (ready, reason, succeeded, finished, activity) for _, ready, reason, succeeded, finished, activity in TABLE
+    }
+    for what, ready, reason, succeeded, finished, activity in _rows("### Conditions"):
+        if succeeded == "as above":
+            assert reason == "`BackupObserved`"
+            continue
+        assert (ready, reason.strip("`"), succeeded, finished, activity) in tested, what
+
+
+def test_every_state_has_a_row() -> None:
+    """And the row has the reason that the code gives."""
+    rows = _rows("### Conditions")
+    for state in DOCUMENTED_STATES:
+        named = [row for row in rows if f"`{state}`" in row[0].split(",")[0] or f"`{state}`" in row[0]]
+        assert named[0][2] == f"`{meaning_of(state).reason}`"
+
+
+def test_sync_reasons() -> None:
+    """Each reason of Synced is there, and whether it needs a person."""
+    rows = {row[1].strip("`"): row for row in _rows("`Synced` says")}
+    assert set(rows) == {*SyncReason, "NotObserved", "Suspended"}
+    for reason in SyncReason:
+        assert (rows[reason][3] == "yes") == reason.needs_person
+
+
+def test_options() -> None:
+    """Each option is there with its default."""
+    rows = {row[0].strip("`"): row[1].strip("`") for row in _rows("`astra-mirror run`, or")}
+    fields = {f"--{name.replace('_', '-')}": field.default for name, field in Settings.model_fields.items()}
+    assert set(rows) == set(fields)
+    special = {
+        "--namespace": "all",
+        "--leader-elect": "no",
+        "--lease-namespace": "the pod's own, else astra-mirror-system",
+    }
+    for name, default in fields.items():
+        shown = default[0] if isinstance(default, list) and default else default
+        assert rows[name] == special.get(name, shown)
+
+
+def test_metrics() -> None:
+    """Each metric of ours is there, with its labels."""
+    rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) for row in _rows("## Metrics")}
+    collector = metrics.EngineCollector(lambda: ["running", None, "tenant's own"], lambda: 0)
+    found = {}
+    for family in [*REGISTRY.collect(), *collector.collect()]:
+        if family.name.startswith("astra_mirror"):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            found[name] = {label for sample in family.samples for label in sample.labels} - {"le"}
+    assert set(rows) == set(found)
+    assert found["astra_mirror_refs"] == rows["astra_mirror_refs"] == {"state"}
+    states = {sample.labels["state"] for family in collector.collect() for sample in family.samples if sample.labels}
+    assert states == {"running", "none", "other"}
+
+
+def test_rights() -> None:
+    """The table is the RBAC in manifests/default."""
+    rows = {row[1].strip("`"): row[2].split(", ") for row in _rows("## Rights")}
+    documents = yaml.safe_load_all(Path("manifests/default/rbac.yaml").read_text())
+    rules = [rule for each in documents for rule in each.get("rules", [])]
+    assert rows == {rule["resources"][0]: rule["verbs"] for rule in rules}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/reference.md", "docs/architecture.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    """Nothing points outside the project, and nothing at a file that is not there."""
+    for target in re.findall(r"\]\(([^)#]+)\)", Path(page).read_text()):
+        assert not target.startswith("http")
+        assert (Path(page).parent / target).exists()
+
+
+def test_the_readme_names_every_reason_that_a_person_must_act_on() -> None:
+    """The troubleshooting table is complete."""
+    text = Path("README.md").read_text()
+    for reason in SyncReason:
+        assert f"`{reason}`" in text or not reason.needs_person
+
+
+def test_make_help_lists_what_the_pages_name() -> None:
+    """Each `make` command on the pages is a target."""
+    targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
+    for page in ("README.md", "CONTRIBUTING.md"):
+        assert set(re.findall(r"`?make ([a-z-]+)", Path(page).read_text())) - {"Every"} <= targets
