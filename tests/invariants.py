@@ -61,7 +61,7 @@ def _check_meaning(statuses: Mapping[str, str], conditions: Mapping[str, Mapping
 
 def _check_numbers(progress: Mapping[str, Any], state: str | None) -> None:
     if progress.get("percentDone") == 100:
-        assert state == "completed"
+        assert state in {"completed", "failed", "removed", "deleting"}
     assert 0 <= progress.get("percentDone", 0) <= 100
     for name in ("bytesDone", "totalBytes", "bytesPerSecond"):
         assert 0 <= progress.get(name, 0) < 2**63

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 import uuid
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +19,7 @@ from kubernetes.aio import client
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import Clients
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, kopf_credentials, load_configuration, pod_namespace, why
+from astra_mirror.cluster.events import EventRecorder
 from astra_mirror.cluster.lease import Elector, LeaseLostError
 from astra_mirror.cluster.secrets import SecretStore
 from astra_mirror.cluster.statuses import Statuses
@@ -25,7 +27,8 @@ from astra_mirror.core.resource import GROUP, PLURAL, VERSION
 from astra_mirror.core.shard import Shard
 from astra_mirror.handlers import kopf_settings, registry_for
 from astra_mirror.metrics import LEADER, EngineCollector
-from astra_mirror.mirror import Clocks, Mirror
+from astra_mirror.mirror import Mirror
+from astra_mirror.reconcile import Clocks
 from astra_mirror.server import Health, HTTPServer
 from astra_mirror.settings import Settings
 
@@ -55,7 +58,8 @@ async def run(settings: Settings) -> int:
     configuration = await load_configuration()
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(client.ApiClient(configuration))
-        await _check_cluster(api, settings)
+        if await _stopped_during(_check_cluster(api, settings), stop):
+            return 0
         operator = _Operator(settings, api)
         stack.push_async_callback(operator.close)
         await stack.enter_async_context(operator.server())
@@ -66,6 +70,19 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+
+
+async def _stopped_during(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Do `work`, unless a signal comes first; whether one has."""
+    tasks = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0].done():
+            tasks[0].result()
+        return stop.is_set()
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _check_cluster(api: client.ApiClient, settings: Settings) -> None:
@@ -98,6 +115,8 @@ class _Operator:
             api, namespaces=settings.namespace, allowed=settings.allowed, changed=self._secret_changed
         )
         self._statuses = Statuses(api)
+        identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+        self._events = EventRecorder(api, identity)
         shard = Shard.parse(settings.shard)
         self._mirror = Mirror(
             remote=AstraClient(self._clients, settings.request_timeout),
@@ -106,6 +125,7 @@ class _Operator:
             clocks=Clocks(time.monotonic, lambda: datetime.now(UTC), random.random),
             pace=settings.pace,
             shard=shard,
+            tell=self._events.submit,
         )
         self._collector = EngineCollector(self._mirror.states, self._mirror.open_breakers)
         self._collector.register()
@@ -114,7 +134,7 @@ class _Operator:
                 api,
                 namespace=settings.lease_namespace or pod_namespace() or _DEFAULT_LEASE_NAMESPACE,
                 name="astra-mirror" if shard.count == 1 else f"astra-mirror-{shard.index}-of-{shard.count}",
-                identity=f"{socket.gethostname()}_{uuid.uuid4()}",
+                identity=identity,
             )
             if settings.leader_elect
             else None
@@ -133,6 +153,8 @@ class _Operator:
         stopped = loop.create_task(stop.wait(), name="signal")
         parts = {
             loop.create_task(self._work(), name="engine"),
+            loop.create_task(self._secrets.run(), name="watch on Secrets"),
+            loop.create_task(self._events.run(), name="recorder of Events"),
             loop.create_task(self._forget_deleted(), name="reconciliation of deletions"),
             # Last: on its end Kopf cancels every task that was not there when it began.
             loop.create_task(self._watch(stop), name="watch"),
@@ -145,8 +167,8 @@ class _Operator:
             results = await asyncio.gather(*parts, return_exceptions=True)
         failures = [each for each in results if isinstance(each, Exception)]
         for failure in failures:
-            known = isinstance(failure, LeaseLostError)
-            logger.error("Ending: %s", failure, exc_info=None if known else failure)
+            lost = failure.subgroup(LeaseLostError) if isinstance(failure, ExceptionGroup) else None
+            logger.error("Ending: %s", lost.exceptions[0] if lost else failure, exc_info=None if lost else failure)
         if stop.is_set():
             logger.info("Stopped by a signal")
             return 0
@@ -192,6 +214,7 @@ class _Operator:
         while True:
             await asyncio.sleep(_RECONCILE_SECONDS)
             self._secrets.retain(self._mirror.secret_names())
+            await self._clients.retain(self._mirror.drop_unused())
             before, found = self._mirror.uids(), set[str]()
             try:
                 for namespace in self._settings.namespace or (None,):

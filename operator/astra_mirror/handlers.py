@@ -22,13 +22,23 @@ def registry_for(mirror: Mirror, login: Callable[[], Awaitable[kopf.ConnectionIn
         if event["type"] == "DELETED":
             mirror.forget(body["metadata"]["uid"])
         else:
-            mirror.observe(body)
+            mirror.observe(body, listed=event["type"] is None)
 
     @kopf.on.login(registry=registry)
     async def logged_in(**_: Any) -> kopf.ConnectionInfo:  # noqa: ANN401 - Kopf passes much more
         return await login()
 
     return registry
+
+
+class _NoEssence(kopf.AnnotationsDiffBaseStorage):
+    """What Kopf would compare to tell a change: nothing, because the engine does that; it would be a deep copy."""
+
+    def build(self, **_: Any) -> Any:  # noqa: ANN401 - Kopf's type is private
+        return {}
+
+    def fetch(self, **_: Any) -> Any:  # noqa: ANN401
+        return None
 
 
 def kopf_settings() -> kopf.OperatorSettings:
@@ -39,9 +49,11 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.watching.chunk_size = 500
     # A quarter of an hour: an API server that is upgraded, or a role that is being repaired, is no reason to end.
-    settings.networking.error_backoffs = [1, 2, 3, 5, 8, 13, 21, 34, 55, *[60] * 12]
+    settings.networking.error_backoffs = [1, 2, 3, *[5] * 180]
     settings.networking.request_timeout = 60
-    # A worker for each object goes when it has been idle for this long; at start there are as many as objects.
-    settings.queueing.idle_timeout = 1.0
+    settings.persistence.diffbase_storage = _NoEssence()
+    # A worker for each object goes when it has been idle for this long: at start, when there is one for each object,
+    # a longer time costs several kilobytes an object.
+    settings.queueing.idle_timeout = 0.02
     settings.process.ultimate_exiting_timeout = None
     return settings

@@ -1,134 +1,153 @@
 """The engine: joins the two sides. Refs come in from the watch, polls go out when they are due, statuses are written.
 
-One direction: watch, timer, request, outcome, status, patch. What is decided is decided in astra_mirror.core; this
-module keeps the refs, the timers and the lanes, and all of it runs in one event loop.
+One direction: watch, timer, request, answer, status, patch. What is decided is decided in astra_mirror.core; this
+module keeps the refs and their timers, and all of it runs in one event loop.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
-from typing import Any, Final, Protocol
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from pydantic import ValidationError
 
-from astra_mirror.core.connection import Connection
-from astra_mirror.core.outcome import Failed, Observed, Outcome, SyncReason
-from astra_mirror.core.progress import next_sample
-from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus
-from astra_mirror.core.schedule import Pace, backoff, interval_of, jittered, stale_after
+from astra_mirror.core.connection import TLS
+from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
-from astra_mirror.core.status import Event, forget, is_observed, next_status
-from astra_mirror.lane import Lane, Read
-from astra_mirror.metrics import OBSERVATIONS, POLL_LATENESS
-from astra_mirror.ref import Ref, is_newer, requested_at
+from astra_mirror.core.status import forget
+from astra_mirror.polls import Polls
+from astra_mirror.reads import Remote, Secrets
+from astra_mirror.reconcile import Clocks, Reconciler, Tell
+from astra_mirror.ref import Ref, is_newer, parsed, requested_at, status_json
+from astra_mirror.refs import Refs
 from astra_mirror.timers import Timers
-from astra_mirror.writer import StatusAPI, Writer, parsed
+from astra_mirror.writer import StatusAPI, Writer
 
 MAX_SLEEP: Final = 60.0
+GATHER_SECONDS: Final = 0.05
+"""How long after the last new ref their first polls start: those that come in one go are to share their requests."""
+MAX_GATHER_SECONDS: Final = 0.25
 
 logger = logging.getLogger(__name__)
 
 
-class Remote(Protocol):
-    """What the engine needs of the remote side."""
-
-    async def get_backup(self, connection: Connection, spec: AppBackupRefSpec) -> Outcome:
-        """Read the backup that `spec` names."""
-
-
-class Secrets(Protocol):
-    """What the engine needs of the Secrets."""
-
-    def connection(self, namespace: str, name: str) -> Connection | Failed | None:
-        """The connection that a Secret describes, or why there is none; None while that is not known yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Time and chance: monotonic seconds, UTC, and draws from 0 to 1."""
-
-    monotonic: Callable[[], float]
-    utcnow: Callable[[], datetime]
-    draw: Callable[[], float]
-
-
-@dataclass(frozen=True, slots=True)
-class _Poll:
-    """A poll that has begun: what its end is compared with."""
-
-    ref: Ref
-    spec: AppBackupRefSpec
-    target: tuple[str, ...]
-    requested_at: str | None
-    started: float
-    draw: float
-
-
 class Mirror:
-    """All refs, their timers and their lanes."""
+    """All refs, their timers and what becomes of their answers."""
 
     def __init__(
-        self, *, remote: Remote, secrets: Secrets, api: StatusAPI, clocks: Clocks, pace: Pace, shard: Shard
+        self, *, remote: Remote, secrets: Secrets, api: StatusAPI, clocks: Clocks, pace: Pace, shard: Shard, tell: Tell
     ) -> None:
-        self._remote = remote
-        self._secrets = secrets
         self._clocks = clocks
         self._pace = pace
         self._shard = shard
-        self._refs: dict[str, Ref] = {}
+        self._refs = Refs()
         self._timers: Timers[str] = Timers()
-        self._lanes: dict[Connection, Lane] = {}
+        self._gathered: dict[Ref, None] = {}
+        self._gather_from, self._gather_until = 0.0, 0.0
         self._wake = asyncio.Event()
-        self._writer = Writer(api, observe=self.observe, gone=self._drop, utcnow=clocks.utcnow)
+        self._runs = False
+        self._writer = Writer(api, observe=self._written, gone=self._drop, utcnow=clocks.utcnow)
+        self._reconciler = Reconciler(
+            refs=self._refs,
+            secrets=secrets,
+            clocks=clocks,
+            pace=pace,
+            poll_at=self._poll_at,
+            write=self._writer.submit,
+            tell=tell,
+        )
+        self._polls = Polls(
+            remote=remote,
+            secrets=secrets,
+            refs=self._refs,
+            listener=self._reconciler,
+            clock=clocks.monotonic,
+            draw=clocks.draw,
+        )
 
     def states(self) -> Iterator[str | None]:
         """The state of each ref's backup, for the metrics."""
-        return (ref.wanted.state for ref in self._refs.values())
+        return (ref.state for ref in self._refs)
 
     def open_breakers(self) -> int:
         """How many breakers hold requests back, for the metrics."""
-        return sum(lane.gate.open_breakers for lane in self._lanes.values())
+        return self._polls.open_breakers
 
     async def run(self) -> None:
-        """Poll and write until cancelled."""
+        """Poll and write until cancelled. What the watch reported before has only been taken note of."""
+        self._runs = True
+        now = self._clocks.monotonic()
+        for ref in self._refs:
+            ref.fresh_at = ref.next_poll = now
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._writer.run())
                 tasks.create_task(self._poll_when_due())
         finally:
-            for lane in self._lanes.values():
-                await lane.close()
+            await self._polls.close()
 
     async def _poll_when_due(self) -> None:
         while True:
             self._wake.clear()
             now = self._clocks.monotonic()
-            for uid, due in list(self._timers.pop_due(now)):
-                ref = self._refs[uid]
-                if ref.next_poll <= now and not ref.spec.suspend:
-                    POLL_LATENESS.observe(now - due)
-                    self._poll(ref, now)
-                else:
-                    self._settle(ref, now)
-            next_due = self._timers.next_due()
-            sleep = MAX_SLEEP if next_due is None else min(max(next_due - self._clocks.monotonic(), 0.0), MAX_SLEEP)
+            self._polls.start(self._due(now))
+            sleep = max(self._next_due() - self._clocks.monotonic(), 0.0)
             try:
-                async with asyncio.timeout(sleep):
+                async with asyncio.timeout(min(sleep, MAX_SLEEP)):
                     await self._wake.wait()
             except TimeoutError:
                 continue
 
+    def _due(self, now: float) -> dict[Ref, float]:
+        """The refs whose polls start now, each with its time; the others' timers that ran out are set again."""
+        due: dict[Ref, float] = {}
+        for uid, since in list(self._timers.pop_due(now)):
+            ref = self._refs.get(uid)
+            if ref is None:
+                continue
+            if ref.next_poll <= now and not ref.spec.suspend:
+                due[ref] = since
+            # One that waits for its turn with a failure may grow stale meanwhile.
+            if ref not in due or (ref.reading is not None and ref.failure is not None):
+                self._reconciler.settle(ref, now)
+        if self._gathered and now >= self._gather_until:
+            for ref in self._gathered:
+                if ref.spec.suspend:
+                    self._reconciler.settle(ref, now)
+                else:
+                    due.setdefault(ref, self._gather_until)
+            self._gathered.clear()
+        return due
+
+    def _poll_at(self, ref: Ref, due: float) -> None:
+        self._timers.set(ref.uid, due)
+        self._wake.set()
+
+    def _next_due(self) -> float:
+        times = [self._timers.next_due(), self._gather_until if self._gathered else None]
+        return min((each for each in times if each is not None), default=math.inf)
+
     # What the watch reports.
 
-    def observe(self, body: Mapping[str, Any]) -> None:
-        """Take in an object as the API server has it."""
+    def observe(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
+        """Take in an object as the API server has it.
+
+        Args:
+            body: the object.
+            listed: it comes from a list: the API server's versions may have gone back, after a restored backup.
+        """
         metadata = body["metadata"]
         ref = self._refs.get(metadata["uid"])
-        if ref is not None and not is_newer(metadata["resourceVersion"], ref.version):
+        if ref is not None and not listed and not is_newer(metadata["resourceVersion"], ref.version):
             return None
+        if ref is not None and not self._runs:
+            # Another process writes the statuses, and will have written newer ones before this one takes over.
+            self._drop(ref)
+            ref = None
+        if ref is not None and metadata["generation"] == ref.generation:
+            return self._update(ref, body, ref.spec)
         try:
             spec = AppBackupRefSpec.model_validate(body["spec"])
         except ValidationError as error:
@@ -141,6 +160,11 @@ class Mirror:
             return self._add(body, spec)
         return self._update(ref, body, spec)
 
+    def _written(self, body: Mapping[str, Any], *, listed: bool) -> None:
+        # A ref that was deleted meanwhile stays deleted.
+        if self._refs.get(body["metadata"]["uid"]) is not None:
+            self.observe(body, listed=listed)
+
     def forget(self, uid: str) -> None:
         """Stop polling a ref: it was deleted, or is not ours."""
         if ref := self._refs.get(uid):
@@ -148,24 +172,25 @@ class Mirror:
 
     def uids(self) -> set[str]:
         """The refs that are polled."""
-        return set(self._refs)
+        return self._refs.uids()
 
     def secret_names(self) -> set[str]:
         """The names of the Secrets in use."""
-        return {ref.spec.secret_ref.name for ref in self._refs.values()}
+        return {ref.spec.secret_ref.name for ref in self._refs}
 
     def secret_changed(self, namespace: str | None, name: str) -> None:
         """Poll the refs that use this Secret now; None stands for all namespaces."""
-        for ref in self._refs.values():
+        for ref in self._refs:
             if namespace in {None, ref.namespace} and ref.spec.secret_ref.name == name:
-                self._poll_soon(ref)
-        used = {self._secrets.connection(ref.namespace, ref.spec.secret_ref.name) for ref in self._refs.values()}
-        for connection in [each for each, lane in self._lanes.items() if each not in used and lane.idle]:
-            del self._lanes[connection]
+                self._reconciler.poll_soon(ref)
+
+    def drop_unused(self) -> set[TLS]:
+        """Forget the connections, breakers and limits that no ref uses any more; the TLS settings still in use."""
+        return {connection.tls for connection in self._polls.drop_unused()}
 
     def _add(self, body: Mapping[str, Any], spec: AppBackupRefSpec) -> None:
-        metadata, cluster, now = body["metadata"], body.get("status") or {}, self._clocks.monotonic()
-        held = parsed(cluster)
+        metadata, now = body["metadata"], self._clocks.monotonic()
+        held = parsed(body.get("status") or {})
         ref = Ref(
             uid=metadata["uid"],
             namespace=metadata["namespace"],
@@ -174,15 +199,22 @@ class Mirror:
             version=metadata["resourceVersion"],
             spec=spec,
             requested_at=requested_at(body),
-            cluster=cluster,
-            # Nobody can tell what was edited while no operator ran: an observation of another generation may be one
-            # of another backup.
-            wanted=held if held.observed_generation == metadata["generation"] else forget(held),
+            cluster=status_json(body.get("status")),
             fresh_at=now,
             next_poll=now,
         )
-        self._refs[ref.uid] = ref
-        self._poll_soon(ref)
+        if ref.requested_at is not None and ref.requested_at != held.last_handled_reconcile_at:
+            ref.asked = now
+        # Nobody can tell what was edited while no operator ran: an observation of another generation may be one of
+        # another backup.
+        ref.want(held if held.observed_generation == ref.generation else forget(held), self._pace)
+        ref.is_of_app = ref.state is not None
+        self._refs.add(ref)
+        if not self._gathered:
+            self._gather_from = now
+        self._gathered[ref] = None
+        self._gather_until = min(now + GATHER_SECONDS, self._gather_from + MAX_GATHER_SECONDS)
+        self._wake.set()
 
     def _update(self, ref: Ref, body: Mapping[str, Any], spec: AppBackupRefSpec) -> None:
         target, suspended = ref.target, ref.spec.suspend
@@ -190,108 +222,26 @@ class Mirror:
         asked_anew = asked is not None and asked != ref.requested_at
         ref.version = body["metadata"]["resourceVersion"]
         ref.generation = body["metadata"]["generation"]
-        ref.cluster = body.get("status") or {}
-        ref.spec, ref.requested_at = spec, asked
+        cluster = status_json(body.get("status"))
+        if cluster != ref.cluster:
+            # Whoever wrote it: the next poll compares it with what should be there.
+            ref.cluster, ref.digest = cluster, None
+        ref.requested_at = asked
+        if edited:
+            self._refs.remove(ref)
+            ref.spec = spec
+            self._refs.add(ref)
         if ref.target != target:
-            ref.wanted, ref.outcome, ref.failures, ref.sample = forget(ref.wanted), None, 0, None
+            ref.want(forget(ref.status), self._pace)
+            ref.forget_target()
         if ref.target != target or suspended:
             ref.fresh_at = self._clocks.monotonic()
         if edited or asked_anew:
-            self._poll_soon(ref)
-
-    def _poll_soon(self, ref: Ref) -> None:
-        ref.next_poll = self._clocks.monotonic()
-        self._timers.set(ref.uid, ref.next_poll)
-        self._wake.set()
+            self._reconciler.poll_soon(ref)
 
     def _drop(self, ref: Ref) -> None:
-        self._refs.pop(ref.uid, None)
+        self._refs.remove(ref)
         self._timers.drop(ref.uid)
+        self._gathered.pop(ref, None)
         self._writer.drop(ref)
-
-    # A poll, from its beginning to its end.
-
-    def _poll(self, ref: Ref, now: float) -> None:
-        if ref.reading:
-            return
-        connection = self._secrets.connection(ref.namespace, ref.spec.secret_ref.name)
-        poll = _Poll(ref, ref.spec, ref.target, ref.requested_at, now, self._clocks.draw())
-        if connection is None:
-            return
-        if isinstance(connection, Failed):
-            self._ended(poll, connection, None)
-            return
-        ref.reading = True
-        lane = self._lanes.get(connection)
-        if lane is None:
-            lane = self._lanes[connection] = Lane(self._clocks.monotonic)
-        request = partial(self._remote.get_backup, connection, ref.spec)
-        lane.submit(Read(ref.spec.app_id, request, partial(self._ended, poll), partial(self._slow, poll)))
-
-    def _slow(self, poll: _Poll) -> None:
-        ref = poll.ref
-        if ref.reading and ref.target == poll.target and ref.outcome is None and not is_observed(ref.wanted):
-            self._settle(ref, self._clocks.monotonic())
-
-    def _ended(self, poll: _Poll, outcome: Outcome, held_until: float | None) -> None:
-        ref, now = poll.ref, self._clocks.monotonic()
-        ref.reading = False
-        if self._refs.get(ref.uid) is not ref:
-            return
-        if ref.target != poll.target or ref.spec.suspend:
-            self._poll_soon(ref)
-            return
-        if held_until is None:
-            OBSERVATIONS.labels(outcome.reason if isinstance(outcome, Failed) else SyncReason.OBSERVED).inc()
-        failed = isinstance(outcome, Failed)
-        if not failed:
-            ref.fresh_at = now
-        ref.failures = 0 if not failed else ref.failures + (held_until is None)
-        ref.outcome = outcome
-        # The rate is taken against the old sample, which is replaced only then.
-        wanted = self._next_status(ref, now, poll.requested_at if held_until is None else None)
-        if isinstance(outcome, Observed):
-            ref.sample = next_sample(ref.sample, outcome.backup.bytes_done, now)
-        ref.wanted = wanted
-        interval = interval_of(ref.spec, wanted, self._pace)
-        if held_until is not None:
-            ref.next_poll = held_until
-        elif failed:
-            ref.next_poll = poll.started + backoff(interval, ref.failures, poll.draw)
-        else:
-            ref.next_poll = poll.started + jittered(interval, poll.draw)
-        if ref.requested_at != poll.requested_at and held_until is None:
-            ref.next_poll = now
-        self._schedule(ref, now)
-        self._writer.submit(ref)
-
-    def _settle(self, ref: Ref, now: float) -> None:
-        """Bring the status up to date without a poll: it grew stale, was suspended, or waits for a slow answer."""
-        ref.wanted = self._next_status(ref, now, None)
-        if not ref.spec.suspend and not ref.reading:
-            self._schedule(ref, now)
-        self._writer.submit(ref)
-
-    def _schedule(self, ref: Ref, now: float) -> None:
-        due = ref.next_poll
-        stale_at = ref.fresh_at + stale_after(interval_of(ref.spec, ref.wanted, self._pace), self._pace)
-        if isinstance(ref.outcome, Failed) and stale_at > now:
-            due = min(due, stale_at)
-        self._timers.set(ref.uid, due)
-        self._wake.set()
-
-    def _next_status(self, ref: Ref, now: float, handled: str | None) -> AppBackupRefStatus:
-        limit = stale_after(interval_of(ref.spec, ref.wanted, self._pace), self._pace)
-        return next_status(
-            ref.wanted,
-            Event(
-                generation=ref.generation,
-                spec=ref.spec,
-                outcome=ref.outcome,
-                now=self._clocks.utcnow(),
-                at=now,
-                sample=ref.sample,
-                stale_after=limit if now - ref.fresh_at >= limit else None,
-                handled=handled,
-            ),
-        )
+        ref.reading = None

@@ -5,18 +5,16 @@ API server costs no stale write.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from pydantic import ValidationError
-
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
-from astra_mirror.core.resource import AppBackupRefStatus
-from astra_mirror.core.status import UNSEEN, as_json, merge_patch, stamped
+from astra_mirror.core.status import as_json, merge_patch, stamped
 from astra_mirror.metrics import STATUS_PATCHES
-from astra_mirror.ref import Ref
+from astra_mirror.ref import Ref, parsed
 
 CONCURRENCY: Final = 16
 _RETRY_SECONDS: Final = 1.0
@@ -27,6 +25,13 @@ logger = logging.getLogger(__name__)
 Result = Stored | Gone | Conflict | Refused
 
 
+class Observe(Protocol):
+    """Who is told of an object that the API server returned; `listed` as in Mirror.observe."""
+
+    def __call__(self, body: Mapping[str, Any], *, listed: bool) -> None:
+        """Take it in."""
+
+
 class StatusAPI(Protocol):
     """What the writer needs of the cluster."""
 
@@ -35,14 +40,6 @@ class StatusAPI(Protocol):
 
     async def get(self, namespace: str, name: str) -> Result:
         """Read one object."""
-
-
-def parsed(status: Mapping[str, Any]) -> AppBackupRefStatus:
-    """The cluster's status; an empty one where it is not of our making."""
-    try:
-        return AppBackupRefStatus.model_validate(status)
-    except ValidationError:
-        return UNSEEN
 
 
 class Writer:
@@ -59,7 +56,7 @@ class Writer:
         self,
         api: StatusAPI,
         *,
-        observe: Callable[[Mapping[str, Any]], None],
+        observe: Observe,
         gone: Callable[[Ref], None],
         utcnow: Callable[[], datetime],
     ) -> None:
@@ -70,14 +67,11 @@ class Writer:
         self._queue: asyncio.Queue[Ref] = asyncio.Queue()
         self._queued: set[Ref] = set()
         self._attempts: dict[Ref, int] = {}
-
-    def patch_for(self, ref: Ref) -> dict[str, Any]:
-        """What would have to be written now; empty when the cluster holds it."""
-        return merge_patch(ref.cluster, as_json(stamped(ref.wanted, parsed(ref.cluster), self._utcnow())))
+        self._retries: dict[Ref, asyncio.TimerHandle] = {}
 
     def submit(self, ref: Ref) -> None:
-        """Write `ref`'s status if it differs from the cluster's."""
-        if ref not in self._queued and self.patch_for(ref):
+        """Write `ref`'s status if it differs from the cluster's; not before its time when that has failed."""
+        if ref.wanted != ref.cluster and ref not in self._queued and ref not in self._retries:
             self._queued.add(ref)
             self._queue.put_nowait(ref)
 
@@ -85,6 +79,8 @@ class Writer:
         """Write nothing more for `ref`."""
         self._queued.discard(ref)
         self._attempts.pop(ref, None)
+        if retry := self._retries.pop(ref, None):
+            retry.cancel()
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -100,37 +96,50 @@ class Writer:
                 await self._write(ref)
 
     async def _write(self, ref: Ref) -> None:
-        patch = self.patch_for(ref)
+        cluster, wanted = json.loads(ref.cluster), ref.wanted
+        status = as_json(stamped(ref.status, parsed(cluster), self._utcnow()))
+        patch = merge_patch(cluster, status)
         if not patch:
+            # The cluster holds what is wanted: one text does for both.
+            ref.wanted = ref.cluster
+            self._attempts.pop(ref, None)
             return
         result = await self._api.patch(ref.namespace, ref.name, uid=ref.uid, version=ref.version, patch=patch)
         STATUS_PATCHES.labels(type(result).__name__.lower()).inc()
-        if isinstance(result, Conflict):
+        conflict = isinstance(result, Conflict)
+        if conflict:
             # The object changed under our feet: look at it, and decide again from what it says now.
             result = await self._api.get(ref.namespace, ref.name)
             self._retry(ref)
         match result:
             case Stored(stored):
-                if stored["metadata"]["uid"] == ref.uid:
-                    self._observe(stored)
-                else:
+                if stored["metadata"]["uid"] != ref.uid:
                     self._gone(ref)
+                    return
+                asked, digest = ref.asked, ref.digest
+                self._observe(stored, listed=conflict)
+                if stored.get("status") == status and ref.wanted is wanted:
+                    ref.wanted = ref.cluster
+                    # The document that led to it stays known, unless there was a reason to look at it again.
+                    ref.digest = digest if ref.asked == asked else None
+                    self._attempts.pop(ref, None)
             case Gone():
                 self._gone(ref)
             case Refused(reason, final=True):
                 # The next poll computes the status anew; until then the same patch would be refused again.
+                ref.digest = None
                 logger.error("The API server does not accept the status of %s: %s", ref.label, reason)
             case Refused(reason):
                 logger.warning("The status of %s could not be written, trying again: %s", ref.label, reason)
                 self._retry(ref)
-        if isinstance(result, Stored) and not self.patch_for(ref):
-            self._attempts.pop(ref, None)
 
     def _retry(self, ref: Ref) -> None:
         attempt = self._attempts[ref] = self._attempts.get(ref, -1) + 1
         delay = min(_RETRY_SECONDS * 2.0 ** min(attempt, 10), _MAX_RETRY_SECONDS) if attempt else 0.0
-        asyncio.get_running_loop().call_later(delay, self._resubmit, ref)
+        if pending := self._retries.pop(ref, None):
+            pending.cancel()
+        self._retries[ref] = asyncio.get_running_loop().call_later(delay, self._resubmit, ref)
 
     def _resubmit(self, ref: Ref) -> None:
-        if ref in self._attempts:
-            self.submit(ref)
+        del self._retries[ref]
+        self.submit(ref)

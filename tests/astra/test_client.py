@@ -14,7 +14,7 @@ from astra_mirror.astra.addresses import AddressRefusedError, GuardedResolver, i
 from astra_mirror.astra.client import MAX_DOCUMENT, AstraClient
 from astra_mirror.astra.transport import Clients
 from astra_mirror.core.connection import TLS, Connection
-from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
+from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, SyncReason
 from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from dev.simulator import Backup, Simulator
@@ -40,7 +40,7 @@ def spec_for(backup: Backup) -> AppBackupRefSpec:
     return AppBackupRefSpec(accountID=backup.account, appID=backup.app, backupID=backup.id)
 
 
-async def ask(clients: Clients, astra: Simulator, backup: Backup, *, token: str | None = None) -> Outcome:
+async def ask(clients: Clients, astra: Simulator, backup: Backup, *, token: str | None = None) -> Answer:
     """One poll."""
     return await AstraClient(clients, 5.0).get_backup(connection_to(astra, token=token), spec_for(backup))
 
@@ -182,7 +182,13 @@ async def test_a_truncated_body_is_unreachable(astra: Simulator, clients: Client
 
 @pytest.mark.parametrize(
     ("header", "low", "high"),
-    [("120", 120, 120), ("Wed, 01 Jan 2200 00:00:00 GMT", 10**9, 10**10), ("soon", None, None)],
+    [
+        ("120", 120, 120),
+        ("Wed, 01 Jan 2200 00:00:00 GMT", 10**9, 10**10),
+        ("soon", None, None),
+        ("Fri, 31 Dec 9999 23:59:59 -0100", None, None),
+        ("9" * 400, 10**9, float("inf")),
+    ],
 )
 async def test_retry_after_in_both_forms(
     astra: Simulator, clients: Clients, header: str, low: float | None, high: float | None
@@ -280,7 +286,8 @@ async def test_many_requests_share_the_connections(astra: Simulator, clients: Cl
     [
         "127.0.0.1", "127.1.2.3", "::1", "169.254.169.254", "fe80::1", "fe80::1%eth0", "0.0.0.0", "::", "224.0.0.1",
         "::ffff:127.0.0.1", "::ffff:169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16",
-        "64:ff9b::7f00:1", "2002:7f00:1::",
+        "64:ff9b::7f00:1", "2002:7f00:1::", "64:ff9b:1::a9fe:a9fe", "::ffff:0:7f00:1", "::127.0.0.1", "fec0::1",
+        "fd20:ce::254", "fd00:ec2::23",
     ],
 )  # fmt: skip
 def test_addresses_that_are_never_called(address: str) -> None:

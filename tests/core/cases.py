@@ -38,7 +38,8 @@ def after(
         last = number == len(outcomes) - 1
         event = Event(
             generation=generation,
-            spec=of or spec(),
+            # A suspension comes last: nothing is observed after it.
+            spec=(of or spec()) if last else (of or spec()).model_copy(update={"suspend": False}),
             outcome=outcome,
             now=now,
             at=60.0 * number,

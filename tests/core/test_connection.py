@@ -1,5 +1,6 @@
 """Secrets in both formats, and what is said about bad ones. The token is in no message."""
 
+import json
 from base64 import b64encode
 
 import pytest
@@ -64,6 +65,9 @@ def test_a_good_secret(keys: dict[str, str], url: str, tls: TLS) -> None:
         ({"url": "https://a.netapp.io", "token": f"Bearer {TOKEN}"}, "without 'Bearer'"),
         ({"url": "https://a.netapp.io", "token": f"{TOKEN}\n{TOKEN}"}, "line breaks"),
         ({"url": "astra.netapp.io", "token": TOKEN}, "must start with https://"),
+        ({"url": TOKEN, "token": "https://a.netapp.io"}, "'url' the URL is wrong: it must start with https://"),
+        ({"url": "https://user:pw@a.netapp.io:x", "token": TOKEN}, "is not a URL"),
+        ({"url": "htps://user:pw@a.netapp.io", "token": TOKEN}, "must start with https://"),
         ({"url": "https://a.netapp.io/accounts/1", "token": TOKEN}, "write https://a.netapp.io"),
         ({"url": "https://user:pw@a.netapp.io", "token": TOKEN}, "user name or a password"),
         ({"url": "https://a.netapp.io:x", "token": TOKEN}, "is not a URL"),
@@ -141,3 +145,64 @@ def test_an_echoed_token_is_cut_out() -> None:
     connection = _read(url="https://a.netapp.io", token=TOKEN)
     assert isinstance(connection, Connection)
     assert connection.redact(f"bad {TOKEN}!".encode()) == b"bad [token]!"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: !!int ''",
+        "a: !!bool x",
+        "a: !!timestamp x",
+        "a: !!binary x",
+        "a: !!python/object:os.system x",
+        "a: *nothing",
+        "[" * 5000,
+        "a: {b: [",
+        f"headers: {{Authorization: !!int {TOKEN}}}\nastra_project: x",
+    ],
+)
+def test_no_yaml_does_more_than_be_refused(text: str) -> None:
+    """Tags, anchors, depth: one tenant's Secret must not end the watch for all, nor be quoted."""
+    failure = _read(config_yaml=text)
+    assert isinstance(failure, Failed)
+    assert failure.reason is SyncReason.SECRET_INVALID
+    assert TOKEN not in failure.message
+
+
+def test_a_bundle_may_have_comments_in_any_script() -> None:
+    """Only the certificates in it count."""
+    connection = _read(url="https://a.netapp.io", token=TOKEN, ca_crt=f"# Zürich Root CA\n{CA}\nsubject=ü\n{CA}")
+    assert isinstance(connection, Connection)
+    assert connection.tls.ca == f"{CA.strip()}\n{CA.strip()}"
+
+
+@pytest.mark.parametrize("host", ["a..netapp.io", f"{'x' * 64}.netapp.io", "a%00.netapp.io", ".netapp.io"])
+def test_hosts_that_no_resolver_takes_are_refused(host: str) -> None:
+    """With words, before anybody is asked."""
+    failure = _read(url=f"https://{host}", token=TOKEN)
+    assert isinstance(failure, Failed)
+    assert failure.reason is SyncReason.SECRET_INVALID
+
+
+@pytest.mark.parametrize("entry", ["https://*.0.0.1", "https://*.127"])
+def test_addresses_have_no_sub_domains(entry: str) -> None:
+    """An entry that would let IP literals past the resolver's check is none."""
+    with pytest.raises(ValueError, match="addresses have no sub-domains"):
+        AllowedURL.parse(entry)
+
+
+@pytest.mark.parametrize(
+    ("token", "echo"),
+    [
+        ("abc/def", r"abc\/def"),
+        ("plus+sign", r"plus\u002bsign"),
+        ('quo"te', r"quo\"te"),
+        ("plain", "plain"),
+    ],
+)
+def test_an_echoed_token_is_taken_out(token: str, echo: str) -> None:
+    """However JSON spells it, and in a library's words in any case."""
+    connection = Connection(BaseURL.parse("https://a.netapp.io"), token)
+    document = f'{{"title": "bad token {echo}", "x": "\\n"}}'.encode()
+    assert token not in json.loads(connection.redact(document))["title"]
+    assert token.lower() not in connection.redact_text(f"got {token.upper()} and {token}").lower()

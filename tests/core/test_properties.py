@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astra_mirror.astra.client import AnswerError, parse_backup
+from astra_mirror.astra.answers import AnswerError, parse_backup
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
 from astra_mirror.core.progress import next_sample
 from astra_mirror.core.resource import AppBackupRefStatus, ReadyWhen
@@ -28,7 +28,9 @@ _FIELDS = [
     "name", "version", "bucketID", "snapshotID", "scheduleID", "stateUnready", "stateDetails", "hookState",
     "hookStateDetails", "backupCreationTimestamp", "totalBytes", "bytesDone", "percentDone", "metadata",
 ]  # fmt: skip
-_numbers = st.integers(-5, 200) | st.floats(-5, 200) | st.sampled_from(["99.9", "1e3", "NaN", "1_0", 2**70, 1e308])
+_numbers = (
+    st.integers(-5, 200) | st.floats(-5, 200) | st.sampled_from(["99.9", "1e3", "NaN", "1_0", 2**70, 10**400, 1e308])
+)
 documents = st.fixed_dictionaries(
     {"id": st.just(BACKUP) | st.just(BACKUP.upper()), "state": st.sampled_from(_STATES) | st.text(max_size=300)},
     optional={

@@ -6,7 +6,7 @@ rebinding). An entry of --allowed-url that names the very host lifts the refusal
 
 import socket
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -14,9 +14,14 @@ from aiohttp.resolver import ThreadedResolver
 
 from astra_mirror.core.urls import AllowedURL
 
-# Metadata services outside the link-local ranges: EC2 over IPv6, Alibaba Cloud, Azure, Oracle Cloud.
-_METADATA: Final = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")))
-_NAT64: Final = "64:ff9b::"
+_METADATA: Final = (
+    # Outside the link-local ranges: EC2 and EKS over IPv6, Google Cloud over IPv6, Alibaba Cloud, Azure, Oracle Cloud.
+    *map(ip_network, ("fd00:ec2::/32", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")),
+    # Site-local, long out of use.
+    ip_network("fec0::/10"),
+)
+# IPv6 addresses that end in an IPv4 one: NAT64 (RFC 6052, 8215), IPv4-translated, IPv4-compatible.
+_EMBEDDING: Final = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
 
 
 class AddressRefusedError(OSError):
@@ -25,15 +30,22 @@ class AddressRefusedError(OSError):
 
 def is_refused(address: str) -> bool:
     """Whether `address`, an IP literal, is one that may not be called."""
-    ip = _embedded(ip_address(address.partition("%")[0]))
-    return ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast or ip in _METADATA
+    literal = ip_address(address.partition("%")[0])
+    return any(
+        ip.is_loopback
+        or ip.is_link_local
+        or ip.is_unspecified
+        or ip.is_multicast
+        or any(ip in net for net in _METADATA)
+        for ip in (literal, _embedded(literal))
+    )
 
 
 def _embedded(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """The IPv4 address that an IPv6 one stands for, where it does."""
     if isinstance(ip, IPv4Address):
         return ip
-    if ip.packed[:12] == ip_address(_NAT64).packed[:12]:
+    if any(ip in network for network in _EMBEDDING):
         return IPv4Address(ip.packed[12:])
     return ip.ipv4_mapped or ip.sixtofour or ip
 

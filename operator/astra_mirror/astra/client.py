@@ -1,49 +1,31 @@
 """Asks Astra Control for a backup. Whatever comes back, or does not, becomes an outcome: no exception leaves here.
 
-The call is the one of the API reference, "Retrieve an application backup for an app".
+The calls are those of the API reference.
 """
 
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from typing import Final, TypeVar
 
 import aiohttp
 import httpx
-from pydantic import ValidationError
 
 from astra_mirror.astra.addresses import AddressRefusedError
+from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, read_list
 from astra_mirror.astra.transport import Clients
-from astra_mirror.astra.wire import BackupDocument, Problem
-from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
+from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
+from astra_mirror.core.plan import Collection
 from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.core.text import cut, sentence
 from astra_mirror.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS
 
 MAX_DOCUMENT: Final = 1024 * 1024
-# The words of a remote error, so that with the sentence around them they stay below a condition's message.
-_MAX_WORDS: Final = 640
-_MAX_CORRELATION_ID: Final = 64
+MAX_LIST: Final = 64 * 1024 * 1024
 
-_REASONS: Final = {
-    400: (SyncReason.INVALID_REQUEST, "Astra Control refused the request (400)"),
-    401: (SyncReason.UNAUTHORIZED, "Astra Control refused the token (401)"),
-    403: (SyncReason.FORBIDDEN, "The token may not read this app's backups (403)"),
-    429: (SyncReason.RATE_LIMITED, "Astra Control asks for fewer requests (429)"),
-}
-
-
-class AnswerError(Exception):
-    """An answer that is not the document asked for."""
-
-    def __init__(self, reason: SyncReason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+Result = TypeVar("Result")
 
 
 class AstraClient:
@@ -58,28 +40,73 @@ class AstraClient:
         self._clients = clients
         self._timeout = request_timeout
 
-    async def get_backup(self, connection: Connection, spec: AppBackupRefSpec) -> Outcome:
-        """The single GET for the backup that `spec` names."""
+    async def get_backup(self, connection: Connection, spec: AppBackupRefSpec, known: int | None = None) -> Answer:
+        """The single GET for the backup that `spec` names: "Retrieve an application backup for an app".
+
+        Args:
+            connection: whom to ask.
+            spec: what to ask for.
+            known: the digest of the document that is known already, if any.
+        """
         path = f"/accounts/{spec.account_id}/k8s/v1/apps/{spec.app_id}/appBackups/{spec.backup_id}"
+
+        def answer(response: httpx.Response, body: bytes) -> Answer:
+            # Before anything is parsed or cut: half a token would be one too many as well.
+            body = connection.redact(body)
+            if response.status_code != httpx.codes.OK:
+                return failure_of(response.status_code, response.headers, body)
+            digest = hash(body)
+            return Unchanged() if digest == known else Observed(parse_backup(body, spec.backup_id), digest)
+
+        return await self._ask(connection, "backup", path, MAX_DOCUMENT, answer)
+
+    async def list_backups(self, connection: Connection, collection: Collection, known: Known) -> Listed | Failed:
+        """The list of an app's backups, or of an account's: what it says of those in `known`."""
+        if collection.app is None:
+            endpoint, path = "account_backups", f"/accounts/{collection.account}/topology/v1/appBackups"
+        else:
+            endpoint = "app_backups"
+            path = f"/accounts/{collection.account}/k8s/v1/apps/{collection.app}/appBackups"
+
+        def answer(response: httpx.Response, body: bytes) -> bytes | Failed:
+            if response.status_code == httpx.codes.OK:
+                return body
+            failure = failure_of(response.status_code, response.headers, connection.redact(body))
+            # That a list is not found says nothing of any backup.
+            return failure if isinstance(failure, Failed) else Failed(SyncReason.UNEXPECTED_RESPONSE, failure.message)
+
+        body = await self._ask(connection, endpoint, path, MAX_LIST, answer)
+        if isinstance(body, Failed):
+            return body
+        try:
+            return await read_list(connection.redact_plain(body), known, connection.redact)
+        except ValueError as error:
+            return Failed(SyncReason.UNEXPECTED_RESPONSE, f"The answer is not a list of backups: {error}.")
+
+    async def _ask(
+        self,
+        connection: Connection,
+        endpoint: str,
+        path: str,
+        limit: int,
+        answer: Callable[[httpx.Response, bytes], Result],
+    ) -> Result | Failed:
         started = time.monotonic()
         code = "none"
         try:
             async with asyncio.timeout(self._timeout):
-                response, body = await self._fetch(connection, path, MAX_DOCUMENT)
+                response, body = await self._fetch(connection, path, limit)
             code = str(response.status_code)
-            # Before anything is parsed or cut: half a token would be one too many as well.
-            body = connection.redact(body)
-            outcome = _outcome(response, body, spec.backup_id)
+            return answer(response, body)
         except AnswerError as error:
-            outcome = Failed(error.reason, str(error))
+            return Failed(error.reason, connection.redact_text(str(error)))
         except TimeoutError:
-            outcome = Failed(SyncReason.UNREACHABLE, f"{connection.url} gave no answer within {self._timeout:g}s.")
+            return Failed(SyncReason.UNREACHABLE, f"{connection.url} gave no answer within {self._timeout:g}s.")
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            outcome = _unreachable(connection, error)
+            return _unreachable(connection, error)
         finally:
-            REMOTE_REQUESTS.labels("backup", code).inc()
-            REMOTE_REQUEST_SECONDS.labels("backup").observe(time.monotonic() - started)
-        return outcome
+            REMOTE_REQUESTS.labels(endpoint, code).inc()
+            REMOTE_REQUEST_SECONDS.labels(endpoint).observe(time.monotonic() - started)
 
     async def _fetch(self, connection: Connection, path: str, limit: int) -> tuple[httpx.Response, bytes]:
         client = self._clients.client_for(connection.tls)
@@ -117,89 +144,15 @@ async def _inflated(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[b
         raise AnswerError(SyncReason.UNEXPECTED_RESPONSE, "The answer is a gzip stream that ends too early.")
 
 
-def _outcome(response: httpx.Response, body: bytes, backup_id: str) -> Outcome:
-    code = response.status_code
-    if code == httpx.codes.OK:
-        return Observed(parse_backup(body, backup_id))
-    problem = _problem(body)
-    if code == httpx.codes.NOT_FOUND and problem is not None:
-        return NotFound(_words("Astra Control has no such backup (404)", problem))
-    if code in _REASONS:
-        reason, text = _REASONS[code]
-    elif 500 <= code < 600:
-        reason, text = SyncReason.SERVER_ERROR, f"Astra Control failed to answer ({code})"
-    elif 300 <= code < 400:
-        reason, text = SyncReason.UNEXPECTED_RESPONSE, f"The answer is a redirect ({code}), and none is followed"
-    else:
-        reason, text = SyncReason.UNEXPECTED_RESPONSE, f"The answer's status code {code} is not one of the API's"
-    return Failed(reason, _words(text, problem), _retry_after(response))
-
-
-def parse_backup(body: bytes, backup_id: str) -> Backup:
-    """The backup that a document describes.
-
-    Raises:
-        AnswerError: it is no JSON, no backup, or another backup than the one asked for.
-    """
-    try:
-        document = BackupDocument.model_validate_json(body)
-    except ValidationError as error:
-        raise AnswerError(SyncReason.UNEXPECTED_RESPONSE, _why_invalid(error)) from error
-    if document.id.lower() != backup_id:
-        raise AnswerError(
-            SyncReason.UNEXPECTED_RESPONSE, f"The answer is about another backup, {cut(document.id, 64)!r}."
-        )
-    return document.to_backup()
-
-
-def _why_invalid(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if first["type"] == "json_invalid":
-        return f"The answer is not JSON: {cut(first['msg'], 200)}."
-    where = ".".join(map(str, first["loc"]))
-    return f"The answer is not a backup: {where or 'the document'}: {cut(first['msg'], 200)}."
-
-
-def _problem(body: bytes) -> Problem | None:
-    try:
-        return Problem.model_validate_json(body)
-    except ValidationError:
-        return None
-
-
-def _words(text: str, problem: Problem | None) -> str:
-    if problem is None:
-        return f"{text}, without a problem document."
-    message = sentence(f"{text}: {cut(problem.words(), _MAX_WORDS)}")
-    if problem.correlation_id:
-        # The last part of a message, where core.status expects it.
-        return f"{message} (correlationID {_plain(cut(problem.correlation_id, _MAX_CORRELATION_ID))})"
-    return message
-
-
-def _plain(text: str) -> str:
-    return text.replace("(", "[").replace(")", "]")
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Retry-After in seconds from now: the header has a number of seconds or an HTTP date (RFC 9110, 10.2.3)."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
-
-
 def _unreachable(connection: Connection, error: BaseException) -> Failed:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, AddressRefusedError):
             return Failed(SyncReason.URL_NOT_ALLOWED, f"{connection.url} is not called: {cause}.")
         cause = cause.__cause__ or cause.__context__
-    return Failed(SyncReason.UNREACHABLE, sentence(f"{connection.url} cannot be reached: {cut(_name(error), 300)}"))
+    # A malformed answer is quoted by the library that could not read it, the token in it as well.
+    why = cut(connection.redact_text(_name(error)), 300)
+    return Failed(SyncReason.UNREACHABLE, sentence(f"{connection.url} cannot be reached: {why}"))
 
 
 def _name(error: BaseException) -> str:

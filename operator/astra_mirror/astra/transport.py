@@ -5,7 +5,7 @@ neither cookies nor headers: the jars take nothing, and the token travels with t
 """
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
@@ -66,6 +66,11 @@ class Clients:
             follow_redirects=False,
             trust_env=False,
         )
+
+    async def retain(self, used: Container[TLS]) -> None:
+        """Close the clients of all others: each has a TLS context of several hundred kilobytes."""
+        for tls in [each for each in self._clients if each not in used]:
+            await self._clients.pop(tls).aclose()
 
     async def close(self) -> None:
         """Close every client."""

@@ -43,9 +43,10 @@ def _number(value: object) -> int | float | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         text = value.strip()
         value = int(text) if text.lstrip("+-").isdigit() else float(text)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value
+    # An integer is finite, and may be too large to be asked.
+    return value if isinstance(value, int) or math.isfinite(value) else None
 
 
 def _size(value: Any) -> int | None:  # noqa: ANN401 - any JSON value
@@ -188,7 +189,10 @@ def _labels(items: list[Any] | None) -> tuple[Label, ...] | None:
         and isinstance(name := each.get("name"), str)
         and isinstance(value := each.get("value"), str)
     ]
-    return tuple(every[:MAX_LABELS])
+    if len(every) <= MAX_LABELS:
+        return tuple(every)
+    more = len(every) - MAX_LABELS + 1
+    return (*every[: MAX_LABELS - 1], Label(name="…", value=f"[{more} more]"))
 
 
 class InvalidParam(_Lenient):

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Final
+from urllib.request import getproxies
 
 import kopf
 import yaml
@@ -33,6 +34,10 @@ async def load_configuration() -> client.Configuration:
         raise ClusterConfigError(
             f"no usable cluster credentials: {error} (tried KUBECONFIG, ~/.kube/config and the pod's service account)"
         ) from error
+    # Each watch on Secrets holds a connection; with a limit they would leave none for anything else.
+    configuration.connection_pool_maxsize = 0
+    # Without a proxy in the environment aiohttp need not look for one, and for a netrc file in a thread, each time.
+    configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
     return configuration
 
 

@@ -14,7 +14,7 @@ import aiohttp
 from kubernetes.aio import client
 
 from astra_mirror.cluster.api import why
-from astra_mirror.core.lease import DURATION, RETRY, Record, Sighting, is_deposed, may_take, sight
+from astra_mirror.core.lease import DURATION, RENEW_DEADLINE, RETRY, Record, Sighting, may_take, sight
 
 _CALL_TIMEOUT: Final = 5.0
 
@@ -35,6 +35,7 @@ class Elector:
         self._identity = identity
         self._sighting: Sighting | None = None
         self._transitions = 0
+        self._acquired_at = datetime.now(UTC)
         self._holds = False
 
     async def acquire(self) -> None:
@@ -52,14 +53,22 @@ class Elector:
             LeaseLostError: it was not renewed in time.
         """
         renewed_at = time.monotonic()
-        while True:
-            await asyncio.sleep(RETRY)
-            begun = time.monotonic()
-            if await self._try_to_hold():
-                renewed_at = begun
-            elif is_deposed(renewed_at, time.monotonic()) or self._taken():
-                self._holds = False
-                raise LeaseLostError(f"the Lease {self._namespace}/{self._name} was lost")
+        lost = LeaseLostError(f"the Lease {self._namespace}/{self._name} was lost")
+        try:
+            while True:
+                await asyncio.sleep(RETRY)
+                begun = time.monotonic()
+                # A call that hangs must not carry us past the time at which another may take over.
+                async with asyncio.timeout(renewed_at + RENEW_DEADLINE - begun):
+                    renewed = await self._try_to_hold()
+                if renewed:
+                    renewed_at = begun
+                elif self._taken():
+                    raise lost
+        except TimeoutError:
+            raise lost from None
+        finally:
+            self._holds = self._holds and not self._taken() and time.monotonic() - renewed_at < RENEW_DEADLINE
 
     async def release(self) -> None:
         """Let another candidate take the Lease at once; does nothing unless it is held."""
@@ -85,6 +94,7 @@ class Elector:
                 return False
             if record.holder != self._identity:
                 self._transitions += 1
+                self._acquired_at = datetime.now(UTC)
             await self._replace(self._identity, record.version, duration=round(DURATION))
         except client.ApiException as error:
             if error.status != 409:
@@ -129,7 +139,7 @@ class Elector:
             spec=client.V1LeaseSpec(
                 holder_identity=holder,
                 lease_duration_seconds=duration,
-                acquire_time=now if not self._holds else None,
+                acquire_time=self._acquired_at,
                 renew_time=now,
                 lease_transitions=self._transitions,
             ),

@@ -6,6 +6,7 @@ resourceNames authorises it. So the operator never sees any other Secret.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,7 +20,12 @@ from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.urls import AllowedURL
 
 _WATCH_SECONDS: Final = 240
+_MIN_WATCH_SECONDS: Final = 1.0
+"""A server that ends each stream at once is not asked more often than this."""
 _FORBIDDEN_SECONDS: Final = 30.0
+"""For how long a 403 has to last before it counts: an API server that has just started gives some as well."""
+_MAX_NAMES: Final = 250
+"""Each name costs a watch, and anybody who may write a ref can make one up."""
 _MAX_RETRY_SECONDS: Final = 30.0
 
 logger = logging.getLogger(__name__)
@@ -33,6 +39,7 @@ class _Followed:
     """What is known of the Secrets of one name."""
 
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    refused_since: dict[str | None, float] = field(default_factory=dict)
     synced: set[str | None] = field(default_factory=set)
     forbidden: set[str | None] = field(default_factory=set)
     found: dict[str, Connection | Failed] = field(default_factory=dict)
@@ -56,14 +63,31 @@ class SecretStore:
         self._allowed = allowed
         self._changed = changed
         self._names: dict[str, _Followed] = {}
+        self._defect: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Wait for ever; raise what has ended the following of a name, which only a defect can do."""
+        await self._defect
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._defect.done():
+            self._defect.set_exception(error)
 
     def connection(self, namespace: str, name: str) -> Connection | Failed | None:
         """What the Secret says; None until that is known, which `changed` tells."""
         followed = self._names.get(name)
+        if followed is None and len(self._names) >= _MAX_NAMES:
+            return Failed(
+                SyncReason.SECRET_FORBIDDEN,
+                f"The operator follows Secrets of {_MAX_NAMES} names at most, and as many others are in use.",
+            )
         if followed is None:
             followed = self._names[name] = _Followed()
-            loop = asyncio.get_running_loop()
-            followed.tasks = [loop.create_task(self._follow(name, scope, followed)) for scope in self._scopes]
+            for scope in self._scopes:
+                task = asyncio.get_running_loop().create_task(self._follow(name, scope, followed))
+                task.add_done_callback(self._ended)
+                followed.tasks.append(task)
         if namespace in followed.found:
             return followed.found[namespace]
         scope = None if self._scopes == (None,) else namespace
@@ -97,24 +121,28 @@ class SecretStore:
         while True:
             try:
                 version = await self._list(name, scope, followed)
+                followed.refused_since.pop(scope, None)
                 delay = 1.0
                 while True:
+                    begun = time.monotonic()
                     version = await self._watch(name, scope, followed, version)
+                    await asyncio.sleep(max(_MIN_WATCH_SECONDS - (time.monotonic() - begun), 0.0))
             except client.ApiException as error:
                 if error.status == 403:
                     self._lose(name, scope, followed)
-                    await asyncio.sleep(_FORBIDDEN_SECONDS)
-                    continue
-                # 410: the version is too old to go on from; anything else is worth a pause.
-                if error.status == 410:
-                    continue
-                logger.warning("Secrets named %r cannot be watched, trying again: %s", name, why(error))
+                elif error.status != 410:
+                    # 410: the version is too old to go on from.
+                    logger.warning("Secrets named %r cannot be watched, trying again: %s", name, why(error))
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 logger.warning("Secrets named %r cannot be watched, trying again: %s", name, why(error))
             await asyncio.sleep(delay)
             delay = min(delay * 2, _MAX_RETRY_SECONDS)
 
     def _lose(self, name: str, scope: str | None, followed: _Followed) -> None:
+        now = time.monotonic()
+        since = followed.refused_since.setdefault(scope, now)
+        if scope in followed.synced and now - since < _FORBIDDEN_SECONDS:
+            return
         if scope not in followed.forbidden:
             followed.forbidden.add(scope)
             for namespace in [each for each in followed.found if scope in {None, each}]:
@@ -156,6 +184,9 @@ class SecretStore:
                 # Beyond the server's own end of the stream: a connection that died in silence.
                 _request_timeout=_WATCH_SECONDS + REQUEST_TIMEOUT,
             ):
+                if isinstance(event, str):
+                    # What the library cannot read it hands on as it is.
+                    raise aiohttp.ClientPayloadError("a line was cut off")
                 secret = event["object"]
                 version = secret.metadata.resource_version
                 namespace = secret.metadata.namespace

@@ -5,6 +5,7 @@ Secrets of equal content are one connection, in whatever namespace they are, and
 
 import base64
 import binascii
+import json
 import re
 import ssl
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,9 @@ from pydantic import BaseModel, Field, ValidationError
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.urls import AllowedURL, BaseURL
 
+_REDACTED: Final = "[token]"
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _TOOLKIT_DOMAIN: Final = "astra.netapp.io"
 
 
@@ -38,8 +41,28 @@ class Connection:
     tls: TLS = field(default=TLS(), repr=False)
 
     def redact(self, body: bytes) -> bytes:
-        """`body` without the token, should a server have echoed it."""
-        return body.replace(self.token.encode(), b"[token]")
+        """`body`, one document, without the token, should a server have echoed it, plainly or with JSON's escapes."""
+        if b"\\" in body and self._is_escaped_in(body):
+            # There are many ways to write a character in JSON, and one of writing it plainly.
+            body = json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace")
+        return self.redact_plain(body)
+
+    def redact_plain(self, body: bytes) -> bytes:
+        """`body` without the token where that is written without escapes: for what is too large to be read at once."""
+        for spelling in {self.token, json.dumps(self.token)[1:-1]}:
+            body = body.replace(spelling.encode(), _REDACTED.encode())
+        return body
+
+    def _is_escaped_in(self, body: bytes) -> bool:
+        try:
+            plain = json.dumps(json.loads(body), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return False
+        return self.token in plain or json.dumps(self.token)[1:-1] in plain
+
+    def redact_text(self, text: str) -> str:
+        """`text` without the token, in capitals or not."""
+        return re.sub(re.escape(self.token), _REDACTED, text, flags=re.IGNORECASE)
 
 
 class _ToolkitHeaders(BaseModel):
@@ -91,7 +114,7 @@ def _decoded(key: str, value: str) -> str:
 def _parse(keys: Mapping[str, str]) -> Connection:
     ca = _checked_ca(keys["ca.crt"]) if keys.get("ca.crt") else None
     if keys.get("url") and keys.get("token"):
-        return Connection(BaseURL.parse(keys["url"]), _checked_token(keys["token"]), TLS(ca))
+        return Connection(_checked_url(keys["url"], "url"), _checked_token(keys["token"]), TLS(ca))
     if "config.yaml" in keys:
         return _parse_toolkit(keys["config.yaml"], ca)
     for key in ("url", "token"):
@@ -105,7 +128,10 @@ def _parse(keys: Mapping[str, str]) -> Connection:
 
 def _parse_toolkit(text: str, ca: str | None) -> Connection:
     try:
-        config = _ToolkitConfig.model_validate(yaml.safe_load(text))
+        # Every scalar as the text that it is: a tag such as !!int could fail in ways of its own, and quote the value.
+        config = _ToolkitConfig.model_validate(yaml.load(text, Loader=yaml.BaseLoader))  # noqa: S506 - makes no objects
+    except RecursionError:
+        raise ValueError("its key 'config.yaml' is nested too deeply") from None
     except yaml.YAMLError as error:
         # The error's own text quotes the line, which may be the one with the token.
         mark = getattr(error, "problem_mark", None)
@@ -119,7 +145,16 @@ def _parse_toolkit(text: str, ca: str | None) -> Connection:
     scheme, _, token = config.headers.authorization.strip().partition(" ")
     if scheme.lower() != "bearer":
         raise ValueError("in its key 'config.yaml' headers.Authorization does not start with 'Bearer'")
-    return Connection(BaseURL.parse(f"https://{host}"), _checked_token(token.strip()), TLS(ca, config.verify))
+    return Connection(
+        _checked_url(f"https://{host}", "config.yaml"), _checked_token(token.strip()), TLS(ca, config.verify)
+    )
+
+
+def _checked_url(text: str, key: str) -> BaseURL:
+    try:
+        return BaseURL.parse(text)
+    except ValueError as error:
+        raise ValueError(f"in its key {key!r} the URL is wrong: {error}") from None
 
 
 def _checked_token(token: str) -> str:
@@ -131,8 +166,10 @@ def _checked_token(token: str) -> str:
 
 
 def _checked_ca(pem: str) -> str:
+    # What stands between the certificates is for people, in any script.
+    certificates = "\n".join(_CERTIFICATE.findall(pem))
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
-    except (ssl.SSLError, ValueError):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificates)
+    except (ssl.SSLError, ValueError, TypeError):
         raise ValueError("its key 'ca.crt' is not a certificate in PEM format") from None
-    return pem
+    return certificates

@@ -40,8 +40,3 @@ def may_take(sighting: Sighting, identity: str, now: float) -> bool:
     """Whether `identity` may write itself into the Lease."""
     holder = sighting.record.holder
     return holder in {"", identity} or now - sighting.at > DURATION
-
-
-def is_deposed(renewed_at: float, now: float) -> bool:
-    """Whether a holder that last renewed at `renewed_at` has to stop."""
-    return now - renewed_at > RENEW_DEADLINE

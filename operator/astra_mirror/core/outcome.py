@@ -1,6 +1,7 @@
 """How a poll can end. The engine turns every error of the remote side into one of these values, once."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from astra_mirror.core.backup import Backup
@@ -43,9 +44,15 @@ _NEEDS_PERSON = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The remote described the backup."""
+    """The remote described the backup. Two documents with the same `digest` are the same, byte for byte."""
 
     backup: Backup
+    digest: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The remote sent the very document that it sent last time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +72,31 @@ class Failed:
 
 
 Outcome = Observed | NotFound | Failed
+Answer = Outcome | Unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a list is asked for.
+
+    `documents` are the ids of the backups, each with the digest of the document that is known, if any; `body` is the
+    digest of the list in which they all were found as they are known, if there is such a list.
+    """
+
+    documents: Mapping[str, int | None]
+    body: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An answer to a request for a list.
+
+    `found` has the backups that were asked for and are described rightly and once; what is missing there may exist all
+    the same. `digest` stands for the whole body, and `size` is the number of its items, None when it was not counted
+    because the body is the one of last time. `complete` is false when the remote held something back.
+    """
+
+    digest: int
+    found: Mapping[str, Observed | Unchanged]
+    size: int | None
+    complete: bool = True

@@ -68,8 +68,9 @@ def progress_of(
 def _percent(backup: Backup) -> int | None:
     if backup.percent_done is None:
         return None
-    # 100 is a promise that only `completed` may make: people and scripts read it as the end.
-    return min(math.floor(backup.percent_done), 100 if backup.state == "completed" else 99)
+    # While it runs 100 would be a promise that only `completed` may make: people and scripts read it as the end.
+    is_under_way = meaning_of(backup.state).activity is Activity.RECONCILING
+    return min(math.floor(backup.percent_done), 99 if is_under_way else 100)
 
 
 def _rate_and_end(

@@ -5,6 +5,7 @@ and sent, never changed in place.
 """
 
 import re
+import sys
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -19,6 +20,7 @@ KIND: Final = "AppBackupRef"
 PLURAL: Final = "appbackuprefs"
 REQUESTED_AT: Final = "astra-mirror.io/requestedAt"
 """The annotation whose new value asks for a poll now."""
+MAX_REQUESTED_AT: Final = 1024
 DEFAULT_SECRET: Final = "astra-control"  # noqa: S105 - the name of a Secret, not its content
 
 MAX_REASONS: Final = 32
@@ -41,6 +43,11 @@ def _in_range(seconds: float) -> float:
     if not 1 <= seconds <= 86_400:
         raise ValueError("must be from 1s to 24h")
     return seconds
+
+
+def _shared(value: str) -> str:
+    # Many refs name the same account and app: one string is enough for all of them.
+    return sys.intern(value)
 
 
 UUIDText = Annotated[str, AfterValidator(_lower_uuid)]
@@ -68,8 +75,8 @@ class SecretRef(_Model):
 class AppBackupRefSpec(_Model):
     """What the user asks for."""
 
-    account_id: UUIDText = Field(alias="accountID")
-    app_id: UUIDText = Field(alias="appID")
+    account_id: Annotated[UUIDText, AfterValidator(_shared)] = Field(alias="accountID")
+    app_id: Annotated[UUIDText, AfterValidator(_shared)] = Field(alias="appID")
     backup_id: UUIDText = Field(alias="backupID")
     secret_ref: SecretRef = SecretRef()
     interval: Annotated[Seconds, AfterValidator(_in_range)] | None = None

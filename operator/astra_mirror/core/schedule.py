@@ -25,12 +25,16 @@ class Pace:
     stale_after: float = 900.0
 
 
+def is_at_rest(status: AppBackupRefStatus) -> bool:
+    """Whether nothing is expected to change soon."""
+    # Without a state, an observed status is that of a backup which does not exist: a settled matter as well.
+    return is_settled(status.state) if status.state is not None else is_observed(status)
+
+
 def interval_of(spec: AppBackupRefSpec, status: AppBackupRefStatus, pace: Pace) -> float:
     """The interval in force, without jitter and backoff."""
     active = spec.interval or pace.interval
-    # Without a state, an observed status is that of a backup which does not exist: a settled matter as well.
-    settled = is_settled(status.state) if status.state is not None else is_observed(status)
-    return max(pace.settled_interval, active) if settled else active
+    return max(pace.settled_interval, active) if is_at_rest(status) else active
 
 
 def jittered(interval: float, draw: float) -> float:

@@ -5,7 +5,7 @@ The status is also the operator's memory: what was observed is read back from it
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -76,6 +76,9 @@ def next_status(held: AppBackupRefStatus, event: Event) -> AppBackupRefStatus:
         held: the status so far, of the same target (`forget` it first when the target changed).
         event: what happened.
     """
+    if event.spec.suspend:
+        # What an answer says that was under way when polling was suspended comes too late.
+        event = replace(event, outcome=None)
     observed = _observed(held, event)
     verdict = _verdict(observed, held, event)
     sync = _sync(event)

@@ -4,10 +4,12 @@ Without such a list, anyone who may write a Secret and a ref could make the oper
 send requests to any address.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+_HOST: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.IGNORECASE | re.ASCII)
 _PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -28,27 +30,29 @@ class BaseURL:
         """Read a URL as a Secret holds it.
 
         Raises:
-            ValueError: it is no such URL; the message says what is wrong with it.
+            ValueError: it is no such URL; the message says what is wrong with it, and never quotes it: where a URL
+                should be, somebody may have written a token or a password.
         """
         try:
             parts = urlsplit(text)
             port = parts.port
-        except ValueError as error:
-            raise ValueError(f"{text!r} is not a URL: {error}") from error
+        except ValueError:
+            raise ValueError("it is not a URL, such as https://astra.netapp.io") from None
         _check(text, parts)
         return cls(parts.scheme, (parts.hostname or "").lower(), port or _PORTS[parts.scheme])
 
 
 def _check(text: str, parts: SplitResult) -> None:
     if parts.scheme not in _PORTS:
-        raise ValueError(f"{text!r} must start with https://")
+        raise ValueError("it must start with https://")
     if parts.username is not None or parts.password is not None:
-        # Not repeated in the message: what stands before the @ may be a password.
-        raise ValueError("the URL must not contain a user name or a password")
+        raise ValueError("it must not contain a user name or a password")
     if not parts.hostname or not text.isascii() or any(mark.isspace() for mark in text):
-        raise ValueError(f"{text!r} names no host")
+        raise ValueError("it names no host")
+    if ":" not in parts.hostname and not _HOST.fullmatch(parts.hostname):
+        raise ValueError("its host is no DNS name or address")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise ValueError(f"{text!r} must end after the host and port: write {parts.scheme}://{parts.netloc}")
+        raise ValueError(f"it must end after the host and port: write {parts.scheme}://{parts.netloc}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,13 @@ class AllowedURL:
         host = rest.removeprefix("*.")
         if not mark or "*" in host or "/" in host:
             raise ValueError(f"{text!r} is not scheme://host[:port], such as https://*.netapp.io")
-        return cls(BaseURL.parse(f"{scheme.lower()}://{host}"), wildcard)
+        try:
+            base = BaseURL.parse(f"{scheme.lower()}://{host}")
+        except ValueError as error:
+            raise ValueError(f"{text!r}: {error}") from error
+        if wildcard and (base.host.rpartition(".")[2].isdigit() or ":" in base.host):
+            raise ValueError(f"{text!r}: addresses have no sub-domains, write each of them out")
+        return cls(base, wildcard)
 
     def allows(self, url: BaseURL) -> bool:
         """Whether `url` is one that this entry names."""

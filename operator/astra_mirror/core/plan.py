@@ -1,0 +1,131 @@
+"""Which requests to make for the refs that are due: the app's list, the account's list, or one for each backup.
+
+What is expected to cost least is chosen. The unit of cost is one request for one backup, and an item of a list costs a
+hundredth of that: measured, docs/performance.md. A list serves every ref that is in it, so those that would be due soon
+count as well: they are served early, and are due together from then on.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+ITEM_COST: Final = 0.01
+AVOID_SECONDS: Final = 15 * 60.0
+"""For how long a list that was of no use is not asked for again."""
+_MAX_REMEMBERED: Final = 20_000
+
+
+class Collection(NamedTuple):
+    """The backups of an app, or with `app` None those of the whole account. IDs are in lower case."""
+
+    account: str
+    app: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A ref that is due, or will be before long.
+
+    `in_lists`: no list lacked it lately. `in_account`: it is known to belong to the app that it names; the items of an
+    account's list do not say that, and a ref to another app's backup must not be served from there.
+    """
+
+    key: str
+    account: str
+    app: str
+    due: bool = True
+    in_lists: bool = True
+    in_account: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """The request for one ref's backup."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """One request for all of `keys`."""
+
+    collection: Collection
+    keys: tuple[str, ...]
+
+
+class Catalog:
+    """What earlier lists on one connection have shown: how long they are, and which are of no use."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[Collection, int] = {}
+        self._avoided: dict[Collection, float] = {}
+
+    def learn(self, collection: Collection, size: int) -> None:
+        """Remember the number of items."""
+        if len(self._sizes) >= _MAX_REMEMBERED:
+            self._sizes.clear()
+        self._sizes[collection] = size
+
+    def avoid(self, collection: Collection, until: float) -> None:
+        """Do not plan this list before `until`, in monotonic seconds."""
+        if len(self._avoided) >= _MAX_REMEMBERED:
+            self._avoided.clear()
+        self._avoided[collection] = until
+
+    def is_usable(self, collection: Collection, now: float) -> bool:
+        """Whether the list is worth a try."""
+        return self._avoided.get(collection, now) <= now
+
+    def cost(self, collection: Collection, at_least: int) -> float:
+        """What the list is expected to cost; as long as its size is not known, it has the items that are wanted."""
+        return 1 + ITEM_COST * max(self._sizes.get(collection, 0), at_least)
+
+
+def plan(wants: Iterable[Want], catalog: Catalog, now: float) -> list[Single | ListOf]:
+    """The requests for all refs that are due, each of them in exactly one."""
+    accounts: defaultdict[str, defaultdict[str, list[Want]]] = defaultdict(lambda: defaultdict(list))
+    for want in wants:
+        accounts[want.account][want.app].append(want)
+    requests: list[Single | ListOf] = []
+    for account, apps in accounts.items():
+        requests += _plan_account(account, apps, catalog, now)
+    return requests
+
+
+def _plan_account(account: str, apps: Mapping[str, list[Want]], catalog: Catalog, now: float) -> list[Single | ListOf]:
+    collection = Collection(account, None)
+    served = {app: [each for each in wants if each.in_lists and each.in_account] for app, wants in apps.items()}
+    due = [each for wants in served.values() for each in wants if each.due]
+    if len(apps) > 1 and due and catalog.is_usable(collection, now):
+        apart = sum(_app_cost(Collection(account, app), wants, catalog, now) for app, wants in served.items())
+        if catalog.cost(collection, sum(map(len, served.values()))) < apart:
+            together = ListOf(collection, tuple(each.key for each in due))
+            rest = {
+                app: [each for each in wants if not (each.in_lists and each.in_account)] for app, wants in apps.items()
+            }
+            return [together, *_plan_apps(account, rest, catalog, now)]
+    return _plan_apps(account, apps, catalog, now)
+
+
+def _plan_apps(account: str, apps: Mapping[str, list[Want]], catalog: Catalog, now: float) -> list[Single | ListOf]:
+    requests: list[Single | ListOf] = []
+    for app, wants in apps.items():
+        collection = Collection(account, app)
+        listed = _is_list_cheaper(collection, wants, catalog, now)
+        together = tuple(each.key for each in wants if each.due and each.in_lists and listed)
+        if together:
+            requests.append(ListOf(collection, together))
+        requests += [Single(each.key) for each in wants if each.due and not (each.in_lists and listed)]
+    return requests
+
+
+def _app_cost(collection: Collection, wants: list[Want], catalog: Catalog, now: float) -> float:
+    if _is_list_cheaper(collection, wants, catalog, now):
+        return catalog.cost(collection, len(wants))
+    return len(wants)
+
+
+def _is_list_cheaper(collection: Collection, wants: list[Want], catalog: Catalog, now: float) -> bool:
+    served = sum(each.in_lists for each in wants)
+    return catalog.is_usable(collection, now) and catalog.cost(collection, served) < served

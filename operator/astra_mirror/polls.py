@@ -1,0 +1,281 @@
+"""Turns the refs that are due into requests, and the answers into one for each ref.
+
+Which requests, the planner says; when they are sent, their lane. An answer for many also serves the refs that were not
+due: they are due together with the others from then on, and cost nothing of their own.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from astra_mirror.core.connection import Connection
+from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason, Unchanged
+from astra_mirror.core.plan import AVOID_SECONDS, Collection, ListOf, Want, plan
+from astra_mirror.lane import Lane
+from astra_mirror.reads import CONCERNS_ALL, Listener, ListRead, Remote, Round, Secrets, SingleRead, connection_of
+from astra_mirror.ref import Ref
+from astra_mirror.refs import Refs
+
+_SOON: Final = 0.5
+"""The share of its interval before a ref's time in which it is as well served now."""
+_LOOK_AROUND_SECONDS: Final = 5.0
+"""How often the refs of a whole account are looked at for such as will be due soon."""
+_SAME_FOR_ALL: Final = frozenset({SyncReason.UNAUTHORIZED, SyncReason.RATE_LIMITED})
+"""Failures of a list that would be those of any other request as well: the gate is closed now."""
+_URGENT_SECONDS, _ACTIVE_SECONDS, _SETTLED_SECONDS = 0.0, 5.0, 60.0
+"""How long a poll may wait behind others: for refs without a status, with an active backup, with a settled one."""
+
+
+class Polls:
+    """The polls of all refs, in a lane for each connection.
+
+    Args:
+        remote: the remote side.
+        secrets: where connections come from.
+        refs: all refs.
+        listener: hears how the polls end.
+        clock: monotonic seconds.
+        draw: a number from 0 to 1, by chance.
+    """
+
+    def __init__(
+        self,
+        *,
+        remote: Remote,
+        secrets: Secrets,
+        refs: Refs,
+        listener: Listener,
+        clock: Callable[[], float],
+        draw: Callable[[], float],
+    ) -> None:
+        self.remote = remote
+        self._secrets = secrets
+        self._refs = refs
+        self._listener = listener
+        self._listener = listener
+        self._clock = clock
+        self._draw = draw
+        self._lanes: dict[Connection, Lane] = {}
+        self._looked_around: dict[tuple[Connection, str], float] = {}
+
+    @property
+    def open_breakers(self) -> int:
+        """How many breakers hold requests back."""
+        return sum(lane.gate.open_breakers for lane in self._lanes.values())
+
+    async def close(self) -> None:
+        """End every request."""
+        for lane in self._lanes.values():
+            await lane.close()
+
+    def drop_unused(self) -> set[Connection]:
+        """Forget the lanes of connections, and the breakers of apps, that no ref uses; the connections still there."""
+        apps: defaultdict[Connection, set[Collection]] = defaultdict(set)
+        for ref in self._refs:
+            connection = connection_of(ref, self._secrets)
+            if isinstance(connection, Connection):
+                apps[connection].add(Collection(ref.spec.account_id, ref.spec.app_id))
+        for connection, lane in list(self._lanes.items()):
+            lane.gate.retain(apps[connection])
+            if not apps[connection] and lane.idle:
+                del self._lanes[connection]
+        self._looked_around.clear()
+        return set(self._lanes) | {connection for connection, used in apps.items() if used}
+
+    # From refs that are due to requests.
+
+    def start(self, due: Mapping[Ref, float]) -> None:
+        """Ask for these refs, each with the time at which it was due."""
+        now = self._clock()
+        groups: defaultdict[Connection, dict[Ref, float]] = defaultdict(dict)
+        for ref, since in due.items():
+            connection = connection_of(ref, self._secrets)
+            if isinstance(connection, Connection):
+                if not self._is_on_its_way(ref, connection):
+                    groups[connection][ref] = since
+            elif connection is not None:
+                ref.reading = None
+                self._listener.answered(ref, connection, Round(connection, now, self._draw()))
+        for connection, refs in groups.items():
+            self._submit(connection, refs, now)
+
+    def _is_on_its_way(self, ref: Ref, connection: Connection) -> bool:
+        """Whether the request under way is still the right one: not after an edit, nor with another Secret."""
+        match ref.reading:
+            case SingleRead(connection=same, spec=spec):
+                return same == connection and _names_same(spec, ref.spec)
+            case ListRead(connection=same, collection=collection):
+                apps = {None, ref.spec.app_id}
+                return same == connection and collection.account == ref.spec.account_id and collection.app in apps
+            case _:
+                return False
+
+    def _submit(self, connection: Connection, due: Mapping[Ref, float], now: float) -> None:
+        lane = self._lane(connection)
+        by_uid = {ref.uid: ref for ref in due}
+        wants = [self._want(ref, lane, now, due=True) for ref in due]
+        wants += [self._want(ref, lane, now, due=False) for ref in self._due_soon(connection, due, now)]
+        draws: defaultdict[Collection, float] = defaultdict(self._draw)
+        for request in plan(wants, lane.catalog, now):
+            if isinstance(request, ListOf):
+                refs = [by_uid[uid] for uid in request.keys]
+                since = min(due[ref] for ref in refs)
+                urgency = min(map(_urgency, refs))
+                read = ListRead(
+                    self, self._listener, connection, refs, since, urgency, self._draw(), request.collection
+                )
+                for ref in refs:
+                    ref.reading = read
+                lane.submit(read)
+            else:
+                ref = by_uid[request.key]
+                draw = draws[Collection(ref.spec.account_id, ref.spec.app_id)]
+                self._submit_single(connection, [ref], due[ref], draw)
+
+    def _submit_single(
+        self,
+        connection: Connection,
+        refs: Sequence[Ref],
+        due: float,
+        draw: float,
+        *,
+        instead_of: Collection | None = None,
+    ) -> None:
+        urgency = min(map(_urgency, refs))
+        spec = refs[0].spec
+        read = SingleRead(self, self._listener, connection, refs, due, urgency, draw, spec, instead_of)
+        for ref in refs:
+            ref.reading = read
+        self._lane(connection).submit(read)
+
+    def _lane(self, connection: Connection) -> Lane:
+        lane = self._lanes.get(connection)
+        if lane is None:
+            lane = self._lanes[connection] = Lane(self._clock)
+        return lane
+
+    def _want(self, ref: Ref, lane: Lane, now: float, *, due: bool) -> Want:
+        account, app = ref.spec.account_id, ref.spec.app_id
+        in_lists = ref.unlisted_until <= now and not lane.gate.is_guarded(Collection(account, app))
+        return Want(ref.uid, account, app, due=due, in_lists=in_lists, in_account=ref.is_of_app)
+
+    def _due_soon(self, connection: Connection, due: Iterable[Ref], now: float) -> Iterator[Ref]:
+        apps = {(ref.spec.account_id, ref.spec.app_id) for ref in due}
+        for account in {account for account, _ in apps}:
+            if self._may_look_around(connection, account, now):
+                around = self._refs.of_account(account)
+            else:
+                around = [ref for each, app in apps if each == account for ref in self._refs.of_app(account, app)]
+            for ref in around:
+                is_soon = ref.next_poll - now < _SOON * ref.interval and ref.failure is None and ref.reading is None
+                if (
+                    is_soon
+                    and ref not in due
+                    and not ref.spec.suspend
+                    and connection_of(ref, self._secrets) == connection
+                ):
+                    yield ref
+
+    def _may_look_around(self, connection: Connection, account: str, now: float) -> bool:
+        key = (connection, account)
+        if self._refs.apps(account) < 2 or self._looked_around.get(key, now) > now:
+            return False
+        self._looked_around[key] = now + _LOOK_AROUND_SECONDS
+        return True
+
+    # From answers to refs.
+
+    def known(self, read: ListRead) -> Known:
+        """What is known of the backups that a list may have."""
+        documents: dict[str, int | None] = {}
+        for ref in self._served(read):
+            digest = ref.digest
+            same = documents.get(ref.spec.backup_id, digest) == digest
+            documents[ref.spec.backup_id] = digest if same else None
+        bodies = {ref.body if ref.digest is not None else None for ref in read.waiting()}
+        return Known(documents, bodies.pop() if len(bodies) == 1 else None)
+
+    def _served(self, read: ListRead) -> Iterator[Ref]:
+        """The refs for which a list's answer counts, due or not."""
+        account, app = read.collection
+        for ref in self._refs.of_account(account) if app is None else self._refs.of_app(account, app):
+            if app is None and not ref.is_of_app:
+                continue
+            free = ref.reading is None and not ref.spec.suspend
+            if ref.reading is read or (free and connection_of(ref, self._secrets) == read.connection):
+                yield ref
+
+    def listed(self, read: ListRead, answer: Listed | Failed, round_: Round) -> None:
+        """A list was answered."""
+        lane = self._lane(read.connection)
+        now = self._clock()
+        if isinstance(answer, Failed):
+            self._list_failed(read, answer, round_)
+            return
+        if answer.size is not None:
+            lane.catalog.learn(read.collection, answer.size)
+        if not answer.complete:
+            self.avoid(read.connection, read.collection)
+        for ref in list(self._served(read)):
+            found = answer.found.get(ref.spec.backup_id)
+            waited = ref.reading is read
+            if found is None or (not waited and not self._concerns(ref, found, answer, round_)):
+                continue
+            ref.reading = None
+            self._listener.answered(ref, found, round_)
+            ref.body = answer.digest if ref.digest is not None else None
+        missing = read.waiting()
+        for ref in missing:
+            ref.reading = None
+            # Unless it names another backup only now.
+            if ref.asked <= round_.started:
+                ref.unlisted_until = now + AVOID_SECONDS
+        self.fall_back(read.connection, missing, read.draw)
+
+    def _concerns(self, ref: Ref, found: Observed | Unchanged, answer: Listed, round_: Round) -> bool:
+        """Whether an answer that a ref did not wait for is news to it."""
+        if ref.read_at > round_.started:
+            return False
+        if isinstance(found, Observed):
+            return True
+        # An unchanged list was not read: it counts for those who were in it as they are.
+        return ref.digest is not None and (answer.size is not None or ref.body == answer.digest)
+
+    def _list_failed(self, read: ListRead, failure: Failed, round_: Round) -> None:
+        refs = read.waiting()
+        for ref in refs:
+            ref.reading = None
+        if not refs:
+            return
+        if failure.reason in _SAME_FOR_ALL:
+            for ref in refs:
+                self._listener.answered(ref, failure, round_)
+            return
+        now = self._clock()
+        if failure.reason in CONCERNS_ALL:
+            self._submit_single(read.connection, refs, now, read.draw, instead_of=read.collection)
+            return
+        self.avoid(read.connection, read.collection)
+        if read.collection.app is None:
+            self._submit(read.connection, dict.fromkeys(refs, now), now)
+        else:
+            self._submit_single(read.connection, refs, now, read.draw)
+
+    def fall_back(self, connection: Connection, refs: Sequence[Ref], draw: float) -> None:
+        """Ask for each of these refs' backups."""
+        for ref in refs:
+            self._submit_single(connection, [ref], self._clock(), draw)
+
+    def avoid(self, connection: Connection, collection: Collection) -> None:
+        """Do not ask for this list for a while."""
+        self._lane(connection).catalog.avoid(collection, self._clock() + AVOID_SECONDS)
+
+
+def _names_same(one: object, other: object) -> bool:
+    return all(getattr(one, each) == getattr(other, each) for each in ("account_id", "app_id", "backup_id"))
+
+
+def _urgency(ref: Ref) -> float:
+    if not ref.is_observed:
+        return _URGENT_SECONDS
+    return _SETTLED_SECONDS if ref.is_at_rest else _ACTIVE_SECONDS

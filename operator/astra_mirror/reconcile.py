@@ -1,0 +1,168 @@
+"""What becomes of an answer, or of the lack of one: the ref's next status, and the time of its next poll."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from astra_mirror.core.events import Note, admit, notes_of
+from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, Outcome, SyncReason, Unchanged
+from astra_mirror.core.progress import next_sample
+from astra_mirror.core.schedule import Pace, backoff, jittered, stale_after
+from astra_mirror.core.status import Event, next_status
+from astra_mirror.metrics import OBSERVATIONS
+from astra_mirror.reads import Round, Secrets, connection_of
+from astra_mirror.ref import Ref
+from astra_mirror.refs import Refs
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Time and chance: monotonic seconds, UTC, and draws from 0 to 1."""
+
+    monotonic: Callable[[], float]
+    utcnow: Callable[[], datetime]
+    draw: Callable[[], float]
+
+
+Tell = Callable[[str, str, str, Note], None]
+"""Told of an Event: the namespace, name and uid of the ref, and what to say."""
+
+
+class Reconciler:
+    """Reconciles each ref with what is known of its backup.
+
+    Args:
+        refs: all refs; what concerns another one is ignored.
+        secrets: where connections come from.
+        clocks: time and chance.
+        pace: the administrator's intervals.
+        poll_at: told when a ref is to be looked at again.
+        write: told of each ref whose wanted status may differ from the cluster's.
+        tell: told of what is worth an Event.
+    """
+
+    def __init__(
+        self,
+        *,
+        refs: Refs,
+        secrets: Secrets,
+        clocks: Clocks,
+        pace: Pace,
+        poll_at: Callable[[Ref, float], None],
+        write: Callable[[Ref], None],
+        tell: Tell,
+    ) -> None:
+        self._refs = refs
+        self._secrets = secrets
+        self._clocks = clocks
+        self._pace = pace
+        self._poll_at = poll_at
+        self._write = write
+        self._tell = tell
+
+    def poll_soon(self, ref: Ref) -> None:
+        """Let its next poll be now, because something has changed."""
+        ref.asked = ref.next_poll = self._clocks.monotonic()
+        ref.digest = None
+        self._poll_at(ref, ref.next_poll)
+
+    def answered(self, ref: Ref, answer: Answer, round_: Round) -> None:
+        """A poll has ended."""
+        if self._refs.get(ref.uid) is not ref:
+            return
+        now = self._clocks.monotonic()
+        outdated = ref.asked > round_.started
+        if ref.spec.suspend or connection_of(ref, self._secrets) != round_.connection:
+            self.poll_soon(ref)
+            return
+        ref.read_at = round_.started
+        OBSERVATIONS.labels(answer.reason if isinstance(answer, Failed) else SyncReason.OBSERVED).inc()
+        if isinstance(answer, Unchanged):
+            ref.fresh_at = now
+        else:
+            self._take(ref, answer, now, ref.requested_at if not outdated else None)
+        if outdated:
+            ref.next_poll = now
+        elif ref.failure is not None:
+            ref.next_poll = round_.started + backoff(ref.interval, ref.failures, round_.draw)
+        else:
+            ref.next_poll = round_.started + jittered(ref.interval, round_.draw)
+        self._schedule(ref, now)
+
+    def _take(self, ref: Ref, outcome: Outcome, now: float, handled: str | None) -> None:
+        ref.failure = outcome if isinstance(outcome, Failed) else None
+        ref.failures = ref.failures + 1 if ref.failure else 0
+        if not ref.failure:
+            ref.fresh_at = now
+            ref.is_of_app = not isinstance(outcome, NotFound)
+        # The rate is taken against the old sample, which is replaced only then.
+        self._want(ref, outcome, now, handled)
+        ref.digest = None
+        if isinstance(outcome, Observed):
+            ref.sample = next_sample(ref.sample, outcome.backup.bytes_done, now)
+            ref.digest = outcome.digest
+
+    def refused(self, ref: Ref, failure: Failed, until: float) -> None:
+        """Nothing is asked for this ref before `until`."""
+        if self._refs.get(ref.uid) is not ref:
+            return
+        now = self._clocks.monotonic()
+        ref.failure, ref.digest = failure, None
+        self._want(ref, failure, now, None)
+        ref.next_poll = until
+        self._schedule(ref, now)
+
+    def broken(self, ref: Ref) -> None:
+        """A defect has eaten this ref's answer: try again later, as after any failure."""
+        if self._refs.get(ref.uid) is ref:
+            ref.failures += 1
+            now = self._clocks.monotonic()
+            ref.next_poll = now + backoff(ref.interval, ref.failures, self._clocks.draw())
+            self._poll_at(ref, ref.next_poll)
+
+    def slow(self, ref: Ref) -> None:
+        """No answer has come for a while: a ref that has no status yet is told so."""
+        if self._refs.get(ref.uid) is ref and not ref.is_observed and not ref.has_status:
+            self.settle(ref, self._clocks.monotonic())
+
+    def settle(self, ref: Ref, now: float) -> None:
+        """Bring the status up to date without a poll: it grew stale, was suspended, or waits for a slow answer."""
+        if ref.spec.suspend or ref.failure is not None or not ref.is_observed:
+            self._want(ref, ref.failure, now, None)
+        if not ref.spec.suspend:
+            self._schedule(ref, now)
+
+    def _schedule(self, ref: Ref, now: float) -> None:
+        # The end of a poll that is under way sets the next one's time.
+        due = ref.next_poll if ref.reading is None else math.inf
+        stale_at = ref.fresh_at + stale_after(ref.interval, self._pace)
+        if ref.failure is not None and stale_at > now:
+            due = min(due, stale_at)
+        if due < math.inf:
+            self._poll_at(ref, due)
+
+    def _want(self, ref: Ref, outcome: Outcome | None, now: float, handled: str | None) -> None:
+        limit = stale_after(ref.interval, self._pace)
+        before = ref.status
+        status = next_status(
+            before,
+            Event(
+                generation=ref.generation,
+                spec=ref.spec,
+                outcome=outcome,
+                now=self._clocks.utcnow(),
+                at=now,
+                sample=ref.sample,
+                stale_after=limit if now - ref.fresh_at >= limit else None,
+                handled=handled,
+            ),
+        )
+        ref.has_status = True
+        ref.want(status, self._pace)
+        self._write(ref)
+        for note in notes_of(before, status):
+            busy_until = admit(ref.events_until, now)
+            if busy_until is not None:
+                ref.events_until = busy_until
+                self._tell(ref.namespace, ref.name, ref.uid, note)

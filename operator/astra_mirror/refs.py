@@ -1,0 +1,56 @@
+"""All refs, by uid and by what they observe: an answer for an app or an account serves every ref of it."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from astra_mirror.ref import Ref
+
+
+class Refs:
+    """The refs that are polled. A ref is taken out before its spec is replaced, and put back."""
+
+    def __init__(self) -> None:
+        self._by_uid: dict[str, Ref] = {}
+        self._by_app: dict[str, dict[str, dict[str, Ref]]] = {}
+
+    def __iter__(self) -> Iterator[Ref]:
+        return iter(self._by_uid.values())
+
+    def get(self, uid: str) -> Ref | None:
+        """The ref with that uid."""
+        return self._by_uid.get(uid)
+
+    def uids(self) -> set[str]:
+        """The uids of all."""
+        return set(self._by_uid)
+
+    def of_app(self, account: str, app: str) -> list[Ref]:
+        """The refs that name this app."""
+        return list(self._by_app.get(account, {}).get(app, {}).values())
+
+    def of_account(self, account: str) -> list[Ref]:
+        """The refs that name this account."""
+        return list(chain.from_iterable(refs.values() for refs in self._by_app.get(account, {}).values()))
+
+    def apps(self, account: str) -> int:
+        """How many apps of this account are named."""
+        return len(self._by_app.get(account, {}))
+
+    def add(self, ref: Ref) -> None:
+        """Take a ref in."""
+        self._by_uid[ref.uid] = ref
+        apps = self._by_app.setdefault(ref.spec.account_id, {})
+        apps.setdefault(ref.spec.app_id, {})[ref.uid] = ref
+
+    def remove(self, ref: Ref) -> None:
+        """Let a ref go; does nothing to one that is not here."""
+        if self._by_uid.get(ref.uid) is not ref:
+            return
+        del self._by_uid[ref.uid]
+        account, app = ref.spec.account_id, ref.spec.app_id
+        apps = self._by_app[account]
+        del apps[app][ref.uid]
+        if not apps[app]:
+            del apps[app]
+        if not apps:
+            del self._by_app[account]

@@ -1,0 +1,149 @@
+"""Lists are read as the JSON decoder reads them, piece by piece and wherever a piece ends."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from astra_mirror.astra import answers, listing
+from astra_mirror.astra.listing import WINDOW, ListReader
+from astra_mirror.core.outcome import Known, Listed, Observed, Unchanged
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+ID = "bab39d53-2d04-5297-b92e-58df89a2117b"
+OTHER = "00000000-0000-4000-8000-000000000001"
+
+
+def body(*items: Any, **metadata: Any) -> bytes:
+    """A list's body."""
+    return json.dumps({"items": list(items), "metadata": metadata}).encode()
+
+
+def backup(backup_id: str = ID, state: str = "running") -> dict[str, Any]:
+    """An item."""
+    return {"id": backup_id, "state": state}
+
+
+@given(st.lists(_JSON, max_size=8), _JSON, st.integers(32, 64), st.booleans(), st.sampled_from([None, 1]))
+def test_any_list_is_read_as_the_decoder_reads_it(
+    items: list[Any], metadata: Any, window: int, plain: bool, indent: int | None
+) -> None:
+    """Also when each window ends in the middle of something, and whatever comes first."""
+    document = {"x": metadata, "items": items, "metadata": metadata}
+    text = json.dumps(document, ensure_ascii=plain, indent=indent).encode("utf-8", "surrogatepass")
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return
+    longest = max((len(json.dumps(each, indent=indent)) for each in (*items, metadata)), default=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "WINDOW", max(window, longest * 2))
+        reader = ListReader(text)
+        found = [value for value, _ in reader]
+    assert found == items
+    assert reader.metadata == metadata
+
+
+@given(st.binary(max_size=200))
+def test_anything_else_is_a_clear_error(garbage: bytes) -> None:
+    """Never another exception."""
+    with pytest.raises(ValueError, match=r".+"):
+        list(ListReader(garbage))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"null",
+        b'{"items": null}',
+        b'{"items": {}}',
+        b'{"items": [1,]}',
+        b'{"items": [1 2]}',
+        b'{"items": [1], }',
+        b'{"items": [1]} x',
+        b'{"items": [1]',
+        b'{"items" [1]}',
+        b'{"metadata": {}}',
+        b'{"items": ' + b"[" * 100_000,
+        b'{"items": ["\xff"]}',
+    ],
+)
+def test_what_is_no_list_is_refused(text: bytes) -> None:
+    """Cut off, misshapen, too deep, not UTF-8."""
+    with pytest.raises(ValueError, match=r".+"):
+        list(ListReader(text))
+
+
+def test_an_item_larger_than_a_backup_may_be_is_refused() -> None:
+    """It would hold up everybody while it is read."""
+    with pytest.raises(ValueError, match="too large"):
+        list(ListReader(body({"id": ID, "name": "x" * 2 * WINDOW})))
+
+
+def test_a_list_longer_than_a_window_is_read_to_its_end() -> None:
+    """Three windows of items."""
+    items = [{"id": str(number), "name": "ä" * 500} for number in range(6000)]
+    assert len(body(*items)) > 3 * WINDOW
+    assert [value for value, _ in ListReader(body(*items))] == items
+
+
+async def read_list(text: bytes, known: Known) -> Listed:
+    """With a token that is in none of them."""
+    return await answers.read_list(text, known, lambda document: document)
+
+
+async def test_only_known_backups_are_looked_at() -> None:
+    """In any case of the id."""
+    listed = await read_list(body(backup(ID.upper()), backup(OTHER)), Known({ID: None}))
+    assert list(listed.found) == [ID]
+    assert listed.size == 2
+    assert listed.complete
+
+
+async def test_what_is_unchanged_is_recognised() -> None:
+    """Each document by itself, and the whole list when nothing in it has changed."""
+    first = await read_list(body(backup(), backup(OTHER)), Known({ID: None, OTHER: None}))
+    assert all(isinstance(each, Observed) for each in first.found.values())
+    digests = {key: each.digest for key, each in first.found.items() if isinstance(each, Observed)}
+    second = await read_list(body(backup(), backup(OTHER, "completed")), Known(digests, first.digest))
+    assert isinstance(second.found[ID], Unchanged)
+    assert isinstance(second.found[OTHER], Observed)
+    same = await read_list(body(backup(), backup(OTHER)), Known(digests, first.digest))
+    assert same.found == {ID: Unchanged(), OTHER: Unchanged()}
+    assert same.size is None
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [],
+        [None, 1, "x", [], {}],
+        [[ID, "name", "running"]],
+        [{"id": ID}],
+        [{"id": ID, "state": 7}],
+        [{"id": [ID], "state": "running"}],
+        [backup(), backup()],
+        [backup(), backup(ID, "completed")],
+        [backup(), backup(ID.upper())],
+    ],
+)
+async def test_what_a_list_says_badly_or_twice_it_does_not_say(items: list[Any]) -> None:
+    """Nulls, positional arrays, bad items, duplicates: none of them is an observation, and the good ones stay."""
+    listed = await read_list(body(*items, backup(OTHER)), Known({ID: None, OTHER: None}))
+    assert list(listed.found) == [OTHER]
+
+
+async def test_a_list_that_goes_on_elsewhere_is_not_complete() -> None:
+    """What it has counts all the same."""
+    listed = await read_list(body(backup(), **{"continue": "x"}), Known({ID: None}))
+    assert not listed.complete
+    assert list(listed.found) == [ID]
