@@ -1,6 +1,7 @@
 """The simulator's state: backups, tokens, faults and the log of requests. Safe for use from several threads."""
 
 import hashlib
+import random
 import secrets
 import threading
 import time
@@ -14,6 +15,9 @@ from dev.simulator.model import SCENARIOS, Document, Life, Scenario, uuid_of
 
 DEFAULT_ACCOUNT: Final = uuid_of("account")
 DEFAULT_APP: Final = uuid_of("app")
+
+
+_CHANCE: Final = random.Random(2026)  # noqa: S311 - the same faults in each run
 
 
 class UnknownScenarioError(ValueError):
@@ -78,8 +82,9 @@ FaultKind = Literal[
 class Fault:
     """What goes wrong for requests whose path matches the pattern.
 
-    `count` limits it to the next requests, `token` to those with that token. `status` is the HTTP status of the kind
-    "status", whose body is the matching problem document unless `body` says otherwise.
+    `count` limits it to the next requests, `token` to those with that token, `share` to a part of them, by chance.
+    `status` is the HTTP status of the kind "status", whose body is the matching problem document unless `body` says
+    otherwise.
     """
 
     path: str
@@ -90,11 +95,13 @@ class Fault:
     latency: float = 0.0
     count: int | None = None
     token: str | None = None
+    share: float = 1.0
     cleared: threading.Event = field(default_factory=threading.Event)
 
     def matches(self, path: str, token: str | None) -> bool:
         """Whether a request meets it."""
-        return fnmatchcase(path, self.path) and self.token in {None, token} and self.count != 0
+        named = fnmatchcase(path, self.path) and self.token in {None, token} and self.count != 0
+        return named and (self.share >= 1 or _CHANCE.random() < self.share)
 
 
 @dataclass(frozen=True, slots=True)
