@@ -21,7 +21,8 @@ import yaml
 from dev.controlplane import ControlPlane, KubectlError
 from dev.controlplane.cluster import StartError
 from dev.controlplane.kubectl import kubectl
-from dev.controlplane.toolchain import ToolchainError, kubectl_binary
+from dev.controlplane.toolchain import kubectl_binary
+from dev.gobuild import ToolchainError
 from dev.simulator import Simulator
 
 _NAMESPACE: Final = "astra-mirror-demo"

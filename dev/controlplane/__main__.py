@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from dev.controlplane.cluster import ControlPlane, StartError
-from dev.controlplane.toolchain import ToolchainError, binaries
+from dev.controlplane.toolchain import binaries
+from dev.gobuild import ToolchainError
 
 
 def main() -> None:

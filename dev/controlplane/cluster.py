@@ -111,6 +111,10 @@ class ControlPlane:
         """
         return kubectl.kubectl(self._binaries / "kubectl", kubeconfig or self.kubeconfig, *arguments, stdin=stdin)
 
+    def kubectl_command(self, *arguments: str) -> list[str]:
+        """The command line of kubectl as the administrator, for those who run it themselves."""
+        return [str(self._binaries / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
+
     def kubeconfig_for(self, namespace: str, service_account: str) -> Path:
         """A kubeconfig for a ServiceAccount, with a token from the TokenRequest API."""
         token = self.kubectl("create", "token", service_account, f"--namespace={namespace}", "--duration=24h").strip()

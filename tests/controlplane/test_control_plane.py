@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dev.controlplane import ControlPlane, KubectlError, toolchain
+from dev.gobuild import ToolchainError
 
 
 def test_namespaces_end_and_service_accounts_appear(control_plane: ControlPlane, namespace: str) -> None:
@@ -97,7 +98,7 @@ def test_incomplete_assets_are_named_and_nothing_can_be_built_without_go(
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(folder))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(toolchain.ToolchainError, match=r"no `go` on the PATH: install Go 1\.26"):
+    with pytest.raises(ToolchainError, match=r"no `go` on the PATH: install Go 1\.26"):
         toolchain.binaries()
     assert "lacks kube-controller-manager" in capsys.readouterr().err
 
@@ -109,5 +110,5 @@ def test_an_old_go_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    with pytest.raises(toolchain.ToolchainError, match=r"go1\.20\.3, too old"):
+    with pytest.raises(ToolchainError, match=r"go1\.20\.3, too old"):
         toolchain.binaries()

@@ -1,0 +1,50 @@
+"""Each row of the conditions table as an object on the API server."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.controlplane import ControlPlane
+from tests.core.cases import ACCOUNT, APP, BACKUP, ROWS
+
+_SPECS: dict[str, dict[str, object]] = {
+    "suspended": {"suspend": True},
+    "suspended-at-once": {"suspend": True},
+    "completed-hooks-failed-wanted": {"readyWhen": "CompletedAndHooksSucceeded"},
+    "completed-no-hooks-wanted": {"readyWhen": "CompletedAndHooksSucceeded"},
+    "not-found-observed-wanted": {"readyWhen": "Observed"},
+    "observed-wanted": {"readyWhen": "Observed"},
+}
+
+
+def _row(name: str) -> str:
+    return f"row-{name.lower()}"
+
+
+@pytest.fixture(scope="session")
+def rows(installed: ControlPlane) -> Iterator[dict[str, dict[str, Any]]]:
+    """The rows' names, and the objects as the API server gives them back; `untouched` has no status of ours."""
+    namespace = "rows"
+    installed.kubectl("create", "namespace", namespace)
+    ids: dict[str, object] = {"accountID": ACCOUNT, "appID": APP, "backupID": BACKUP}
+    manifests = [
+        {
+            "apiVersion": "astra-mirror.io/v1",
+            "kind": "AppBackupRef",
+            "metadata": {"name": _row(name), "namespace": namespace},
+            "spec": {**ids, **_SPECS.get(name, {})},
+        }
+        for name in [*ROWS, "untouched"]
+    ]
+    installed.kubectl("create", "-f", "-", stdin=yaml.safe_dump_all(manifests))
+    for name, status in ROWS.items():
+        patch = json.dumps({"status": status})
+        arguments = ["patch", "abr", _row(name), f"--namespace={namespace}", "--subresource=status", "--type=merge"]
+        installed.kubectl(*arguments, "--patch", patch)
+    found = json.loads(installed.kubectl("get", "abr", f"--namespace={namespace}", "-o", "json"))["items"]
+    by_name = {each["metadata"]["name"]: each for each in found}
+    yield {name: by_name[_row(name)] for name in [*ROWS, "untouched"]}
+    installed.kubectl("delete", "namespace", namespace, "--wait=false")
