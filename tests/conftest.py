@@ -7,6 +7,7 @@ import pytest
 
 from dev.controlplane import ControlPlane
 from dev.simulator import Simulator
+from tests.e2e.user import User
 from tests.operator_process import Operator, run_operator
 
 
@@ -32,6 +33,12 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     control_plane.kubectl("create", "namespace", name)
     yield name
     control_plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def user(installed: ControlPlane, namespace: str) -> User:
+    """Somebody with kubectl and a namespace of their own, on a cluster where the operator's manifests are applied."""
+    return User(installed, namespace)
 
 
 @pytest.fixture

@@ -75,6 +75,10 @@ class Operator:
         with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as answer:
             return str(answer.read().decode())
 
+    def metric(self, series: str) -> str:
+        """The value of one of its series."""
+        return next(line.rsplit(" ", 1)[1] for line in self.http("/metrics").splitlines() if line.startswith(series))
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end, give the exit code; does nothing to one that has ended."""
         if self._process.poll() is None:

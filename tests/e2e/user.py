@@ -1,11 +1,17 @@
 """What a user types: Secrets, refs and kubectl, as functions."""
 
-from typing import Any
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
 
 import yaml
 
 from dev.controlplane import ControlPlane
 from dev.simulator import Backup, Simulator
+from tests.e2e.history import History
 from tests.invariants import check_status
 
 _TIMEOUT = "--timeout=60s"
@@ -47,6 +53,34 @@ class User:
             }
         )
 
+    @contextmanager
+    def watching(self, kind: str, *, seconds: float = 60.0) -> Iterator[Iterator[dict[str, Any]]]:
+        """`kubectl get --watch`: each version of each object of that kind, from those of now on.
+
+        Raises:
+            TimeoutError: while iterating, when nobody has stopped after `seconds`.
+        """
+        command = self._control_plane.kubectl_command(f"--namespace={self.namespace}", "get", kind, "--watch")
+        with subprocess.Popen([*command, "--output=json"], stdout=subprocess.PIPE, text=True) as process:
+            timer = threading.Timer(seconds, process.kill)
+            timer.start()
+            try:
+                yield _documents(process.stdout)
+            finally:
+                timer.cancel()
+                process.kill()
+
+    @contextmanager
+    def history(self, name: str) -> Iterator[History]:
+        """Record every version of a ref, for the time of a `with` block."""
+        arguments = ["get", "abr", "--watch", "--output-watch-events", "--output=json"]
+        command = self._control_plane.kubectl_command(f"--namespace={self.namespace}", *arguments)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield History(process, name)
+            finally:
+                process.kill()
+
     def get(self, name: str) -> dict[str, Any]:
         """`kubectl get -o yaml`, with the status checked."""
         found: dict[str, Any] = yaml.safe_load(self.kubectl("get", "abr", name, "-o", "yaml"))
@@ -68,6 +102,17 @@ class User:
         path = f'{{.status.conditions[?(@.type=="{condition}")].reason}}'
         self.kubectl("wait", f"--for=jsonpath={path}={reason}", f"abr/{name}", _TIMEOUT)
         return self.status(name)
+
+
+def _documents(stream: IO[str] | None) -> Iterator[dict[str, Any]]:
+    """The JSON documents of a stream, one after the other; kubectl writes each over many lines."""
+    text = ""
+    for line in stream or ():
+        text += line
+        if line == "}\n":
+            yield json.loads(text)
+            text = ""
+    raise TimeoutError("the watch has ended before what was waited for")
 
 
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
