@@ -1,0 +1,70 @@
+"""The simulator as a process of its own, so that its CPU time is nobody else's. One JSON command a line."""
+
+import json
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from dev.simulator import Simulator
+from dev.simulator.model import uuid_of
+from dev.simulator.store import Fault
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    with Simulator.start() as astra:
+        _say({"url": astra.url, "token": astra.token})
+        for line in sys.stdin:
+            command: dict[str, Any] = json.loads(line)
+            _say(_COMMANDS[command.pop("do")](astra, **command))
+
+
+def _add(astra: Simulator, *, world: str, refs: int, apps: int, accounts: int, active: float) -> Any:  # noqa: ANN401
+    made = []
+    # The refs of an app have names that follow each other, as those of a namespace have.
+    for number in range(refs):
+        app = number * apps // refs
+        is_active = int((number + 1) * active) > int(number * active)
+        backup = astra.add_backup(
+            "stuck" if is_active else "completes",
+            account=uuid_of(f"{world} account {app % accounts}"),
+            app=uuid_of(f"{world} app {app}"),
+            seconds=0.001 if is_active else 0.0,
+        )
+        made.append({"accountID": backup.account, "appID": backup.app, "backupID": backup.id})
+    return made
+
+
+def _requests(astra: Simulator) -> int:
+    number = len(astra.requests.matching())
+    astra.requests.clear()
+    return number
+
+
+def _lateness(astra: Simulator, *, interval: float) -> list[float]:
+    """By how much more than `interval` the requests for each path were apart, sorted."""
+    times = defaultdict(list)
+    for request in astra.requests.matching():
+        times[request.path].append(request.at)
+    gaps = [after - before for each in times.values() for before, after in pairwise(each)]
+    return sorted(max(gap - interval, 0.0) for gap in gaps)
+
+
+def _hang(astra: Simulator, *, share: float) -> None:
+    astra.clear_faults()
+    if share:
+        astra.add_fault(Fault("/accounts/*", kind="hang", share=share, cleared=threading.Event()))
+
+
+_COMMANDS: dict[str, Callable[..., Any]] = {"add": _add, "requests": _requests, "lateness": _lateness, "hang": _hang}
+
+
+def _say(answer: object) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
