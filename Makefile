@@ -25,6 +25,7 @@ setup: .venv/.ready ## Make .venv with the locked dependencies and .venv/bin/ast
 lock: ## Resolve the dependencies anew (writes both lock files)
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group bench -c requirements-dev.lock pyproject.toml -o requirements-bench.lock
 
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 UPGRADE ?=
@@ -37,17 +38,29 @@ lint: .venv/.ready ## Ruff, mypy --strict and the layers' contracts
 	$(BIN)/lint-imports
 
 .PHONY: test
-test: lint controlplane ## Lint and every test, those on the real control plane included
+test: lint controlplane judges ## Lint and every test, those on the real control plane included
 	$(BIN)/pytest $(PYTEST)
 
 .PHONY: controlplane
 controlplane: .venv/.ready ## Find or build etcd, kube-apiserver and kube-controller-manager
 	@$(BIN)/python -m dev.controlplane path
 
+.PHONY: judges
+judges: .venv/.ready ## Find or build what judges statuses: kstatus, Argo CD's Lua, kube-state-metrics, promtool
+	@$(BIN)/python -m dev.judges
+
 .PHONY: demo
 # With a cluster of your own nothing has to be built.
 demo: $(if $(CONTEXT),.venv/.ready,controlplane) ## The operator at work on a real API server (KEEP=1: leave it running; CONTEXT=name: on your cluster)
 	@$(BIN)/python -m dev.demo $(if $(KEEP),--keep) $(if $(CONTEXT),--context $(CONTEXT))
+
+.venv/.bench: requirements-bench.lock .venv/.ready
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+.PHONY: bench
+bench: .venv/.bench controlplane ## Measure against a stock operator (about 25 minutes; BENCH="--refs 1000" for less)
+	$(BIN)/python -m bench $(BENCH)
 
 # The first of these that is there; docker and podman take the same arguments as buildah here.
 IMAGE_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool))))

@@ -9,9 +9,12 @@ from prometheus_client import REGISTRY
 
 from astra_mirror import metrics
 from astra_mirror.core.backup import DOCUMENTED_STATES, meaning_of
+from astra_mirror.core.events import notes_of
 from astra_mirror.core.outcome import SyncReason
 from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.status import UNSEEN, Event, next_status
 from astra_mirror.settings import Settings
+from tests.core.cases import COMPLETED, MISSING, NOW, RUNNING, backup, failed, spec
 from tests.core.test_conditions import TABLE
 
 REFERENCE = Path("docs/reference.md").read_text()
@@ -95,6 +98,26 @@ def test_metrics() -> None:
     assert states == {"running", "none", "other"}
 
 
+def test_events() -> None:
+    """Each reason is there with its type, and no other."""
+    rows = {row[0].strip("`"): row[1] for row in _rows("## Events")}
+    away, gone = failed(SyncReason.UNREACHABLE), MISSING
+    told: dict[str, str] = {}
+    for outcomes in (
+        (RUNNING, COMPLETED),
+        (RUNNING, backup("failed")),
+        (RUNNING, backup("removed")),
+        (RUNNING, gone),
+        (RUNNING, away, RUNNING),
+    ):
+        held = UNSEEN
+        for outcome in outcomes:
+            after = next_status(held, Event(generation=1, spec=spec(), outcome=outcome, now=NOW))
+            told |= {note.reason: note.kind for note in notes_of(held, after)}
+            held = after
+    assert rows == told
+
+
 def test_rights() -> None:
     """The table is the RBAC in manifests/default."""
     rows = {row[1].strip("`"): row[2].split(", ") for row in _rows("## Rights")}
@@ -103,7 +126,17 @@ def test_rights() -> None:
     assert rows == {rule["resources"][0]: rule["verbs"] for rule in rules}
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/reference.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/reference.md",
+        "docs/architecture.md",
+        "docs/recipes.md",
+        "docs/performance.md",
+    ],
+)
 def test_links_lead_somewhere(page: str) -> None:
     """Nothing points outside the project, and nothing at a file that is not there."""
     for target in re.findall(r"\]\(([^)#]+)\)", Path(page).read_text()):
