@@ -107,6 +107,23 @@ def test_waiting_as_a_job_does(user: User, astra: Simulator, start_operator: Sta
     assert "BackupFailed" in wide[1]
 
 
+def test_the_table_that_people_watch(user: User, astra: Simulator, start_operator: StartOperator) -> None:
+    """`kubectl get abr -w` has a line for each step, from the beginning to the end."""
+    user.secret_for(astra)
+    user.ref("ref", astra.add_backup("completes", seconds=6))
+    start_operator()
+    lines = []
+    with user.watch_table("abr") as table:
+        for line in table:
+            lines.append(line.split())
+            if "completed" in line:
+                break
+    assert lines[0] == ["NAME", "STATE", "PROGRESS", "READY", "AGE"]
+    assert any(line[1] == "running" and "%" in line[2] and "False" in line for line in lines)
+    assert lines[-1][1:6] == ["completed", "100%", "of", "2.9", "GiB"]
+    assert lines[-1][6] == "True"
+
+
 def test_an_api_server_that_goes_away(
     installed: ControlPlane, user: User, astra: Simulator, start_operator: StartOperator
 ) -> None:

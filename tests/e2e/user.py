@@ -71,6 +71,20 @@ class User:
                 process.kill()
 
     @contextmanager
+    def watch_table(self, *arguments: str) -> Iterator[IO[str]]:
+        """What `kubectl get --watch` prints for people, as it prints it."""
+        command = self._control_plane.kubectl_command(f"--namespace={self.namespace}", "get", *arguments, "--watch")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            timer = threading.Timer(60.0, process.kill)
+            timer.start()
+            try:
+                if process.stdout is not None:
+                    yield process.stdout
+            finally:
+                timer.cancel()
+                process.kill()
+
+    @contextmanager
     def history(self, name: str) -> Iterator[History]:
         """Record every version of a ref, for the time of a `with` block."""
         arguments = ["get", "abr", "--watch", "--output-watch-events", "--output=json"]
