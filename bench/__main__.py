@@ -4,52 +4,74 @@ import argparse
 import asyncio
 import signal
 import sys
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench import report, stock, world
 from bench.measure import Layout, Result, first_pass, idle_memory, longest_hold, steady_state
 from dev.controlplane import ControlPlane
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 _ACTIVE: Final = 0.05
 _ROOT: Final = Path(__file__).parents[1]
 
 
 class Bench:
-    """One run: a control plane, a simulator, and namespaces full of refs."""
+    """One control plane with namespaces full of refs, and what is measured on it."""
 
     def __init__(self, cluster: world.Cluster, remote: world.Remote, window: float) -> None:
         self._cluster = cluster
         self._remote = remote
         self._window = window
-        self._idle: dict[str, float] = {}
         self._worlds = 0
 
-    async def measure(self, name: str, layout: Layout, *, bare: bool = False, hang: bool = False) -> Result:
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, remote: world.Remote, window: float) -> "AsyncIterator[Bench]":
+        """A new control plane: how much its API server holds has a part in what a PATCH costs it."""
+        with ControlPlane.start() as control_plane:
+            control_plane.kubectl("apply", "-f", "crds/appbackupref.yaml")
+            control_plane.kubectl("wait", "--for=condition=Established", "crd/appbackuprefs.astra-mirror.io")
+            async with world.Cluster.open(control_plane) as cluster:
+                yield cls(cluster, remote, window)
+
+    async def measure(self, name: str, layout: Layout, *, hang: bool = False) -> Result:
         """One operator on refs of its own."""
         _say(f"{name}: {layout.refs} refs, {layout.apps} apps, {layout.active:.0%} active")
-        if name not in self._idle:
-            self._idle[name] = await idle_memory(name, self._cluster, self._remote, "default")
-        seconds = await self._bare(layout) if bare else None
+        idle = await idle_memory(name, self._cluster, self._remote, "default")
         namespace = await self._refs(layout)
         with world.run(name, self._cluster.control_plane, self._remote, namespace) as operator:
-            first = await first_pass(operator, self._cluster, self._remote, layout, self._idle[name])
+            first = await first_pass(operator, self._cluster, self._remote, layout, idle)
             steady = await steady_state(operator, self._cluster, self._remote, self._window, stock.INTERVAL)
             hanging = None
             if hang:
                 self._remote.do("hang", share=0.1)
                 hanging = await steady_state(operator, self._cluster, self._remote, self._window, stock.INTERVAL)
                 self._remote.do("hang", share=0.0)
-        result = Result(name, layout, seconds, first, steady, hanging)
-        _say(f"  {result.first}\n  {result.steady}" + (f"\n  hanging: {hanging}" if hanging else ""))
-        return result
+        _say(f"  {first}\n  {steady}" + (f"\n  hanging: {hanging}" if hanging else ""))
+        return Result(name, layout, None, first, steady, hanging)
+
+    async def measure_with_bare_loop(self, layout: Layout) -> Result:
+        """The operator, with the bare loop before it and after it.
+
+        The more the API server holds, the more a PATCH costs it: the mean of the two loops is taken in its own state.
+        """
+        before = await self._bare_loop(layout)
+        result = await self.measure("mirror", layout, hang=True)
+        after = await self._bare_loop(layout)
+        _say(f"  bare loop: {before:.1f} s before, {after:.1f} s after")
+        return replace(result, bare=(before + after) / 2)
 
     async def _refs(self, layout: Layout) -> str:
         self._worlds += 1
         namespace = f"bench-{self._worlds}"
         specs = self._remote.do(
             "add",
-            world=namespace,
+            world=f"{self._cluster.control_plane.url} {namespace}",
             refs=layout.refs,
             apps=layout.apps,
             accounts=layout.accounts,
@@ -58,7 +80,7 @@ class Bench:
         await self._cluster.create_refs(namespace, specs, self._remote)
         return namespace
 
-    async def _bare(self, layout: Layout) -> float:
+    async def _bare_loop(self, layout: Layout) -> float:
         sample = await self._refs(Layout(1, 1, 1, 0.0))
         with world.run("mirror", self._cluster.control_plane, self._remote, sample):
             self._cluster.control_plane.kubectl(
@@ -70,17 +92,16 @@ class Bench:
 
 async def _run(sizes: list[int], window: float, sweeps: list[Layout], out: Path) -> None:
     hold = await longest_hold()
-    with ControlPlane.start() as control_plane, world.Remote.start() as remote:
-        control_plane.kubectl("apply", "-f", "crds/appbackupref.yaml")
-        control_plane.kubectl("wait", "--for=condition=Established", "crd/appbackuprefs.astra-mirror.io")
-        async with world.Cluster.open(control_plane) as cluster:
-            bench = Bench(cluster, remote, window)
-            results = []
-            for refs in sizes:
-                layout = Layout(refs, max(refs // 50, 1), max(refs // 2500, 1), _ACTIVE)
-                results.append(await bench.measure("mirror", layout, bare=True, hang=True))
+    results, swept = [], []
+    with world.Remote.start() as remote:
+        for refs in sizes:
+            layout = Layout(refs, max(refs // 50, 1), max(refs // 2500, 1), _ACTIVE)
+            async with Bench.open(remote, window) as bench:
+                results.append(await bench.measure_with_bare_loop(layout))
                 results.append(await bench.measure("stock", layout))
-            swept = [await bench.measure("mirror", layout) for layout in sweeps]
+        for layout in sweeps:
+            async with Bench.open(remote, window) as bench:
+                swept.append(await bench.measure("mirror", layout))
     if not report.write(results, swept, hold, out):
         sys.exit("bench: a budget is broken")
 

@@ -12,6 +12,7 @@ import aiohttp
 
 from astra_mirror.astra.answers import read_list
 from astra_mirror.astra.client import MAX_LIST
+from astra_mirror.cli import tune_garbage_collector
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Known
 from astra_mirror.core.urls import BaseURL
@@ -59,7 +60,7 @@ class Steady:
 
 @dataclass(frozen=True)
 class Result:
-    """One operator on one layout; `bare` is the seconds of the bare loop of as many status PATCHes."""
+    """One operator on one layout; `bare` is the seconds of the bare loop of as many PATCHes, if it was run."""
 
     operator: str
     layout: Layout
@@ -71,6 +72,7 @@ class Result:
 
 async def longest_hold() -> float:
     """For how many milliseconds at most the event loop is held while the largest list allowed is read."""
+    tune_garbage_collector()
     item = {"id": "", "state": "completed", "name": "x" * 400, "stateUnready": [], "metadata": {"labels": []}}
     ids = [str(uuid.UUID(int=number)) for number in range(MAX_LIST // (len(json.dumps(item)) + 40))]
     body = json.dumps({"items": [item | {"id": each} for each in ids]}).encode()
@@ -97,18 +99,18 @@ async def first_pass(
     operator: world.Operator, cluster: world.Cluster, remote: world.Remote, layout: Layout, idle: float
 ) -> Pass:
     """Wait until each ref has a status."""
-    begun, before = time.monotonic(), await cluster.writes()
+    begun, before, revision = time.monotonic(), await cluster.writes(), await cluster.revision()
     remote.do("requests")
     while operator.is_starting:  # noqa: ASYNC110 - its log is a file
         await asyncio.sleep(_LOOK_SECONDS)
     started = time.monotonic()
-    while (written := (await cluster.writes())[1] - before[1]) < layout.refs:
-        elapsed = time.monotonic() - started
-        if elapsed > _PASS_SECONDS:
-            break
-        # Looking costs the API server something: rarely at first, often when the end is near.
-        left = (layout.refs - written) * elapsed / max(written, 1)
-        await asyncio.sleep(min(max(left / 3, _LOOK_SECONDS), 2.0))
+    # A look at the API server's metrics costs as much as many PATCHes: only when there can have been enough of them.
+    missing = layout.refs
+    while missing > 0 and time.monotonic() - started < _PASS_SECONDS:
+        if (latest := await cluster.revision()) - revision >= missing:
+            revision, missing = latest, layout.refs - (await cluster.writes())[1] + before[1]
+        else:
+            await asyncio.sleep(_LOOK_SECONDS)
     seconds, cpu = time.monotonic() - started, operator.usage().cpu
     await asyncio.sleep(_REST_SECONDS)
     memory = operator.usage().memory

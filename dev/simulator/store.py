@@ -5,6 +5,7 @@ import random
 import secrets
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -163,6 +164,7 @@ class Store:
         self._clock = clock
         self.lock = threading.RLock()
         self.backups: dict[tuple[str, str, str], Backup] = {}
+        self._of_accounts: defaultdict[str, dict[tuple[str, str], Backup]] = defaultdict(dict)
         self._tokens: dict[str, frozenset[str] | None] = {}
         self._forbidden: dict[str, frozenset[str]] = {}
         self._faults: list[Fault] = []
@@ -223,12 +225,14 @@ class Store:
                 life = Life(backup_id, life.name, seconds, size)
             backup = Backup(account, app, backup_id, life, scenario, self._clock, self._clock())
             self.backups[account, app, backup_id] = backup
+            self._of_accounts[account][app, backup_id] = backup
         return backup
 
     def of_app(self, account: str, app: str | None) -> list[Backup]:
         """The backups of an app, or of the whole account."""
         with self.lock:
-            return [each for each in self.backups.values() if each.account == account and app in {None, each.app}]
+            backups = self._of_accounts.get(account, {})
+            return [each for each in backups.values() if app in {None, each.app}]
 
     def find(self, backup_id: str) -> Backup | None:
         """A backup by its ID alone, for the control endpoint."""

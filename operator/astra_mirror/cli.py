@@ -69,15 +69,22 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
         for each in error.errors(include_url=False):
             _complain(given, each["loc"], each["msg"])
         sys.exit(_EXIT_BAD_OPTIONS)
-    # What the imports have left is there for good; of the rest, thousands of refs are, and none of it is a cycle.
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 50)
+    tune_garbage_collector()
     logs.configure(settings.log_level, settings.log_format)
     try:
         sys.exit(asyncio.run(app.run(settings)))
     except (ClusterConfigError, app.NotUsableError, OSError) as error:
         click.echo(f"astra-mirror: {error}", err=True)
         sys.exit(_EXIT_RESTART)
+
+
+def tune_garbage_collector() -> None:
+    """Let it run less often: what the imports have left stays, and so do thousands of refs, and none of it is a cycle.
+
+    With the interpreter's own settings it holds up the event loop for tens of milliseconds while a large list is read.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
 
 
 def _complain(given: dict[str, Any], where: tuple[int | str, ...], message: str) -> None:

@@ -166,16 +166,14 @@ def stamped(status: AppBackupRefStatus, cluster: AppBackupRefStatus, now: dateti
     A message that differs from the cluster's in its correlationID alone is the cluster's: each answer has a new
     one, and a poll that learns nothing new must write nothing.
     """
-    return status.model_copy(
-        update={
-            "conditions": tuple(_stamp(each, cluster.condition(each.type), now) for each in status.conditions or ())
-        }
-    )
+    at = timestamp(now)
+    conditions = tuple(_stamp(each, cluster.condition(each.type), at) for each in status.conditions or ())
+    return status.model_copy(update={"conditions": conditions})
 
 
-def _stamp(new: Condition, old: Condition | None, now: datetime) -> Condition:
+def _stamp(new: Condition, old: Condition | None, at: str) -> Condition:
     if old is None or old.status != new.status or not old.last_transition_time:
-        return new.model_copy(update={"last_transition_time": timestamp(now)})
+        return new.model_copy(update={"last_transition_time": at})
     same_news = old.reason == new.reason and _CORRELATION.sub("", old.message) == _CORRELATION.sub("", new.message)
     message = old.message if same_news else new.message
     return new.model_copy(update={"last_transition_time": old.last_transition_time, "message": message})
