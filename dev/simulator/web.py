@@ -39,7 +39,7 @@ def application(store: Store) -> Starlette:
         # What is no route is no problem document either, as behind a proxy.
         Route("/{path:path}", api.handler(_no_route)),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(GZipMiddleware, minimum_size=2048)])
+    return Starlette(routes=routes, middleware=[Middleware(GZipMiddleware, minimum_size=2048, compresslevel=1)])
 
 
 async def _no_route(_: HTTPRequest) -> Response:

@@ -25,6 +25,11 @@ def body(*items: Any, **metadata: Any) -> bytes:
     return json.dumps({"items": list(items), "metadata": metadata}).encode()
 
 
+def windows(text: bytes, size: int = WINDOW) -> list[bytes]:
+    """A body as the client hands it on."""
+    return [text[start : start + size] for start in range(0, len(text) + 1, size)]
+
+
 def backup(backup_id: str = ID, state: str = "running") -> dict[str, Any]:
     """An item."""
     return {"id": backup_id, "state": state}
@@ -43,9 +48,10 @@ def test_any_list_is_read_as_the_decoder_reads_it(
         return
     longest = max((len(json.dumps(each, indent=indent)) for each in (*items, metadata)), default=0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listing, "WINDOW", max(window, longest * 2))
-        reader = ListReader(text)
-        found = [value for value, _ in reader]
+        size = max(window, longest * 2)
+        patch.setattr(listing, "WINDOW", size)
+        reader = ListReader(windows(text, size))
+        found = [each[0] for each in reader if each is not None]
     assert found == items
     assert reader.metadata == metadata
 
@@ -54,7 +60,7 @@ def test_any_list_is_read_as_the_decoder_reads_it(
 def test_anything_else_is_a_clear_error(garbage: bytes) -> None:
     """Never another exception."""
     with pytest.raises(ValueError, match=r".+"):
-        list(ListReader(garbage))
+        list(ListReader(windows(garbage)))
 
 
 @pytest.mark.parametrize(
@@ -80,25 +86,37 @@ def test_anything_else_is_a_clear_error(garbage: bytes) -> None:
 def test_what_is_no_list_is_refused(text: bytes) -> None:
     """Cut off, misshapen, too deep, not UTF-8."""
     with pytest.raises(ValueError, match=r".+"):
-        list(ListReader(text))
+        list(ListReader(windows(text)))
 
 
 def test_an_item_larger_than_a_backup_may_be_is_refused() -> None:
     """It would hold up everybody while it is read."""
     with pytest.raises(ValueError, match="too large"):
-        list(ListReader(body({"id": ID, "name": "x" * 2 * WINDOW})))
+        list(ListReader(windows(body({"id": ID, "name": "x" * 2 * WINDOW}))))
+
+
+def test_endless_space_is_refused() -> None:
+    """A few kilobytes on the wire may be many megabytes of it."""
+    with pytest.raises(ValueError, match="spaces"):
+        list(ListReader(windows(b'{"items": [' + b" " * 4 * WINDOW + b"]}")))
+
+
+def test_others_have_their_turn_between_the_members_of_a_strange_document() -> None:
+    """It may have millions of them."""
+    members = ", ".join(f'"m{number}": 0' for number in range(1000))
+    assert list(ListReader(windows(f'{{"items": [7], {members}}}'.encode()))) == [(7, "7"), *[None] * 1000]
 
 
 def test_a_list_longer_than_a_window_is_read_to_its_end() -> None:
     """Three windows of items."""
     items = [{"id": str(number), "name": "ä" * 500} for number in range(6000)]
     assert len(body(*items)) > 3 * WINDOW
-    assert [value for value, _ in ListReader(body(*items))] == items
+    assert [each[0] for each in ListReader(windows(body(*items))) if each is not None] == items
 
 
 async def read_list(text: bytes, known: Known) -> Listed:
     """With a token that is in none of them."""
-    return await answers.read_list(text, known, lambda document: document)
+    return await answers.read_list(windows(text), known, lambda document: document)
 
 
 async def test_only_known_backups_are_looked_at() -> None:

@@ -1,7 +1,5 @@
 """What an answer of Astra Control means: a body and a status code become an outcome, or an AnswerError."""
 
-import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -11,11 +9,12 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from astra_mirror.astra.listing import WINDOW, ListReader
+from astra_mirror.astra.listing import Body, ListReader
 from astra_mirror.astra.wire import BackupDocument, Problem
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.text import cut, sentence
+from astra_mirror.turn import Turn
 
 # The words of a remote error, so that with the sentence around them they stay below a condition's message.
 _MAX_WORDS: Final = 640
@@ -53,7 +52,7 @@ def failure_of(code: int, headers: Mapping[str, str], body: bytes) -> NotFound |
     return Failed(reason, _words(text, problem), _retry_after(headers))
 
 
-def parse_backup(body: bytes | str, backup_id: str) -> Backup:
+def parse_backup(body: bytes, backup_id: str) -> Backup:
     """The backup that a document describes.
 
     Raises:
@@ -108,54 +107,43 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         moment = parsedate_to_datetime(value).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    try:
+        # By the clock of the server that has set the time: ours may be wrong, or have been set meanwhile.
+        now = parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        now = datetime.now(UTC)
+    return max(0.0, (moment - now).total_seconds())
 
 
-_SLICE_SECONDS: Final = 0.01
-"""For how long a list is read before others have their turn."""
-
-
-class _Turn:
-    """Lets others have the event loop when it has been held long enough."""
-
-    def __init__(self) -> None:
-        self._ends = time.monotonic() + _SLICE_SECONDS
-
-    async def may_end(self) -> None:
-        """Go on, or let others go on first."""
-        if time.monotonic() > self._ends:
-            await asyncio.sleep(0)
-            self._ends = time.monotonic() + _SLICE_SECONDS
-
-
-async def read_list(body: bytes, known: Known, redact: Callable[[bytes], bytes]) -> Listed:
+async def read_list(body: Body, known: Known, redact: Callable[[bytes], bytes]) -> Listed:
     """What a list says of the backups in `known`; `redact` takes the token out of one document.
 
     Raises:
         ValueError: it is no list of backups.
     """
-    turn = _Turn()
     digest = 0
-    for start in range(0, len(body), WINDOW):
-        digest = hash((digest, body[start : start + WINDOW]))
-        await turn.may_end()
-    if digest == known.body:
-        return Listed(digest, dict.fromkeys(known.documents, Unchanged()), size=None)
-    reader = ListReader(body)
-    found: dict[str, Observed | Unchanged] = {}
-    seen: Counter[str] = Counter()
-    size = 0
-    for item, text in reader:
-        size += 1
-        backup_id = _id_of(item)
-        if backup_id in known.documents:
-            seen[backup_id] += 1
-            if "\\" in text:
-                text = redact(text.encode()).decode()  # noqa: PLW2901
-            answer = _read_item(text, backup_id, known.documents[backup_id])
-            if answer is not None:
-                found[backup_id] = answer
-        await turn.may_end()
+    with Turn() as turn:
+        for window in body:
+            digest = hash((digest, window))
+            await turn.may_end()
+        if digest == known.body:
+            return Listed(digest, dict.fromkeys(known.documents, Unchanged()), size=None)
+        reader = ListReader(body)
+        found: dict[str, Observed | Unchanged] = {}
+        seen: Counter[str] = Counter()
+        size = 0
+        for each in reader:
+            await turn.may_end()
+            if each is None:
+                continue
+            item, text = each
+            size += 1
+            backup_id = _id_of(item)
+            if backup_id in known.documents:
+                seen[backup_id] += 1
+                answer = _read_item(text, backup_id, known.documents[backup_id], redact)
+                if answer is not None:
+                    found[backup_id] = answer
     for backup_id, times in seen.items():
         # Which of them is right, the request for the single backup says.
         if times > 1:
@@ -170,11 +158,13 @@ def _id_of(item: object) -> str:
     return backup_id.lower() if isinstance(backup_id, str) else ""
 
 
-def _read_item(text: str, backup_id: str, known: int | None) -> Observed | Unchanged | None:
+def _read_item(
+    text: str, backup_id: str, known: int | None, redact: Callable[[bytes], bytes]
+) -> Observed | Unchanged | None:
     digest = hash(text)
     if digest == known:
         return Unchanged()
     try:
-        return Observed(parse_backup(text, backup_id), digest)
+        return Observed(parse_backup(redact(text.encode()), backup_id), digest)
     except AnswerError:
         return None

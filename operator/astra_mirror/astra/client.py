@@ -6,7 +6,8 @@ The calls are those of the API reference.
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Final, TypeVar
 
 import aiohttp
@@ -14,6 +15,7 @@ import httpx
 
 from astra_mirror.astra.addresses import AddressRefusedError
 from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, read_list
+from astra_mirror.astra.listing import WINDOW, Body
 from astra_mirror.astra.transport import Clients
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
@@ -21,9 +23,16 @@ from astra_mirror.core.plan import Collection
 from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.core.text import cut, sentence
 from astra_mirror.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS
+from astra_mirror.turn import Turn
 
 MAX_DOCUMENT: Final = 1024 * 1024
 MAX_LIST: Final = 64 * 1024 * 1024
+_SMALL: Final = 4
+"""Windows of 1 MiB that a body may have before it has to wait for room."""
+_LARGE_AT_ONCE: Final = 2
+"""Bodies larger than that which are held at once: several of the largest would not fit into the pod's memory."""
+_ERROR_SECONDS: Final = 2.0
+"""How long the words of an error are waited for, whose status code is there already."""
 
 Result = TypeVar("Result")
 
@@ -39,6 +48,7 @@ class AstraClient:
     def __init__(self, clients: Clients, request_timeout: float) -> None:
         self._clients = clients
         self._timeout = request_timeout
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def get_backup(self, connection: Connection, spec: AppBackupRefSpec, known: int | None = None) -> Answer:
         """The single GET for the backup that `spec` names: "Retrieve an application backup for an app".
@@ -50,13 +60,15 @@ class AstraClient:
         """
         path = f"/accounts/{spec.account_id}/k8s/v1/apps/{spec.app_id}/appBackups/{spec.backup_id}"
 
-        def answer(response: httpx.Response, body: bytes) -> Answer:
-            # Before anything is parsed or cut: half a token would be one too many as well.
-            body = connection.redact(body)
+        async def answer(response: httpx.Response, windows: Body) -> Answer:
+            body = b"".join(windows)
             if response.status_code != httpx.codes.OK:
-                return failure_of(response.status_code, response.headers, body)
+                return failure_of(response.status_code, response.headers, connection.redact(body))
             digest = hash(body)
-            return Unchanged() if digest == known else Observed(parse_backup(body, spec.backup_id), digest)
+            if digest == known:
+                return Unchanged()
+            # Before anything is parsed or cut: half a token would be one too many as well.
+            return Observed(parse_backup(connection.redact(body), spec.backup_id), digest)
 
         return await self._ask(connection, "backup", path, MAX_DOCUMENT, answer)
 
@@ -68,20 +80,21 @@ class AstraClient:
             endpoint = "app_backups"
             path = f"/accounts/{collection.account}/k8s/v1/apps/{collection.app}/appBackups"
 
-        def answer(response: httpx.Response, body: bytes) -> bytes | Failed:
-            if response.status_code == httpx.codes.OK:
-                return body
-            failure = failure_of(response.status_code, response.headers, connection.redact(body))
-            # That a list is not found says nothing of any backup.
-            return failure if isinstance(failure, Failed) else Failed(SyncReason.UNEXPECTED_RESPONSE, failure.message)
+        async def answer(response: httpx.Response, windows: Body) -> Listed | Failed:
+            if response.status_code != httpx.codes.OK:
+                body = connection.redact(b"".join(windows))
+                failure = failure_of(response.status_code, response.headers, body)
+                # That a list is not found says nothing of any backup.
+                unexpected = SyncReason.UNEXPECTED_RESPONSE
+                return failure if isinstance(failure, Failed) else Failed(unexpected, failure.message)
+            try:
+                return await read_list(windows, known, connection.redact)
+            except ValueError as error:
+                raise AnswerError(
+                    SyncReason.UNEXPECTED_RESPONSE, f"The answer is not a list of backups: {error}."
+                ) from error
 
-        body = await self._ask(connection, endpoint, path, MAX_LIST, answer)
-        if isinstance(body, Failed):
-            return body
-        try:
-            return await read_list(connection.redact_plain(body), known, connection.redact)
-        except ValueError as error:
-            return Failed(SyncReason.UNEXPECTED_RESPONSE, f"The answer is not a list of backups: {error}.")
+        return await self._ask(connection, endpoint, path, MAX_LIST, answer)
 
     async def _ask(
         self,
@@ -89,15 +102,15 @@ class AstraClient:
         endpoint: str,
         path: str,
         limit: int,
-        answer: Callable[[httpx.Response, bytes], Result],
+        answer: Callable[[httpx.Response, Body], Awaitable[Result]],
     ) -> Result | Failed:
         started = time.monotonic()
         code = "none"
         try:
-            async with asyncio.timeout(self._timeout):
-                response, body = await self._fetch(connection, path, limit)
-            code = str(response.status_code)
-            return answer(response, body)
+            async with asyncio.timeout(self._timeout), AsyncExitStack() as room:
+                response, body = await self._fetch(connection, path, limit, room)
+                code = str(response.status_code)
+                return await answer(response, body)
         except AnswerError as error:
             return Failed(error.reason, connection.redact_text(str(error)))
         except TimeoutError:
@@ -108,36 +121,58 @@ class AstraClient:
             REMOTE_REQUESTS.labels(endpoint, code).inc()
             REMOTE_REQUEST_SECONDS.labels(endpoint).observe(time.monotonic() - started)
 
-    async def _fetch(self, connection: Connection, path: str, limit: int) -> tuple[httpx.Response, bytes]:
-        client = self._clients.client_for(connection.tls)
+    async def _fetch(
+        self, connection: Connection, path: str, limit: int, room: AsyncExitStack
+    ) -> tuple[httpx.Response, Body]:
+        client = await self._clients.client_for(connection.tls)
         headers = {"Authorization": f"Bearer {connection.token}"}
         async with client.stream("GET", f"{connection.url}{path}", headers=headers) as response:
-            body = await _bounded_body(response, limit)
-        return response, body
+            if response.status_code == httpx.codes.OK:
+                return response, await self._bounded_body(response, limit, room)
+            try:
+                async with asyncio.timeout(_ERROR_SECONDS):
+                    return response, await self._bounded_body(response, MAX_DOCUMENT, room)
+            except (AnswerError, httpx.HTTPError, aiohttp.ClientError, OSError):
+                # An error whose words cannot be read, or do not come, is still what its status code says.
+                return response, []
+
+    async def _bounded_body(self, response: httpx.Response, limit: int, room: AsyncExitStack) -> Body:
+        """The body, decompressed; httpx would inflate a whole chunk before anybody could look at its size.
+
+        It is not made one piece: to find room for 64 MiB, and to copy them there, takes too long at a time. `room` is
+        kept until the body has been read.
+        """
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in {"identity", "gzip"}:
+            raise AnswerError(
+                SyncReason.UNEXPECTED_RESPONSE,
+                f"The answer is compressed with {cut(encoding, 32)!r}, which nobody asked for.",
+            )
+        chunks = response.aiter_raw() if encoding == "identity" else _inflated(response.aiter_raw())
+        windows: list[bytes] = []
+        window = bytearray()
+        async for chunk in chunks:
+            window += chunk
+            if len(windows) * WINDOW + len(window) > limit:
+                raise AnswerError(SyncReason.UNEXPECTED_RESPONSE, f"The answer is larger than {limit // 1024} KiB.")
+            while len(window) >= WINDOW:
+                windows.append(bytes(window[:WINDOW]))
+                del window[:WINDOW]
+                if len(windows) == _SMALL:
+                    await room.enter_async_context(self._large)
+        return [*windows, bytes(window)]
 
 
-async def _bounded_body(response: httpx.Response, limit: int) -> bytes:
-    """The body, decompressed; httpx would inflate a whole chunk before anybody could look at its size."""
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in {"identity", "gzip"}:
-        raise AnswerError(
-            SyncReason.UNEXPECTED_RESPONSE,
-            f"The answer is compressed with {cut(encoding, 32)!r}, which nobody asked for.",
-        )
-    chunks = response.aiter_raw() if encoding == "identity" else _inflated(response.aiter_raw(), limit)
-    body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > limit:
-            raise AnswerError(SyncReason.UNEXPECTED_RESPONSE, f"The answer is larger than {limit // 1024} KiB.")
-    return bytes(body)
-
-
-async def _inflated(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        async for chunk in chunks:
-            yield inflater.decompress(chunk, limit + 1)
+        with Turn() as turn:
+            async for chunk in chunks:
+                while chunk and not inflater.eof:
+                    # A few kilobytes may stand for many megabytes.
+                    yield inflater.decompress(chunk, WINDOW)
+                    chunk = inflater.unconsumed_tail  # noqa: PLW2901
+                    await turn.may_end()
     except zlib.error as error:
         raise AnswerError(SyncReason.UNEXPECTED_RESPONSE, f"The answer is not valid gzip: {error}.") from error
     if not inflater.eof:

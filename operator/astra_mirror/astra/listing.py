@@ -5,34 +5,38 @@ The JSON decoder of the standard library does the reading, a value at a time, on
 
 import codecs
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 WINDOW: Final = 1024 * 1024
 """Bytes decoded at a time, and with that about the largest item: as large as the answer for one backup may be."""
+Body = Sequence[bytes]
+"""A body in pieces of `WINDOW` bytes, the last of which may be shorter."""
 
 _scan = json.JSONDecoder().raw_decode
-_SPACE: Final = " \t\r\n"
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 
 class ListReader:
     """Iterates over the items of `{"items": [...], "metadata": {...}}`: each as a value and as the text it was.
 
-    `metadata` is there after the last item.
+    None comes for any other member, of which there may be millions: the reader of such a body has to give way as well.
+    `metadata` is there after the last one.
 
     Raises:
         ValueError: while iterating: the body is not such a document, or one of its values is too large.
     """
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: Body) -> None:
         self.metadata: Any = None
-        self._body = memoryview(body)
+        self._body = body
         self._next = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._text = ""
         self._at = 0
 
-    def __iter__(self) -> Iterator[tuple[Any, str]]:
+    def __iter__(self) -> Iterator[tuple[Any, str] | None]:
         """Read the body once."""
         self._expect("{")
         has_items = False
@@ -45,6 +49,7 @@ class ListReader:
             else:
                 value, _ = self._value()
                 self.metadata = value if key == "metadata" else self.metadata
+                yield None
             if self._take() == "}":
                 break
             self._back(",")
@@ -83,11 +88,14 @@ class ListReader:
 
     def _peek(self) -> str:
         """The next character that is no space; empty at the end."""
+        windows = self._next
         while True:
-            while self._at < len(self._text) and self._text[self._at] in _SPACE:
-                self._at += 1
+            if space := _SPACE.match(self._text, self._at):
+                self._at = space.end()
             if self._at < len(self._text):
                 return self._text[self._at]
+            if self._next - windows > 1:
+                raise ValueError("it has more than a megabyte of spaces")
             if not self._more():
                 return ""
 
@@ -108,8 +116,8 @@ class ListReader:
         """Append the next window of the body; false when there is none."""
         if self._next >= len(self._body):
             return False
-        window = self._body[self._next : self._next + WINDOW]
-        self._next += len(window)
+        window = self._body[self._next]
+        self._next += 1
         text = self._decoder.decode(window, self._next >= len(self._body))
         self._text, self._at = self._text[self._at :] + text, 0
         return True

@@ -4,9 +4,11 @@ A client for each connection would cost a TLS context of several hundred kilobyt
 neither cookies nor headers: the jars take nothing, and the token travels with the single request.
 """
 
+import asyncio
 import ssl
 from collections.abc import Container, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Final
 
 import aiohttp
 import certifi
@@ -18,7 +20,9 @@ from astra_mirror.astra.addresses import GuardedResolver
 from astra_mirror.core.connection import TLS
 from astra_mirror.core.urls import AllowedURL
 
-_KEEPALIVE_SECONDS = 60.0
+_KEEPALIVE_SECONDS: Final = 60.0
+CONNECT_SECONDS: Final = 5.0
+"""For TCP and TLS: a host that swallows every packet need not be waited for as long as one that computes."""
 
 
 def ssl_context(tls: TLS) -> ssl.SSLContext:
@@ -32,19 +36,33 @@ def ssl_context(tls: TLS) -> ssl.SSLContext:
     return context
 
 
+class _Response(aiohttp.ClientResponse):
+    """One whose reason phrase can be encoded: proxies write it in any language and character set."""
+
+    async def start(self, connection: Any) -> "_Response":  # noqa: ANN401 - aiohttp's type is private
+        """Read the status line and the headers."""
+        await super().start(connection)
+        self.reason = (self.reason or "").encode(errors="replace").decode()
+        return self
+
+
 class Clients:
     """The HTTP clients, made when first needed."""
 
     def __init__(self, allowed: Sequence[AllowedURL]) -> None:
         self._allowed = allowed
         self._clients: dict[TLS, httpx.AsyncClient] = {}
+        self._making = asyncio.Lock()
 
-    def client_for(self, tls: TLS) -> httpx.AsyncClient:
+    async def client_for(self, tls: TLS) -> httpx.AsyncClient:
         """The client that judges certificates as `tls` says."""
-        client = self._clients.get(tls)
-        if client is None:
-            client = self._clients[tls] = self._new_client(ssl_context(tls))
-        return client
+        if tls not in self._clients:
+            async with self._making:
+                if tls not in self._clients:
+                    # To read the usual authorities takes some 30 ms, and each tenant may have others beside them.
+                    context = await asyncio.to_thread(ssl_context, tls)
+                    self._clients[tls] = self._new_client(context)
+        return self._clients[tls]
 
     def _new_client(self, context: ssl.SSLContext) -> httpx.AsyncClient:
         def session() -> aiohttp.ClientSession:
@@ -55,12 +73,15 @@ class Clients:
                 resolver=GuardedResolver(self._allowed),
                 keepalive_timeout=_KEEPALIVE_SECONDS,
             )
-            return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            return aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), response_class=_Response
+            )
 
         return httpx.AsyncClient(
             transport=AiohttpTransport(verify=context, client=session),
             headers={"User-Agent": f"astra-mirror/{__version__}", "Accept-Encoding": "gzip"},
-            timeout=None,  # noqa: S113 - AstraClient bounds the whole exchange, which none of httpx's limits does
+            # AstraClient bounds the whole exchange, which none of these limits does.
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
             # httpx keeps a jar of its own beside the session's.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
@@ -69,8 +90,8 @@ class Clients:
 
     async def retain(self, used: Container[TLS]) -> None:
         """Close the clients of all others: each has a TLS context of several hundred kilobytes."""
-        for tls in [each for each in self._clients if each not in used]:
-            await self._clients.pop(tls).aclose()
+        for client in [self._clients.pop(tls) for tls in list(self._clients) if tls not in used]:
+            await client.aclose()
 
     async def close(self) -> None:
         """Close every client."""

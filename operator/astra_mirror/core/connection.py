@@ -45,10 +45,6 @@ class Connection:
         if b"\\" in body and self._is_escaped_in(body):
             # There are many ways to write a character in JSON, and one of writing it plainly.
             body = json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace")
-        return self.redact_plain(body)
-
-    def redact_plain(self, body: bytes) -> bytes:
-        """`body` without the token where that is written without escapes: for what is too large to be read at once."""
         for spelling in {self.token, json.dumps(self.token)[1:-1]}:
             body = body.replace(spelling.encode(), _REDACTED.encode())
         return body

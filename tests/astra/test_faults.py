@@ -1,0 +1,124 @@
+"""The client against servers that break the rules of HTTP, or keep to them and say nothing."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from astra_mirror.astra import answers
+from astra_mirror.astra import client as client_module
+from astra_mirror.astra.client import AstraClient
+from astra_mirror.astra.transport import Clients
+from astra_mirror.core.connection import Connection
+from astra_mirror.core.outcome import Answer, Failed, Known, Listed, SyncReason
+from astra_mirror.core.plan import Collection
+from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.urls import AllowedURL, BaseURL
+from dev.simulator import Simulator
+
+ID = "00000000-0000-4000-8000-000000000001"
+SPEC = AppBackupRefSpec(accountID=ID, appID=ID, backupID=ID)
+Ask = Callable[[bytes], AbstractAsyncContextManager[Answer]]
+
+
+@pytest.fixture
+def ask() -> Ask:
+    """Asks a server that sends these bytes, whatever it is asked, and then nothing for as long as it is waited for."""
+
+    @asynccontextmanager
+    async def asked(sent: bytes) -> AsyncIterator[Answer]:
+        left = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(sent)
+            await left.wait()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        clients = Clients([AllowedURL.parse(url)])
+        yield await AstraClient(clients, 5.0).get_backup(Connection(BaseURL.parse(url), "token"), SPEC)
+        left.set()
+        await clients.close()
+        server.close()
+        await server.wait_closed()
+
+    return asked
+
+
+async def test_a_reason_phrase_in_any_character_set(ask: Ask) -> None:
+    """The status code counts."""
+    async with ask(b"HTTP/1.1 401 Non autoris\xe9\r\nContent-Length: 0\r\n\r\n") as outcome:
+        assert isinstance(outcome, Failed)
+        assert outcome.reason is SyncReason.UNAUTHORIZED
+
+
+async def test_an_error_whose_words_do_not_come(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what its status code says, its Retry-After included."""
+    monkeypatch.setattr(client_module, "_ERROR_SECONDS", 0.1)
+    async with ask(b"HTTP/1.1 429 Slow down\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\n") as outcome:
+        assert isinstance(outcome, Failed)
+        assert (outcome.reason, outcome.retry_after) == (SyncReason.RATE_LIMITED, 7)
+
+
+async def test_a_date_to_come_again_is_read_by_the_servers_own_clock(ask: Ask) -> None:
+    """Ours may be a day off."""
+    theirs = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+    now, later = (format_datetime(theirs + timedelta(seconds=each), usegmt=True) for each in (0, 90))
+    times = f"Date: {now}\r\nRetry-After: {later}"
+    async with ask(f"HTTP/1.1 503 Later\r\n{times}\r\nContent-Length: 0\r\n\r\n".encode()) as outcome:
+        assert isinstance(outcome, Failed)
+        assert outcome.retry_after == 90
+
+
+async def test_a_host_that_swallows_packets_is_left_before_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever accepts no connection in good time will not answer either."""
+    monkeypatch.setattr("astra_mirror.astra.transport.CONNECT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        address = server.getsockname()
+        # The kernel completes as many connections as the backlog holds, and drops what asks for another one.
+        fillers = [socket.socket() for _ in range(4)]
+        for each in fillers:
+            each.setblocking(False)
+            each.connect_ex(address)
+        url = f"http://127.0.0.1:{address[1]}"
+        clients = Clients([AllowedURL.parse(url)])
+        outcome = await AstraClient(clients, 3600.0).get_backup(Connection(BaseURL.parse(url), "token"), SPEC)
+        await clients.close()
+        for each in fillers:
+            each.close()
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is SyncReason.UNREACHABLE
+
+
+async def test_few_large_lists_are_held_at_once(astra: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are read, one after the other."""
+    held, most = 0, 0
+
+    async def counted(*arguments: object) -> Listed:
+        nonlocal held, most
+        held += 1
+        most = max(most, held)
+        await asyncio.sleep(0)
+        try:
+            return await answers.read_list(*arguments)  # type: ignore[arg-type]
+        finally:
+            held -= 1
+
+    monkeypatch.setattr(client_module, "read_list", counted)
+    clients = Clients([AllowedURL.parse(astra.url)])
+    client = AstraClient(clients, 60.0)
+    body = b'{"items": [' + b",".join([b'"' + b"x" * 1000 + b'"'] * 6000) + b"]}"
+    with astra.fault("*", kind="body", body=body):
+        connection = Connection(BaseURL.parse(astra.url), astra.token)
+        listed = await asyncio.gather(
+            *(client.list_backups(connection, Collection(astra.account, astra.app), Known({})) for _ in range(6))
+        )
+    await clients.close()
+    assert [isinstance(each, Listed) and each.size for each in listed] == [6000] * 6
+    assert most <= 2
