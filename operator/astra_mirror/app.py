@@ -8,6 +8,7 @@ import socket
 import time
 import uuid
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -33,6 +34,7 @@ from astra_mirror.server import Health, HTTPServer
 from astra_mirror.settings import Settings
 
 _RECONCILE_SECONDS: Final = 300.0
+_LOOKUP_THREADS: Final = 64
 _DEFAULT_LEASE_NAMESPACE: Final = "astra-mirror-system"
 
 logger = logging.getLogger(__name__)
@@ -55,6 +57,8 @@ async def run(settings: Settings) -> int:
     """
     stop = asyncio.Event()
     _stop_on_signals(stop)
+    # Names are looked up in threads, one for each name at a time: some with silent servers must not hold them all.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUP_THREADS, "lookup"))
     configuration = await load_configuration()
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(client.ApiClient(configuration))

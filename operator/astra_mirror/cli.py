@@ -84,7 +84,7 @@ def tune_garbage_collector() -> None:
     With the interpreter's own settings it holds up the event loop for tens of milliseconds while a large list is read.
     """
     gc.freeze()
-    gc.set_threshold(50_000, 50, 50)
+    gc.set_threshold(10_000, 100, 100)
 
 
 def _complain(given: dict[str, Any], where: tuple[int | str, ...], message: str) -> None:

@@ -35,7 +35,7 @@ class _NoEssence(kopf.AnnotationsDiffBaseStorage):
     """What Kopf would compare to tell a change: nothing, because the engine does that; it would be a deep copy."""
 
     def build(self, **_: Any) -> Any:  # noqa: ANN401 - Kopf's type is private
-        return {}
+        return None
 
     def fetch(self, **_: Any) -> Any:  # noqa: ANN401
         return None

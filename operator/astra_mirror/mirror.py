@@ -23,6 +23,7 @@ from astra_mirror.reconcile import Clocks, Reconciler, Tell
 from astra_mirror.ref import Ref, is_newer, parsed, requested_at, status_json
 from astra_mirror.refs import Refs
 from astra_mirror.timers import Timers
+from astra_mirror.turn import Turn
 from astra_mirror.writer import StatusAPI, Writer
 
 MAX_SLEEP: Final = 60.0
@@ -48,6 +49,7 @@ class Mirror:
         self._gather_from, self._gather_until = 0.0, 0.0
         self._wake = asyncio.Event()
         self._runs = False
+        self._runs_since = 0.0
         self._writer = Writer(api, observe=self._written, gone=self._drop, utcnow=clocks.utcnow)
         self._reconciler = Reconciler(
             refs=self._refs,
@@ -78,7 +80,7 @@ class Mirror:
     async def run(self) -> None:
         """Poll and write until cancelled. What the watch reported before has only been taken note of."""
         self._runs = True
-        now = self._clocks.monotonic()
+        self._runs_since = now = self._clocks.monotonic()
         for ref in self._refs:
             ref.fresh_at = ref.next_poll = now
         try:
@@ -92,7 +94,7 @@ class Mirror:
         while True:
             self._wake.clear()
             now = self._clocks.monotonic()
-            self._polls.start(self._due(now))
+            await self._polls.start(await self._due(now))
             sleep = max(self._next_due() - self._clocks.monotonic(), 0.0)
             try:
                 async with asyncio.timeout(min(sleep, MAX_SLEEP)):
@@ -100,25 +102,32 @@ class Mirror:
             except TimeoutError:
                 continue
 
-    def _due(self, now: float) -> dict[Ref, float]:
+    async def _due(self, now: float) -> dict[Ref, float]:
         """The refs whose polls start now, each with its time; the others' timers that ran out are set again."""
         due: dict[Ref, float] = {}
-        for uid, since in list(self._timers.pop_due(now)):
-            ref = self._refs.get(uid)
-            if ref is None:
-                continue
-            if ref.next_poll <= now and not ref.spec.suspend:
-                due[ref] = since
-            # One that waits for its turn with a failure may grow stale meanwhile.
-            if ref not in due or (ref.reading is not None and ref.failure is not None):
-                self._reconciler.settle(ref, now)
+        gathered: dict[Ref, None] = {}
         if self._gathered and now >= self._gather_until:
-            for ref in self._gathered:
+            gathered, self._gathered = self._gathered, {}
+        with Turn() as turn:
+            for uid, since in list(self._timers.pop_due(now)):
+                await turn.may_end()
+                ref = self._refs.get(uid)
+                if ref is None:
+                    continue
+                if ref.next_poll <= now and not ref.spec.suspend:
+                    # A process that has just taken over is not late for what was due before.
+                    due[ref] = max(since, self._runs_since)
+                # One that waits for its turn with a failure may grow stale meanwhile.
+                if ref not in due or (ref.reading is not None and ref.failure is not None):
+                    self._reconciler.settle(ref, now)
+            for ref in gathered:
+                await turn.may_end()
+                if self._refs.get(ref.uid) is not ref:
+                    continue
                 if ref.spec.suspend:
                     self._reconciler.settle(ref, now)
                 else:
-                    due.setdefault(ref, self._gather_until)
-            self._gathered.clear()
+                    due.setdefault(ref, max(self._gather_until, self._runs_since))
         return due
 
     def _poll_at(self, ref: Ref, due: float) -> None:

@@ -9,21 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason, Unchanged
+from astra_mirror.core.fallback import AfterList, after_list
+from astra_mirror.core.outcome import Failed, Known, Listed, Observed, Unchanged
 from astra_mirror.core.plan import AVOID_SECONDS, Collection, ListOf, Want, plan
+from astra_mirror.core.schedule import is_due_soon, urgency
 from astra_mirror.lane import Lane
-from astra_mirror.reads import CONCERNS_ALL, Listener, ListRead, Remote, Round, Secrets, SingleRead, connection_of
+from astra_mirror.reads import Listener, ListRead, Remote, Round, Secrets, SingleRead, connection_of
 from astra_mirror.ref import Ref
 from astra_mirror.refs import Refs
+from astra_mirror.turn import Turn
 
-_SOON: Final = 0.5
-"""The share of its interval before a ref's time in which it is as well served now."""
 _LOOK_AROUND_SECONDS: Final = 5.0
 """How often the refs of a whole account are looked at for such as will be due soon."""
-_SAME_FOR_ALL: Final = frozenset({SyncReason.UNAUTHORIZED, SyncReason.RATE_LIMITED})
-"""Failures of a list that would be those of any other request as well: the gate is closed now."""
-_URGENT_SECONDS, _ACTIVE_SECONDS, _SETTLED_SECONDS = 0.0, 5.0, 60.0
-"""How long a poll may wait behind others: for refs without a status, with an active backup, with a settled one."""
 
 
 class Polls:
@@ -51,7 +48,6 @@ class Polls:
         self.remote = remote
         self._secrets = secrets
         self._refs = refs
-        self._listener = listener
         self._listener = listener
         self._clock = clock
         self._draw = draw
@@ -84,20 +80,29 @@ class Polls:
 
     # From refs that are due to requests.
 
-    def start(self, due: Mapping[Ref, float]) -> None:
+    async def start(self, due: Mapping[Ref, float]) -> None:
         """Ask for these refs, each with the time at which it was due."""
         now = self._clock()
-        groups: defaultdict[Connection, dict[Ref, float]] = defaultdict(dict)
-        for ref, since in due.items():
-            connection = connection_of(ref, self._secrets)
-            if isinstance(connection, Connection):
-                if not self._is_on_its_way(ref, connection):
-                    groups[connection][ref] = since
-            elif connection is not None:
-                ref.reading = None
-                self._listener.answered(ref, connection, Round(connection, now, self._draw()))
-        for connection, refs in groups.items():
-            self._submit(connection, refs, now)
+        groups: defaultdict[tuple[Connection, str], dict[Ref, float]] = defaultdict(dict)
+        with Turn() as turn:
+            for ref, since in due.items():
+                await turn.may_end()
+                connection = connection_of(ref, self._secrets)
+                if isinstance(connection, Connection):
+                    if not self._is_on_its_way(ref, connection):
+                        groups[connection, ref.spec.account_id][ref] = since
+                elif connection is not None:
+                    ref.reading = None
+                    self._listener.answered(ref, connection, Round(connection, now, self._draw()))
+            for (connection, account), refs in groups.items():
+                await turn.may_end()
+                # Meanwhile one may have been deleted, suspended or edited; for an edit another poll is due.
+                still = {
+                    ref: since
+                    for ref, since in refs.items()
+                    if self._refs.get(ref.uid) is ref and not ref.spec.suspend and ref.spec.account_id == account
+                }
+                self._submit(connection, still)
 
     def _is_on_its_way(self, ref: Ref, connection: Connection) -> bool:
         """Whether the request under way is still the right one: not after an edit, nor with another Secret."""
@@ -110,7 +115,8 @@ class Polls:
             case _:
                 return False
 
-    def _submit(self, connection: Connection, due: Mapping[Ref, float], now: float) -> None:
+    def _submit(self, connection: Connection, due: Mapping[Ref, float], *, is_fallback: bool = False) -> None:
+        now = self._clock()
         lane = self._lane(connection)
         by_uid = {ref.uid: ref for ref in due}
         wants = [self._want(ref, lane, now, due=True) for ref in due]
@@ -121,16 +127,15 @@ class Polls:
                 refs = [by_uid[uid] for uid in request.keys]
                 since = min(due[ref] for ref in refs)
                 urgency = min(map(_urgency, refs))
-                read = ListRead(
-                    self, self._listener, connection, refs, since, urgency, self._draw(), request.collection
-                )
+                draw, collection = self._draw(), request.collection
+                read = ListRead(self, self._listener, connection, refs, since, urgency, draw, is_fallback, collection)
                 for ref in refs:
                     ref.reading = read
                 lane.submit(read)
             else:
                 ref = by_uid[request.key]
                 draw = draws[Collection(ref.spec.account_id, ref.spec.app_id)]
-                self._submit_single(connection, [ref], due[ref], draw)
+                self._submit_single(connection, [ref], due[ref], draw, is_fallback=is_fallback)
 
     def _submit_single(
         self,
@@ -139,11 +144,12 @@ class Polls:
         due: float,
         draw: float,
         *,
+        is_fallback: bool,
         instead_of: Collection | None = None,
     ) -> None:
         urgency = min(map(_urgency, refs))
         spec = refs[0].spec
-        read = SingleRead(self, self._listener, connection, refs, due, urgency, draw, spec, instead_of)
+        read = SingleRead(self, self._listener, connection, refs, due, urgency, draw, is_fallback, spec, instead_of)
         for ref in refs:
             ref.reading = read
         self._lane(connection).submit(read)
@@ -167,11 +173,11 @@ class Polls:
             else:
                 around = [ref for each, app in apps if each == account for ref in self._refs.of_app(account, app)]
             for ref in around:
-                is_soon = ref.next_poll - now < _SOON * ref.interval and ref.failure is None and ref.reading is None
+                is_free = ref.failure is None and ref.reading is None and not ref.spec.suspend
                 if (
-                    is_soon
+                    is_free
+                    and is_due_soon(ref.next_poll, ref.interval, now)
                     and ref not in due
-                    and not ref.spec.suspend
                     and connection_of(ref, self._secrets) == connection
                 ):
                     yield ref
@@ -199,38 +205,48 @@ class Polls:
         """The refs for which a list's answer counts, due or not."""
         account, app = read.collection
         for ref in self._refs.of_account(account) if app is None else self._refs.of_app(account, app):
-            if app is None and not ref.is_of_app:
-                continue
-            free = ref.reading is None and not ref.spec.suspend
-            if ref.reading is read or (free and connection_of(ref, self._secrets) == read.connection):
+            if self._is_served(ref, read):
                 yield ref
 
-    def listed(self, read: ListRead, answer: Listed | Failed, round_: Round) -> None:
+    def _is_served(self, ref: Ref, read: ListRead) -> bool:
+        account, app = read.collection
+        if ref.spec.account_id != account or not (ref.is_of_app if app is None else ref.spec.app_id == app):
+            return False
+        free = ref.reading is None and not ref.spec.suspend
+        return ref.reading is read or (free and connection_of(ref, self._secrets) == read.connection)
+
+    async def listed(self, read: ListRead, answer: Listed | Failed, round_: Round) -> None:
         """A list was answered."""
         lane = self._lane(read.connection)
         now = self._clock()
         if isinstance(answer, Failed):
-            self._list_failed(read, answer, round_)
+            await self._list_failed(read, answer, round_)
             return
         if answer.size is not None:
             lane.catalog.learn(read.collection, answer.size)
         if not answer.complete:
             self.avoid(read.connection, read.collection)
-        for ref in list(self._served(read)):
-            found = answer.found.get(ref.spec.backup_id)
-            waited = ref.reading is read
-            if found is None or (not waited and not self._concerns(ref, found, answer, round_)):
-                continue
-            ref.reading = None
-            self._listener.answered(ref, found, round_)
-            ref.body = answer.digest if ref.digest is not None else None
+        with Turn() as turn:
+            for ref in list(self._served(read)):
+                await turn.may_end()
+                # Meanwhile it may have found something better to wait for.
+                if not self._is_served(ref, read):
+                    continue
+                found = answer.found.get(ref.spec.backup_id)
+                waited = ref.reading is read
+                if found is None or (not waited and not self._concerns(ref, found, answer, round_)):
+                    continue
+                read.release(ref)
+                self._listener.answered(ref, found, round_)
+                ref.body = answer.digest if ref.digest is not None else None
         missing = read.waiting()
         for ref in missing:
             ref.reading = None
             # Unless it names another backup only now.
             if ref.asked <= round_.started:
                 ref.unlisted_until = now + AVOID_SECONDS
-        self.fall_back(read.connection, missing, read.draw)
+        for ref in missing:
+            self._submit_single(read.connection, [ref], read.due, read.draw, is_fallback=True)
 
     def _concerns(self, ref: Ref, found: Observed | Unchanged, answer: Listed, round_: Round) -> bool:
         """Whether an answer that a ref did not wait for is news to it."""
@@ -241,30 +257,34 @@ class Polls:
         # An unchanged list was not read: it counts for those who were in it as they are.
         return ref.digest is not None and (answer.size is not None or ref.body == answer.digest)
 
-    def _list_failed(self, read: ListRead, failure: Failed, round_: Round) -> None:
+    async def _list_failed(self, read: ListRead, failure: Failed, round_: Round) -> None:
+        after = after_list(failure)
+        if after is AfterList.SHARE:
+            with Turn() as turn:
+                for ref in read.waiting():
+                    await turn.may_end()
+                    if ref.reading is read:
+                        read.release(ref)
+                        self._listener.answered(ref, failure, round_)
+            return
         refs = read.waiting()
         for ref in refs:
             ref.reading = None
-        if not refs:
-            return
-        if failure.reason in _SAME_FOR_ALL:
-            for ref in refs:
-                self._listener.answered(ref, failure, round_)
-            return
-        now = self._clock()
-        if failure.reason in CONCERNS_ALL:
-            self._submit_single(read.connection, refs, now, read.draw, instead_of=read.collection)
+        if after is AfterList.ONE_AHEAD and refs:
+            self._submit_single(
+                read.connection, refs, read.due, read.draw, is_fallback=True, instead_of=read.collection
+            )
+            if failure.retry_after:
+                # Until that has passed nobody can find out whose fault it is, and then the list would pause all again.
+                self.avoid(read.connection, read.collection)
             return
         self.avoid(read.connection, read.collection)
-        if read.collection.app is None:
-            self._submit(read.connection, dict.fromkeys(refs, now), now)
-        else:
-            self._submit_single(read.connection, refs, now, read.draw)
+        self.ask_otherwise(read.connection, refs, read.due)
 
-    def fall_back(self, connection: Connection, refs: Sequence[Ref], draw: float) -> None:
-        """Ask for each of these refs' backups."""
-        for ref in refs:
-            self._submit_single(connection, [ref], self._clock(), draw)
+    def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
+        """Plan anew for these refs, whose list is avoided now."""
+        if refs:
+            self._submit(connection, dict.fromkeys(refs, due), is_fallback=True)
 
     def avoid(self, connection: Connection, collection: Collection) -> None:
         """Do not ask for this list for a while."""
@@ -276,6 +296,4 @@ def _names_same(one: object, other: object) -> bool:
 
 
 def _urgency(ref: Ref) -> float:
-    if not ref.is_observed:
-        return _URGENT_SECONDS
-    return _SETTLED_SECONDS if ref.is_at_rest else _ACTIVE_SECONDS
+    return urgency(is_observed=ref.is_observed, is_at_rest=ref.is_at_rest)

@@ -2,28 +2,21 @@
 
 A list that fails, or lacks a ref, says nothing about any backup: the request for the single backup decides then. When
 the whole list failed, one ref goes ahead, so that a dead server is not asked for each of a thousand refs.
+
+An answer that concerns many refs is handed out in pieces; each ref is looked at anew when its turn comes.
 """
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from astra_mirror.core.connection import Connection
+from astra_mirror.core.fallback import concerns_all
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, SyncReason
 from astra_mirror.core.plan import Collection
 from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.ref import Ref
-
-CONCERNS_ALL: Final = frozenset(
-    {
-        SyncReason.UNAUTHORIZED,
-        SyncReason.RATE_LIMITED,
-        SyncReason.UNREACHABLE,
-        SyncReason.SERVER_ERROR,
-        SyncReason.URL_NOT_ALLOWED,
-    }
-)
-"""Failures that do not come from what was asked for: another ref's request would fare no better."""
+from astra_mirror.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +58,11 @@ class Reader(Protocol):
     def known(self, read: "ListRead") -> Known:
         """What is known of the backups that a list may have."""
 
-    def listed(self, read: "ListRead", answer: Listed | Failed, round_: Round) -> None:
+    async def listed(self, read: "ListRead", answer: Listed | Failed, round_: Round) -> None:
         """A list was answered."""
 
-    def fall_back(self, connection: Connection, refs: Sequence[Ref], draw: float) -> None:
-        """Ask for each of these refs' backups."""
+    def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
+        """Plan anew for these refs, whose list is avoided now."""
 
     def avoid(self, connection: Connection, collection: Collection) -> None:
         """Do not ask for this list for a while."""
@@ -81,7 +74,7 @@ class Listener(Protocol):
     def answered(self, ref: Ref, answer: Answer, round_: Round) -> None:
         """A poll has ended."""
 
-    def refused(self, ref: Ref, failure: Failed, until: float) -> None:
+    def refused(self, ref: Ref, failure: Failed, until: float, round_: Round) -> None:
         """Nothing is asked for this ref before `until`."""
 
     def broken(self, ref: Ref) -> None:
@@ -93,7 +86,11 @@ class Listener(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Read:
-    """A request for `refs`. Those that have found another one meanwhile do not wait for its end any more."""
+    """A request for `refs`. Those that have found another one meanwhile do not wait for its end any more.
+
+    `is_fallback` is true for a request that goes on with a poll that another request has begun; `at` is the ref that
+    was last handed its answer.
+    """
 
     reader: Reader
     listener: Listener
@@ -102,6 +99,8 @@ class _Read:
     due: float
     urgency: float
     draw: float
+    is_fallback: bool
+    at: Ref | None = field(default=None, init=False)
 
     def waiting(self) -> list[Ref]:
         """The refs that still wait for the answer."""
@@ -109,24 +108,38 @@ class _Read:
 
     def is_wanted(self) -> bool:
         """Whether anybody still waits for the answer."""
-        return bool(self.waiting())
+        return any(each.reading is self for each in self.refs)
 
-    def refused(self, failure: Failed, until: float) -> None:
-        """Hand on why nothing is asked."""
-        for each in self.waiting():
-            each.reading = None
-            self.listener.refused(each, failure, until)
+    def release(self, ref: Ref) -> None:
+        """Let `ref` go, because it is handed its answer now."""
+        ref.reading = None
+        self.at = ref
+
+    async def refused(self, failure: Failed, until: float, at: float) -> None:
+        """Hand on that at `at` the gate was closed: why, and until when nothing is asked."""
+        with Turn() as turn:
+            for each in self.waiting():
+                await turn.may_end()
+                if each.reading is self:
+                    self.release(each)
+                    self.listener.refused(each, failure, until, self._round(at))
 
     def broken(self) -> None:
-        """Let the refs try again later."""
-        for each in self.waiting():
+        """Let the refs try again later, the one with whom it happened as well."""
+        waiting = self.waiting()
+        if self.at is not None and self.at.reading is None:
+            waiting.append(self.at)
+        for each in waiting:
             each.reading = None
             self.listener.broken(each)
 
-    def slow(self) -> None:
+    async def slow(self) -> None:
         """Tell the refs."""
-        for each in self.waiting():
-            self.listener.slow(each)
+        with Turn() as turn:
+            for each in self.waiting():
+                await turn.may_end()
+                if each.reading is self:
+                    self.listener.slow(each)
 
     def _round(self, started: float) -> Round:
         return Round(self.connection, started, self.draw)
@@ -147,25 +160,41 @@ class SingleRead(_Read):
         """Whose breaker counts."""
         return Collection(self.spec.account_id, self.spec.app_id)
 
+    @property
+    def account(self) -> str:
+        """Whose share of the connection it takes."""
+        return self.spec.account_id
+
     def request(self) -> Awaitable[Answer]:
         """Ask."""
         return self.reader.remote.get_backup(self.connection, self.spec, self.refs[0].digest)
 
-    def ended(self, answer: Answer | Listed, started: float) -> None:
+    async def refused(self, failure: Failed, until: float, at: float) -> None:
+        """As of any request; but that an app is forbidden is nothing to the refs of another one."""
+        if failure.reason is SyncReason.FORBIDDEN:
+            others = [each for each in self.waiting() if each.spec.app_id != self.spec.app_id]
+            for each in others:
+                each.reading = None
+            self.reader.ask_otherwise(self.connection, others, self.due)
+        await _Read.refused(self, failure, until, at)
+
+    async def ended(self, answer: Answer | Listed, started: float) -> None:
         """Hand on the answer."""
         if isinstance(answer, Listed):
             raise TypeError("a list for a single backup")
-        for_all = isinstance(answer, Failed) and answer.reason in CONCERNS_ALL
-        followers = []
-        for each in self.waiting():
-            each.reading = None
-            if for_all or each is self.refs[0]:
-                self.listener.answered(each, answer, self._round(started))
-            else:
-                followers.append(each)
+        for_all = isinstance(answer, Failed) and concerns_all(answer)
         if self.instead_of is not None and not for_all:
             self.reader.avoid(self.connection, self.instead_of)
-        self.reader.fall_back(self.connection, followers, self.draw)
+        with Turn() as turn:
+            for each in self.waiting() if for_all else self.refs[:1]:
+                await turn.may_end()
+                if each.reading is self:
+                    self.release(each)
+                    self.listener.answered(each, answer, self._round(started))
+        followers = self.waiting()
+        for each in followers:
+            each.reading = None
+        self.reader.ask_otherwise(self.connection, followers, self.due)
 
 
 @dataclass(slots=True, eq=False)
@@ -178,12 +207,22 @@ class ListRead(_Read):
     def app(self) -> None:
         """No app's breaker counts: a token may read a backup and not the list."""
 
+    @property
+    def account(self) -> str:
+        """Whose share of the connection it takes."""
+        return self.collection.account
+
     def request(self) -> Awaitable[Listed | Failed]:
         """Ask."""
         return self.reader.remote.list_backups(self.connection, self.collection, self.reader.known(self))
 
-    def ended(self, answer: Answer | Listed, started: float) -> None:
+    async def ended(self, answer: Answer | Listed, started: float) -> None:
         """Hand on the answer."""
         if not isinstance(answer, Listed | Failed):
             raise TypeError("a single backup for a list")
-        self.reader.listed(self, answer, self._round(started))
+        await self.reader.listed(self, answer, self._round(started))
+
+    def broken(self) -> None:
+        """As of any request; and each ref is asked for apart, so that the one with the defect stops no other."""
+        self.reader.avoid(self.connection, self.collection)
+        _Read.broken(self)

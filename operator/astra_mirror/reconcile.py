@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note, admit, notes_of
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, Outcome, SyncReason, Unchanged
 from astra_mirror.core.progress import next_sample
-from astra_mirror.core.schedule import Pace, backoff, jittered, stale_after
-from astra_mirror.core.status import Event, next_status
+from astra_mirror.core.schedule import Pace, after_gate, backoff, jittered, stale_after, waits_for_gate
+from astra_mirror.core.status import Event, next_status, says_the_same
 from astra_mirror.metrics import OBSERVATIONS
 from astra_mirror.reads import Round, Secrets, connection_of
 from astra_mirror.ref import Ref
@@ -73,7 +74,7 @@ class Reconciler:
             return
         now = self._clocks.monotonic()
         outdated = ref.asked > round_.started
-        if ref.spec.suspend or connection_of(ref, self._secrets) != round_.connection:
+        if ref.spec.suspend or self._connection(ref) != round_.connection:
             self.poll_soon(ref)
             return
         ref.read_at = round_.started
@@ -83,7 +84,8 @@ class Reconciler:
         else:
             self._take(ref, answer, now, ref.requested_at if not outdated else None)
         if outdated:
-            ref.next_poll = now
+            # Also an answer that is the same again has to be looked at: it says that the request was handled.
+            ref.digest, ref.next_poll = None, now
         elif ref.failure is not None:
             ref.next_poll = round_.started + backoff(ref.interval, ref.failures, round_.draw)
         else:
@@ -98,20 +100,34 @@ class Reconciler:
             ref.is_of_app = not isinstance(outcome, NotFound)
         # The rate is taken against the old sample, which is replaced only then.
         self._want(ref, outcome, now, handled)
-        ref.digest = None
+        ref.digest = ref.body = None
         if isinstance(outcome, Observed):
             ref.sample = next_sample(ref.sample, outcome.backup.bytes_done, now)
             ref.digest = outcome.digest
 
-    def refused(self, ref: Ref, failure: Failed, until: float) -> None:
+    def refused(self, ref: Ref, failure: Failed, until: float, round_: Round) -> None:
         """Nothing is asked for this ref before `until`."""
         if self._refs.get(ref.uid) is not ref:
             return
+        if ref.asked > round_.started or ref.spec.suspend or self._connection(ref) != round_.connection:
+            # It has become another question since the gate was asked.
+            self.poll_soon(ref)
+            return
         now = self._clocks.monotonic()
+        is_known = ref.failure is not None and says_the_same(failure, ref.failure)
+        is_news = not is_known or ref.wanted != ref.cluster or ref.is_stale != self._is_stale(ref, now)
         ref.failure, ref.digest = failure, None
-        self._want(ref, failure, now, None)
-        ref.next_poll = until
+        if is_news:
+            self._want(ref, failure, now, None)
+        if waits_for_gate(failure):
+            ref.next_poll = after_gate(until, ref.interval, failure, round_.draw)
+        else:
+            ref.failures += 1
+            ref.next_poll = max(until, now + backoff(ref.interval, ref.failures, round_.draw))
         self._schedule(ref, now)
+
+    def _connection(self, ref: Ref) -> Connection | Failed | None:
+        return connection_of(ref, self._secrets)
 
     def broken(self, ref: Ref) -> None:
         """A defect has eaten this ref's answer: try again later, as after any failure."""
@@ -142,8 +158,12 @@ class Reconciler:
         if due < math.inf:
             self._poll_at(ref, due)
 
+    def _is_stale(self, ref: Ref, now: float) -> bool:
+        return now - ref.fresh_at >= stale_after(ref.interval, self._pace)
+
     def _want(self, ref: Ref, outcome: Outcome | None, now: float, handled: str | None) -> None:
         limit = stale_after(ref.interval, self._pace)
+        ref.is_stale = self._is_stale(ref, now)
         before = ref.status
         status = next_status(
             before,
@@ -154,7 +174,7 @@ class Reconciler:
                 now=self._clocks.utcnow(),
                 at=now,
                 sample=ref.sample,
-                stale_after=limit if now - ref.fresh_at >= limit else None,
+                stale_after=limit if ref.is_stale else None,
                 handled=handled,
             ),
         )

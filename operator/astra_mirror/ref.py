@@ -35,6 +35,7 @@ class Ref:
         asked: when somebody last had a reason to want a poll at once.
         read_at: when the request was sent whose answer counted last.
         failure: how the last poll failed, if it did; `failures` is how many did in a row.
+        is_stale: whether `wanted` was computed as of an observation that is too old to count.
         has_status: whether `wanted` has been computed for this target since the start.
         reading: the request that is under way for it, if any.
         digest: of the document that `wanted` shows, None when that has to be looked at again.
@@ -64,6 +65,7 @@ class Ref:
     failure: Failed | None = None
     failures: int = 0
     has_status: bool = False
+    is_stale: bool = False
     sample: Sample | None = None
     reading: object | None = None
     digest: int | None = None
@@ -99,7 +101,9 @@ class Ref:
     def forget_target(self) -> None:
         """Start anew, for another target: only the status itself is not touched."""
         self.failure, self.failures, self.sample, self.has_status = None, 0, None, False
-        self.digest, self.is_of_app, self.unlisted_until = None, False, 0.0
+        self.digest, self.body, self.is_of_app, self.unlisted_until = None, None, False, 0.0
+        # An answer that is on its way is about the old one.
+        self.reading = None
 
 
 def status_json(status: Mapping[str, Any] | None) -> bytes:

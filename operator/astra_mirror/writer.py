@@ -93,7 +93,11 @@ class Writer:
             ref = await self._queue.get()
             if ref in self._queued:
                 self._queued.discard(ref)
-                await self._write(ref)
+                (defect,) = await asyncio.gather(self._write(ref), return_exceptions=True)
+                if defect is not None:
+                    # Of ours: it must not end the writing of all others.
+                    logger.error("The status of %s could not be written", ref.label, exc_info=defect)
+                    self._retry(ref)
 
     async def _write(self, ref: Ref) -> None:
         cluster, wanted = json.loads(ref.cluster), ref.wanted

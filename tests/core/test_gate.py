@@ -179,3 +179,20 @@ def test_no_more_than_so_many_requests_a_second(gate: Gate) -> None:
     assert gate.admit("a", 100.5) == Go()
     later = [gate.admit("a", 101.5) for _ in range(int(REQUESTS_PER_SECOND) + 1)]
     assert later.count(Go()) == REQUESTS_PER_SECOND
+
+
+def test_a_429_without_a_time_is_a_short_pause_for_all(gate: Gate) -> None:
+    """Nobody goes on at full speed against a server that asks for fewer requests."""
+    limited = Failed(SyncReason.RATE_LIMITED, "no")
+    gate.record("a", Go(), limited, 10)
+    assert gate.admit("b", 11) == Refused(limited, 10 + RETRY_INTERVAL)
+    assert gate.admit("b", 10 + RETRY_INTERVAL) == Go()
+
+
+def test_a_server_that_only_fails_counts_as_away() -> None:
+    """Nobody waits in a long line for one error after the other; but one alone may be about one backup."""
+    gate, error = Gate(), Failed(SyncReason.SERVER_ERROR, "no")
+    for number in range(3):
+        assert gate.admit("a", number) == Go()
+        gate.record("a", PROBE, error, number)
+    assert gate.admit("b", 3) == Refused(error, 2 + RETRY_INTERVAL)

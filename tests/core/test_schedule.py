@@ -4,8 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.resource import AppBackupRefStatus
-from astra_mirror.core.schedule import MAX_BACKOFF, Pace, backoff, interval_of, jittered, stale_after
+from astra_mirror.core.schedule import (
+    MAX_BACKOFF,
+    Pace,
+    after_gate,
+    backoff,
+    interval_of,
+    jittered,
+    stale_after,
+    urgency,
+    waits_for_gate,
+)
 from tests.core.cases import ROWS, spec
 
 PACE = Pace(15, 900, 900)
@@ -45,3 +56,21 @@ def test_staleness_leaves_time_for_three_polls() -> None:
     """--stale-after, and three intervals where that is longer."""
     assert stale_after(15, PACE) == 900
     assert stale_after(900, PACE) == 2700
+
+
+def test_who_comes_first() -> None:
+    """New refs before running backups, these before settled ones; and none waits for ever."""
+    new, active = urgency(is_observed=False, is_at_rest=False), urgency(is_observed=True, is_at_rest=False)
+    assert new < active < urgency(is_observed=True, is_at_rest=True) < 3600
+
+
+@given(st.floats(1, 86400), st.floats(0, 1))
+def test_after_a_pause_not_all_come_at_once(interval: float, draw: float) -> None:
+    """They come when it is over, within a tenth of their interval; after a breaker at its very time."""
+    pause = Failed(SyncReason.SERVER_ERROR, "no", retry_after=30.0)
+    assert 100 <= after_gate(100, interval, pause, draw) <= 100 + 0.1 * interval
+    refused = Failed(SyncReason.UNAUTHORIZED, "no")
+    assert after_gate(100, interval, refused, draw) == 100
+    assert waits_for_gate(pause)
+    assert waits_for_gate(refused)
+    assert not waits_for_gate(Failed(SyncReason.UNREACHABLE, "no"))

@@ -22,9 +22,11 @@ class Remote:
     under_way: list["Read"] = field(default_factory=list)
     ended: list[tuple[str, Answer | Listed, float | None]] = field(default_factory=list)
 
-    def read(self, app: str = "a", due: float = 0.0, urgency: float = 0.0, name: str = "") -> "Read":
+    def read(
+        self, app: str = "a", due: float = 0.0, urgency: float = 0.0, name: str = "", account: str = "account"
+    ) -> "Read":
         """A read that is answered through `under_way` and recorded in `ended`."""
-        return Read(self, app, due, urgency, name or app)
+        return Read(self, app, due, urgency, name or app, account)
 
     async def settle(self) -> None:
         """Let every task that can go on do so."""
@@ -46,6 +48,8 @@ class Read:
     due: float
     urgency: float
     name: str
+    account: str = "account"
+    is_fallback: bool = False
     wanted: bool = True
     slowed: int = 0
     defects: Iterator[int] | None = None
@@ -61,7 +65,7 @@ class Read:
         self.remote.under_way.append(self)
         return await self.future
 
-    def ended(self, answer: Answer | Listed, started: float) -> None:
+    async def ended(self, answer: Answer | Listed, started: float) -> None:
         """Record the answer; fail where the test wants a defect."""
         del started
         if self.defects is not None:
@@ -69,15 +73,16 @@ class Read:
             raise ZeroDivisionError("a bug")
         self.remote.ended.append((self.name, answer, None))
 
-    def refused(self, failure: Failed, until: float) -> None:
+    async def refused(self, failure: Failed, until: float, at: float) -> None:
         """Record the refusal."""
+        del at
         self.remote.ended.append((self.name, failure, until))
 
     def broken(self) -> None:
         """Record the defect."""
         self.broke = True
 
-    def slow(self) -> None:
+    async def slow(self) -> None:
         """Count."""
         self.slowed += 1
 
@@ -106,8 +111,8 @@ async def _proven(remote: Remote) -> Lane:
 async def test_one_probe_first_then_up_to_the_limit(remote: Remote) -> None:
     """A new connection starts with one request; when it is good, the others follow, a limited number at once."""
     lane = _lane()
-    for _ in range(40):
-        lane.submit(remote.read())
+    for number in range(40):
+        lane.submit(remote.read(account=str(number)))
     await remote.settle()
     assert len(remote.under_way) == 1
     await remote.answer(0)
@@ -190,14 +195,60 @@ async def test_answers_that_hang_do_not_hold_up_the_others(remote: Remote, monke
     """A request that is slow makes room for another, up to a second limit."""
     lane = await _proven(remote)
     monkeypatch.setattr("astra_mirror.lane.SLOW_SECONDS", 0.0)
-    for _ in range(MAX_IN_FLIGHT + MAX_SLOW + 1):
-        lane.submit(remote.read())
+    for number in range(MAX_IN_FLIGHT + MAX_SLOW + 1):
+        lane.submit(remote.read(account=str(number)))
     async with asyncio.timeout(10):
         while len(remote.under_way) < MAX_IN_FLIGHT + MAX_SLOW:  # noqa: ASYNC110 - the loop's own timers are waited for
             await asyncio.sleep(0)
     await remote.settle()
     assert len(remote.under_way) == MAX_IN_FLIGHT + MAX_SLOW
     await lane.close()
+
+
+async def test_an_account_that_hangs_leaves_the_others_room(remote: Remote) -> None:
+    """However much it has to ask, at once and before anybody knows that it hangs."""
+    lane = await _proven(remote)
+    for _ in range(2 * MAX_IN_FLIGHT):
+        lane.submit(remote.read("a", account="hangs"))
+    lane.submit(remote.read("b", account="other"))
+    await remote.settle()
+    assert [each.account for each in remote.under_way].count("other") == 1
+    hanging = len(remote.under_way) - 1
+    assert hanging < MAX_IN_FLIGHT
+    await remote.answer(0)
+    assert len(remote.under_way) == hanging + 2
+    await lane.close()
+
+
+async def test_the_next_goes_while_an_answer_is_handed_out(remote: Remote) -> None:
+    """What thousands of refs take of an answer is nobody else's waiting time."""
+    lane = _lane()
+    first, gate = remote.read(), asyncio.Event()
+
+    async def ended(answer: Answer | Listed, started: float) -> None:
+        del answer, started
+        await gate.wait()
+
+    first.ended = ended  # type: ignore[method-assign]
+    lane.submit(first)
+    lane.submit(remote.read("b"))
+    await remote.settle()
+    await remote.answer(0)
+    assert [each.app for each in remote.under_way] == ["a", "b"]
+    gate.set()
+    await remote.answer(1)
+    assert lane.idle
+
+
+async def test_a_request_that_is_cancelled_under_it_is_told(remote: Remote) -> None:
+    """Nobody waits for ever for an answer that does not come."""
+    lane = _lane()
+    lane.submit(remote.read())
+    await remote.settle()
+    remote.under_way[0].future.cancel()
+    await remote.settle()
+    assert remote.under_way[0].broke
+    assert lane.idle
 
 
 async def test_a_burst_is_spread_over_time(remote: Remote) -> None:

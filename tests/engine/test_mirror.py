@@ -2,164 +2,13 @@
 
 import asyncio
 import copy
-import itertools
-import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
-from astra_mirror.core.backup import Backup
-from astra_mirror.core.connection import Connection
-from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason
-from astra_mirror.core.plan import Collection
-from astra_mirror.core.resource import AppBackupRefSpec
-from astra_mirror.core.schedule import Pace
-from astra_mirror.core.shard import Shard
-from astra_mirror.core.urls import BaseURL
-from astra_mirror.mirror import Mirror
-from astra_mirror.reconcile import Clocks
-
-URL = BaseURL.parse("https://a.netapp.io")
-OLD, NEW = Connection(URL, "old"), Connection(URL, "new")
-ID = "00000000-0000-4000-8000-{:012}"
-IDS = {"accountID": ID.format(1), "appID": ID.format(2)}
-
-
-class Cluster:
-    """The API server's part: objects with versions, and fenced patches."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, dict[str, Any]] = {}
-        self.patches = 0
-        self.refuses = False
-        self.versions = itertools.count(1)
-        self.changed = asyncio.Condition()
-
-    def put(self, name: str, backup: int, **status: Any) -> dict[str, Any]:
-        """Create an object, or edit its spec."""
-        old = self.objects.get(name)
-        generation = old["metadata"]["generation"] + 1 if old else 1
-        self.objects[name] = {
-            "metadata": {
-                "uid": name,
-                "namespace": "ns",
-                "name": name,
-                "generation": generation,
-                "resourceVersion": str(next(self.versions)),
-            },
-            "spec": {**IDS, "backupID": ID.format(backup), "interval": "1h"},
-            "status": status or (old["status"] if old else {"observedGeneration": -1}),
-        }
-        return copy.deepcopy(self.objects[name])
-
-    async def patch(
-        self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
-    ) -> Stored | Gone | Conflict | Refused:
-        """A merge patch of the status."""
-        del namespace, uid
-        self.patches += 1
-        if self.refuses:
-            return Refused("busy", final=False)
-        found = self.objects.get(name)
-        if found is None:
-            return Gone()
-        if found["metadata"]["resourceVersion"] != version:
-            return Conflict()
-        for key, value in patch.items():
-            found["status"].pop(key, None)
-            if value is not None:
-                found["status"][key] = value
-        found["metadata"]["resourceVersion"] = str(next(self.versions))
-        async with self.changed:
-            self.changed.notify_all()
-        return Stored(copy.deepcopy(found))
-
-    async def get(self, namespace: str, name: str) -> Stored | Gone | Conflict | Refused:
-        """The object as it is."""
-        del namespace
-        found = self.objects.get(name)
-        return Stored(copy.deepcopy(found)) if found else Gone()
-
-    async def until(self, name: str, **expected: Any) -> dict[str, Any]:
-        """Wait until the status has these fields."""
-        async with asyncio.timeout(10), self.changed:
-            await self.changed.wait_for(lambda: expected.items() <= self.objects[name]["status"].items())
-        status: dict[str, Any] = self.objects[name]["status"]
-        return status
-
-
-class Astra:
-    """The remote's part: each request is a future that the test ends."""
-
-    def __init__(self) -> None:
-        self.asked: asyncio.Queue[tuple[str, Connection, asyncio.Future[Any]]] = asyncio.Queue()
-
-    async def get_backup(self, connection: Connection, spec: AppBackupRefSpec, known: int | None = None) -> Answer:
-        """Wait for the test's answer."""
-        del known
-        return await self._ask(spec.backup_id, connection)  # type: ignore[no-any-return]
-
-    async def list_backups(self, connection: Connection, collection: Collection, known: Known) -> Listed | Failed:
-        """Wait for the test's answer."""
-        del known
-        return await self._ask(str(collection.app), connection)  # type: ignore[no-any-return]
-
-    async def _ask(self, what: str, connection: Connection) -> Any:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        await self.asked.put((what, connection, future))
-        return await future
-
-    async def next(self, what: str) -> tuple[Connection, asyncio.Future[Any]]:
-        """The next request, which must be for that."""
-        async with asyncio.timeout(10):
-            asked, connection, future = await self.asked.get()
-        assert asked == what
-        return connection, future
-
-
-class Secrets:
-    """One connection for everybody."""
-
-    def __init__(self) -> None:
-        self.now: Connection | Failed | None = OLD
-
-    def connection(self, namespace: str, name: str) -> Connection | Failed | None:
-        """The one of now."""
-        del namespace, name
-        return self.now
-
-
-class World:
-    """A mirror between the two."""
-
-    def __init__(self) -> None:
-        self.cluster, self.astra, self.secrets = Cluster(), Astra(), Secrets()
-        self.mirror = Mirror(
-            remote=self.astra,
-            secrets=self.secrets,
-            api=self.cluster,
-            clocks=Clocks(time.monotonic, lambda: datetime.now(UTC), lambda: 0.5),
-            pace=Pace(),
-            shard=Shard(),
-            tell=lambda *_: None,
-        )
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Let it work for the time of a `with` block."""
-        task = asyncio.get_running_loop().create_task(self.mirror.run())
-        yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def backup(number: int, state: str) -> Observed:
-    """An answer."""
-    return Observed(Backup(ID.format(number), state), digest=hash((number, state)))
+from astra_mirror.core.outcome import Failed, Listed, Observed, SyncReason, Unchanged
+from astra_mirror.core.resource import REQUESTED_AT
+from tests.engine.world import ID, IDS, NEW, OLD, World, backup
 
 
 @pytest.fixture
@@ -283,3 +132,67 @@ async def test_an_api_server_that_refuses_is_not_asked_more_and_more(
             request.set_result(backup(number, "completed"))
     # The first attempt, and one at once after it.
     assert world.cluster.patches <= 2
+
+
+async def test_an_answer_that_comes_with_an_edit_is_nobodys(world: World) -> None:
+    """Not even when it is taken before the new poll has been planned."""
+    async with world.running():
+        world.mirror.observe(world.cluster.put("ref", 7))
+        _, old = await world.astra.next(ID.format(7))
+        old.set_result(backup(7, "failed"))
+        world.mirror.observe(world.cluster.put("ref", 8))
+        _, new = await world.astra.next(ID.format(8))
+        new.set_result(backup(8, "completed"))
+        await world.cluster.until("ref", state="completed", observedGeneration=2)
+    assert world.cluster.patches == 1
+
+
+async def test_a_poll_that_is_asked_for_during_another_is_echoed(world: World) -> None:
+    """Also when the second answer is the first one again, byte for byte."""
+    async with world.running():
+        world.mirror.observe(world.cluster.put("ref", 7))
+        _, first = await world.astra.next(ID.format(7))
+        metadata = world.cluster.objects["ref"]["metadata"]
+        metadata |= {"annotations": {REQUESTED_AT: "now"}, "resourceVersion": str(next(world.cluster.versions))}
+        world.mirror.observe(copy.deepcopy(world.cluster.objects["ref"]))
+        first.set_result(backup(7, "completed"))
+        _, second = await world.astra.next(ID.format(7))
+        second.set_result(Unchanged() if world.astra.known[-1] is not None else backup(7, "completed"))
+        await world.cluster.until("ref", state="completed", lastHandledReconcileAt="now")
+
+
+async def test_a_defect_with_one_ref_of_a_list_stops_no_other(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Each of them is asked for apart; the one with the defect is tried again as well."""
+    broken = Observed(None)  # type: ignore[arg-type]
+    async with world.running():
+        for number in (7, 8, 9):
+            world.mirror.observe(world.cluster.put(f"ref-{number}", number, interval="1s"))
+        _, request = await world.astra.next(IDS["appID"])
+        request.set_result(Listed(1, {ID.format(7): broken} | dict.fromkeys(map(ID.format, (8, 9)), broken), 3))
+        for _ in range(3):
+            async with asyncio.timeout(10):
+                asked, _, request = await world.astra.asked.get()
+            request.set_result(backup(int(asked[-3:]), "completed"))
+        for number in (7, 8, 9):
+            await world.cluster.until(f"ref-{number}", state="completed")
+    assert "unexpected error" in caplog.text
+
+
+async def test_a_defect_in_writing_stops_no_other(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """The one with the defect is tried again."""
+    patch, defects = world.cluster.patch, [ZeroDivisionError("a bug")]
+
+    async def broken(*names: str, **options: Any) -> Any:
+        if names[1] == "bad" and defects:
+            raise defects.pop()
+        return await patch(*names, **options)
+
+    world.cluster.patch = broken  # type: ignore[method-assign]
+    async with world.running():
+        for name, number in (("bad", 7), ("good", 8)):
+            world.mirror.observe(world.cluster.put(name, number, app=number))
+            _, request = await world.astra.next(ID.format(number))
+            request.set_result(backup(number, "completed"))
+        await world.cluster.until("good", state="completed")
+        await world.cluster.until("bad", state="completed")
+    assert "a bug" in caplog.text

@@ -39,18 +39,22 @@ class EventRecorder:
         self._instance = instance
         self._queue: asyncio.Queue[tuple[str, str, str, Note]] = asyncio.Queue(_MAX_WAITING)
         self._series: OrderedDict[str, int] = OrderedDict()
+        self._dropped = 0
 
     def submit(self, namespace: str, name: str, uid: str, note: Note) -> None:
         """Record `note` about an AppBackupRef soon; drop it when too many are waiting."""
         try:
             self._queue.put_nowait((namespace, name, uid, note))
         except asyncio.QueueFull:
-            logger.warning("Too many Events are waiting; dropped for %s/%s: %s", namespace, name, note.reason)
+            self._dropped += 1
 
     async def run(self) -> None:
         """Record until cancelled."""
         while True:
             namespace, name, uid, note = await self._queue.get()
+            if self._dropped and self._queue.empty():
+                logger.warning("%d Events were dropped, because %d were waiting", self._dropped, _MAX_WAITING)
+                self._dropped = 0
             try:
                 await self._record(namespace, name, uid, note)
             except client.ApiException as error:

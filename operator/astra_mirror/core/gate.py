@@ -15,6 +15,8 @@ App = Hashable
 PROBE_INTERVAL: Final = 60.0
 RETRY_INTERVAL: Final = 5.0
 MAX_RETRY_AFTER: Final = 3600.0
+_ERRORS: Final = 3
+"""After how many answers 5xx to probes in a row a server whose token is not proven counts as away."""
 REQUESTS_PER_SECOND: Final = 100.0
 BURST: Final = 100.0
 
@@ -78,6 +80,7 @@ class Gate:
         self._token: _Breaker | None = _Breaker()
         self._apps: dict[App | None, _Breaker] = {}
         self._pause: Refused | None = None
+        self._errors = 0
         self._allowance = BURST
         self._allowance_at = 0.0
 
@@ -150,14 +153,20 @@ class Gate:
         elif reason not in _SAYS_NOTHING_OF_THE_TOKEN:
             self._token = None
             self._apps.pop(app, None)
+        elif isinstance(outcome, Failed) and reason is SyncReason.RATE_LIMITED:
+            # Without a word of how long, for all that that says.
+            self._hold(outcome, now + RETRY_INTERVAL)
         elif isinstance(outcome, Failed) and self._is_away(app, go, reason):
             # Nobody waits in a long line for a server that does not answer, ten seconds each.
             self._token = _Breaker(outcome, now + RETRY_INTERVAL)
 
     def _is_away(self, app: App | None, go: Go, reason: SyncReason | None) -> bool:
         # A list may fail by its size alone: only the request for one backup tells.
-        is_probe = go.is_probe and self._token is not None and app is not None
-        return is_probe and reason is SyncReason.UNREACHABLE
+        if not go.is_probe or self._token is None or app is None:
+            return False
+        # One error of the server's own may be about that one backup.
+        self._errors = self._errors + 1 if reason is SyncReason.SERVER_ERROR else 0
+        return reason is SyncReason.UNREACHABLE or self._errors >= _ERRORS
 
     def _hold(self, failure: Failed, until: float) -> None:
         if self._pause is None or until > self._pause.until:

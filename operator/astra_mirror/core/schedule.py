@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from astra_mirror.core.backup import is_settled
+from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.status import is_observed
 
 JITTER: Final = 0.1
 MAX_BACKOFF: Final = 15 * 60.0
 _STALE_INTERVALS: Final = 3
+_SOON: Final = 0.5
+"""The share of its interval before a ref's time in which it is as well served now."""
+_URGENT_SECONDS, _ACTIVE_SECONDS, _SETTLED_SECONDS = 0.0, 5.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,28 @@ def backoff(interval: float, failures: int, draw: float) -> float:
     return interval + (ceiling - interval) * draw
 
 
+def waits_for_gate(failure: Failed) -> bool:
+    """Whether the gate says when to ask again: what one probe finds out, or the remote's own Retry-After."""
+    return bool(failure.retry_after) or failure.reason in {SyncReason.UNAUTHORIZED, SyncReason.FORBIDDEN}
+
+
+def after_gate(until: float, interval: float, failure: Failed, draw: float) -> float:
+    """When to ask again after a gate that opens at `until`: not all at once, where the remote has asked for a pause."""
+    return until + (JITTER * interval * draw if failure.retry_after else 0.0)
+
+
 def stale_after(interval: float, pace: Pace) -> float:
     """How old the last success may be: --stale-after, but never less than three intervals."""
     return max(pace.stale_after, _STALE_INTERVALS * interval)
+
+
+def is_due_soon(next_poll: float, interval: float, now: float) -> bool:
+    """Whether a ref that is not due yet is as well served by an answer that is on its way now."""
+    return next_poll - now < _SOON * interval
+
+
+def urgency(*, is_observed: bool, is_at_rest: bool) -> float:
+    """For how many seconds a poll may wait behind others: without a status, of an active backup, of a settled one."""
+    if not is_observed:
+        return _URGENT_SECONDS
+    return _SETTLED_SECONDS if is_at_rest else _ACTIVE_SECONDS

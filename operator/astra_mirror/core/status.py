@@ -160,6 +160,11 @@ def _stale(observed: AppBackupRefStatus, event: Event) -> str | None:
     return f"No good answer for {format_duration(event.stale_after)} ({seen}). {event.outcome.message}"
 
 
+def says_the_same(new: Failed, old: Failed) -> bool:
+    """Whether two failures differ in their correlationIDs at the most."""
+    return new.reason == old.reason and _CORRELATION.sub("", new.message) == _CORRELATION.sub("", old.message)
+
+
 def stamped(status: AppBackupRefStatus, cluster: AppBackupRefStatus, now: datetime) -> AppBackupRefStatus:
     """`status` with transition times: the cluster's where a condition's status is the same there, else `now`.
 

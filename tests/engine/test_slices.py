@@ -1,0 +1,74 @@
+"""What concerns thousands of refs is handed out in pieces, and what happens between two pieces counts."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
+from astra_mirror.core.outcome import Failed, Listed, SyncReason
+from tests.engine.world import ID, IDS, NEW, World, backup
+
+NUMBERS = range(100, 150)
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A mirror that lets others have their turn after each ref."""
+    monkeypatch.setattr("astra_mirror.turn._SECONDS", -1.0)
+    return World()
+
+
+async def test_an_edit_between_two_pieces_of_a_list_is_answered_for_itself(world: World) -> None:
+    """The list has nothing for a ref that names another backup, or another app, only now."""
+    listed = {ID.format(number): backup(number, "running") for number in NUMBERS}
+    patch, last = world.cluster.patch, f"ref-{NUMBERS[-1]}"
+
+    async def patch_and_edit(
+        namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any], _patch: Any = patch
+    ) -> Stored | Gone | Conflict | Refused:
+        if name == f"ref-{NUMBERS[0]}":
+            assert "state" not in world.cluster.objects[last]["status"]
+            # Another app, whose backup happens to be in the list as well.
+            body = world.cluster.put(last, NUMBERS[1])
+            body["spec"]["appID"] = world.cluster.objects[last]["spec"]["appID"] = ID.format(3)
+            world.mirror.observe(body)
+        result: Stored | Gone | Conflict | Refused = await _patch(
+            namespace, name, uid=uid, version=version, patch=patch
+        )
+        return result
+
+    world.cluster.patch = patch_and_edit  # type: ignore[method-assign]
+    async with world.running():
+        for number in NUMBERS:
+            world.mirror.observe(world.cluster.put(f"ref-{number}", number))
+        _, request = await world.astra.next(IDS["appID"])
+        request.set_result(Listed(1, listed, len(listed)))
+        _, single = await world.astra.next(ID.format(NUMBERS[1]))
+        single.set_result(backup(NUMBERS[1], "failed"))
+        await world.cluster.until(last, state="failed", observedGeneration=2)
+        for number in NUMBERS[:-1]:
+            await world.cluster.until(f"ref-{number}", state="running")
+
+
+async def test_a_secret_that_changes_while_a_refusal_is_told_counts_for_all(world: World) -> None:
+    """Nobody is left with the old token's failure, nor waits for the time that it had set."""
+    async with world.running():
+        world.mirror.observe(world.cluster.put("ref-7", 7))
+        _, probe = await world.astra.next(ID.format(7))
+        # While the first request finds out about the token, these wait.
+        for number in NUMBERS:
+            world.mirror.observe(world.cluster.put(f"ref-{number}", number, app=number))
+        probe.set_result(Failed(SyncReason.UNAUTHORIZED, "no"))
+        await world.cluster.until("ref-7", observedGeneration=1)
+        world.secrets.now = NEW
+        world.mirror.secret_changed("ns", "astra-control")
+        for _ in (7, *NUMBERS):
+            async with asyncio.timeout(10):
+                asked, connection, request = await world.astra.asked.get()
+            assert connection == NEW
+            request.set_result(backup(int(asked[-3:]), "completed"))
+        for number in (7, *NUMBERS):
+            status = await world.cluster.until(f"ref-{number}", state="completed")
+            assert all(each["reason"] != "Unauthorized" for each in status["conditions"])
