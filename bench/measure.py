@@ -1,21 +1,11 @@
-"""The measurements: one operator, one number of refs; and the bare loop that a full pass is compared with."""
+"""The measurements of one operator as a process: its first pass, a restart, and what it costs when nothing changes."""
 
 import asyncio
-import json
 import re
 import time
-import uuid
 from dataclasses import dataclass
 from typing import Final
 
-import aiohttp
-
-from astra_mirror.astra.answers import read_list
-from astra_mirror.astra.client import MAX_LIST
-from astra_mirror.cli import tune_garbage_collector
-from astra_mirror.core.connection import Connection
-from astra_mirror.core.outcome import Known
-from astra_mirror.core.urls import BaseURL
 from bench import world
 
 _LOOK_SECONDS: Final = 0.1
@@ -25,17 +15,25 @@ _REST_SECONDS: Final = 20.0
 
 @dataclass(frozen=True)
 class Layout:
-    """How many refs there are, over how many apps and accounts, and the share whose backups are running."""
+    """How many refs there are, over how many apps and accounts, and the share whose backups are running.
+
+    `lists` is false where the token may read single backups and no list.
+    """
 
     refs: int
     apps: int
     accounts: int
     active: float
+    lists: bool = True
 
 
 @dataclass(frozen=True)
 class Pass:
-    """The first full pass: until each ref has a status. `startup` are the seconds in which Python starts, before it."""
+    """The first full pass: until each ref has a status. `startup` are the seconds in which Python starts, before it.
+
+    `missing` are the refs without a state when there was no more waiting for them; `memory`, `growth` (against an idle
+    process) and `peak` are MiB.
+    """
 
     startup: float
     seconds: float
@@ -44,48 +42,59 @@ class Pass:
     requests: int
     memory: float
     growth: float
+    peak: float
+    missing: int = 0
 
 
 @dataclass(frozen=True)
-class Steady:
-    """What it costs when nothing changes. `cpu` is the share of a core, `lateness` in seconds, None when unknown."""
+class Restart:
+    """A start with statuses that hold already: the seconds until as many polls have ended as there are refs."""
 
     seconds: float
     cpu: float
     writes: int
     requests: int
+
+
+@dataclass(frozen=True)
+class Steady:
+    """What it costs when nothing changes.
+
+    `cpu` is the share of a core; of `polls` requests that began a poll, `on_time` is the share that started within a
+    second, and 99% had started after `late` seconds.
+    """
+
+    seconds: float
+    cpu: float
+    writes: int
+    requests: int
+    polls: int
     on_time: float | None
     late: float | None
 
 
 @dataclass(frozen=True)
 class Result:
-    """One operator on one layout; `bare` is the seconds of the bare loop of as many PATCHes, if it was run."""
+    """One operator on one layout.
+
+    Attributes:
+        operator: which.
+        layout: on what.
+        first: the first pass.
+        steady: what it costs when nothing changes; `hanging`, when a tenth of the answers do not come as well.
+        restart: a start with statuses that hold.
+        bare: the seconds of the bare loop of as many PATCHes, if it was run.
+        ratios: the first pass, several times, against the bare loops before and after it.
+    """
 
     operator: str
     layout: Layout
-    bare: float | None
     first: Pass
     steady: Steady
     hanging: Steady | None = None
-
-
-async def longest_hold() -> float:
-    """For how many milliseconds at most the event loop is held while the largest list allowed is read."""
-    tune_garbage_collector()
-    item = {"id": "", "state": "completed", "name": "x" * 400, "stateUnready": [], "metadata": {"labels": []}}
-    ids = [str(uuid.UUID(int=number)) for number in range(MAX_LIST // (len(json.dumps(item)) + 40))]
-    body = json.dumps({"items": [item | {"id": each} for each in ids]}).encode()
-    connection = Connection(BaseURL.parse("https://bench.netapp.io"), "token")
-    task = asyncio.ensure_future(
-        read_list(connection.redact_plain(body), Known(dict.fromkeys(ids[::10])), connection.redact)
-    )
-    longest, before = 0.0, time.monotonic()
-    while not task.done():
-        await asyncio.sleep(0)
-        longest, before = max(longest, time.monotonic() - before), time.monotonic()
-    await task
-    return 1000 * longest
+    restart: Restart | None = None
+    bare: float | None = None
+    ratios: tuple[float, ...] = ()
 
 
 async def idle_memory(name: str, cluster: world.Cluster, remote: world.Remote, namespace: str) -> float:
@@ -96,26 +105,52 @@ async def idle_memory(name: str, cluster: world.Cluster, remote: world.Remote, n
 
 
 async def first_pass(
-    operator: world.Operator, cluster: world.Cluster, remote: world.Remote, layout: Layout, idle: float
+    operator: world.Operator, cluster: world.Cluster, remote: world.Remote, layout: Layout, namespace: str, idle: float
 ) -> Pass:
-    """Wait until each ref has a status."""
-    begun, before, revision = time.monotonic(), await cluster.writes(), await cluster.revision()
+    """Wait until each ref has a status, and then until the operator rests."""
+    begun, before = time.monotonic(), await cluster.writes()
+    remote.do("requests")
+    seconds, missing = await until_written(operator, cluster, layout, namespace)
+    startup, cpu = time.monotonic() - begun - seconds, operator.usage().cpu
+    await asyncio.sleep(_REST_SECONDS)
+    usage = operator.usage()
+    writes = (await cluster.writes())[0] - before[0]
+    requests = remote.do("requests")
+    return Pass(startup, seconds, cpu, writes, requests, usage.memory, usage.memory - idle, usage.peak, missing)
+
+
+async def until_written(
+    operator: world.Operator, cluster: world.Cluster, layout: Layout, namespace: str
+) -> tuple[float, int]:
+    """Wait until each ref has a state: the seconds from the first line of log, and how many have none at the end."""
+    revision = await cluster.revision()
+    while operator.is_starting:  # noqa: ASYNC110 - its log is a file
+        await asyncio.sleep(_LOOK_SECONDS)
+    started = time.monotonic()
+    # To list them all costs as much as many PATCHes: only when there can have been enough of them.
+    missing = layout.refs
+    while True:
+        latest, now = await cluster.revision(), time.monotonic()
+        if latest - revision >= missing or now - started > _PASS_SECONDS:
+            revision, missing = latest, await cluster.without_state(namespace)
+        if not missing or now - started > _PASS_SECONDS:
+            return now - started, missing
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def restart(operator: world.Operator, cluster: world.Cluster, remote: world.Remote, layout: Layout) -> Restart:
+    """Wait until as many polls have ended as there are refs."""
+    writes = (await cluster.writes())[0]
     remote.do("requests")
     while operator.is_starting:  # noqa: ASYNC110 - its log is a file
         await asyncio.sleep(_LOOK_SECONDS)
     started = time.monotonic()
-    # A look at the API server's metrics costs as much as many PATCHes: only when there can have been enough of them.
-    missing = layout.refs
-    while missing > 0 and time.monotonic() - started < _PASS_SECONDS:
-        if (latest := await cluster.revision()) - revision >= missing:
-            revision, missing = latest, layout.refs - (await cluster.writes())[1] + before[1]
-        else:
-            await asyncio.sleep(_LOOK_SECONDS)
+    deadline = started + _PASS_SECONDS
+    while await _observations(operator) < layout.refs and time.monotonic() < deadline:  # noqa: ASYNC110 - a process
+        await asyncio.sleep(_LOOK_SECONDS)
     seconds, cpu = time.monotonic() - started, operator.usage().cpu
-    await asyncio.sleep(_REST_SECONDS)
-    memory = operator.usage().memory
-    writes = (await cluster.writes())[0] - before[0]
-    return Pass(started - begun, seconds, cpu, writes, remote.do("requests"), memory, memory - idle)
+    await asyncio.sleep(_REST_SECONDS / 4)
+    return Restart(seconds, cpu, (await cluster.writes())[0] - writes, remote.do("requests"))
 
 
 async def steady_state(
@@ -130,22 +165,24 @@ async def steady_state(
     cpu = (operator.usage().cpu - usage.cpu) / seconds
     after = await _lateness(operator)
     if before is not None and after is not None:
-        polls = after["+Inf"] - before["+Inf"]
+        polls = round(after["+Inf"] - before["+Inf"])
         on_time = (after["1.0"] - before["1.0"]) / polls if polls else None
         late = next((float(le) for le in after if (after[le] - before[le]) >= 0.99 * polls), None) if polls else None
     else:
         gaps = remote.do("lateness", interval=interval)
+        polls = len(gaps)
         on_time = sum(gap <= 1 for gap in gaps) / len(gaps) if gaps else None
         late = gaps[int(0.99 * len(gaps))] if gaps else None
-    return Steady(seconds, cpu, (await cluster.writes())[0] - writes, remote.do("requests"), on_time, late)
+    return Steady(seconds, cpu, (await cluster.writes())[0] - writes, remote.do("requests"), polls, on_time, late)
 
 
 async def _lateness(operator: world.Operator) -> dict[str, float] | None:
     """The histogram of astra_mirror_poll_lateness_seconds, cumulative; None for an operator without it."""
-    address = operator.address
-    if address is None:
-        return None
-    async with aiohttp.ClientSession() as session, session.get(f"http://{address}/metrics") as answer:
-        text = await answer.text()
+    text = await operator.metrics()
     buckets = re.findall(r'astra_mirror_poll_lateness_seconds_bucket\{le="([^"]+)"\} (\S+)', text)
-    return {le: float(value) for le, value in buckets}
+    return {le: float(value) for le, value in buckets} or None
+
+
+async def _observations(operator: world.Operator) -> float:
+    found = re.search(r'astra_mirror_observations_total\{result="Observed"\} (\S+)', await operator.metrics())
+    return float(found[1]) if found else 0.0

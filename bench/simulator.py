@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import threading
+import uuid
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import pairwise
@@ -65,13 +66,33 @@ def _lateness(astra: Simulator, *, interval: float) -> list[float]:
     return sorted(max(gap - interval, 0.0) for gap in gaps)
 
 
-def _hang(astra: Simulator, *, share: float) -> None:
+def _faults(astra: Simulator, *, lists: bool, hang: float) -> None:
+    """No faults but these: lists that are refused, and a share of the answers that do not come."""
     astra.clear_faults()
-    if share:
-        astra.add_fault(Fault("/accounts/*", kind="hang", share=share, cleared=threading.Event()))
+    if not lists:
+        astra.add_fault(Fault("/accounts/*/appBackups", status=403))
+    if hang:
+        astra.add_fault(Fault("/accounts/*", kind="hang", share=hang, cleared=threading.Event()))
 
 
-_COMMANDS: dict[str, Callable[..., Any]] = {"add": _add, "requests": _requests, "lateness": _lateness, "hang": _hang}
+def _large(astra: Simulator, *, size: int, compressed: bool) -> Any:  # noqa: ANN401 - a JSON value
+    """Answer every list with one of almost `size` bytes; an account, and the ids of a tenth of its backups."""
+    item = {"id": "", "state": "completed", "name": "x" * 400, "stateUnready": [], "metadata": {"labels": []}}
+    ids = [str(uuid.UUID(int=number)) for number in range(size // (len(json.dumps(item)) + 40))]
+    body = json.dumps({"items": [item | {"id": each} for each in ids]}).encode()
+    headers = {} if compressed else {"Content-Encoding": "identity"}
+    astra.clear_faults()
+    astra.add_fault(Fault("/accounts/*/appBackups", kind="body", body=body, headers=headers))
+    return astra.account, ids[::10]
+
+
+_COMMANDS: dict[str, Callable[..., Any]] = {
+    "add": _add,
+    "faults": _faults,
+    "large": _large,
+    "lateness": _lateness,
+    "requests": _requests,
+}
 
 
 def _say(answer: object) -> None:

@@ -3,6 +3,7 @@
 It is a fair one: a shared HTTP client, and a status that is written only when it has changed.
 """
 
+import asyncio
 import base64
 from typing import Any
 
@@ -11,14 +12,16 @@ import kopf
 from kubernetes.aio import client, config
 
 INTERVAL = 15.0
+_AT_ONCE = 50
 _state: dict[str | None, Any] = {}
 
 
 @kopf.on.startup()
 async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa: ANN401 - Kopf passes much more
-    """One client for all."""
+    """One client for all, and no queue in its pool, where waiting is dear."""
     settings.posting.enabled = False
-    _state["http"] = httpx.AsyncClient(timeout=10.0, limits=httpx.Limits(max_connections=50))
+    _state["http"] = httpx.AsyncClient(timeout=10.0, limits=httpx.Limits(max_connections=_AT_ONCE))
+    _state["room"], _state["lock"] = asyncio.Semaphore(_AT_ONCE), asyncio.Lock()
 
 
 @kopf.timer("appbackuprefs", interval=INTERVAL)
@@ -26,7 +29,8 @@ async def poll(spec: Any, status: Any, patch: Any, namespace: str | None, **_: A
     """Ask, and note what came back."""
     url, token = await _connection(namespace)
     path = f"/accounts/{spec['accountID']}/k8s/v1/apps/{spec['appID']}/appBackups/{spec['backupID']}"
-    answer = await _state["http"].get(url + path, headers={"Authorization": f"Bearer {token}"})
+    async with _state["room"]:
+        answer = await _state["http"].get(url + path, headers={"Authorization": f"Bearer {token}"})
     answer.raise_for_status()
     document = answer.json()
     seen = {"state": document["state"], "progress": {"percentDone": int(document.get("percentDone", 0))}}
@@ -35,11 +39,12 @@ async def poll(spec: Any, status: Any, patch: Any, namespace: str | None, **_: A
 
 
 async def _connection(namespace: str | None) -> tuple[str, str]:
-    if namespace not in _state:
-        await config.load_kube_config()  # type: ignore[no-untyped-call]
-        async with client.ApiClient() as api:
-            secret = await client.CoreV1Api(api).read_namespaced_secret("astra-control", namespace or "default")
-        data: Any = secret.data
-        _state[namespace] = tuple(base64.b64decode(data[key]).decode() for key in ("url", "token"))
+    async with _state["lock"]:
+        if namespace not in _state:
+            await config.load_kube_config()  # type: ignore[no-untyped-call]
+            async with client.ApiClient() as api:
+                secret = await client.CoreV1Api(api).read_namespaced_secret("astra-control", namespace or "default")
+            data: Any = secret.data
+            _state[namespace] = tuple(base64.b64decode(data[key]).decode() for key in ("url", "token"))
     found: tuple[str, str] = _state[namespace]
     return found

@@ -119,6 +119,31 @@ class Cluster:
         status = [line for line in patches if 'subresource="status"' in line]
         return _sum(patches), _sum(status)
 
+    async def without_state(self, namespace: str) -> int:
+        """How many refs have no state in their status yet."""
+        missing, token = 0, ""
+        while True:
+            path = f"{_GROUP}/namespaces/{namespace}/appbackuprefs?limit=500&continue={token}"
+            page = await self._call("GET", path)
+            missing += sum("state" not in each.get("status", {}) for each in page["items"])
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return missing
+
+    async def until_watched(self) -> None:
+        """Wait for the garbage collector's watch, which each cluster has: it has a part in what a PATCH costs."""
+        while True:
+            async with self._session.get("/metrics") as answer:
+                text = await answer.text()
+            watches = re.findall(
+                r'^apiserver_longrunning_requests\{.*resource="appbackuprefs".*verb="WATCH".*\} (\S+)$',
+                text,
+                re.MULTILINE,
+            )
+            if sum(map(float, watches)) >= 1:
+                return
+            await asyncio.sleep(1)
+
     async def _many(self, calls: Iterator[tuple[str, str, dict[str, Any]]]) -> None:
         async def work() -> None:
             for method, path, body in calls:
@@ -148,10 +173,11 @@ def _sum(lines: list[str]) -> int:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process has used: CPU seconds, and its memory now in MiB."""
+    """What a process has used: CPU seconds, and its memory in MiB, now and at the most."""
 
     cpu: float
     memory: float
+    peak: float
 
 
 class Operator:
@@ -164,18 +190,23 @@ class Operator:
     def usage(self) -> Usage:
         """What it has used so far."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        return Usage((int(fields[11]) + int(fields[12])) * TICK, int(fields[21]) * _PAGE_KIB / 1024)
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+        cpu, memory = (int(fields[11]) + int(fields[12])) * TICK, int(fields[21]) * _PAGE_KIB / 1024
+        return Usage(cpu, memory, int(peak[1]) / 1024 if peak else memory)
 
     @property
     def is_starting(self) -> bool:
         """Whether it has not yet logged anything."""
         return self.log.stat().st_size == 0
 
-    @property
-    def address(self) -> str | None:
-        """Where it serves its metrics, as its log says."""
+    async def metrics(self) -> str:
+        """Its /metrics; empty for an operator that serves none."""
         found = re.search(r"Serving HTTP on ([\d.:]+)", self.log.read_text())
-        return found[1] if found else None
+        if found is None:
+            return ""
+        async with aiohttp.ClientSession() as session, session.get(f"http://{found[1]}/metrics") as answer:
+            return await answer.text()
 
 
 @contextmanager

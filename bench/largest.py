@@ -1,0 +1,52 @@
+"""The largest list that is allowed: for how long the event loop is held while it is fetched and read."""
+
+import asyncio
+import time
+from typing import Any, Final
+
+from astra_mirror.astra.client import MAX_LIST, AstraClient
+from astra_mirror.astra.transport import Clients
+from astra_mirror.cli import tune_garbage_collector
+from astra_mirror.core.connection import Connection
+from astra_mirror.core.outcome import Failed, Known, Observed
+from astra_mirror.core.plan import Collection
+from astra_mirror.core.urls import AllowedURL, BaseURL
+from bench import world
+
+_LIST_SECONDS: Final = 60.0
+
+
+async def longest_hold(remote: world.Remote) -> float:
+    """For how many milliseconds at most the event loop is held while the largest list allowed is fetched and read.
+
+    Two at a time, which is as many as are held at once; plain and compressed, for the first time and when nothing in it
+    has changed.
+    """
+    tune_garbage_collector()
+    connection = Connection(BaseURL.parse(remote.url), remote.token)
+    clients = Clients([AllowedURL.parse(remote.url)])
+    client = AstraClient(clients, _LIST_SECONDS)
+    longest = 0.0
+    for compressed in (False, True):
+        account, ids = remote.do("large", size=MAX_LIST, compressed=compressed)
+        known = Known(dict.fromkeys(ids))
+        for _ in range(2):
+            collection = Collection(account, None)
+            reads = asyncio.gather(*(client.list_backups(connection, collection, known) for _ in range(2)))
+            longest = max(longest, await _hold_during(reads))
+            listed, _ = await reads
+            if isinstance(listed, Failed) or len(listed.found) != len(ids):
+                raise RuntimeError(f"the largest list was not read: {listed}")
+            digests = {key: each.digest for key, each in listed.found.items() if isinstance(each, Observed)}
+            known = Known(digests, listed.digest)
+    await clients.close()
+    remote.do("faults", lists=True, hang=0.0)
+    return 1000 * longest
+
+
+async def _hold_during(task: "asyncio.Future[Any]") -> float:
+    longest, before = 0.0, time.monotonic()
+    while not task.done():
+        await asyncio.sleep(0)
+        longest, before = max(longest, time.monotonic() - before), time.monotonic()
+    return longest
