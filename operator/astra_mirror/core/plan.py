@@ -1,8 +1,8 @@
 """Which requests to make for the refs that are due: the app's list, the account's list, or one for each backup.
 
 What is expected to cost least is chosen. The unit of cost is one request for one backup, and an item of a list costs a
-hundredth of that: docs/performance.md has the measurement. A list serves every ref that is in it, so those that would be due soon
-count as well: they are served early, and are due together from then on.
+hundredth of that: docs/performance.md has the measurement. A list serves every ref that is in it, so those that would
+be due soon count as well: they are served early, and are due together from then on.
 """
 
 from collections import defaultdict
