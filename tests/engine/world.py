@@ -4,7 +4,7 @@ import asyncio
 import copy
 import itertools
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +37,9 @@ class Cluster:
         self.versions = itertools.count(1)
         self.changed = asyncio.Condition()
 
-    def put(self, name: str, backup: int, *, app: int = 2, interval: str = "1h", **status: Any) -> dict[str, Any]:
+    def put(
+        self, name: str, backup: int, *, account: int = 1, app: int = 2, interval: str = "1h", **status: Any
+    ) -> dict[str, Any]:
         """Create an object, or edit its spec."""
         old = self.objects.get(name)
         generation = old["metadata"]["generation"] + 1 if old else 1
@@ -49,7 +51,12 @@ class Cluster:
                 "generation": generation,
                 "resourceVersion": str(next(self.versions)),
             },
-            "spec": {**IDS, "appID": ID.format(app), "backupID": ID.format(backup), "interval": interval},
+            "spec": {
+                "accountID": ID.format(account),
+                "appID": ID.format(app),
+                "backupID": ID.format(backup),
+                "interval": interval,
+            },
             "status": status or (old["status"] if old else {"observedGeneration": -1}),
         }
         return copy.deepcopy(self.objects[name])
@@ -137,11 +144,12 @@ class World:
 
     def __init__(self) -> None:
         self.cluster, self.astra, self.secrets = Cluster(), Astra(), Secrets()
+        self.utcnow: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.mirror = Mirror(
             remote=self.astra,
             secrets=self.secrets,
             api=self.cluster,
-            clocks=Clocks(time.monotonic, lambda: datetime.now(UTC), lambda: 0.5),
+            clocks=Clocks(time.monotonic, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
             pace=Pace(),
             shard=Shard(),
             tell=lambda *_: None,
