@@ -16,7 +16,11 @@ def registry_for(mirror: Mirror, login: Callable[[], Awaitable[kopf.ConnectionIn
     """The handlers that feed `mirror`; `login` gives the credentials, again when the last ones were refused."""
     registry = kopf.OperatorRegistry()
 
-    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    def is_news(event: Mapping[str, Any], **_: Any) -> bool:  # noqa: ANN401 - Kopf passes much more
+        # The echo of each of our own PATCHes, whose answer has been taken in: to call a handler costs Kopf far more.
+        return event["type"] != "MODIFIED" or mirror.is_news(event["object"]["metadata"])
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, when=is_news)
     async def observed(event: Mapping[str, Any], **_: Any) -> None:  # noqa: ANN401 - Kopf passes much more
         body = event["object"]
         if event["type"] == "DELETED":

@@ -140,6 +140,11 @@ class Mirror:
 
     # What the watch reports.
 
+    def is_news(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether this version of an object has not been seen yet."""
+        ref = self._refs.get(metadata["uid"])
+        return ref is None or is_newer(metadata["resourceVersion"], ref.version)
+
     def observe(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
         """Take in an object as the API server has it.
 
@@ -149,7 +154,7 @@ class Mirror:
         """
         metadata = body["metadata"]
         ref = self._refs.get(metadata["uid"])
-        if ref is not None and not listed and not is_newer(metadata["resourceVersion"], ref.version):
+        if not listed and not self.is_news(metadata):
             return None
         if ref is not None and not self._runs:
             # Another process writes the statuses, and will have written newer ones before this one takes over.

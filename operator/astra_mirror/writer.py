@@ -5,16 +5,17 @@ API server costs no stale write.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from pydantic_core import from_json
+
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
-from astra_mirror.core.status import as_json, merge_patch, stamped
+from astra_mirror.core.status import merge_patch, stamped
 from astra_mirror.metrics import STATUS_PATCHES
-from astra_mirror.ref import Ref, parsed
+from astra_mirror.ref import Ref
 
 CONCURRENCY: Final = 16
 _RETRY_SECONDS: Final = 1.0
@@ -100,8 +101,11 @@ class Writer:
                     self._retry(ref)
 
     async def _write(self, ref: Ref) -> None:
-        cluster, wanted = json.loads(ref.cluster), ref.wanted
-        status = as_json(stamped(ref.status, parsed(cluster), self._utcnow()))
+        if not ref.has_status:
+            # It names another target by now; what it should say then is not known yet, and will be submitted.
+            return
+        cluster, wanted = from_json(ref.cluster), ref.wanted
+        status = stamped(from_json(wanted), cluster, self._utcnow())
         patch = merge_patch(cluster, status)
         if not patch:
             # The cluster holds what is wanted: one text does for both.

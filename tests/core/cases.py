@@ -7,7 +7,7 @@ from typing import Any
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
 from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus, Detail, ReadyWhen
-from astra_mirror.core.status import UNSEEN, Event, as_json, next_status, stamped
+from astra_mirror.core.status import UNSEEN, Event, next_status, stamped
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ACCOUNT, APP, BACKUP = (f"{digit * 8}-0000-4000-8000-000000000000" for digit in "123")
@@ -28,11 +28,17 @@ def failed(reason: SyncReason) -> Failed:
     return Failed(reason, f"It went wrong: {reason}. (correlationID c-1)")
 
 
+def as_json(status: AppBackupRefStatus) -> dict[str, Any]:
+    """A status as the JSON value that the engine keeps."""
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
 def after(
     outcomes: Sequence[Outcome | None], *, of: AppBackupRefSpec | None = None, stale: bool = False, generation: int = 1
 ) -> dict[str, Any]:
     """The status after these outcomes, a minute apart; `stale` says that the last one came too late."""
-    held, cluster = UNSEEN, UNSEEN
+    held = UNSEEN
+    cluster: dict[str, Any] = {}
     for number, outcome in enumerate(outcomes):
         now = NOW + timedelta(minutes=number)
         last = number == len(outcomes) - 1
@@ -46,8 +52,8 @@ def after(
             stale_after=900.0 if stale and last else None,
         )
         held = next_status(held, event)
-        cluster = stamped(held, cluster, now)
-    return as_json(cluster)
+        cluster = stamped(as_json(held), cluster, now)
+    return cluster
 
 
 _HOOKS = (Detail(type="urn:hook", title="Execution hook failed", detail="thaw-db ended with exit code 1"),)

@@ -14,8 +14,8 @@ from astra_mirror.astra.answers import AnswerError, parse_backup
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
 from astra_mirror.core.progress import next_sample
 from astra_mirror.core.resource import AppBackupRefStatus, ReadyWhen
-from astra_mirror.core.status import UNSEEN, Event, as_json, merge_patch, next_status, stamped
-from tests.core.cases import BACKUP, NOW, spec
+from astra_mirror.core.status import UNSEEN, Event, merge_patch, next_status, stamped
+from tests.core.cases import BACKUP, NOW, as_json, spec
 from tests.invariants import check_status
 
 json_values = st.recursive(
@@ -71,7 +71,9 @@ steps = st.builds(Step, outcomes, st.booleans(), st.sampled_from(ReadyWhen), st.
 
 
 def _play(history: list[Step]) -> list[dict[str, Any]]:
-    held, cluster, sample, written = UNSEEN, UNSEEN, None, []
+    held, sample = UNSEEN, None
+    cluster: dict[str, Any] = {}
+    written = []
     for number, step in enumerate(history):
         at, now = 15.0 * number, NOW + timedelta(seconds=15 * number)
         event = Event(
@@ -86,8 +88,8 @@ def _play(history: list[Step]) -> list[dict[str, Any]]:
         held = next_status(held, event)
         if isinstance(step.outcome, Observed):
             sample = next_sample(sample, step.outcome.backup.bytes_done, at)
-        cluster = stamped(held, cluster, now)
-        written.append(as_json(cluster))
+        cluster = stamped(as_json(held), cluster, now)
+        written.append(cluster)
     return written
 
 
@@ -120,7 +122,7 @@ def test_the_same_input_gives_an_empty_patch(history: list[Step]) -> None:
         now=NOW + timedelta(days=1),
         stale_after=900.0 if step.stale else None,
     )
-    again = as_json(stamped(next_status(held, event), held, event.now))
+    again = stamped(as_json(next_status(held, event)), last, event.now)
     assert merge_patch(last, again) == {}
 
 
@@ -129,8 +131,8 @@ def test_the_same_input_gives_an_empty_patch(history: list[Step]) -> None:
 def test_any_json_as_the_answer_gives_a_status_or_a_clear_error(document: Any) -> None:
     """No answer of the remote is an exception."""
     outcome = _outcome(document)
-    status = stamped(next_status(UNSEEN, Event(1, spec(), outcome, NOW)), UNSEEN, NOW)
-    check_status(as_json(status), generation=1)
+    status = stamped(as_json(next_status(UNSEEN, Event(1, spec(), outcome, NOW))), {}, NOW)
+    check_status(status, generation=1)
     if isinstance(outcome, Failed):
         assert outcome.reason is SyncReason.UNEXPECTED_RESPONSE
         assert 0 < len(outcome.message) < 500

@@ -2,13 +2,26 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from astra_mirror.core.outcome import Failed, NotFound, Outcome, SyncReason
 from astra_mirror.core.resource import AppBackupRefStatus, ReadyWhen
-from astra_mirror.core.status import UNSEEN, Event, as_json, forget, merge_patch, next_status, stamped
-from tests.core.cases import COMPLETED, MISSING, NOW, ROWS, RUNNING, after, backup, failed, observed_before, spec
+from astra_mirror.core.status import UNSEEN, Event, forget, merge_patch, next_status, stamped
+from tests.core.cases import (
+    COMPLETED,
+    MISSING,
+    NOW,
+    ROWS,
+    RUNNING,
+    after,
+    as_json,
+    backup,
+    failed,
+    observed_before,
+    spec,
+)
 
 
 def _event(outcome: Outcome | None, *, minutes: int = 0, generation: int = 1) -> Event:
@@ -18,10 +31,9 @@ def _event(outcome: Outcome | None, *, minutes: int = 0, generation: int = 1) ->
 @pytest.mark.parametrize("outcome", [COMPLETED, RUNNING, MISSING, failed(SyncReason.SERVER_ERROR), None])
 def test_learning_nothing_new_writes_nothing(outcome: Outcome | None) -> None:
     """The same answer an hour later gives an empty patch, also after a restart."""
-    first = stamped(next_status(UNSEEN, _event(outcome)), UNSEEN, NOW)
-    read_back = observed_before(as_json(first))
-    again = stamped(next_status(read_back, _event(outcome, minutes=60)), read_back, NOW + timedelta(hours=1))
-    assert merge_patch(as_json(first), as_json(again)) == {}
+    first = stamped(as_json(next_status(UNSEEN, _event(outcome))), {}, NOW)
+    again = as_json(next_status(observed_before(first), _event(outcome, minutes=60)))
+    assert merge_patch(first, stamped(again, first, NOW + timedelta(hours=1))) == {}
 
 
 @pytest.mark.parametrize(
@@ -32,19 +44,30 @@ def test_a_new_correlation_id_alone_is_no_news(words: str) -> None:
     for make in (lambda text: Failed(SyncReason.SERVER_ERROR, text), NotFound):
         first = after([make(f"{words} (correlationID a)")])
         held = observed_before(first)
-        status = stamped(next_status(held, _event(make(f"{words} (correlationID b)"), minutes=1)), held, NOW)
-        assert merge_patch(first, as_json(status)) == {}
+        status = as_json(next_status(held, _event(make(f"{words} (correlationID b)"), minutes=1)))
+        assert merge_patch(first, stamped(status, first, NOW)) == {}
 
 
 def test_a_transition_time_moves_only_with_the_status_of_its_condition() -> None:
     """Progress changes messages; the time at which Ready became False stays."""
-    first = observed_before(ROWS["running"])
+    first = ROWS["running"]
     later = backup("running", percent_done=50.0, bytes_done=1_600_000_000, total_bytes=3_113_851_289)
-    status = stamped(next_status(first, _event(later, minutes=5)), first, NOW + timedelta(minutes=5))
-    assert [each.last_transition_time for each in status.conditions or ()] == ["2026-03-01T12:00:00Z"] * 5
-    ready = status.condition("Ready")
+    wanted = as_json(next_status(observed_before(first), _event(later, minutes=5)))
+    status = stamped(wanted, first, NOW + timedelta(minutes=5))
+    assert [each["lastTransitionTime"] for each in status["conditions"]] == ["2026-03-01T12:00:00Z"] * 5
+    ready = observed_before(status).condition("Ready")
     assert ready is not None
     assert ready.message == "The backup is running: 50% of 2.9 GiB."
+
+
+@pytest.mark.parametrize(
+    "held",
+    [{}, {"conditions": None}, {"conditions": "x"}, {"conditions": [7, {}, {"type": "Ready"}, {"type": ["Ready"]}]}],
+)
+def test_whatever_somebody_else_has_written_is_replaced(held: dict[str, Any]) -> None:
+    """With a CRD that is not ours the cluster's status may be anything."""
+    status = stamped(as_json(next_status(UNSEEN, _event(COMPLETED))), held, NOW)
+    assert {each["lastTransitionTime"] for each in status["conditions"]} == {"2026-03-01T12:00:00Z"}
 
 
 def test_an_observation_stands_while_refreshing_fails() -> None:
@@ -59,7 +82,7 @@ def test_an_observation_stands_while_refreshing_fails() -> None:
 def test_nothing_observed_of_another_target_survives() -> None:
     """After an ID has changed the status holds nothing but the echo of the annotation."""
     held = observed_before(ROWS["completed"] | {"lastHandledReconcileAt": "then"})
-    status = as_json(stamped(next_status(forget(held), _event(None, generation=2)), held, NOW))
+    status = stamped(as_json(next_status(forget(held), _event(None, generation=2))), as_json(held), NOW)
     assert set(status) == {"observedGeneration", "lastHandledReconcileAt", "conditions"}
     assert status["conditions"][0]["reason"] == "NotObserved"
     gone = merge_patch(ROWS["completed"], status)

@@ -1,7 +1,6 @@
 """Reads and writes AppBackupRefs. Each write is fenced: it holds for the very version of the object it was made for."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -9,6 +8,7 @@ from typing import Any, Final
 
 import aiohttp
 from kubernetes.aio import client
+from pydantic_core import from_json
 
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
 from astra_mirror.core.resource import GROUP, PLURAL, VERSION
@@ -74,7 +74,7 @@ class Statuses:
             return Refused(why(error), final=False)
         if response.status != HTTPStatus.OK:
             return _failure(response.status, f"{response.status} {response.reason}")
-        return Stored(json.loads(content))
+        return Stored(from_json(content))
 
     async def uids(self, namespace: str | None) -> AsyncIterator[str]:
         """The uids of all objects, in pages.

@@ -26,7 +26,7 @@ from astra_mirror.core.conditions import (
 from astra_mirror.core.duration import format_duration
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome
 from astra_mirror.core.progress import Sample, progress_of, timestamp
-from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus, Condition
+from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus
 
 _CORRELATION = re.compile(r" \(correlationID [^()]*\)$")
 UNSEEN: Final = AppBackupRefStatus()
@@ -165,28 +165,30 @@ def says_the_same(new: Failed, old: Failed) -> bool:
     return new.reason == old.reason and _CORRELATION.sub("", new.message) == _CORRELATION.sub("", old.message)
 
 
-def stamped(status: AppBackupRefStatus, cluster: AppBackupRefStatus, now: datetime) -> AppBackupRefStatus:
-    """`status` with transition times: the cluster's where a condition's status is the same there, else `now`.
+def stamped(wanted: Mapping[str, Any], cluster: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """`wanted` with transition times: the cluster's where a condition's status is the same there, else `now`.
 
-    A message that differs from the cluster's in its correlationID alone is the cluster's: each answer has a new
-    one, and a poll that learns nothing new must write nothing.
+    Both are statuses as JSON values. A message that differs from the cluster's in its correlationID alone is the
+    cluster's: each answer has a new one, and a poll that learns nothing new must write nothing.
     """
     at = timestamp(now)
-    conditions = tuple(_stamp(each, cluster.condition(each.type), at) for each in status.conditions or ())
-    return status.model_copy(update={"conditions": conditions})
+    # Whoever wrote the cluster's status may have written anything.
+    held = cluster.get("conditions")
+    conditions = [each for each in held if isinstance(each, Mapping)] if isinstance(held, list) else []
+    old = {str(each.get("type")): each for each in conditions}
+    return {**wanted, "conditions": [_stamp(each, old.get(each["type"]), at) for each in wanted["conditions"]]}
 
 
-def _stamp(new: Condition, old: Condition | None, at: str) -> Condition:
-    if old is None or old.status != new.status or not old.last_transition_time:
-        return new.model_copy(update={"last_transition_time": at})
-    same_news = old.reason == new.reason and _CORRELATION.sub("", old.message) == _CORRELATION.sub("", new.message)
-    message = old.message if same_news else new.message
-    return new.model_copy(update={"last_transition_time": old.last_transition_time, "message": message})
-
-
-def as_json(status: AppBackupRefStatus) -> dict[str, Any]:
-    """`status` as the API server stores it."""
-    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+def _stamp(new: Mapping[str, Any], old: Mapping[str, Any] | None, at: str) -> dict[str, Any]:
+    if old is None or old.get("status") != new["status"] or not old.get("lastTransitionTime"):
+        return {**new, "lastTransitionTime": at}
+    message, before = new["message"], str(old.get("message"))
+    same_news = old.get("reason") == new["reason"] and _CORRELATION.sub("", before) == _CORRELATION.sub("", message)
+    return {
+        **new,
+        "lastTransitionTime": old["lastTransitionTime"],
+        "message": before if same_news else message,
+    }
 
 
 def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
