@@ -59,7 +59,7 @@ demo: $(if $(CONTEXT),.venv/.ready,controlplane) ## The operator at work on a re
 	@touch $@
 
 .PHONY: bench
-bench: .venv/.bench controlplane ## Measure against a stock operator (about 45 minutes; BENCH="--refs 1000 --no-sweeps" for less)
+bench: .venv/.bench controlplane ## Measure against a stock operator (about 50 minutes; BENCH="--refs 1000 --no-sweeps" for less)
 	$(BIN)/python -m bench $(BENCH)
 
 # The first of these that is there; docker and podman take the same arguments as buildah here.

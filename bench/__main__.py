@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _ROOT: Final = Path(__file__).parents[1]
-_PASSES: Final = 3
+_PASSES: Final = 5
 
 
 class Bench:

@@ -123,19 +123,20 @@ async def until_written(
     operator: world.Operator, cluster: world.Cluster, layout: Layout, namespace: str
 ) -> tuple[float, int]:
     """Wait until each ref has a state: the seconds from the first line of log, and how many have none at the end."""
-    revision = await cluster.revision()
+    revision, before = await cluster.revision(), (await cluster.writes())[1]
     while operator.is_starting:  # noqa: ASYNC110 - its log is a file
         await asyncio.sleep(_LOOK_SECONDS)
     started = time.monotonic()
-    # To list them all costs as much as many PATCHes: only when there can have been enough of them.
-    missing = layout.refs
-    while True:
-        latest, now = await cluster.revision(), time.monotonic()
-        if latest - revision >= missing or now - started > _PASS_SECONDS:
-            revision, missing = latest, await cluster.without_state(namespace)
-        if not missing or now - started > _PASS_SECONDS:
-            return now - started, missing
+    # A look at the API server's metrics costs as much as many PATCHes, and a list of all refs as much as thousands:
+    # only when there can have been enough of them.
+    patches = layout.refs
+    while (now := time.monotonic()) - started < _PASS_SECONDS:
+        if (latest := await cluster.revision()) - revision >= patches:
+            revision, patches = latest, layout.refs - (await cluster.writes())[1] + before
+            if patches <= 0 and not (patches := await cluster.without_state(namespace)):
+                return now - started, 0
         await asyncio.sleep(_LOOK_SECONDS)
+    return now - started, await cluster.without_state(namespace)
 
 
 async def restart(operator: world.Operator, cluster: world.Cluster, remote: world.Remote, layout: Layout) -> Restart:
