@@ -140,10 +140,9 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     # As Ctrl-C does: what was started is ended on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    refs = 3000
-    sweeps = [Layout(refs, 60, 1, active) for active in (0.0, 0.25, 1.0)]
-    sweeps += [Layout(refs, apps, 1, report.ACTIVE) for apps in (6, 600, 3000)]
-    sweeps += [Layout(refs, 60, 1, 0.15, lists=False)]
+    sweeps = [Layout(report.REFS, report.APPS, 1, active) for active in (0.0, 0.25, 1.0)]
+    sweeps += [Layout(report.REFS, apps, 1, report.ACTIVE) for apps in (6, 600, 3000)]
+    sweeps += [Layout(report.REFS, report.APPS, 1, 0.15, lists=False)]
     asyncio.run(_run(options.refs, options.window, [] if options.no_sweeps else sweeps, out))
 
 

@@ -18,6 +18,9 @@ from bench.world import TICK
 
 ACTIVE: Final = 0.05
 """The share of running backups where nothing else is said."""
+REFS: Final = 3000
+APPS: Final = 60
+"""On how many refs, and of how many apps, the cost of active refs and of apps is measured."""
 Number = Callable[[dict[str, Any]], float]
 _COLORS: Final = {"mirror": "#1f6feb", "stock": "#d1741f"}
 _LABELS: Final = {"mirror": "astra-mirror", "stock": "stock Kopf timer"}
@@ -119,15 +122,19 @@ def plot(document: dict[str, Any], path: Path) -> None:
         label="bare loop of PATCHes",
     )
     by_refs[2].legend(fontsize=8)
-    listed = [each for each in document["sweeps"] if each["layout"]["lists"]]
-    usual = [each for each in listed if each["layout"]["active"] == ACTIVE]
-    active = [each for each in listed if each["layout"]["active"] != ACTIVE]
+    alike = [
+        each
+        for each in (*document["sweeps"], *document["results"])
+        if each["operator"] == "mirror" and each["layout"]["lists"] and _refs(each) == REFS
+    ]
+    usual = [each for each in alike if each["layout"]["active"] == ACTIVE]
+    active = [each for each in alike if each["layout"]["apps"] == APPS]
     for panel, (title, axis, measured, what, of) in zip(
         by_share,
         (
-            ("steady state: CPU, % of a core", "active, % of 3,000 refs", active, _active, _cpu),
-            ("steady state: CPU, % of a core", "apps of 3,000 refs", usual, _apps, _cpu),
-            ("steady state: requests a minute", "apps of 3,000 refs", usual, _apps, _requests),
+            ("steady state: CPU, % of a core", f"active, % of {REFS:,} refs", active, _active, _cpu),
+            ("steady state: CPU, % of a core", f"apps of {REFS:,} refs", usual, _apps, _cpu),
+            ("steady state: requests a minute", f"apps of {REFS:,} refs", usual, _apps, _requests),
         ),
         strict=True,
     ):
