@@ -25,9 +25,11 @@ MAX_IN_FLIGHT: Final = 16
 MAX_SLOW: Final = 64
 _SHARE: Final = 0.75
 """The part of these limits that one account may take: one that hangs leaves the others some room."""
+ROOM_SECONDS: Final = 0.5
+"""After how long an unanswered request does not count any more towards `MAX_IN_FLIGHT`. Answers that hang must not hold
+up the others, whose requests are to start within a second of their time."""
 SLOW_SECONDS: Final = 2.0
-"""After how long an unanswered request is worth a word in the status of refs that have none yet, and does not count
-any more towards `MAX_IN_FLIGHT`: some answers that hang must not hold up all the others."""
+"""After how long an unanswered request is worth a word in the status of refs that have none yet."""
 
 
 class Read(Protocol):
@@ -77,6 +79,7 @@ class _UnderWay:
     read: Read
     go: Go
     started: float
+    leaves_room: bool = False
     is_slow: bool = False
     is_answered: bool = False
 
@@ -117,7 +120,7 @@ class Lane:
             for each in self._under_way.values()
             if not each.is_answered and (account is None or each.read.account == account)
         ]
-        quick = sum(not each.is_slow for each in mine)
+        quick = sum(not each.leaves_room for each in mine)
         return quick < share * MAX_IN_FLIGHT and len(mine) < share * (MAX_IN_FLIGHT + MAX_SLOW)
 
     def _pump(self) -> None:
@@ -198,11 +201,16 @@ class Lane:
 
     async def _run(self, under_way: _UnderWay) -> None:
         read = under_way.read
-        slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._is_slow, under_way)
+        loop = asyncio.get_running_loop()
+        timers = (
+            loop.call_later(ROOM_SECONDS, self._leaves_room, under_way),
+            loop.call_later(SLOW_SECONDS, self._is_slow, under_way),
+        )
         try:
             answer = await read.request()
         finally:
-            slow.cancel()
+            for each in timers:
+                each.cancel()
         await self._take(answer, under_way)
 
     async def _take(self, answer: Answer | Listed, under_way: _UnderWay) -> None:
@@ -220,9 +228,12 @@ class Lane:
                 heapq.heappush(self._waiting, entry)
         self._pump()
 
+    def _leaves_room(self, under_way: _UnderWay) -> None:
+        under_way.leaves_room = True
+        self._release(under_way.read)
+
     def _is_slow(self, under_way: _UnderWay) -> None:
         under_way.is_slow = True
-        self._release(under_way.read)
         if not self._will_tell_of_slow:
             self._will_tell_of_slow = True
             self._tell(under_way.read, self._tell_of_slow)
