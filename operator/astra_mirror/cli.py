@@ -48,7 +48,7 @@ def main() -> None:
 
 @main.command(params=[_option(name, field) for name, field in Settings.model_fields.items()])
 def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
-    r"""Run the operator until SIGTERM or SIGINT.
+    """Run the operator until SIGTERM or SIGINT.
 
     Each option is also an environment variable: ASTRA_MIRROR_ and the name in capitals, so that --stale-after is
     ASTRA_MIRROR_STALE_AFTER. Lists are separated by commas there, and yes and no stand for flags. What is typed wins.
@@ -61,7 +61,7 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
       0  stopped by SIGTERM or SIGINT
       1  something that a restart may mend, such as a lost Lease
       2  bad options
-    """
+    """  # noqa: D301 - click's own mark of lines that are not to be joined
     given = {name: value for name, value in typed.items() if value is not None and value != ()}
     try:
         settings = Settings(**given)

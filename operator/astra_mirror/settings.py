@@ -1,5 +1,6 @@
 """The options: one definition for the command line, the environment variables, the help and the checks."""
 
+import re
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -34,6 +35,12 @@ def _at_least_a_second(seconds: float) -> float:
     return seconds
 
 
+def _namespace(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
+        raise ValueError(f"{name!r} is no name of a namespace: lower-case letters, digits and hyphens, 63 at most")
+    return name
+
+
 def _allowed_urls(texts: list[str]) -> list[str]:
     for text in texts:
         AllowedURL.parse(text)
@@ -53,7 +60,7 @@ def _address(text: str) -> str:
 
 
 _Interval = Annotated[Seconds, AfterValidator(_at_least_a_second)]
-_Names = Annotated[list[str], BeforeValidator(_list), NoDecode]
+_Namespace = Annotated[str, AfterValidator(_namespace)]
 
 
 def _option(default: Any, description: str, metavar: str = "") -> Any:  # noqa: ANN401 - as pydantic's Field
@@ -68,7 +75,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True)
 
-    namespace: _Names = _option([], "Namespace to look after; may be repeated; all of them when left out", "NAME")
+    namespace: Annotated[list[_Namespace], BeforeValidator(_list), NoDecode] = _option(
+        [], "Namespace to look after; may be repeated; all of them when left out", "NAME"
+    )
     interval: _Interval = _option("15s", "Time between polls of a backup that is not settled", "DURATION")
     settled_interval: _Interval = _option(
         "15m", "Time between polls of a backup that has completed, failed or is gone", "DURATION"
@@ -76,7 +85,7 @@ class Settings(BaseSettings):
     stale_after: _Interval = _option(
         "15m", "Age at which an observation no longer counts; never less than three intervals", "DURATION"
     )
-    allowed_url: Annotated[_Names, AfterValidator(_allowed_urls)] = _option(
+    allowed_url: Annotated[list[str], BeforeValidator(_list), AfterValidator(_allowed_urls), NoDecode] = _option(
         ["https://*.netapp.io"],
         "Address that Secrets may name, scheme://host[:port]; the host may start with *.; may be repeated",
         "URL",
@@ -87,7 +96,7 @@ class Settings(BaseSettings):
         "HOST:PORT",
     )
     leader_elect: bool = _option(False, "Work only while holding a Lease")
-    lease_namespace: str | None = _option(
+    lease_namespace: _Namespace | None = _option(
         None, "Namespace of the Lease; the pod's own when left out, else astra-mirror-system", "NAME"
     )
     shard: Annotated[str, AfterValidator(_shard)] = _option(

@@ -22,18 +22,20 @@ async def load_configuration() -> client.Configuration:
     """The configuration, found the usual way: KUBECONFIG, ~/.kube/config, the pod's service account.
 
     Raises:
-        ClusterConfigError: nothing usable is there; the message says what was tried.
+        ClusterConfigError: nothing usable is there; the message says what is wrong, and where.
     """
     configuration = client.Configuration()
+    found = _kubeconfigs()
     try:
-        if (_SERVICE_ACCOUNT / "token").exists() and not _has_kubeconfig():
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        if found:
+            await config.load_kube_config(found, client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
-            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
-        raise ClusterConfigError(
-            f"no usable cluster credentials: {error} (tried KUBECONFIG, ~/.kube/config and the pod's service account)"
-        ) from error
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
+        raise ClusterConfigError(f"no usable cluster credentials in {found or _SERVICE_ACCOUNT}: {error}") from error
+    except (TypeError, KeyError, AttributeError) as error:
+        # What the library does with a file that has another structure.
+        raise ClusterConfigError(f"no usable cluster credentials: {found} is not a kubeconfig") from error
     # Each watch on Secrets holds a connection; with a limit they would leave none for anything else.
     configuration.connection_pool_maxsize = 0
     # Without a proxy in the environment aiohttp need not look for one, and for a netrc file in a thread, each time.
@@ -41,8 +43,18 @@ async def load_configuration() -> client.Configuration:
     return configuration
 
 
-def _has_kubeconfig() -> bool:
-    return bool(os.environ.get("KUBECONFIG")) or Path("~/.kube/config").expanduser().exists()
+def _kubeconfigs() -> str:
+    """The kubeconfigs that exist, joined as in KUBECONFIG; empty for the pod's service account."""
+    named = os.environ.get("KUBECONFIG")
+    paths = [Path(each).expanduser() for each in (named or "~/.kube/config").split(os.pathsep) if each]
+    found = os.pathsep.join(str(path) for path in paths if path.exists())
+    if named and not found:
+        raise ClusterConfigError(f"no cluster credentials: KUBECONFIG is {named}, which does not exist")
+    if not found and not (_SERVICE_ACCOUNT / "token").exists():
+        raise ClusterConfigError(
+            "no cluster credentials: KUBECONFIG is not set, there is no ~/.kube/config, and this is not a pod"
+        )
+    return found
 
 
 def pod_namespace() -> str | None:

@@ -1,0 +1,65 @@
+"""What a person types, and reads when it is not right."""
+
+import pytest
+from click.testing import CliRunner
+
+from astra_mirror.cli import main
+
+
+def _run(*arguments: str, **environment: str) -> tuple[int, str]:
+    ended = CliRunner().invoke(main, arguments, env={"KUBECONFIG": "/nonexistent", **environment})
+    return ended.exit_code, ended.output
+
+
+def test_help_has_each_exit_code_on_a_line() -> None:
+    """As it was written, without marks of the library's."""
+    code, text = _run("run", "--help")
+    assert code == 0
+    assert "\n    0  stopped by SIGTERM or SIGINT\n    1  something" in text
+    assert "\\b" not in text
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("namespace", "Shop_1", "'Shop_1' is no name of a namespace"),
+        ("namespace", "shop,-", "'-' is no name of a namespace"),
+        ("lease-namespace", "x" * 64, "is no name of a namespace"),
+        ("interval", "15", "15s, 1m30s or 24h"),
+        ("interval", "500ms", "must be at least 1s"),
+        ("request-timeout", "0s", "must be longer than nothing"),
+        ("allowed-url", "https://a.example,b.example", "'b.example' is not scheme://host[:port]"),
+        ("http-address", "8080", "'8080' is not HOST:PORT"),
+        ("http-address", "0.0.0.0:65536", "'0.0.0.0:65536' is not HOST:PORT"),
+        ("shard", "3/3", "such as 0/3"),
+        ("log-level", "loud", "'debug', 'info', 'warning' or 'error'"),
+    ],
+)
+def test_a_bad_option(option: str, value: str, words: str) -> None:
+    """It is named as it was given, typed or by the environment, and nothing is started."""
+    variable = f"ASTRA_MIRROR_{option.upper().replace('-', '_')}"
+    for code, text, name in (
+        (*_run("run", f"--{option}", value), f"--{option}"),
+        (*_run("run", **{variable: value}), variable),
+    ):
+        assert code == 2
+        assert text.startswith(f"astra-mirror: {name}: ")
+        assert words in text
+
+
+def test_each_bad_option_is_named() -> None:
+    """Nobody mends one and finds the next."""
+    code, text = _run("run", "--shard", "x", "--interval", "y", ASTRA_MIRROR_LEADER_ELECT="perhaps")
+    assert code == 2
+    assert [line.split(": ")[1] for line in text.splitlines()] == [
+        "--interval",
+        "ASTRA_MIRROR_LEADER_ELECT",
+        "--shard",
+    ]
+
+
+def test_what_is_typed_wins() -> None:
+    """Over a bad value of the environment as well; with good options the cluster is looked for."""
+    code, text = _run("run", "--interval", "20s", "--namespace", "a,b", "--namespace", "c", ASTRA_MIRROR_INTERVAL="x")
+    assert code == 1
+    assert text == "astra-mirror: no cluster credentials: KUBECONFIG is /nonexistent, which does not exist\n"
