@@ -22,7 +22,7 @@ setup: .venv/.ready ## Make .venv with the locked dependencies and .venv/bin/ast
 	@touch $@
 
 .PHONY: lock
-lock: ## Resolve the dependencies anew (writes both lock files)
+lock: ## Resolve the dependencies anew (writes the three lock files)
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group bench -c requirements-dev.lock pyproject.toml -o requirements-bench.lock

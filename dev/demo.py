@@ -29,8 +29,14 @@ _NAMESPACE: Final = "astra-mirror-demo"
 _SYSTEM: Final = "astra-mirror-system"
 _CRD: Final = "crd/appbackuprefs.astra-mirror.io"
 _ROOT: Final = Path(__file__).parents[1]
-_BACKUPS: Final = {"nightly-shop": "completes", "nightly-billing": "fails", "weekly-archive": "gets-lost"}
+_BACKUPS: Final = {
+    "nightly-shop": ("completes", "completed"),
+    "nightly-billing": ("fails", "failed"),
+    "weekly-archive": ("gets-lost", "removed"),
+}
+"""What becomes of each backup: the simulator's scenario, and the state in the end."""
 _SECONDS: Final = 20.0
+_PATIENCE: Final = 120.0
 
 
 class Cluster:
@@ -46,18 +52,32 @@ class Cluster:
     def show(self, *arguments: str) -> None:
         """Run kubectl as a person would see it."""
         print(f"\n$ kubectl {shlex.join(arguments)}", flush=True)
-        print(self.run(f"--namespace={_NAMESPACE}", *arguments), end="", flush=True)
+        print(self.run(*arguments), end="", flush=True)
 
-    @contextlib.contextmanager
-    def watching(self, *arguments: str) -> Iterator[None]:
-        """Show what kubectl prints for the time of a `with` block."""
+    def watch(self, states: Mapping[str, str]) -> None:
+        """Show a watch of the refs until each of them has had a row with its state.
+
+        Raises:
+            KubectlError: one of them had none in time.
+        """
+        arguments, missing = ("get", "appbackuprefs", "-w"), dict(states)
         print(f"\n$ kubectl {shlex.join(arguments)}", flush=True)
-        command = [str(self.binary), f"--kubeconfig={self.kubeconfig}", f"--namespace={_NAMESPACE}", *arguments]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+        command = [str(self.binary), f"--kubeconfig={self.kubeconfig}", *arguments]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+            timer = threading.Timer(_PATIENCE, process.terminate)
+            timer.start()
             try:
-                yield
+                for line in process.stdout or ():
+                    print(line, end="", flush=True)
+                    name, *columns = line.split()
+                    if missing.get(name) in columns:
+                        del missing[name]
+                    if not missing:
+                        return
             finally:
+                timer.cancel()
                 process.terminate()
+        raise KubectlError(f"the watch ended, after {_PATIENCE:.0f} s at most, without a row for {missing}")
 
 
 def main() -> None:
@@ -73,6 +93,7 @@ def main() -> None:
             _cluster(arguments.context) as (cluster, operator_kubeconfig),
             _operator(operator_kubeconfig, astra),
         ):
+            cluster.run("config", "set-context", "--current", f"--namespace={_NAMESPACE}")
             _play(cluster, astra)
             if arguments.keep:
                 _keep(cluster, astra)
@@ -152,7 +173,7 @@ def _play(cluster: Cluster, astra: Simulator) -> None:
     }
     _apply(cluster, secret)
     manifests = []
-    for name, scenario in _BACKUPS.items():
+    for name, (scenario, _) in _BACKUPS.items():
         backup = astra.add_backup(scenario, seconds=_SECONDS, name=name)
         spec = {"accountID": backup.account, "appID": backup.app, "backupID": backup.id, "interval": "2s"}
         metadata = {"name": name, "namespace": _NAMESPACE}
@@ -162,10 +183,7 @@ def _play(cluster: Cluster, astra: Simulator) -> None:
     print(f"\n$ kubectl apply -f -\n{yaml.safe_dump(manifests[0], sort_keys=False)}", end="", flush=True)
     for manifest in manifests:
         _apply(cluster, manifest)
-    with cluster.watching("get", "appbackuprefs", "-w"):
-        for condition, name in (("Finished", "nightly-billing"), ("Succeeded", "nightly-shop")):
-            _wait(cluster, f"condition={condition}", name)
-        _wait(cluster, "jsonpath={.status.state}=removed", "weekly-archive")
+    cluster.watch({name: state for name, (_, state) in _BACKUPS.items()})
     cluster.show("wait", "--for=condition=Succeeded", "abr/nightly-shop", "--timeout=10s")
     cluster.show("wait", "--for=condition=Succeeded=False", "abr/nightly-billing", "--timeout=10s")
     cluster.show("get", "abr", "-o", "wide")
@@ -175,14 +193,10 @@ def _apply(cluster: Cluster, manifest: Mapping[str, object]) -> None:
     cluster.run("apply", "-f", "-", stdin=yaml.safe_dump(manifest))
 
 
-def _wait(cluster: Cluster, condition: str, name: str) -> None:
-    cluster.run(f"--namespace={_NAMESPACE}", "wait", f"--for={condition}", f"abr/{name}", "--timeout=120s")
-
-
 def _keep(cluster: Cluster, astra: Simulator) -> None:
     print(f"\n== all of it runs until Ctrl-C; in another terminal:\nexport KUBECONFIG={cluster.kubeconfig}")
     print(f"export ASTRA={astra.url}   # curl $ASTRA/_control/backups\nexport PATH={cluster.binary.parent}:$PATH")
-    print(f"kubectl get abr --namespace {_NAMESPACE} -w", flush=True)
+    print("kubectl get abr -w", flush=True)
     threading.Event().wait()
 
 

@@ -80,6 +80,18 @@ def test_ci_job(
     assert words in ended.stderr
 
 
+def test_ci_job_without_a_credential(
+    installed: ControlPlane, user: User, astra: Simulator, start_operator: StartOperator
+) -> None:
+    """It waits for somebody to mend that, and says so when its time is over."""
+    user.ref("mine", astra.add_backup("completes", seconds=0))
+    start_operator()
+    user.wait("mine", "Stalled")
+    ended = _run(installed, installed.kubeconfig, _block("ci"), user.namespace, BACKUP_REF="mine", BACKUP_TIMEOUT="1s")
+    assert ended.returncode == 1, ended.stderr
+    assert "Synced=False SecretNotFound: " in ended.stderr
+
+
 def test_asking_first(installed: ControlPlane, user: User, astra: Simulator, start_operator: StartOperator) -> None:
     """The wait ends when a poll that was begun after the question has ended."""
     user.secret_for(astra)
