@@ -10,13 +10,14 @@ from typing import Final
 
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.fallback import AfterList, after_list
-from astra_mirror.core.outcome import Failed, Known, Listed, Observed, Unchanged
+from astra_mirror.core.outcome import Failed, Known, Listed
 from astra_mirror.core.plan import AVOID_SECONDS, Collection, ListOf, Want, plan
 from astra_mirror.core.schedule import is_due_soon, urgency
 from astra_mirror.lane import Lane
 from astra_mirror.reads import Listener, ListRead, Remote, Round, Secrets, SingleRead, connection_of
 from astra_mirror.ref import Ref
 from astra_mirror.refs import Refs
+from astra_mirror.served import is_news, is_served, known_of, served_by
 from astra_mirror.turn import Turn
 
 _LOOK_AROUND_SECONDS: Final = 5.0
@@ -193,27 +194,7 @@ class Polls:
 
     def known(self, read: ListRead) -> Known:
         """What is known of the backups that a list may have."""
-        documents: dict[str, int | None] = {}
-        for ref in self._served(read):
-            digest = ref.digest
-            same = documents.get(ref.spec.backup_id, digest) == digest
-            documents[ref.spec.backup_id] = digest if same else None
-        bodies = {ref.body if ref.digest is not None else None for ref in read.waiting()}
-        return Known(documents, bodies.pop() if len(bodies) == 1 else None)
-
-    def _served(self, read: ListRead) -> Iterator[Ref]:
-        """The refs for which a list's answer counts, due or not."""
-        account, app = read.collection
-        for ref in self._refs.of_account(account) if app is None else self._refs.of_app(account, app):
-            if self._is_served(ref, read):
-                yield ref
-
-    def _is_served(self, ref: Ref, read: ListRead) -> bool:
-        account, app = read.collection
-        if ref.spec.account_id != account or not (ref.is_of_app if app is None else ref.spec.app_id == app):
-            return False
-        free = ref.reading is None and not ref.spec.suspend
-        return ref.reading is read or (free and connection_of(ref, self._secrets) == read.connection)
+        return known_of(read, self._refs, self._secrets)
 
     async def listed(self, read: ListRead, answer: Listed | Failed, round_: Round) -> None:
         """A list was answered."""
@@ -222,19 +203,18 @@ class Polls:
         if isinstance(answer, Failed):
             await self._list_failed(read, answer, round_)
             return
-        if answer.size is not None:
-            lane.catalog.learn(read.collection, answer.size)
+        lane.catalog.learn(read.collection, answer.size)
         if not answer.complete:
             self.avoid(read.connection, read.collection)
         with Turn() as turn:
-            for ref in list(self._served(read)):
+            for ref in list(served_by(read, self._refs, self._secrets)):
                 await turn.may_end()
                 # Meanwhile it may have found something better to wait for.
-                if not self._is_served(ref, read):
+                if not is_served(ref, read, self._secrets):
                     continue
                 found = answer.found.get(ref.spec.backup_id)
                 waited = ref.reading is read
-                if found is None or (not waited and not self._concerns(ref, found, answer, round_)):
+                if found is None or (not waited and not is_news(ref, found, answer, round_.started)):
                     continue
                 read.release(ref)
                 self._listener.answered(ref, found, round_)
@@ -247,15 +227,6 @@ class Polls:
                 ref.unlisted_until = now + AVOID_SECONDS
         for ref in missing:
             self._submit_single(read.connection, [ref], read.due, read.draw, is_fallback=True)
-
-    def _concerns(self, ref: Ref, found: Observed | Unchanged, answer: Listed, round_: Round) -> bool:
-        """Whether an answer that a ref did not wait for is news to it."""
-        if ref.read_at > round_.started:
-            return False
-        if isinstance(found, Observed):
-            return True
-        # An unchanged list was not read: it counts for those who were in it as they are.
-        return ref.digest is not None and (answer.size is not None or ref.body == answer.digest)
 
     async def _list_failed(self, read: ListRead, failure: Failed, round_: Round) -> None:
         after = after_list(failure)
@@ -282,13 +253,17 @@ class Polls:
         self.ask_otherwise(read.connection, refs, read.due)
 
     def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
-        """Plan anew for these refs, whose list is avoided now."""
+        """Plan anew for these refs."""
         if refs:
             self._submit(connection, dict.fromkeys(refs, due), is_fallback=True)
 
     def avoid(self, connection: Connection, collection: Collection) -> None:
         """Do not ask for this list for a while."""
         self._lane(connection).catalog.avoid(collection, self._clock() + AVOID_SECONDS)
+
+    def suspect(self, connection: Connection, collection: Collection) -> None:
+        """This list failed where the request for one backup did not."""
+        self._lane(connection).catalog.suspect(collection, self._clock() + AVOID_SECONDS)
 
 
 def _names_same(one: object, other: object) -> bool:

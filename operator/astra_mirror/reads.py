@@ -62,10 +62,13 @@ class Reader(Protocol):
         """A list was answered."""
 
     def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
-        """Plan anew for these refs, whose list is avoided now."""
+        """Plan anew for these refs."""
 
     def avoid(self, connection: Connection, collection: Collection) -> None:
         """Do not ask for this list for a while."""
+
+    def suspect(self, connection: Connection, collection: Collection) -> None:
+        """This list failed where the request for one backup did not."""
 
 
 class Listener(Protocol):
@@ -149,7 +152,7 @@ class _Read:
 class SingleRead(_Read):
     """The request for the backup of the first ref, which `spec` names; the others follow when it has been answered.
 
-    `instead_of` is a list that failed; that this request does better shows that it is the list's fault.
+    `instead_of` is a list that failed; that this request does better speaks against the list.
     """
 
     spec: AppBackupRefSpec
@@ -184,7 +187,7 @@ class SingleRead(_Read):
             raise TypeError("a list for a single backup")
         for_all = isinstance(answer, Failed) and concerns_all(answer)
         if self.instead_of is not None and not for_all:
-            self.reader.avoid(self.connection, self.instead_of)
+            self.reader.suspect(self.connection, self.instead_of)
         with Turn() as turn:
             for each in self.waiting() if for_all else self.refs[:1]:
                 await turn.may_end()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -94,6 +95,33 @@ async def test_a_host_that_swallows_packets_is_left_before_the_time_is_over(monk
             each.close()
     assert isinstance(outcome, Failed)
     assert outcome.reason is SyncReason.UNREACHABLE
+
+
+async def test_a_connection_is_not_used_when_the_server_may_just_be_closing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many close those that have been idle for five seconds; a request that comes at that moment is lost."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.readline():
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    clients = Clients([AllowedURL.parse(url)])
+    client, connection = AstraClient(clients, 5.0), Connection(BaseURL.parse(url), "token")
+    await client.get_backup(connection, SPEC)
+    await client.get_backup(connection, SPEC)
+    assert connections == 1
+    monkeypatch.setattr("aiohttp.connector.monotonic", lambda: time.monotonic() + 4.5)
+    await client.get_backup(connection, SPEC)
+    assert connections == 2
+    await clients.close()
+    server.close()
+    await server.wait_closed()
 
 
 async def test_few_large_lists_are_held_at_once(astra: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,19 @@ def test_a_list_of_no_use_is_left_alone_for_a_while() -> None:
     assert plan(refs, catalog, 10) == [ListOf(Collection(ACCOUNT, SHOP), keys(refs))]
 
 
+def test_a_list_is_left_alone_when_it_has_failed_twice_in_a_row() -> None:
+    """Once may be the connection's fault; and so may twice with an answer between."""
+    catalog, refs, shop = Catalog(), wants(SHOP, 3), Collection(ACCOUNT, SHOP)
+    catalog.suspect(shop, 10)
+    assert plan(refs, catalog, 1) == [ListOf(shop, keys(refs))]
+    catalog.learn(shop, None)
+    catalog.suspect(shop, 10)
+    assert plan(refs, catalog, 1) == [ListOf(shop, keys(refs))]
+    catalog.suspect(shop, 10)
+    assert plan(refs, catalog, 9) == [Single(each.key) for each in refs]
+    assert plan(refs, catalog, 10) == [ListOf(shop, keys(refs))]
+
+
 def test_refs_that_lists_lack_are_asked_for_one_by_one() -> None:
     """Next to the list for the others."""
     listed, unlisted = wants(SHOP, 3), wants(SHOP, 2, in_lists=False)

@@ -95,13 +95,31 @@ def test_a_bad_list_costs_a_request_each(
     user.kubectl("wait", "--for=condition=Succeeded", "abr", "--all", "--timeout=60s")
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 405, 418, 500, 503])
-def test_a_refused_list_is_remembered(user: User, astra: Simulator, start_operator: StartOperator, status: int) -> None:
-    """It is asked for once, and each backup by itself from then on; no status shows that anything was wrong."""
+@pytest.mark.parametrize(("status", "times"), [(400, 1), (403, 1), (404, 1), (405, 1), (418, 1), (500, 2), (503, 2)])
+def test_a_refused_list_is_remembered(
+    user: User, astra: Simulator, start_operator: StartOperator, status: int, times: int
+) -> None:
+    """It is asked for once, or twice when it was perhaps the server's fault, and each backup by itself from then on.
+
+    No status shows that anything was wrong.
+    """
     user.secret_for(astra)
     _refs(user, _running(astra, 4))
     astra.add_fault(Fault("*/appBackups", status=status))
     start_operator()
     user.kubectl("wait", "--for=condition=Synced", "abr", "--all", "--timeout=60s")
     astra.requests.wait_for(12, SINGLE)
-    assert len(astra.requests.matching(APP_LIST)) == 1
+    assert len(astra.requests.matching(APP_LIST)) == times
+
+
+def test_a_list_that_broke_once_is_asked_for_again(user: User, astra: Simulator, start_operator: StartOperator) -> None:
+    """A connection may break at any time: that is no reason to ask for each backup by itself for long."""
+    user.secret_for(astra)
+    _refs(user, _running(astra, 4))
+    start_operator()
+    _settle(user, astra)
+    fault = astra.add_fault(Fault(APP_LIST, kind="truncate", count=1))
+    astra.requests.wait_for(4, APP_LIST)
+    assert fault.count == 0
+    assert len(astra.requests.matching(SINGLE)) == 1
+    assert condition(user.status(f"{astra.app[:4]}-0"), "Synced")["status"] == "True"

@@ -20,7 +20,9 @@ from astra_mirror.astra.addresses import GuardedResolver
 from astra_mirror.core.connection import TLS
 from astra_mirror.core.urls import AllowedURL
 
-_KEEPALIVE_SECONDS: Final = 60.0
+_KEEPALIVE_SECONDS: Final = 4.0
+"""Less than the five of many servers: a request on a connection that the server is just closing is lost, and aiohttp
+makes up for one such loss, not for two."""
 CONNECT_SECONDS: Final = 5.0
 """For TCP and TLS: a host that swallows every packet need not be waited for as long as one that computes."""
 

@@ -21,7 +21,7 @@ class AfterList(Enum):
     """What to do for the refs of a list that failed."""
 
     SHARE = "every other request would fail like this one: it is the failure of each ref"
-    ONE_AHEAD = "the server may be at fault, or the list by its size: the request for one backup finds out"
+    ONE_AHEAD = "the server or the connection may be at fault, or the list by its size: the request for one finds out"
     ASK_APART = "the list is at fault: leave it alone for a while, and ask otherwise"
 
 

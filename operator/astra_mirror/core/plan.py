@@ -59,13 +59,29 @@ class Catalog:
 
     def __init__(self) -> None:
         self._sizes: dict[Collection, int] = {}
+        self._suspected: set[Collection] = set()
         self._avoided: dict[Collection, float] = {}
 
-    def learn(self, collection: Collection, size: int) -> None:
-        """Remember the number of items."""
+    def learn(self, collection: Collection, size: int | None) -> None:
+        """Remember that the list was answered, and its number of items; None for an answer that was not read."""
+        self._suspected.discard(collection)
+        if size is None:
+            return
         if len(self._sizes) >= _MAX_REMEMBERED:
             self._sizes.clear()
         self._sizes[collection] = size
+
+    def suspect(self, collection: Collection, until: float) -> None:
+        """Remember that this list failed where the request for one backup did not.
+
+        Once, a connection may just have broken. The second time without an answer between, it is avoided until `until`.
+        """
+        if collection in self._suspected:
+            self.avoid(collection, until)
+            return
+        if len(self._suspected) >= _MAX_REMEMBERED:
+            self._suspected.clear()
+        self._suspected.add(collection)
 
     def avoid(self, collection: Collection, until: float) -> None:
         """Do not plan this list before `until`, in monotonic seconds."""
