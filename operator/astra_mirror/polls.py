@@ -4,6 +4,7 @@ Which requests, the planner says; when they are sent, their lane. An answer for 
 due: they are due together with the others from then on, and cost nothing of their own.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.fallback import AfterList, after_list
 from astra_mirror.core.outcome import Failed, Known, Listed
-from astra_mirror.core.plan import AVOID_SECONDS, Collection, ListOf, Want, plan
+from astra_mirror.core.plan import AVOID_SECONDS, Attempt, Collection, ListOf, Want, plan
 from astra_mirror.core.schedule import is_due_soon, urgency
 from astra_mirror.lane import Lane
 from astra_mirror.reads import Listener, ListRead, Remote, Round, Secrets, SingleRead, connection_of
@@ -146,9 +147,10 @@ class Polls:
         draw: float,
         *,
         is_fallback: bool,
-        instead_of: Collection | None = None,
+        instead_of: Attempt | None = None,
     ) -> None:
-        urgency = min(map(_urgency, refs))
+        # Other lists may fail as the one did, each after its whole time-out: they can wait until this is known.
+        urgency = min(map(_urgency, refs)) if instead_of is None else -math.inf
         spec = refs[0].spec
         read = SingleRead(self, self._listener, connection, refs, due, urgency, draw, is_fallback, spec, instead_of)
         for ref in refs:
@@ -221,7 +223,6 @@ class Polls:
                 ref.body = answer.digest if ref.digest is not None else None
         missing = read.waiting()
         for ref in missing:
-            ref.reading = None
             # Unless it names another backup only now.
             if ref.asked <= round_.started:
                 ref.unlisted_until = now + AVOID_SECONDS
@@ -239,12 +240,9 @@ class Polls:
                         self._listener.answered(ref, failure, round_)
             return
         refs = read.waiting()
-        for ref in refs:
-            ref.reading = None
         if after is AfterList.ONE_AHEAD and refs:
-            self._submit_single(
-                read.connection, refs, read.due, read.draw, is_fallback=True, instead_of=read.collection
-            )
+            attempt = Attempt(read.collection, round_.started, self._clock())
+            self._submit_single(read.connection, refs, read.due, read.draw, is_fallback=True, instead_of=attempt)
             if failure.retry_after:
                 # Until that has passed nobody can find out whose fault it is, and then the list would pause all again.
                 self.avoid(read.connection, read.collection)
@@ -253,7 +251,7 @@ class Polls:
         self.ask_otherwise(read.connection, refs, read.due)
 
     def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
-        """Plan anew for these refs."""
+        """Plan anew for these refs, which wait for their old request until they have a new one."""
         if refs:
             self._submit(connection, dict.fromkeys(refs, due), is_fallback=True)
 
@@ -261,9 +259,9 @@ class Polls:
         """Do not ask for this list for a while."""
         self._lane(connection).catalog.avoid(collection, self._clock() + AVOID_SECONDS)
 
-    def suspect(self, connection: Connection, collection: Collection) -> None:
-        """This list failed where the request for one backup did not."""
-        self._lane(connection).catalog.suspect(collection, self._clock() + AVOID_SECONDS)
+    def suspect(self, connection: Connection, attempt: Attempt) -> None:
+        """A list failed where the request for one backup did not."""
+        self._lane(connection).catalog.suspect(attempt, self._clock() + AVOID_SECONDS)
 
 
 def _names_same(one: object, other: object) -> bool:

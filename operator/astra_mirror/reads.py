@@ -13,7 +13,7 @@ from typing import Protocol
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.fallback import concerns_all
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, SyncReason
-from astra_mirror.core.plan import Collection
+from astra_mirror.core.plan import Attempt, Collection
 from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.ref import Ref
 from astra_mirror.turn import Turn
@@ -67,8 +67,8 @@ class Reader(Protocol):
     def avoid(self, connection: Connection, collection: Collection) -> None:
         """Do not ask for this list for a while."""
 
-    def suspect(self, connection: Connection, collection: Collection) -> None:
-        """This list failed where the request for one backup did not."""
+    def suspect(self, connection: Connection, attempt: Attempt) -> None:
+        """A list failed where the request for one backup did not."""
 
 
 class Listener(Protocol):
@@ -156,7 +156,7 @@ class SingleRead(_Read):
     """
 
     spec: AppBackupRefSpec
-    instead_of: Collection | None = None
+    instead_of: Attempt | None = None
 
     @property
     def app(self) -> Collection:
@@ -176,8 +176,6 @@ class SingleRead(_Read):
         """As of any request; but that an app is forbidden is nothing to the refs of another one."""
         if failure.reason is SyncReason.FORBIDDEN:
             others = [each for each in self.waiting() if each.spec.app_id != self.spec.app_id]
-            for each in others:
-                each.reading = None
             self.reader.ask_otherwise(self.connection, others, self.due)
         await _Read.refused(self, failure, until, at)
 
@@ -189,15 +187,13 @@ class SingleRead(_Read):
         if self.instead_of is not None and not for_all:
             self.reader.suspect(self.connection, self.instead_of)
         with Turn() as turn:
-            for each in self.waiting() if for_all else self.refs[:1]:
+            # The one that went ahead comes last, so that the next time another does: its backup alone may be at fault.
+            for each in [*self.waiting()[1:], *self.waiting()[:1]] if for_all else self.refs[:1]:
                 await turn.may_end()
                 if each.reading is self:
                     self.release(each)
                     self.listener.answered(each, answer, self._round(started))
-        followers = self.waiting()
-        for each in followers:
-            each.reading = None
-        self.reader.ask_otherwise(self.connection, followers, self.due)
+        self.reader.ask_otherwise(self.connection, self.waiting(), self.due)
 
 
 @dataclass(slots=True, eq=False)

@@ -14,6 +14,8 @@ ITEM_COST: Final = 0.01
 AVOID_SECONDS: Final = 15 * 60.0
 """For how long a list that was of no use is not asked for again."""
 _MAX_REMEMBERED: Final = 20_000
+_BREAKS_WITHIN: Final = 2.0
+"""Seconds. A connection that breaks does so at once; a list that has failed later had its chance."""
 
 
 class Collection(NamedTuple):
@@ -54,34 +56,45 @@ class ListOf:
     keys: tuple[str, ...]
 
 
+class Attempt(NamedTuple):
+    """A list that was asked for, and failed; the times are monotonic seconds."""
+
+    collection: Collection
+    started: float
+    ended: float
+
+
 class Catalog:
     """What earlier lists on one connection have shown: how long they are, and which are of no use."""
 
     def __init__(self) -> None:
         self._sizes: dict[Collection, int] = {}
-        self._suspected: set[Collection] = set()
+        self._suspected: dict[Collection, float] = {}
         self._avoided: dict[Collection, float] = {}
 
     def learn(self, collection: Collection, size: int | None) -> None:
         """Remember that the list was answered, and its number of items; None for an answer that was not read."""
-        self._suspected.discard(collection)
+        self._suspected.pop(collection, None)
         if size is None:
             return
         if len(self._sizes) >= _MAX_REMEMBERED:
             self._sizes.clear()
         self._sizes[collection] = size
 
-    def suspect(self, collection: Collection, until: float) -> None:
-        """Remember that this list failed where the request for one backup did not.
+    def suspect(self, attempt: Attempt, until: float) -> None:
+        """Remember that a list failed where the request for one backup did not.
 
-        Once, a connection may just have broken. The second time without an answer between, it is avoided until `until`.
+        Once, a connection may just have broken, and two lists with it that were under way together. One that fails when
+        it is asked for anew, or that took long, is avoided until `until`.
         """
-        if collection in self._suspected:
+        collection = attempt.collection
+        first = self._suspected.get(collection)
+        if attempt.ended - attempt.started >= _BREAKS_WITHIN or (first is not None and attempt.started >= first):
             self.avoid(collection, until)
-            return
-        if len(self._suspected) >= _MAX_REMEMBERED:
-            self._suspected.clear()
-        self._suspected.add(collection)
+        if first is None:
+            if len(self._suspected) >= _MAX_REMEMBERED:
+                self._suspected.clear()
+            self._suspected[collection] = attempt.ended
 
     def avoid(self, collection: Collection, until: float) -> None:
         """Do not plan this list before `until`, in monotonic seconds."""
