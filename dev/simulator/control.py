@@ -5,19 +5,20 @@ curl $ASTRA/_control/backups -d '{"scenario": "completes", "seconds": 60}'
 curl $ASTRA/_control/backups/ID -d '{"state": "completed", "percentDone": 100}'
 curl -X DELETE $ASTRA/_control/backups/ID
 curl $ASTRA/_control/faults -d '{"path": "*", "status": 503}'
+curl $ASTRA/_control/faults -d '{"path": "*", "kind": "hang"}'
 curl -X DELETE $ASTRA/_control/faults
 curl $ASTRA/_control/requests
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, get_args
 
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dev.simulator.store import DEFAULT_ACCOUNT, DEFAULT_APP, Backup, Fault, Store
+from dev.simulator.store import DEFAULT_ACCOUNT, DEFAULT_APP, Backup, Fault, FaultKind, Store
 
 _NOT_FROM_JSON = {"cleared", "body"}
 _FAULT_FIELDS = {each.name for each in fields(Fault)} - _NOT_FROM_JSON
@@ -49,7 +50,7 @@ def control_routes(store: Store) -> list[Route]:
         return JSONResponse([{name: getattr(each, name) for name in sorted(_FAULT_FIELDS)} for each in store.faults()])
 
     async def add_fault(request: HTTPRequest) -> Response:
-        store.add_fault(Fault(**{"path": "*"} | await _options(request, _FAULT_FIELDS)))
+        store.add_fault(_fault(await _options(request, _FAULT_FIELDS)))
         return await list_faults(request)
 
     async def clear_faults(request: HTTPRequest) -> Response:
@@ -94,6 +95,13 @@ async def _options(request: HTTPRequest, known: set[str] | None) -> dict[str, An
     if unknown:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known or ()))}")
     return options
+
+
+def _fault(options: dict[str, Any]) -> Fault:
+    fault = Fault(**{"path": "*"} | options)
+    if fault.kind not in get_args(FaultKind):
+        raise ValueError(f"no kind {fault.kind!r}; there are {', '.join(get_args(FaultKind))}")
+    return fault
 
 
 def _found(store: Store, request: HTTPRequest) -> Backup:

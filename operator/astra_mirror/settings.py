@@ -19,7 +19,7 @@ def _list(value: object) -> object:
     if isinstance(value, str):
         value = [value]
     if isinstance(value, list | tuple):
-        return [part.strip() for each in value for part in str(each).split(",") if part.strip()]
+        return [part.strip() for each in value for part in str(each).split(",")]
     return value
 
 

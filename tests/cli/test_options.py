@@ -24,6 +24,8 @@ def test_help_has_each_exit_code_on_a_line() -> None:
     [
         ("namespace", "Shop_1", "'Shop_1' is no name of a namespace"),
         ("namespace", "shop,-", "'-' is no name of a namespace"),
+        ("namespace", "", "'' is no name of a namespace"),
+        ("allowed-url", "", "'' is not scheme://host[:port]"),
         ("lease-namespace", "x" * 64, "is no name of a namespace"),
         ("interval", "15", "15s, 1m30s or 24h"),
         ("interval", "500ms", "must be at least 1s"),

@@ -40,6 +40,7 @@ def _read(**keys: str) -> Connection | Failed:
         ({"url": "https://[::1]:8443", "token": TOKEN}, "https://[::1]:8443", TLS()),
         ({"config_yaml": TOOLKIT % ("demo", "True")}, "https://demo.astra.netapp.io", TLS()),
         ({"config_yaml": TOOLKIT % ("acc.netapp.io", "False")}, "https://acc.netapp.io", TLS(verify=False)),
+        ({"config_yaml": TOOLKIT % ("https://acc.netapp.io/", "True")}, "https://acc.netapp.io", TLS()),
         (
             {"config_yaml": TOOLKIT % ("other", "True"), "url": "https://a.netapp.io", "token": TOKEN},
             "https://a.netapp.io",

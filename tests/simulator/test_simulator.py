@@ -178,6 +178,8 @@ def test_the_control_endpoint(astra: Simulator, http: httpx.Client) -> None:
     assert [each["id"] for each in http.get("/_control/backups").json()] == [made["id"]]
     http.post("/_control/faults", json={"path": "/accounts/*", "status": 503})
     assert http.get(_list_path(astra)).status_code == 503
+    refused = http.post("/_control/faults", json={"kind": "bogus"})
+    assert (refused.status_code, "truncate" in refused.json()["error"]) == (400, True)
     http.delete("/_control/faults")
     assert http.get(_list_path(astra)).status_code == 200
     assert http.delete(f"/_control/backups/{made['id']}").json()["document"] is None

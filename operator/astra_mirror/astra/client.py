@@ -115,6 +115,8 @@ class AstraClient:
             return Failed(error.reason, connection.redact_text(str(error)))
         except TimeoutError:
             return Failed(SyncReason.UNREACHABLE, f"{connection.url} gave no answer within {self._timeout:g}s.")
+        except httpx.ReadError:
+            return Failed(SyncReason.UNREACHABLE, f"{connection.url} broke its answer off.")
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             return _unreachable(connection, error)
         finally:

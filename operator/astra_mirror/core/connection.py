@@ -137,13 +137,13 @@ def _parse_toolkit(text: str, ca: str | None) -> Connection:
         fields = ", ".join(".".join(map(str, each["loc"])) or "the document" for each in error.errors())
         raise ValueError(f"its key 'config.yaml' lacks or misspells: {fields}") from None
     project = config.project.strip()
-    host = project if "." in project or ":" in project else f"{project}.{_TOOLKIT_DOMAIN}"
+    # A whole URL is not what the toolkit takes, but what many write.
+    is_short = not any(mark in project for mark in ".:")
+    url = project if "://" in project else f"https://{project}" + (f".{_TOOLKIT_DOMAIN}" if is_short else "")
     scheme, _, token = config.headers.authorization.strip().partition(" ")
     if scheme.lower() != "bearer":
         raise ValueError("in its key 'config.yaml' headers.Authorization does not start with 'Bearer'")
-    return Connection(
-        _checked_url(f"https://{host}", "config.yaml"), _checked_token(token.strip()), TLS(ca, config.verify)
-    )
+    return Connection(_checked_url(url, "config.yaml"), _checked_token(token.strip()), TLS(ca, config.verify))
 
 
 def _checked_url(text: str, key: str) -> BaseURL:
