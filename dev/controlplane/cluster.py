@@ -1,5 +1,6 @@
 """Starts and stops the three processes, and hands out kubeconfigs for them."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -71,15 +72,14 @@ class ControlPlane:
             StartError: a process did not become ready.
         """
         self = cls(audit_log, audit=audit)
-        try:
+        with contextlib.ExitStack() as unfinished:
+            unfinished.callback(self.stop)
             self._prepare()
             self._start_etcd()
             self.start_apiserver()
             self._start_controller_manager()
             self._wait("kube-controller-manager", self._has_default_namespace)
-        except BaseException:
-            self.stop()
-            raise
+            unfinished.pop_all()
         return self
 
     def __enter__(self) -> Self:
