@@ -10,7 +10,7 @@ import yaml
 
 from dev.controlplane import ControlPlane
 from dev.simulator import Simulator
-from tests.e2e.user import User
+from tests.e2e.user import User, condition
 from tests.operator_process import StartOperator
 
 PAGE = Path("docs/recipes.md").read_text()
@@ -98,6 +98,22 @@ def test_asking_first(installed: ControlPlane, user: User, astra: Simulator, sta
     user.ref(NAME, astra.add_backup("completes", seconds=0))
     start_operator()
     user.wait(NAME, "Ready")
+    ended = _run(installed, installed.kubeconfig, _block("ask"), user.namespace)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_asking_first_when_the_poll_fails(
+    installed: ControlPlane, user: User, astra: Simulator, start_operator: StartOperator
+) -> None:
+    """The recipe fails, and does not when it is repeated after that."""
+    user.secret_for(astra)
+    user.ref(NAME, astra.add_backup("completes", seconds=0))
+    start_operator()
+    user.wait(NAME, "Ready")
+    with astra.fault("*", status=503):
+        ended = _run(installed, installed.kubeconfig, _block("ask"), user.namespace)
+    assert ended.returncode == 1, ended.stdout
+    assert condition(user.status(NAME), "Synced")["reason"] == "ServerError"
     ended = _run(installed, installed.kubeconfig, _block("ask"), user.namespace)
     assert ended.returncode == 0, ended.stderr
 
