@@ -36,10 +36,13 @@ TABLE = [
     ("never-RateLimited", "False", "RateLimited", "Unknown", "False", "Reconciling"),
     ("never-Unreachable", "False", "Unreachable", "Unknown", "False", "Reconciling"),
     ("never-UnexpectedResponse", "False", "UnexpectedResponse", "Unknown", "False", "Reconciling"),
+    ("never-TLSVerificationFailed", "False", "TLSVerificationFailed", "Unknown", "False", "Stalled"),
+    ("never-SecretUnreadable", "False", "SecretUnreadable", "Unknown", "False", "Reconciling"),
     ("never-SecretNotFound", "False", "SecretNotFound", "Unknown", "False", "Stalled"),
     ("never-SecretInvalid", "False", "SecretInvalid", "Unknown", "False", "Stalled"),
     ("never-SecretForbidden", "False", "SecretForbidden", "Unknown", "False", "Stalled"),
     ("never-URLNotAllowed", "False", "URLNotAllowed", "Unknown", "False", "Stalled"),
+    ("never-InvalidSpec", "False", "InvalidSpec", "Unknown", "False", "Stalled"),
 ]
 
 

@@ -18,10 +18,13 @@ class SyncReason(StrEnum):
     RATE_LIMITED = "RateLimited"
     UNREACHABLE = "Unreachable"
     UNEXPECTED_RESPONSE = "UnexpectedResponse"
-    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, as the next two
+    TLS_VERIFICATION_FAILED = "TLSVerificationFailed"
+    SECRET_UNREADABLE = "SecretUnreadable"  # noqa: S105 - a reason, as the next three
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105
     SECRET_INVALID = "SecretInvalid"  # noqa: S105
     SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105
     URL_NOT_ALLOWED = "URLNotAllowed"
+    INVALID_SPEC = "InvalidSpec"
 
     @property
     def needs_person(self) -> bool:
@@ -34,10 +37,12 @@ _NEEDS_PERSON = frozenset(
         SyncReason.UNAUTHORIZED,
         SyncReason.FORBIDDEN,
         SyncReason.INVALID_REQUEST,
+        SyncReason.TLS_VERIFICATION_FAILED,
         SyncReason.SECRET_NOT_FOUND,
         SyncReason.SECRET_INVALID,
         SyncReason.SECRET_FORBIDDEN,
         SyncReason.URL_NOT_ALLOWED,
+        SyncReason.INVALID_SPEC,
     }
 )
 
