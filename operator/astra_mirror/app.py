@@ -131,7 +131,7 @@ class _Operator:
             shard=shard,
             tell=self._events.submit,
         )
-        self._collector = EngineCollector(self._mirror.states, self._mirror.open_breakers)
+        self._collector = EngineCollector(self._mirror.states, self._mirror.open_breakers, self._mirror.pending)
         self._collector.register()
         self._elector = (
             Elector(

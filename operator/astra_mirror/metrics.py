@@ -34,18 +34,32 @@ LEADER: Final = Gauge("astra_mirror_leader", "1 while this process polls: it hol
 class EngineCollector(Collector):
     """What is counted when asked for, from the engine's own state."""
 
-    def __init__(self, states: Callable[[], Iterable[str | None]], open_breakers: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        states: Callable[[], Iterable[str | None]],
+        open_breakers: Callable[[], int],
+        pending: Callable[[], tuple[int, float]] = lambda: (0, 0.0),
+    ) -> None:
         self._states = states
         self._open_breakers = open_breakers
+        self._pending = pending
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The number of refs by state, and of open breakers."""
+        """The number of refs by state, of open breakers, and of statuses that wait to be written."""
         refs = GaugeMetricFamily("astra_mirror_refs", "AppBackupRefs by the backup's state", labels=["state"])
         for state, number in sorted(Tally(map(_label, self._states())).items()):
             refs.add_metric([state], number)
         yield refs
         yield GaugeMetricFamily(
             "astra_mirror_breakers_open", "Breakers that hold requests back", value=self._open_breakers()
+        )
+
+        number, seconds = self._pending()
+        yield GaugeMetricFamily(
+            "astra_mirror_status_pending", "Statuses that differ from what they should be, and wait", value=number
+        )
+        yield GaugeMetricFamily(
+            "astra_mirror_status_oldest_pending_seconds", "For how long the oldest of them has waited", value=seconds
         )
 
     def register(self) -> None:

@@ -65,6 +65,8 @@ class Polls:
         """End every request."""
         for lane in self._lanes.values():
             await lane.close()
+        # After its Lease was lost this process may poll again, in new ones.
+        self._lanes.clear()
 
     def drop_unused(self) -> set[Connection]:
         """Forget the lanes of connections, and the breakers of apps, that no ref uses; the connections still there."""

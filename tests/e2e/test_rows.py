@@ -143,7 +143,7 @@ def test_not_found_and_back(user: User, astra: Simulator, start_operator: StartO
     status = user.wait_reason("ref", "BackupNotFound")
     assert summary(status) == ("False", "BackupNotFound", "False", "True", "Stalled")
     assert condition(status, "Synced")["status"] == "True"
-    assert set(status) == {"observedGeneration", "conditions"}
+    assert set(status) == {"observedGeneration", "target", "conditions"}
     backup.set(state="completed")
     user.wait("ref", "Ready")
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
@@ -32,13 +33,27 @@ class Cluster:
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
+        self.availability = Availability()
         self.patches = 0
-        self.refuses = False
+        self.patched: list[str] = []
+        self.under_way: set[str] = set()
+        self.refuses: Refused | None = None
+        self.hangs: set[str] = set()
+        self.prunes: set[str] = set()
         self.versions = itertools.count(1)
         self.changed = asyncio.Condition()
 
     def put(
-        self, name: str, backup: int, *, account: int = 1, app: int = 2, interval: str = "1h", **status: Any
+        self,
+        name: str,
+        backup: int,
+        *,
+        account: int = 1,
+        app: int = 2,
+        interval: str = "1h",
+        namespace: str = "ns",
+        created: str | None = None,
+        **status: Any,
     ) -> dict[str, Any]:
         """Create an object, or edit its spec."""
         old = self.objects.get(name)
@@ -46,8 +61,9 @@ class Cluster:
         self.objects[name] = {
             "metadata": {
                 "uid": name,
-                "namespace": "ns",
+                "namespace": namespace,
                 "name": name,
+                **({"creationTimestamp": created} if created else {}),
                 "generation": generation,
                 "resourceVersion": str(next(self.versions)),
             },
@@ -59,16 +75,28 @@ class Cluster:
             },
             "status": status or (old["status"] if old else {"observedGeneration": -1}),
         }
+        if "target" in status:
+            ids = {key: value for key, value in self.objects[name]["spec"].items() if key.endswith("ID")}
+            self.objects[name]["status"]["target"] = ids | {"secretName": "astra-control"}
         return copy.deepcopy(self.objects[name])
 
     async def patch(
         self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
     ) -> Stored | Gone | Conflict | Refused:
-        """A merge patch of the status."""
-        del namespace, uid
-        self.patches += 1
-        if self.refuses:
-            return Refused("busy", final=False)
+        """A merge patch of the status; one at a time for an object."""
+        del uid
+        assert name not in self.under_way
+        self.under_way.add(name)
+        try:
+            self.patches += 1
+            self.patched.append(name)
+            if namespace in self.hangs:
+                await asyncio.get_running_loop().create_future()
+            return self.refuses or await self._patched(name, version, patch)
+        finally:
+            self.under_way.discard(name)
+
+    async def _patched(self, name: str, version: str, patch: Mapping[str, Any]) -> Stored | Gone | Conflict | Refused:
         found = self.objects.get(name)
         if found is None:
             return Gone()
@@ -76,18 +104,30 @@ class Cluster:
             return Conflict()
         for key, value in patch.items():
             found["status"].pop(key, None)
-            if value is not None:
+            if value is not None and key not in self.prunes:
                 found["status"][key] = value
         found["metadata"]["resourceVersion"] = str(next(self.versions))
         async with self.changed:
             self.changed.notify_all()
         return Stored(copy.deepcopy(found))
 
-    async def get(self, namespace: str, name: str) -> Stored | Gone | Conflict | Refused:
+    async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
         """The object as it is."""
-        del namespace
+        del namespace, uid
         found = self.objects.get(name)
         return Stored(copy.deepcopy(found)) if found else Gone()
+
+    def edit(self, name: str, **status: Any) -> dict[str, Any]:
+        """Somebody else writes into the status; None takes a field out. The object as the watch reports it."""
+        found = self.objects[name]
+        merged = found["status"] | status
+        found["status"] = {key: value for key, value in merged.items() if value is not None}
+        found["metadata"]["resourceVersion"] = str(next(self.versions))
+        return copy.deepcopy(found)
+
+    def wipe(self, name: str) -> dict[str, Any]:
+        """Somebody else takes everything out of the status."""
+        return self.edit(name, **dict.fromkeys(self.objects[name]["status"]), observedGeneration=-1)
 
     async def until(self, name: str, **expected: Any) -> dict[str, Any]:
         """Wait until the status has these fields."""
@@ -142,17 +182,18 @@ class Secrets:
 class World:
     """A mirror between the two."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shard: Shard | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.notes: list[tuple[str, str]] = []
         self.cluster, self.astra, self.secrets = Cluster(), Astra(), Secrets()
         self.utcnow: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.mirror = Mirror(
             remote=self.astra,
             secrets=self.secrets,
             api=self.cluster,
-            clocks=Clocks(time.monotonic, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
+            clocks=Clocks(clock, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
             pace=Pace(),
-            shard=Shard(),
-            tell=lambda *_: None,
+            shard=shard or Shard(),
+            tell=lambda *event: self.notes.append((event[3].reason, event[3].text)),
         )
 
     @asynccontextmanager

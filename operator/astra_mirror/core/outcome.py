@@ -69,11 +69,16 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The mirror could not be refreshed. `retry_after` is seconds, where the remote asked for a pause."""
+    """The mirror could not be refreshed.
+
+    `retry_after` is seconds, where the remote asked for a pause; `code` the HTTP status code of the answer whose words
+    `message` has, None where the words are the operator's own.
+    """
 
     reason: SyncReason
     message: str
     retry_after: float | None = None
+    code: int | None = None
 
 
 Outcome = Observed | NotFound | Failed
