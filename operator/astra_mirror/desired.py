@@ -71,7 +71,9 @@ class DesiredStatus:
         )
         if _words(status) != _words(before):
             ref.words_at = now if _are_remote(outcome) else None
-        ref.has_status, ref.is_inherited = True, False
+        ref.has_status = True
+        # To have said that nothing is known is to know nothing still: what another process observes counts.
+        ref.is_inherited = ref.is_inherited and outcome is None and not ref.spec.suspend
         ref.want(status, self._pace)
         self._write(ref)
         around = Around(was_grace=was_grace, is_grace=ref.is_grace, new_secret=_is_of_new_secret(ref, outcome))

@@ -15,7 +15,7 @@ from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.spec import read_spec
-from astra_mirror.core.status import UNSEEN, forget
+from astra_mirror.core.status import UNSEEN, forget, is_observed
 from astra_mirror.reconcile import Clocks, Reconciler
 from astra_mirror.ref import Ref, is_newer, requested_at, status_json
 from astra_mirror.refs import Refs
@@ -196,11 +196,15 @@ class Intake:
         cluster = status_json(body.get("status"))
         if cluster == ref.cluster:
             self._writer.object_changed(ref)
-        elif ref.is_inherited:
+        elif ref.is_inherited and (not ref.has_status or self._knows_more(ref, body)):
             self._inherit(ref, body)
         else:
             ref.cluster = cluster
             self._writer.actual_changed(ref)
+
+    def _knows_more(self, ref: Ref, body: Mapping[str, Any]) -> bool:
+        """Whether the actual status has an observation, where there is none yet."""
+        return not ref.is_observed and is_observed(inherited(own(body.get("status")), ref.spec, ref.generation))
 
     def _update(self, ref: Ref, body: Mapping[str, Any], spec: AppBackupRefSpec) -> None:
         target, suspended = ref.target, ref.spec.suspend

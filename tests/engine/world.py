@@ -28,14 +28,36 @@ ID = "00000000-0000-4000-8000-{:012}"
 IDS = {"accountID": ID.format(1), "appID": ID.format(2)}
 
 
+class Away(Availability):
+    """Whether the API server is away: as the test says."""
+
+    def __init__(self) -> None:
+        self.suspicions = 0
+        self.changed = asyncio.Event()
+        self.changed.set()
+
+    @property
+    def is_away(self) -> bool:
+        """As the test says."""
+        return not self.changed.is_set()
+
+    def suspect(self) -> None:
+        """Count."""
+        self.suspicions += 1
+
+    async def wait_until_back(self) -> None:
+        """Until the test says so."""
+        await self.changed.wait()
+
+
 class Cluster:
     """The API server's part: objects with versions, and fenced patches."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
-        self.availability = Availability()
+        self.availability = Away()
         self.patches = 0
-        self.patched: list[str] = []
+        self.patched: list[tuple[str, float]] = []
         self.under_way: set[str] = set()
         self.refuses: Refused | None = None
         self.hangs: set[str] = set()
@@ -89,7 +111,7 @@ class Cluster:
         self.under_way.add(name)
         try:
             self.patches += 1
-            self.patched.append(name)
+            self.patched.append((name, asyncio.get_running_loop().time()))
             if namespace in self.hangs:
                 await asyncio.get_running_loop().create_future()
             return self.refuses or await self._patched(name, version, patch)
@@ -102,10 +124,8 @@ class Cluster:
             return Gone()
         if found["metadata"]["resourceVersion"] != version:
             return Conflict()
-        for key, value in patch.items():
-            found["status"].pop(key, None)
-            if value is not None and key not in self.prunes:
-                found["status"][key] = value
+        kept = {key: value for key, value in patch.items() if key not in self.prunes}
+        found["status"] = _merged(found["status"], kept)
         found["metadata"]["resourceVersion"] = str(next(self.versions))
         async with self.changed:
             self.changed.notify_all()
@@ -129,9 +149,9 @@ class Cluster:
         """Somebody else takes everything out of the status."""
         return self.edit(name, **dict.fromkeys(self.objects[name]["status"]), observedGeneration=-1)
 
-    async def until(self, name: str, **expected: Any) -> dict[str, Any]:
+    async def until(self, name: str, *, seconds: float = 10.0, **expected: Any) -> dict[str, Any]:
         """Wait until the status has these fields."""
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(seconds), self.changed:
             await self.changed.wait_for(lambda: expected.items() <= self.objects[name]["status"].items())
         status: dict[str, Any] = self.objects[name]["status"]
         return status
@@ -182,10 +202,16 @@ class Secrets:
 class World:
     """A mirror between the two."""
 
-    def __init__(self, *, shard: Shard | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        shard: Shard | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        utcnow: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.notes: list[tuple[str, str]] = []
         self.cluster, self.astra, self.secrets = Cluster(), Astra(), Secrets()
-        self.utcnow: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.utcnow = utcnow
         self.mirror = Mirror(
             remote=self.astra,
             secrets=self.secrets,
@@ -196,6 +222,13 @@ class World:
             tell=lambda *event: self.notes.append((event[3].reason, event[3].text)),
         )
 
+    async def observed(self, name: str, number: int, state: str = "completed", **options: Any) -> dict[str, Any]:
+        """Let the mirror see a ref, and its first answer; the status that is written."""
+        self.mirror.observe(self.cluster.put(name, number, **options))
+        _, request = await self.astra.next(ID.format(number))
+        request.set_result(backup(number, state))
+        return await self.cluster.until(name, state=state)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Let it work for the time of a `with` block."""
@@ -205,6 +238,19 @@ class World:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def backup(number: int, state: str) -> Observed:
+def _merged(target: Any, patch: Any) -> Any:
+    """RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        old = merged.pop(key, None)
+        if value is not None:
+            merged[key] = _merged(old, value)
+    return merged
+
+
+def backup(number: int, state: str, **fields: Any) -> Observed:
     """An answer."""
-    return Observed(Backup(ID.format(number), state), digest=hash((number, state)))
+    digest = hash((number, state, *sorted(fields.items())))
+    return Observed(Backup(ID.format(number), state, **fields), digest=digest)
