@@ -66,6 +66,7 @@ class Writer:
         self._conflicts: dict[Ref, int] = {}
         self._pending: dict[Ref, float] = {}
         self._wake, self._idle = asyncio.Event(), asyncio.Event()
+        self._sleeps_until = 0.0
         self._runs = False
 
     # What moves.
@@ -167,7 +168,7 @@ class Writer:
         if self._tasks:
             # One that hangs may do so because the API server is away.
             times.append(now + OVERDUE_SECONDS)
-        due = min((each for each in times if each is not None), default=math.inf)
+        due = self._sleeps_until = min((each for each in times if each is not None), default=math.inf)
         try:
             async with asyncio.timeout(max(due - now, 0.0) if due < math.inf else None):
                 await self._wake.wait()
@@ -216,6 +217,8 @@ class Writer:
         self._refusals.started(ref.namespace, now)
         self._slots.start(ref.uid, ref.namespace, is_correction=correction is not None)
         self._overdue.set(ref.uid, now + OVERDUE_SECONDS)
+        if self._sleeps_until > now + OVERDUE_SECONDS:
+            self._wake.set()
         task = self._tasks[ref.uid] = asyncio.get_running_loop().create_task(
             self._make.write(ref, may_correct=correction is not None)
         )

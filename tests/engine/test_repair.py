@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.engine.virtual import clock, utcnow, virtual
-from tests.engine.world import ID, World, backup
+from tests.engine.world import World, backup
 from tests.invariants import check_status
 
 
@@ -20,6 +20,14 @@ def _lie(held: dict[str, Any], **fields: str) -> list[dict[str, Any]]:
     return [each | fields if each["type"] == "Ready" else each for each in held["conditions"]]
 
 
+CUSTOM: dict[str, Any] = {
+    "type": "Custom",
+    "status": "True",
+    "reason": "Mine",
+    "message": "m",
+    "lastTransitionTime": "2001-01-01T00:00:00Z",
+}
+STALLED = CUSTOM | {"type": "Stalled"}
 LIES: list[Any] = [
     pytest.param(lambda _: {"state": "failed"}, id="a field"),
     pytest.param(lambda _: {"state": None}, id="a field gone"),
@@ -36,14 +44,6 @@ LIES: list[Any] = [
     pytest.param(lambda _: {"lastHandledReconcileAt": "never"}, id="an echo"),
     pytest.param(lambda status: dict.fromkeys(status) | {"observedGeneration": -1}, id="everything"),
 ]
-CUSTOM = {
-    "type": "Custom",
-    "status": "True",
-    "reason": "Mine",
-    "message": "m",
-    "lastTransitionTime": "2001-01-01T00:00:00Z",
-}
-STALLED = CUSTOM | {"type": "Stalled"}
 
 
 @pytest.mark.parametrize("lie", LIES)

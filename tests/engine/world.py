@@ -147,7 +147,7 @@ class Cluster:
 
     def wipe(self, name: str) -> dict[str, Any]:
         """Somebody else takes everything out of the status."""
-        return self.edit(name, **dict.fromkeys(self.objects[name]["status"]), observedGeneration=-1)
+        return self.edit(name, **dict.fromkeys(self.objects[name]["status"]) | {"observedGeneration": -1})
 
     async def until(self, name: str, *, seconds: float = 10.0, **expected: Any) -> dict[str, Any]:
         """Wait until the status has these fields."""
@@ -206,6 +206,7 @@ class World:
         self,
         *,
         shard: Shard | None = None,
+        pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
         utcnow: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -217,7 +218,7 @@ class World:
             secrets=self.secrets,
             api=self.cluster,
             clocks=Clocks(clock, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
-            pace=Pace(),
+            pace=pace or Pace(),
             shard=shard or Shard(),
             tell=lambda *event: self.notes.append((event[3].reason, event[3].text)),
         )
