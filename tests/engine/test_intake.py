@@ -326,7 +326,7 @@ async def test_a_spec_that_cannot_be_read_is_said_and_nothing_is_asked(edit: dic
     world = _world()
     async with world.running():
         await world.observed("ref", 7)
-        good = {"readyWhen": "Completed", "secretRef": {"name": "astra-control"}}
+        good: dict[str, Any] = {"readyWhen": "Completed", "secretRef": {"name": "astra-control"}}
         good |= copy.deepcopy(world.cluster.objects["ref"]["spec"])
         world.mirror.observe(_edit_spec(world, **edit))
         await asyncio.sleep(1)

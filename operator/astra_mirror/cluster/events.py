@@ -7,16 +7,16 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final
 
-import aiohttp
 from kubernetes.aio import client
 
-from astra_mirror.cluster.api import why
 from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.raw import Answer, call
 from astra_mirror.core.events import Note, event_name
 from astra_mirror.core.fair import FairQueue
 from astra_mirror.core.resource import FIELD_MANAGER, GROUP, KIND, VERSION
@@ -28,7 +28,6 @@ _RECORDERS: Final = 4
 _PAUSE_SECONDS: Final = 0.08
 _TIMEOUT_SECONDS: Final = 10.0
 _MAX_SERIES: Final = 1000
-_CONFLICT: Final = 409
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ class EventRecorder:
     """
 
     def __init__(self, api: client.ApiClient, instance: str, availability: Availability | None = None) -> None:
-        self._events = client.EventsV1Api(api)
+        self._api = api
         self._instance = instance
         self._availability = availability or Availability()
         self._queue: FairQueue[int, _Event] = FairQueue(cap=_MAX_WAITING, cap_for_key=_MAX_WAITING_FOR_NAMESPACE)
@@ -60,6 +59,11 @@ class EventRecorder:
         self._wake = asyncio.Event()
         self._series: OrderedDict[str, int] = OrderedDict()
         self._dropped = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many Events wait."""
+        return len(self._queue)
 
     def submit(self, namespace: str, name: str, uid: str, note: Note) -> None:
         """Record `note` about an AppBackupRef soon; drop it when too many are waiting, of its namespace or in all."""
@@ -96,56 +100,46 @@ class EventRecorder:
         if self._dropped and not self._queue:
             logger.warning("%d Events were dropped, because too many were waiting", self._dropped)
             self._dropped = 0
-        try:
-            await self._record(event)
-        except client.ApiException as error:
-            status = error.status or 0
-            if status >= 500 or status == 429:
-                self._availability.suspect()
-            # 404: the namespace is gone, 403 with `NamespaceTerminating`: it is about to.
-            if status not in {403, 404} or "Terminating" not in str(error.body):
-                self._log(event, why(error))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        answer = await self._record(event)
+        if answer.code in {200, 201}:
+            return
+        if answer.is_suspicious:
             self._availability.suspect()
-            self._log(event, why(error))
+        # 404: the namespace is gone, 403 with `NamespaceTerminating`: it is about to.
+        if answer.code not in {403, 404} or "terminat" not in answer.message.lower():
+            logger.warning(
+                "No Event %s for %s/%s: %s %s",
+                event.note.reason,
+                event.namespace,
+                event.name,
+                answer.code or "",
+                answer.message,
+                extra={"namespace": event.namespace},
+            )
 
-    def _log(self, event: _Event, reason: str) -> None:
-        place = {"namespace": event.namespace}
-        logger.warning("No Event %s for %s/%s: %s", event.note.reason, event.namespace, event.name, reason, extra=place)
-
-    async def _record(self, event: _Event) -> None:
+    async def _record(self, event: _Event) -> Answer:
         note = event.note
         digest = hashlib.sha256(f"{event.uid} {note.reason} {note.text}".encode()).hexdigest()[:16]
         name = event_name(event.name, digest)
+        path = f"/apis/events.k8s.io/v1/namespaces/{event.namespace}/events"
         if name not in self._series:
-            try:
-                await self._events.create_namespaced_event(
-                    event.namespace,
-                    self._body(name, event),
-                    field_manager=FIELD_MANAGER,
-                    _request_timeout=_TIMEOUT_SECONDS,
-                )
-            except client.ApiException as error:
-                # Recorded before this process was there.
-                if error.status != _CONFLICT or "AlreadyExists" not in str(error.body):
-                    raise
-            else:
-                self._count(name, 1)
-                return
+            answer = await self._call("POST", path, self._body(name, event))
+            # Recorded before this process was there, where there is one already.
+            if answer.reason != "AlreadyExists":
+                if answer.code == 201:
+                    self._count(name, 1)
+                return answer
         number = self._count(name, self._series.get(name, 1) + 1)
-        try:
-            await self._events.patch_namespaced_event(
-                name,
-                event.namespace,
-                {"series": {"count": number, "lastObservedTime": _now()}},
-                field_manager=FIELD_MANAGER,
-                _content_type="application/merge-patch+json",
-                _request_timeout=_TIMEOUT_SECONDS,
-            )
-        except client.ApiException:
+        series = {"series": {"count": number, "lastObservedTime": _now()}}
+        answer = await self._call("PATCH", f"{path}/{name}", series)
+        if answer.code != 200:
             # It has expired, most likely: the next one is a new one.
             self._series.pop(name, None)
-            raise
+        return answer
+
+    async def _call(self, method: str, path: str, body: Mapping[str, Any]) -> Answer:
+        path = f"{path}?fieldManager={FIELD_MANAGER}"
+        return await call(self._api, method, path, body, seconds=_TIMEOUT_SECONDS)
 
     def _count(self, name: str, number: int) -> int:
         self._series[name] = number
@@ -154,7 +148,7 @@ class EventRecorder:
             self._series.popitem(last=False)
         return number
 
-    def _body(self, name: str, event: _Event) -> Any:  # noqa: ANN401 - JSON
+    def _body(self, name: str, event: _Event) -> dict[str, Any]:
         return {
             "metadata": {"name": name, "namespace": event.namespace},
             "eventTime": _now(),

@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-import aiohttp
 from kubernetes.aio import client
-from pydantic_core import from_json
 
-from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
+from astra_mirror.cluster.api import REQUEST_TIMEOUT
 from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.raw import Answer, call, is_suspicious
 from astra_mirror.core.resource import FIELD_MANAGER, GROUP, KIND, PLURAL, VERSION
 
-_MERGE_PATCH: Final = "application/merge-patch+json"
 _PAGE: Final = 500
-_MAX_WORDS: Final = 1024
 PATCH_TIMEOUT: Final = 40.0
 """Seconds after which a PATCH ends in any case; the writer ends it before."""
 _API_VERSION: Final = f"{GROUP}/{VERSION}"
@@ -58,7 +55,7 @@ class Refused:
     @property
     def is_suspicious(self) -> bool:
         """Whether the API server as a whole may be away."""
-        return self.code is None or self.code >= 500 or self.code == HTTPStatus.TOO_MANY_REQUESTS
+        return is_suspicious(self.code)
 
     @property
     def words(self) -> str:
@@ -85,37 +82,17 @@ class Statuses:
         """Send a merge patch of the status to the object `uid` at resourceVersion `version`."""
         body = {"metadata": {"uid": uid, "resourceVersion": version}, "status": patch}
         path = f"{_path(namespace, name)}/status?fieldManager={FIELD_MANAGER}"
-        code, answer = await self._call("PATCH", path, body)
-        if _is_not_found(code, answer, name):
+        answer = await call(self._client, "PATCH", path, body, seconds=PATCH_TIMEOUT)
+        if _is_not_found(answer, name):
             return await self.get(namespace, name, uid=uid)
-        if code == HTTPStatus.CONFLICT and _is_status(answer):
+        if answer.code == HTTPStatus.CONFLICT and answer.is_status:
             return Conflict()
-        return _stored(code, answer, uid=uid, is_own=True)
+        return _stored(answer, uid=uid, is_own=True)
 
     async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
         """The object as it is now; gone is also one that has another uid."""
-        code, answer = await self._call("GET", _path(namespace, name), None)
-        if _is_not_found(code, answer, name):
-            return Gone()
-        return _stored(code, answer, uid=uid, is_own=False)
-
-    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int | None, Any]:
-        """The HTTP status code and the answer as a JSON value; None and the words of an error without an answer."""
-        # Below CustomObjectsApi, whose checks and copies of what it is given cost more than the call itself.
-        headers = {"Accept": "application/json", "Content-Type": _MERGE_PATCH}
-        try:
-            await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-            url = f"{self._client.configuration.host}{path}"
-            response = await self._client.call_api(method, url, headers, body, _request_timeout=PATCH_TIMEOUT)
-            content: bytes = await response.read()  # type: ignore[no-untyped-call]
-        except client.ApiException as error:
-            return error.status or None, why(error)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return None, why(error)
-        try:
-            return response.status, from_json(content)
-        except ValueError:
-            return response.status, f"{response.reason or ''}, and the answer is not JSON"
+        answer = await call(self._client, "GET", _path(namespace, name), seconds=REQUEST_TIMEOUT)
+        return Gone() if _is_not_found(answer, name) else _stored(answer, uid=uid, is_own=False)
 
     async def uids(self, namespace: str | None) -> AsyncIterator[str]:
         """The uids of all objects, in pages.
@@ -143,35 +120,25 @@ def _path(namespace: str, name: str) -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
 
 
-def _is_status(answer: object) -> bool:
-    return isinstance(answer, Mapping) and answer.get("kind") == "Status" and answer.get("apiVersion") == "v1"
-
-
-def _is_not_found(code: int | None, answer: Any, name: str) -> bool:  # noqa: ANN401 - JSON
+def _is_not_found(answer: Answer, name: str) -> bool:
     """Whether the API server says of this very object that it does not exist."""
-    if code != HTTPStatus.NOT_FOUND or not _is_status(answer) or answer.get("reason") != "NotFound":
+    if answer.code != HTTPStatus.NOT_FOUND or answer.reason != "NotFound":
         return False
-    details = answer.get("details")
+    details = answer.value.get("details")
     named = details if isinstance(details, Mapping) else {}
     return (named.get("name"), named.get("group"), named.get("kind")) == (name, GROUP, PLURAL)
 
 
-def _stored(code: int | None, answer: Any, *, uid: str, is_own: bool) -> Stored | Gone | Refused:  # noqa: ANN401 - JSON
+def _stored(answer: Answer, *, uid: str, is_own: bool) -> Stored | Gone | Refused:
+    code, value = answer.code, answer.value
     if code != HTTPStatus.OK:
-        return _refused(code, answer)
-    if not isinstance(answer, Mapping) or (answer.get("apiVersion"), answer.get("kind")) != (_API_VERSION, KIND):
+        return Refused(code, answer.reason, answer.message)
+    if not isinstance(value, Mapping) or (value.get("apiVersion"), value.get("kind")) != (_API_VERSION, KIND):
         return Refused(code, "", f"the answer is not {KIND} of {_API_VERSION}")
-    metadata = answer.get("metadata")
+    metadata = value.get("metadata")
     if not isinstance(metadata, Mapping) or not all(isinstance(metadata.get(each), str) for each in _IDENTITY):
         return Refused(code, "", "the answer has no proper metadata")
     if metadata["uid"] != uid:
         # Its name has been given to another object. A PATCH is fenced, and cannot have met that one.
         return Refused(code, "", "the answer is another object") if is_own else Gone()
-    return Stored(answer)
-
-
-def _refused(code: int | None, answer: Any) -> Refused:  # noqa: ANN401 - JSON
-    if not _is_status(answer):
-        words = answer if isinstance(answer, str) else "the answer is not of the API server's kind"
-        return Refused(code, "", words[:_MAX_WORDS])
-    return Refused(code, str(answer.get("reason") or ""), str(answer.get("message") or "")[:_MAX_WORDS])
+    return Stored(value)
