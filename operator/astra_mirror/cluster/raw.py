@@ -1,7 +1,7 @@
 """Calls of the API server with plain JSON on both sides.
 
-The typed calls of the library check and copy what they are given, which costs more than the call, and raise on an answer
-that is not of the expected kind: something between the operator and the API server may answer as well.
+The library's typed calls check and copy what they are given, which costs more than the call, and raise on an answer of
+another kind. Something between the operator and the API server may answer as well.
 """
 
 from collections.abc import Mapping

@@ -6,8 +6,10 @@ from pydantic import ValidationError
 
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.text import cut
 
 _MAX_FAULTS: Final = 3
+_MAX_WORDS: Final = 200
 
 
 def read_spec(spec: object) -> AppBackupRefSpec | Failed:
@@ -20,15 +22,13 @@ def read_spec(spec: object) -> AppBackupRefSpec | Failed:
         return AppBackupRefSpec.model_validate(spec)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
-    # The spec is its author's own, but it may be long: nothing of it is repeated but the names of the fields.
-    said = "; ".join(
-        f"{'.'.join(('spec', *map(str, each['loc'])))}: {_plain(each['msg'])}" for each in faults[:_MAX_FAULTS]
-    )
-    more = f"; and {len(faults) - _MAX_FAULTS} more" if len(faults) > _MAX_FAULTS else ""
-    return Failed(
-        SyncReason.INVALID_SPEC, f"The spec cannot be read: {said}{more}. Correct it; nothing is asked for until then."
-    )
+    said = [f"{'.'.join(('spec', *map(str, each['loc'])))}: {_words(each['msg'])}" for each in faults[:_MAX_FAULTS]]
+    if len(faults) > _MAX_FAULTS:
+        said.append(f"and {len(faults) - _MAX_FAULTS} more")
+    message = f"The spec cannot be read: {'; '.join(said)}. Correct it: Astra Control is not asked before."
+    return Failed(SyncReason.INVALID_SPEC, message)
 
 
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _words(message: str) -> str:
+    # Some repeat the value, which may be long.
+    return cut(message.removeprefix("Value error, "), _MAX_WORDS)
