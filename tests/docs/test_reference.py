@@ -17,6 +17,7 @@ from astra_mirror.settings import Settings
 from tests.core.cases import COMPLETED, MISSING, NOW, RUNNING, backup, failed, spec
 from tests.core.test_conditions import TABLE
 
+STALE = failed(SyncReason.SERVER_ERROR)
 REFERENCE = Path("docs/reference.md").read_text()
 
 
@@ -109,10 +110,14 @@ def test_events() -> None:
         (RUNNING, backup("removed")),
         (RUNNING, gone),
         (RUNNING, away, RUNNING),
+        (RUNNING, STALE, RUNNING),
+        (RUNNING, None, RUNNING),
     ):
         held = UNSEEN
         for outcome in outcomes:
-            after = next_status(held, Event(generation=1, spec=spec(), outcome=outcome, now=NOW))
+            is_stale, is_suspended = outcome is STALE, outcome is None
+            event = Event(1, spec(suspend=is_suspended), outcome, NOW, stale_after=900.0 if is_stale else None)
+            after = next_status(held, event)
             told |= {note.reason: note.kind for note in notes_of(held, after)}
             held = after
     assert rows == told
