@@ -115,12 +115,26 @@ class ControlPlane:
         """The command line of kubectl as the administrator, for those who run it themselves."""
         return [str(self._binaries / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
 
-    def kubeconfig_for(self, namespace: str, service_account: str) -> Path:
-        """A kubeconfig for a ServiceAccount, with a token from the TokenRequest API."""
+    def kubeconfig_for(self, namespace: str, service_account: str, *, server: str | None = None) -> Path:
+        """A kubeconfig for a ServiceAccount, with a token from the TokenRequest API; `server`: by way of a proxy."""
         token = self.kubectl("create", "token", service_account, f"--namespace={namespace}", "--duration=24h").strip()
-        path = self.folder / f"kubeconfig-{namespace}-{service_account}"
-        self._write_kubeconfig(path, token)
+        suffix = f"-{server.rpartition(':')[2]}" if server else ""
+        path = self.folder / f"kubeconfig-{namespace}-{service_account}{suffix}"
+        self._write_kubeconfig(path, token, server)
         return path
+
+    @property
+    def authority_pem(self) -> str:
+        """The authority that has issued the API server's certificate."""
+        return self._authority.cert_pem.bytes().decode()
+
+    def certificate_for(self, *names: str) -> tuple[Path, Path]:
+        """A certificate of the same authority, for a proxy before the API server: the files of chain and key."""
+        certificate = self._authority.issue_cert(*names)
+        chain, key = self.folder / f"{names[0]}.pem", self.folder / f"{names[0]}.key"
+        chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+        certificate.private_key_pem.write_to_path(key)
+        return chain, key
 
     def audit_events(self) -> list[dict[str, Any]]:
         """What the API server was asked for so far, one entry a request, in the audit API's words."""
@@ -177,14 +191,14 @@ class ControlPlane:
         (self.folder / "audit-policy.yaml").write_text(_AUDIT_POLICY)
         self._write_kubeconfig(self.kubeconfig, self._token)
 
-    def _write_kubeconfig(self, path: Path, token: str) -> None:
+    def _write_kubeconfig(self, path: Path, token: str, server: str | None = None) -> None:
         authority = b64encode(self._authority.cert_pem.bytes()).decode()
         name = "astra-mirror-dev"
         content = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [
-                {"name": name, "cluster": {"server": self.url, "certificate-authority-data": authority}},
+                {"name": name, "cluster": {"server": server or self.url, "certificate-authority-data": authority}},
             ],
             "users": [{"name": name, "user": {"token": token}}],
             "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
