@@ -41,6 +41,11 @@ lint: .venv/.ready ## Ruff, mypy --strict and the layers' contracts
 test: lint controlplane judges ## Lint and every test, those on the real control plane included
 	$(BIN)/pytest $(PYTEST)
 
+.PHONY: test-cases
+# OPERATOR=path/to/astra-mirror: another version on the manifests of this one. MINUTES=1: those that take minutes as well.
+test-cases: controlplane ## Inputs that once failed, against an operator of your choice (OPERATOR=PATH, PYTEST="-k name")
+	OPERATOR=$(if $(OPERATOR),$(abspath $(OPERATOR))) $(BIN)/pytest tests/cases $(if $(MINUTES),-m "minutes or not minutes") $(PYTEST)
+
 .PHONY: controlplane
 controlplane: .venv/.ready ## Find or build etcd, kube-apiserver and kube-controller-manager
 	@$(BIN)/python -m dev.controlplane path
