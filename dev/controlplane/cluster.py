@@ -31,6 +31,7 @@ _CONTROLLERS: Final = (
     "serviceaccount-controller",
     "serviceaccount-token-controller",
     "root-ca-certificate-publisher-controller",
+    "clusterrole-aggregation-controller",
 )
 _AUDIT_POLICY: Final = """\
 apiVersion: audit.k8s.io/v1

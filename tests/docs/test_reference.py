@@ -119,11 +119,24 @@ def test_events() -> None:
 
 
 def test_rights() -> None:
-    """The table is the RBAC in manifests/default."""
-    rows = {row[1].strip("`"): row[2].split(", ") for row in _rows("## Rights")}
+    """The first table is the RBAC in manifests/default, rule by rule."""
+    rows = [(row[1].strip("`"), row[2].split(", ")) for row in _rows("## Rights")]
     documents = yaml.safe_load_all(Path("manifests/default/rbac.yaml").read_text())
     rules = [rule for each in documents for rule in each.get("rules", [])]
-    assert rows == {rule["resources"][0]: rule["verbs"] for rule in rules}
+    assert rows == [(rule["resources"][0], rule["verbs"]) for rule in rules]
+
+
+def test_rights_of_users() -> None:
+    """The second table is the two roles beside the CRD."""
+    mark = "rbac.authorization.k8s.io/aggregate-to-"
+    found = {}
+    for role in yaml.safe_load_all(Path("crds/roles.yaml").read_text()):
+        [rule] = role["rules"]
+        assert rule["resources"] == ["appbackuprefs"]
+        receivers = [key.removeprefix(mark) for key, on in role["metadata"]["labels"].items() if on == "true"]
+        found[role["metadata"]["name"]] = (rule["verbs"], receivers)
+    rows = {row[0].strip("`"): (row[1].split(", "), row[2].split(", ")) for row in _rows("What users may do")}
+    assert rows == found
 
 
 @pytest.mark.parametrize(
