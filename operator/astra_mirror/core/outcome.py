@@ -69,11 +69,16 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The mirror could not be refreshed. `retry_after` is seconds, where the remote asked for a pause."""
+    """The mirror could not be refreshed.
+
+    `retry_after` is seconds, where the remote asked for a pause; `code` is the HTTP status code, where there was an
+    answer: it may prove the token all the same.
+    """
 
     reason: SyncReason
     message: str
     retry_after: float | None = None
+    code: int | None = None
 
 
 Outcome = Observed | NotFound | Failed
