@@ -20,20 +20,23 @@ from kubernetes.aio import client
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import Clients
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, kopf_credentials, load_configuration, pod_namespace, why
+from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.events import EventRecorder
 from astra_mirror.cluster.lease import Elector, LeaseLostError
+from astra_mirror.cluster.secret_api import SecretReads
 from astra_mirror.cluster.secrets import SecretStore
 from astra_mirror.cluster.statuses import Statuses
 from astra_mirror.core.resource import GROUP, PLURAL, VERSION
 from astra_mirror.core.shard import Shard
 from astra_mirror.handlers import kopf_settings, registry_for
-from astra_mirror.metrics import LEADER, EngineCollector
+from astra_mirror.metrics import LEADER, EngineCollector, SecretsCollector
 from astra_mirror.mirror import Mirror
 from astra_mirror.reconcile import Clocks
 from astra_mirror.server import Health, HTTPServer
 from astra_mirror.settings import Settings
 
 _RECONCILE_SECONDS: Final = 300.0
+_RELEASE_SECONDS: Final = 10.0
 _LOOKUP_THREADS: Final = 64
 _DEFAULT_LEASE_NAMESPACE: Final = "astra-mirror-system"
 
@@ -116,7 +119,11 @@ class _Operator:
         self._health = Health()
         self._clients = Clients(settings.allowed)
         self._secrets = SecretStore(
-            api, namespaces=settings.namespace, allowed=settings.allowed, changed=self._secret_changed
+            SecretReads(api),
+            Availability(),
+            namespaces=settings.namespace,
+            allowed=settings.allowed,
+            changed=self._secret_changed,
         )
         self._statuses = Statuses(api)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
@@ -133,6 +140,8 @@ class _Operator:
         )
         self._collector = EngineCollector(self._mirror.states, self._mirror.open_breakers)
         self._collector.register()
+        self._secrets_collector = SecretsCollector(self._secrets.results)
+        self._secrets_collector.register()
         self._elector = (
             Elector(
                 api,
@@ -158,6 +167,7 @@ class _Operator:
         parts = {
             loop.create_task(self._work(), name="engine"),
             loop.create_task(self._secrets.run(), name="watch on Secrets"),
+            loop.create_task(self._release_secrets(), name="release of Secrets"),
             loop.create_task(self._events.run(), name="recorder of Events"),
             loop.create_task(self._forget_deleted(), name="reconciliation of deletions"),
             # Last: on its end Kopf cancels every task that was not there when it began.
@@ -185,6 +195,7 @@ class _Operator:
         if self._elector is not None:
             await self._elector.release()
         self._collector.unregister()
+        self._secrets_collector.unregister()
         await self._secrets.close()
         await self._clients.close()
 
@@ -213,11 +224,16 @@ class _Operator:
         _stop_on_signals(stop)
         await kopf.run_tasks(tasks, ignored=ours)
 
+    async def _release_secrets(self) -> None:
+        """Now and then give free the places of Secret names that no ref uses any more: others wait for them."""
+        while True:
+            await asyncio.sleep(_RELEASE_SECONDS)
+            self._secrets.retain(self._mirror.secret_names())
+
     async def _forget_deleted(self) -> None:
         """Now and then compare with a list: what is deleted while the watch is interrupted, Kopf never reports."""
         while True:
             await asyncio.sleep(_RECONCILE_SECONDS)
-            self._secrets.retain(self._mirror.secret_names())
             await self._clients.retain(self._mirror.drop_unused())
             before, found = self._mirror.uids(), set[str]()
             try:
@@ -229,7 +245,7 @@ class _Operator:
             for uid in before - found:
                 self._mirror.forget(uid)
 
-    def _secret_changed(self, namespace: str | None, name: str) -> None:
+    def _secret_changed(self, namespace: str, name: str) -> None:
         self._mirror.secret_changed(namespace, name)
 
 

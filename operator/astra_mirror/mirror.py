@@ -188,15 +188,14 @@ class Mirror:
         """The refs that are polled."""
         return self._refs.uids()
 
-    def secret_names(self) -> set[str]:
-        """The names of the Secrets in use."""
-        return {ref.spec.secret_ref.name for ref in self._refs}
+    def secret_names(self) -> set[tuple[str, str]]:
+        """The Secrets in use, by namespace and name."""
+        return self._refs.secrets()
 
-    def secret_changed(self, namespace: str | None, name: str) -> None:
-        """Poll the refs that use this Secret now; None stands for all namespaces."""
-        for ref in self._refs:
-            if namespace in {None, ref.namespace} and ref.spec.secret_ref.name == name:
-                self._reconciler.poll_soon(ref)
+    def secret_changed(self, namespace: str, name: str) -> None:
+        """Poll the refs that use this Secret now."""
+        for ref in self._refs.of_secret(namespace, name):
+            self._reconciler.poll_soon(ref)
 
     def drop_unused(self) -> set[TLS]:
         """Forget the connections, breakers and limits that no ref uses any more; the TLS settings still in use."""
