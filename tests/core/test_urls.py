@@ -90,6 +90,11 @@ HOSTILE = [
     "https://[127.0.0.1]",
     "https://[::127.0.0.256]",
     "https://[1::2::3]",
+    # Lengths.
+    f"https://{'a' * 64}.netapp.io",
+    f"https://{'a.' * 125}netapp.io",
+    f"https://{'a.' * 30_000}netapp.io",
+    f"https://a.netapp.io{'/' * 65_000}",
 ]
 
 

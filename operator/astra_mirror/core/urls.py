@@ -16,6 +16,7 @@ _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _AFTER_AUTHORITY: Final = re.compile(r"[/?#]")
 _PORTS: Final = {"https": 443, "http": 80}
+_MAX_LENGTH: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class BaseURL:
             ValueError: it is no such URL; the message says what is wrong, and quotes a valid host at most: where a
                 URL should be, somebody may have written a token or a password.
         """
+        if len(text) > _MAX_LENGTH:
+            raise ValueError(f"it has more than {_MAX_LENGTH} characters")
         scheme, mark, rest = text.partition("://")
         scheme = scheme.lower()
         if not mark or scheme not in _PORTS:
