@@ -149,6 +149,15 @@ def test_every_block_is_typed_in() -> None:
     assert not re.search(r"^[^'\n]*#", "".join(text for _, text in blocks), re.MULTILINE)
 
 
+def test_links_to_a_heading_lead_to_one() -> None:
+    """On the page that they name."""
+    links = re.findall(r"\]\(([^)#]+)#([^)]+)\)", README)
+    assert links
+    for page, anchor in links:
+        headings = re.findall(r"^#+ (.+)$", Path(page).read_text(), re.MULTILINE)
+        assert anchor in [heading.lower().replace(" ", "-") for heading in headings]
+
+
 def _columns() -> list[tuple[str, bool]]:
     [version] = CRD["spec"]["versions"]
     return [(each["name"], bool(each.get("priority"))) for each in version["additionalPrinterColumns"]]

@@ -87,8 +87,9 @@ def test_metrics() -> None:
     """Each metric of ours is there, with its labels."""
     rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) for row in _rows("## Metrics")}
     collector = metrics.EngineCollector(lambda: ["running", None, "tenant's own"], lambda: 0)
+    secrets = metrics.SecretsCollector(lambda: ["ok"])
     found = {}
-    for family in [*REGISTRY.collect(), *collector.collect()]:
+    for family in [*REGISTRY.collect(), *collector.collect(), *secrets.collect()]:
         if family.name.startswith("astra_mirror"):
             name = f"{family.name}_total" if family.type == "counter" else family.name
             found[name] = {label for sample in family.samples for label in sample.labels} - {"le"}
