@@ -65,6 +65,8 @@ class SecretContents:
         self._changed = changed
         self._table = SecretTable()
         self._parsed: dict[bytes, Connection | Failed] = {}
+        self.last_single: float | None = None
+        """When a Secret was last read alone, in the loop's time."""
         self._singles: dict[Pair, Reading] = {}
         self._queue: FairQueue[Pair, _Single] = FairQueue()
         self._under_way: set[Pair] = set()
@@ -193,6 +195,7 @@ class SecretContents:
             if pair in self._under_way:
                 self._failed(pair, error, begun if single.since is None else single.since)
         else:
+            self.last_single = loop.time()
             # Of a name that is followed no longer nothing is kept.
             if pair in self._under_way:
                 self._singles.pop(pair, None)

@@ -19,14 +19,7 @@ from astra_mirror.cluster.secret_wire import ReadError
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.secret_names import MAX_WATCHES, Pair, Quota, Watched, assign, forbidden, refusal
-from astra_mirror.core.secret_reading import (
-    FAILING_SECONDS,
-    SINGLE_READ_SECONDS,
-    Reading,
-    Verdict,
-    not_found,
-    unreadable,
-)
+from astra_mirror.core.secret_reading import Reading, Verdict, not_found, unreadable
 from astra_mirror.core.secret_retries import Retries
 from astra_mirror.core.urls import AllowedURL
 from astra_mirror.metrics import QUOTA_REFUSALS
@@ -166,9 +159,8 @@ class SecretStore:
             return counted.result or not_found(pair.name, pair.namespace)
         if reading.is_read and not self._contents.is_pending(pair):
             return not_found(pair.name, pair.namespace)
-        # The read of the Secret alone begins when the list has failed for long enough: it has a moment to answer.
-        in_list = reading.fails_for(now) >= FAILING_SECONDS + SINGLE_READ_SECONDS
-        return unreadable(pair.name, pair.namespace) if alone is Verdict.FAILING or in_list else None
+        is_unreadable = alone is Verdict.FAILING or reading.is_unreadable(self._contents.last_single, now)
+        return unreadable(pair.name, pair.namespace) if is_unreadable else None
 
     def _review_soon(self, pair: Pair) -> None:
         if pair in self._answers:

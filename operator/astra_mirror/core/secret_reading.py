@@ -15,7 +15,10 @@ FORBIDDEN_SECONDS: Final = 30.0
 FAILING_SECONDS: Final = 10.0
 """For how long any other failure has to last before it counts."""
 SINGLE_READ_SECONDS: Final = 3.0
-"""For how much longer one waits for the read of the single Secret, which is made when the list has failed."""
+"""For how much longer one waits for the read of the Secret alone, which is made when the list has failed."""
+SINGLE_TURN_SECONDS: Final = 50.0
+"""For how much longer one waits for its turn, while the reads of others alone succeed."""
+_RECENT_SECONDS: Final = 5.0
 
 
 class Verdict(Enum):
@@ -68,6 +71,12 @@ class Reading:
     def fails_for(self, now: float) -> float:
         """For how many seconds it has failed without a refusal; 0 while it does not."""
         return 0.0 if self.failing_since is None else now - self.failing_since
+
+    def is_unreadable(self, last_single: float | None, now: float) -> bool:
+        """Whether what was not read in this list counts as unreadable; `last_single` is when another was read alone."""
+        works_alone = last_single is not None and now - last_single < _RECENT_SECONDS
+        patience = SINGLE_TURN_SECONDS if works_alone else SINGLE_READ_SECONDS
+        return self.fails_for(now) >= FAILING_SECONDS + patience
 
 
 def unreadable(name: str, namespace: str) -> Failed:
