@@ -16,10 +16,11 @@ from astra_mirror.core.secret_names import Pair, Watched
 from astra_mirror.core.urls import AllowedURL
 
 DEFAULT = "astra-control"
+TOKEN = "a-good-token"
 ALLOWED = (AllowedURL.parse("https://*.netapp.io"),)
 
 
-def keys(token: str = "a-good-token", **others: str) -> dict[str, str]:
+def keys(token: str = TOKEN, **others: str) -> dict[str, str]:
     """The data of a Secret, as the API server has it; an underscore in a key stands for a dot."""
     plain = {"url": "https://a.netapp.io", "token": token} | {k.replace("_", "."): v for k, v in others.items()}
     return {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
@@ -58,9 +59,9 @@ class FakeServer:
         self.data: dict[Pair, dict[str, str]] = {}
         self.version = 1
         self.forbids: Callable[[str], bool] = lambda _: False
-        self.list_fault: Callable[[Watched], BaseException | None] = lambda _: None
+        self.list_fault: BaseException | None = None
+        self.watch_fault: BaseException | None = None
         self.get_fault: Callable[[Pair], BaseException | None] = lambda _: None
-        self.watch_fault: Callable[[Watched], BaseException | None] = lambda _: None
         self.delay = 0.001
         self.watches: list[FakeWatch] = []
         self.asked: list[tuple[float, str, object]] = []
@@ -82,6 +83,11 @@ class FakeServer:
         for watch in self.open_watches():
             if watch.watched.serves(pair):
                 watch.events.put_nowait(WatchEvent(str(self.version), pair, content))
+
+    def fail(self, fault: BaseException | None) -> None:
+        """Let every request end with this from now on; None for none."""
+        self.list_fault = self.watch_fault = fault
+        self.get_fault = lambda _: fault
 
     def open_watches(self) -> list[FakeWatch]:
         """The watches that nobody has closed."""
@@ -112,7 +118,7 @@ class FakeServer:
 
     async def page(self, watched: Watched, limit: int, token: str | None = None) -> Page:
         """A page of a list; a token is the number of Secrets before it."""
-        await self._ask("list", watched, self.list_fault(watched))
+        await self._ask("list", watched, self.list_fault)
         found = sorted(pair for pair in self.data if watched.serves(pair))
         start = int(token or 0)
         part = found[start : start + limit]
@@ -126,7 +132,7 @@ class FakeServer:
 
     async def watch(self, watched: Watched, version: str, seconds: int) -> FakeWatch:
         """Begin to watch."""
-        await self._ask("watch", watched, self.watch_fault(watched))
+        await self._ask("watch", watched, self.watch_fault)
         watch = FakeWatch(watched, seconds)
         self.watches.append(watch)
         if version != str(self.version):
@@ -204,3 +210,11 @@ class SecretWorld:
         answer = self.answer(namespace, name)
         assert isinstance(answer, Failed)
         return answer.message
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until that holds."""
+        for _ in range(100_000):
+            if holds():
+                return
+            await asyncio.sleep(1)
+        raise TimeoutError

@@ -1,7 +1,6 @@
-"""Reading Secrets while the API server does not deliver them: what counts when, and that one fault stays with one Secret."""
+"""Reading Secrets while the API server does not deliver them: what counts when, and whom it concerns."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -10,12 +9,12 @@ from astra_mirror.core.outcome import SyncReason
 from tests.cluster.secret_world import DEFAULT, SecretWorld, keys
 from tests.cluster.virtual import run_virtually
 
-_FAULTS: dict[str, Callable[[], BaseException]] = {
-    "401": lambda: ReadError("401 Unauthorized", 401),
-    "429": lambda: ReadError("429 Too Many Requests", 429),
-    "500": lambda: ReadError("500 Internal Server Error", 500),
-    "503": lambda: ReadError("503 Service Unavailable", 503),
-    "time-out": lambda: ReadError("TimeoutError"),
+_FAULTS = {
+    "401": ReadError("401 Unauthorized", 401),
+    "429": ReadError("429 Too Many Requests", 429),
+    "500": ReadError("500 Internal Server Error", 500),
+    "503": ReadError("503 Service Unavailable", 503),
+    "time-out": ReadError("TimeoutError"),
 }
 
 
@@ -26,7 +25,7 @@ def test_what_was_never_read_is_unreadable_after_ten_seconds(fault: str) -> None
     async def scenario() -> None:
         world = SecretWorld()
         world.server.write("ns")
-        world.server.list_fault = world.server.get_fault = lambda _: _FAULTS[fault]()
+        world.server.fail(_FAULTS[fault])
         async with world.running():
             assert world.answer("ns") is None
             await asyncio.sleep(9)
@@ -36,7 +35,7 @@ def test_what_was_never_read_is_unreadable_after_ten_seconds(fault: str) -> None
             await asyncio.sleep(600)
             assert len(world.changed) == 1
             assert list(world.store.results()) == ["SecretUnreadable"]
-            world.server.list_fault = world.server.get_fault = lambda _: None
+            world.server.fail(None)
             await asyncio.sleep(31)
             assert world.token("ns") == "a-good-token"
 
@@ -50,7 +49,7 @@ def test_no_answer_at_all_is_a_failure_too() -> None:
         world = SecretWorld()
         world.server.write("ns")
         world.server.delay = 30
-        world.server.list_fault = world.server.get_fault = lambda _: ReadError("TimeoutError")
+        world.server.fail(ReadError("TimeoutError"))
         async with world.running():
             world.answer("ns")
             await asyncio.sleep(9)
@@ -74,14 +73,14 @@ def test_what_was_read_once_stands_while_nothing_can_be_read() -> None:
             await asyncio.sleep(1)
             told = len(world.changed)
             fault = ReadError("500 Internal Server Error", 500)
-            world.server.list_fault = world.server.get_fault = world.server.watch_fault = lambda _: fault
+            world.server.fail(fault)
             world.server.break_watches(fault)
             await asyncio.sleep(3600)
             assert world.token("ns") == "a-good-token"
             assert world.reason("bad") is SyncReason.SECRET_INVALID
             assert world.reason("none") is SyncReason.SECRET_NOT_FOUND
             assert len(world.changed) == told
-            world.server.list_fault = world.server.get_fault = world.server.watch_fault = lambda _: None
+            world.server.fail(None)
             world.server.write("ns", data=keys("another-token"))
             await asyncio.sleep(31)
             assert world.token("ns") == "another-token"
@@ -98,7 +97,7 @@ def test_one_secret_that_cannot_be_decrypted_stops_nobody_else() -> None:
             world.server.write(f"ns-{number}")
         world.server.write("ns-1", "other")
         fault = ReadError("500 unable to decrypt", 500)
-        world.server.list_fault = lambda _: fault
+        world.server.list_fault = fault
         world.server.get_fault = lambda pair: fault if pair.namespace == "ns-0" else None
         async with world.running():
             for number in range(100):
@@ -120,7 +119,7 @@ def test_one_secret_that_cannot_be_decrypted_stops_nobody_else() -> None:
             assert world.reason("ns-6") is SyncReason.SECRET_NOT_FOUND
             assert world.token("none") == "a-good-token"
             assert max(_in_a_second(world.server.times("get"))) <= 21
-            world.server.list_fault = world.server.get_fault = lambda _: None
+            world.server.fail(None)
             await asyncio.sleep(31)
             assert world.token("ns-0") == "a-good-token"
             gets = len(world.server.times("get"))
@@ -145,7 +144,7 @@ def test_it_fails_later_too() -> None:
             world.answer("old")
             await asyncio.sleep(1)
             fault = ReadError("500 unable to decrypt", 500)
-            world.server.list_fault = world.server.watch_fault = lambda _: fault
+            world.server.list_fault = world.server.watch_fault = fault
             world.server.break_watches(fault)
             await asyncio.sleep(20)
             world.server.write("later")

@@ -253,7 +253,7 @@ class SecretStore:
         begun, self._assign_anew = asyncio.get_running_loop().time(), False
         held = {each for each in self._following if not each.is_default}
         room = MAX_WATCHES - sum(each.is_default for each in self._following)
-        places = assign(self._names, forbidden=self._retries, held=held, room=max(room, 0))
+        places = assign(self._names, forbidden=self._retries, held=held, refused=self._refused, room=max(room, 0))
         for watched in held - places.owners.keys():
             self._following.stop(watched)
         for watched, owner in places.owners.items():

@@ -8,6 +8,7 @@ operator's role forbids needs none. A name that has a place keeps it, unless ano
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Final, NamedTuple
 
 from astra_mirror.core.outcome import Failed, SyncReason
@@ -61,7 +62,12 @@ class Places:
 
 
 def assign(
-    used: Mapping[str, Iterable[Watched]], *, forbidden: Container[Watched], held: Container[Watched], room: int
+    used: Mapping[str, Iterable[Watched]],
+    *,
+    forbidden: Container[Watched],
+    held: Container[Watched],
+    refused: Container[Pair],
+    room: int,
 ) -> Places:
     """Give the places: to each namespace in its turn one, then to each a second one, and so on.
 
@@ -69,25 +75,29 @@ def assign(
         used: the names beside the default one that each namespace uses, in the order in which they came into use.
         forbidden: those that the role is known to forbid; they hold no place and are not refused one.
         held: those that have a place now, and keep it before others of the same namespace or the same turn.
+        refused: who was refused a place, though it may be held for somebody else.
         room: how many places there are in all.
     """
-    rows = {namespace: _row(names, forbidden, held) for namespace, names in used.items()}
+
+    def is_new(namespace: str, watched: Watched) -> bool:
+        return watched not in held or Pair(namespace, watched.name) in refused
+
+    rows = {
+        namespace: sorted((each for each in names if each not in forbidden), key=partial(is_new, namespace))
+        for namespace, names in used.items()
+    }
     owners: dict[Watched, str] = {}
-    refused: dict[Pair, Quota] = {}
+    refusals: dict[Pair, Quota] = {}
     for turn in range(MAX_NAMES):
         candidates = [(namespace, row[turn]) for namespace, row in rows.items() if turn < len(row)]
-        for namespace, watched in sorted(candidates, key=lambda each: each[1] not in held):
+        for namespace, watched in sorted(candidates, key=lambda each: is_new(*each)):
             if watched not in owners and len(owners) >= room:
-                refused[Pair(namespace, watched.name)] = Quota.WATCHES
+                refusals[Pair(namespace, watched.name)] = Quota.WATCHES
             else:
                 owners.setdefault(watched, namespace)
     for namespace, row in rows.items():
-        refused.update((Pair(namespace, watched.name), Quota.NAMES) for watched in row[MAX_NAMES:])
-    return Places(owners, refused)
-
-
-def _row(names: Iterable[Watched], forbidden: Container[Watched], held: Container[Watched]) -> list[Watched]:
-    return sorted((each for each in names if each not in forbidden), key=lambda each: each not in held)
+        refusals.update((Pair(namespace, watched.name), Quota.NAMES) for watched in row[MAX_NAMES:])
+    return Places(owners, refusals)
 
 
 def refusal(name: str, quota: Quota) -> Failed:

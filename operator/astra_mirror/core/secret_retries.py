@@ -10,9 +10,7 @@ from typing import Final
 from astra_mirror.core.fair import FairQueue
 from astra_mirror.core.secret_names import Watched
 
-MIN_ROUND_SECONDS: Final = 5.0
-"""A few names alone are not tried more often than this."""
-MAX_ROUND_SECONDS: Final = 290.0
+MAX_ROUND_SECONDS: Final = 299.0
 """After this long a name that few use comes again, however many others there are."""
 
 
@@ -37,7 +35,7 @@ class Retries:
         """It was forbidden just now, in whatever way that was found out; `users` are the namespaces that use it."""
         self.drop(watched)
         self._users[watched] = tuple(users)
-        self._rests[watched] = now + min(max(len(self._users) - 1, MIN_ROUND_SECONDS), MAX_ROUND_SECONDS)
+        self._rests[watched] = now + min(len(self._users) - 1, MAX_ROUND_SECONDS)
 
     def drop(self, watched: Watched) -> None:
         """It is forbidden no longer, or used by nobody."""
