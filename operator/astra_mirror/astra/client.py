@@ -19,11 +19,11 @@ from astra_mirror.astra.listing import Body, ListError
 from astra_mirror.astra.names import ASKING_NAMESPACE
 from astra_mirror.astra.slots import Slots
 from astra_mirror.astra.transport import Clients
+from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
 from astra_mirror.core.plan import Collection
 from astra_mirror.core.resource import AppBackupRefSpec
-from astra_mirror.core.room import Kind
 from astra_mirror.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS
 
 __all__ = ["MAX_DOCUMENT", "MAX_LIST", "AstraClient"]
@@ -43,12 +43,13 @@ class AstraClient:
     Args:
         clients: where HTTP clients come from.
         request_timeout: seconds that a request may take in all, name resolution and body included.
+        bodies: the memory for answers; one of its own when left out.
     """
 
-    def __init__(self, clients: Clients, request_timeout: float) -> None:
+    def __init__(self, clients: Clients, request_timeout: float, bodies: Bodies | None = None) -> None:
         self._clients = clients
         self._timeout = request_timeout
-        self._bodies = Bodies()
+        self._bodies = bodies or Bodies()
         self._reading = Slots(in_all=_READ_AT_ONCE, for_key=_READ_AT_ONCE)
 
     async def get_backup(

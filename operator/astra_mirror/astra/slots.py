@@ -46,5 +46,7 @@ class Slots:
             taken = self._waiting.take(lambda path: self._taken[path[0]] < self._for_key)
             if taken is None:
                 return
-            self._taken[taken.path[0]] += 1
-            taken.value.set_result(None)
+            # Whoever has been cancelled in this moment has not been able to leave the queue yet.
+            if not taken.value.done():
+                self._taken[taken.path[0]] += 1
+                taken.value.set_result(None)

@@ -100,6 +100,9 @@ class Clients:
         self._entries: dict[TLS, _Entry] = {}
         self._making = Slots(in_all=1, for_key=1)
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     async def client_for(self, tls: TLS, namespace: str = "") -> httpx.AsyncClient:
         """The client that judges certificates as `tls` says. Only within `use` it is sure to stay open."""
         return (await self._entry(tls, namespace)).client
