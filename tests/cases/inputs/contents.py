@@ -31,23 +31,32 @@ def items(number: int) -> Mapping[str, str]:
 UNREADABLE: Final[Mapping[str, Mapping[str, str]]] = {
     # What YAML's own reader raises no error of its own for.
     "beyond-unicode": toolkit('"\\U00110000"'),
+    "beyond-c": toolkit('"\\UFFFFFFFF"'),
+    "just-beyond-c": toolkit('"\\U80000000"'),
     "surrogate": toolkit('"\\ud800"'),
+    "tag": toolkit("!!python/object/apply:os.getpid []"),
+    "recursive": toolkit("&a [*a]"),
+    "nul": {"config.yaml": "astra_project: \x00"},
+    "no-mapping": {"config.yaml": "just words"},
+    "tab": {"config.yaml": "\tastra_project: x"},
+    "deep-flow": toolkit("{a: " * 400),
+    "deep-block": {"config.yaml": "".join(" " * each + "a:\n" for each in range(300))},
+}
+"""Contents of config.yaml that name no connection at all, each of a kind."""
+
+TYPED: Final[Mapping[str, Mapping[str, str]]] = {
     "no-such-day": toolkit("2001-99-99"),
     "no-such-hour": toolkit("2001-01-01t99:99:99Z"),
     "digits": toolkit("1" * 5000),
     "sexagesimal": toolkit("1" + ":59" * 2000),
     "float": toolkit("1e99999"),
-    "tag": toolkit("!!python/object/apply:os.getpid []"),
     "int-tag": toolkit("!!int x"),
     "binary": toolkit("!!binary x"),
-    "recursive": toolkit("&a [*a]"),
     "merge": toolkit("x", more="<<: 3\n"),
     "list-key": toolkit("x", more="? [a]\n: b\n"),
-    "nul": {"config.yaml": "astra_project: \x00"},
-    "no-mapping": {"config.yaml": "just words"},
     "second-document": toolkit("x", more="---\nx\n"),
 }
-"""Contents of config.yaml that name no usable connection, each of a kind."""
+"""Contents that break where YAML's types are resolved; where they are not, some name a host, which is not allowed."""
 
 STRANGE_URLS: Final = (
     "https://[::1%x.netapp.io]",
