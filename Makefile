@@ -64,8 +64,9 @@ demo: $(if $(CONTEXT),.venv/.ready,controlplane) ## The operator at work on a re
 	@touch $@
 
 .PHONY: bench
-bench: .venv/.bench controlplane ## Measure against a stock operator (about 50 minutes; BENCH="--refs 1000 --no-sweeps" for less)
+bench: .venv/.bench controlplane ## Measure against a stock operator (about 50 minutes; BENCH="--refs 1000 --no-sweeps" for less; HOSTILE=1: a hostile tenant as well)
 	$(BIN)/python -m bench $(BENCH)
+	$(if $(HOSTILE),$(BIN)/python -m bench.hostile)
 
 # The first of these that is there; docker and podman take the same arguments as buildah here.
 IMAGE_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool))))

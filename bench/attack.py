@@ -13,19 +13,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import trustme
-
 from bench import world
 from dev.faultproxy import FaultProxy
 from dev.simulator.model import uuid_of
 
 NAMESPACE: Final = "hostile"
 HELD_NAME: Final = "held"
-"""A second Secret name, which the administrator's role allows: its lists are held."""
+"""A Secret name that the administrator's role allows as well: its lists are held."""
+BUNDLE_NAME: Final = "bundle"
+"""Another one: its ca.crt is edited again and again."""
 SLOW_NAME: Final = "slow-{}"
 _REFS: Final = f"/apis/astra-mirror.io/v1/namespaces/{NAMESPACE}/appbackuprefs"
 _SECRETS: Final = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-_MIB: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Load:
     Attributes:
         refs: that are asked for every second, over `apps` apps in `accounts` accounts.
         held: refs whose app's list is held, four an app.
-        edits: of a Secret, a second; each with close to 1 MiB in it.
+        edits: of each of two Secrets, a second; each with close to 1 MiB in it.
         lies: edits of its own refs' statuses, a second.
         names: Secrets that name a host whose look-up is not answered; 0 where there is no such resolver.
         hangs: seconds of every twenty in which its PATCHes are never answered.
@@ -59,8 +58,10 @@ class Attack:
         cluster: the API server, as its administrator, past the fault proxy.
         proxy: the fault proxy that the operator goes through.
         content: the hostile Secret's url and token: the victim's own for an equal connection.
-        equal: whether the Secret has to stay equal to the victim's; else its CA bundle is edited as well.
+        equal: whether the Secret has to stay equal to the victim's; else it is of no use at times.
         held_url: the server whose lists are held.
+        tls_url: Astra Control by TLS, for a Secret whose ca.crt is edited.
+        authority: who has issued its certificate, in PEM format.
     """
 
     cluster: world.Cluster
@@ -68,6 +69,8 @@ class Attack:
     content: dict[str, str]
     equal: bool
     held_url: str
+    tls_url: str
+    authority: str
     load: Load = field(default_factory=Load)
     done: dict[str, int] = field(default_factory=dict)
 
@@ -77,6 +80,8 @@ class Attack:
         await self._secret("astra-control", self.content)
         held = {"url": self.held_url, "token": "a-token-of-the-hostile-tenant"}
         await self._secret(HELD_NAME, held)
+        await self._secret(BUNDLE_NAME, {"url": self.tls_url, "token": self.content["token"], "ca.crt": self.authority})
+        await self._refs(BUNDLE_NAME, [{**specs[0], "interval": "1s", "secretRef": {"name": BUNDLE_NAME}}])
         await self._refs("r", [{**each, "interval": "1s"} for each in specs])
         await self._refs("held", [_held(number) for number in range(self.load.held)])
         for number in range(self.load.names):
@@ -110,15 +115,14 @@ class Attack:
             await asyncio.sleep(1 / rate)
 
     async def _edit_secret(self, number: int) -> None:
-        """A megabyte each time: keys that nobody reads where it must stay equal, else a bundle and a bad config."""
-        padding = base64.b64encode(f"{number} ".encode() + b"x" * (_MIB - 330_000)).decode()
-        data: dict[str, str | None] = {"padding": padding[: 4 * (_MIB - 330_000) // 3]}
-        if not self.equal:
-            bundle = trustme.CA().cert_pem.bytes() + f"# {number}\n".encode()
-            data |= {"ca.crt": base64.b64encode(bundle).decode(), "padding": padding[:600_000]}
-            if number % 3 == 0:
-                data["ca.crt"] = base64.b64encode(b"-----BEGIN CERTIFICATE-----" * 9000).decode()
+        """A megabyte of a key that nobody reads; and every other time another bundle, or one that is none."""
+        data = {"padding": base64.b64encode(f"{number} ".encode() + b"x" * 700_000).decode()}
+        if not self.equal and number % 2:
+            data["ca.crt"] = base64.b64encode(b"-----BEGIN CERTIFICATE-----" * (number % 9 * 1000)).decode()
         await self.cluster.call("PATCH", f"{_SECRETS}/astra-control", {"data": data})
+        bundle = f"{self.authority}# {number}\n".encode()
+        data = {"ca.crt": base64.b64encode(bundle).decode(), "padding": data["padding"][:800_000]}
+        await self.cluster.call("PATCH", f"{_SECRETS}/{BUNDLE_NAME}", {"data": data})
 
     async def _lie(self, number: int) -> None:
         path = f"{_REFS}/r-{number % self.load.refs:05}/status"
@@ -142,7 +146,7 @@ def _held(number: int) -> dict[str, Any]:
 def role(names: int) -> str:
     """What the administrator adds to the shipped role for the tenant's other Secret names, as JSON for kubectl."""
     metadata = {"name": "hostile-secret-names"}
-    allowed = [HELD_NAME, *(SLOW_NAME.format(number) for number in range(names))]
+    allowed = [HELD_NAME, BUNDLE_NAME, *(SLOW_NAME.format(number) for number in range(names))]
     rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": allowed, "verbs": ["get", "list", "watch"]}
     subject = {"kind": "ServiceAccount", "name": "astra-mirror", "namespace": "astra-mirror-system"}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", **metadata}
