@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 import json
 import os
 import re
@@ -162,7 +163,7 @@ class Cluster:
             aiohttp.ClientResponseError: it refused.
         """
         headers = {"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"}
-        data = json.dumps(body).encode() if body is not None else None
+        data = io.BytesIO(json.dumps(body).encode()) if body is not None else None
         async with self._session.request(method, path, data=data, headers=headers) as answer:
             answer.raise_for_status()
             found: dict[str, Any] = await answer.json()

@@ -94,8 +94,8 @@ class _Server:
             async with asyncio.TaskGroup() as ways:
                 ways.create_task(self._copy(reader, there))
                 ways.create_task(self._copy(from_there, writer))
-        except* (OSError, asyncio.IncompleteReadError):
-            # Either side has gone; so does the other.
+        except* (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # Either side has gone, and so does the other; asyncio's streams would log a cancellation as a fault.
             pass
         finally:
             for each in (writer, there):

@@ -124,7 +124,7 @@ def test_an_error_text_that_moves(
         within(20, lambda: set(reasons(user, "Synced").values()), lambda seen: seen == {"ServerError"})
         before = _patches(installed, user.namespace)
         astra.requests.clear()
-        astra.requests.wait_for(15, seconds=60)
+        astra.requests.wait_for(4, seconds=60)
         time.sleep(1)
         assert _patches(installed, user.namespace) == before
 

@@ -86,6 +86,31 @@ def test_a_dead_watch(
         within(seconds, seen, lambda found: found == {"ref": "True", "new": "True"})
 
 
+def _refs(operator: Operator) -> int:
+    """How many refs the operator knows."""
+    lines = [line for line in operator.http("/metrics").splitlines() if line.startswith("astra_mirror_refs{")]
+    return sum(round(float(line.rpartition(" ")[2])) for line in lines)
+
+
+@pytest.mark.minutes
+def test_a_watch_that_swallows_events(
+    user: User, astra: Simulator, proxy: FaultProxy, start_behind_proxy: StartOperator
+) -> None:
+    """Row `a 404 page not found`, its end: the periodic list adds what is missing, and drops what is gone."""
+    user.secret_for(astra)
+    for name in ("stays", "goes"):
+        user.ref(name, astra.add_backup("completes", seconds=0))
+    operator = start_behind_proxy("--namespace", user.namespace)
+    user.kubectl("wait", "--for=condition=Ready", "abr", "--all", "--timeout=60s")
+    assert _refs(operator) == 2
+    with proxy.fault(kind="swallow", path=_REFS):
+        user.kubectl("delete", "abr", "goes")
+        for name in ("new", "newer"):
+            user.ref(name, astra.add_backup("completes", seconds=0))
+        user.kubectl("wait", "--for=condition=Ready", "abr", "--all", "--timeout=330s")
+        within(60, lambda: _refs(operator), lambda number: number == 3)
+
+
 @pytest.fixture
 def no_watch(installed: ControlPlane) -> Iterator[tuple[Path, str]]:
     """An account with all rights of the shipped role except `watch` on refs: its kubeconfig, and what grants that."""
