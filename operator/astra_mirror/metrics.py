@@ -31,6 +31,10 @@ POLL_LATENESS: Final = Histogram(
 QUOTA_REFUSALS: Final = Counter(
     "astra_mirror_quota_refusals_total", "What a bound for tenants has refused, by bound", ["kind"]
 )
+APISERVER_UP: Final = Gauge(
+    "astra_mirror_apiserver_up", "1 while the API server answers; 0 while it is away, and until its first answer"
+)
+BUILD_INFO: Final = Gauge("astra_mirror_build_info", "1, with the operator's version", ["version"])
 LEADER: Final = Gauge("astra_mirror_leader", "1 while this process polls: it holds the Lease, or needs none")
 
 

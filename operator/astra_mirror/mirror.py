@@ -78,16 +78,24 @@ class Mirror:
         return self._polls.open_breakers
 
     async def run(self) -> None:
-        """Poll and write until cancelled. What the watch reported before has only been taken note of."""
+        """Poll and write until cancelled, perhaps more than once: for each time that this process leads.
+
+        What the watch reported before has only been taken note of.
+        """
         self._runs = True
         self._runs_since = now = self._clocks.monotonic()
         for ref in self._refs:
             ref.fresh_at = ref.next_poll = now
+            # What was under way when this process ceased to lead has ended without an answer.
+            ref.reading = None
+            self._gathered[ref] = None
+            self._writer.submit(ref)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._writer.run())
                 tasks.create_task(self._poll_when_due())
         finally:
+            self._runs = False
             await self._polls.close()
 
     async def _poll_when_due(self) -> None:
@@ -187,6 +195,10 @@ class Mirror:
     def uids(self) -> set[str]:
         """The refs that are polled."""
         return self._refs.uids()
+
+    def objects(self) -> dict[str, tuple[str, str]]:
+        """The refs that are polled: uid to namespace and name."""
+        return {ref.uid: (ref.namespace, ref.name) for ref in self._refs}
 
     def secret_names(self) -> set[tuple[str, str]]:
         """The Secrets in use, by namespace and name."""

@@ -1,7 +1,6 @@
 """Reads and writes AppBackupRefs. Each write is fenced: it holds for the very version of the object it was made for."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,7 +13,6 @@ from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
 from astra_mirror.core.resource import GROUP, PLURAL, VERSION
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
-_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,6 @@ class Statuses:
 
     def __init__(self, api: client.ApiClient) -> None:
         self._client = api
-        self._api = client.CustomObjectsApi(api)
 
     async def patch(
         self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
@@ -75,27 +72,6 @@ class Statuses:
         if response.status != HTTPStatus.OK:
             return _failure(response.status, f"{response.status} {response.reason}")
         return Stored(from_json(content))
-
-    async def uids(self, namespace: str | None) -> AsyncIterator[str]:
-        """The uids of all objects, in pages.
-
-        Raises:
-            client.ApiException, aiohttp.ClientError, TimeoutError: a page could not be had.
-        """
-        token: str | None = None
-        while True:
-            options: dict[str, Any] = {"limit": _PAGE, "_continue": token, "_request_timeout": REQUEST_TIMEOUT}
-            if namespace is None:
-                page: Any = await self._api.list_cluster_custom_object(GROUP, VERSION, PLURAL, **options)
-            else:
-                page = await self._api.list_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, **options)
-            for item in page["items"]:
-                yield item["metadata"]["uid"]
-            # Kopf's handlers must not wait for the parsing of many pages.
-            await asyncio.sleep(0)
-            token = page["metadata"].get("continue")
-            if not token:
-                return
 
 
 def _path(namespace: str, name: str) -> str:
