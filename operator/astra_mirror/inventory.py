@@ -11,8 +11,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from astra_mirror.cluster.availability import Availability
-from astra_mirror.cluster.endpoint import Endpoint
-from astra_mirror.cluster.periodic_list import listed
+from astra_mirror.cluster.periodic_list import Reader, listed
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.inventory import Entry, ListNotUsableError, missing, news
 from astra_mirror.core.loglines import Complaint
@@ -29,8 +28,8 @@ logger = logging.getLogger(__name__)
 class Objects(Protocol):
     """What confirms a difference."""
 
-    async def get(self, namespace: str, name: str) -> Stored | Gone | Conflict | Refused:
-        """The object as it is now."""
+    async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
+        """The object as it is now; gone is also one that has another uid."""
 
 
 class PeriodicList:
@@ -39,14 +38,14 @@ class PeriodicList:
     def __init__(
         self,
         *,
-        endpoint: Endpoint,
+        api: Reader,
         availability: Availability,
         objects: Objects,
         namespaces: Sequence[str],
         feed: Feed,
         mirror: Mirror,
     ) -> None:
-        self._endpoint = endpoint
+        self._api = api
         self._availability = availability
         self._objects = objects
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
@@ -82,7 +81,7 @@ class PeriodicList:
     async def _compare_scope(self, scope: str | None) -> set[str]:
         """Put right what differs in a scope; the uids that exist there."""
         known, uids, differing = self._mirror.objects(), set[str](), list[Entry]()
-        async for page in listed(self._endpoint, scope):
+        async for page in listed(self._api, scope):
             uids.update(each.uid for each in page.entries)
             differing += news(page.entries, self._is_news, self._feed.not_ours)
         for uid, (namespace, name) in missing(known, uids, scope).items():
@@ -99,11 +98,9 @@ class PeriodicList:
 
     async def _confirm(self, uid: str, namespace: str, name: str) -> None:
         await asyncio.sleep(_CONFIRM_SECONDS)
-        match await self._objects.get(namespace, name):
+        match await self._objects.get(namespace, name, uid=uid):
             case Stored(found):
                 self._feed.put(found)
-                if found["metadata"]["uid"] != uid:
-                    self._feed.drop(uid)
             case Gone():
                 self._feed.drop(uid)
             case Conflict() | Refused():

@@ -18,7 +18,7 @@ from astra_mirror.core.loglines import LogLines
 
 _FIELDS: Final = "{asctime}{levelname}{name}{message}"
 _FLUSH_SECONDS: Final = 10.0
-_TOLD_BY_US: Final = (
+TOLD_BY_US: Final = (
     "kopf._cogs.clients.api",
     "kopf._core.engines.activities",
     "kopf._core.reactor.orchestration",
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 class NamespaceLimit(logging.Filter):
     """Leaves lines of a namespace out that has had its share of them, and says later how many."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
         self._clock = clock
         self._lines = LogLines()
@@ -67,9 +67,11 @@ class _RFC3339(JsonFormatter):
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def configure(level: str, log_format: Literal["text", "json"]) -> NamespaceLimit:
+def configure(
+    level: str, log_format: Literal["text", "json"], clock: Callable[[], float] = time.monotonic
+) -> NamespaceLimit:
     """Send every logger's records of `level` and above to standard error, in that format; the limit of namespaces."""
-    handler, limit = logging.StreamHandler(sys.stderr), NamespaceLimit()
+    handler, limit = logging.StreamHandler(sys.stderr), NamespaceLimit(clock)
     handler.addFilter(limit)
     if log_format == "json":
         handler.setFormatter(
@@ -83,6 +85,6 @@ def configure(level: str, log_format: Literal["text", "json"]) -> NamespaceLimit
     for name in ("httpx", "kopf.objects"):
         logging.getLogger(name).setLevel(max(root, logging.WARNING))
     if root > logging.DEBUG:
-        for name in _TOLD_BY_US:
+        for name in TOLD_BY_US:
             logging.getLogger(name).setLevel(logging.CRITICAL)
     return limit

@@ -83,7 +83,7 @@ class Parts:
             for scope in settings.namespace or (None,)
         ]
         self.periodic_list = PeriodicList(
-            endpoint=cluster.endpoint,
+            api=cluster.endpoint,
             availability=cluster.availability,
             objects=statuses,
             namespaces=settings.namespace,

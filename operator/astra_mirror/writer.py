@@ -39,7 +39,7 @@ class StatusAPI(Protocol):
     async def patch(self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]) -> Result:
         """Patch the status of one version of one object."""
 
-    async def get(self, namespace: str, name: str) -> Result:
+    async def get(self, namespace: str, name: str, *, uid: str) -> Result:
         """Read one object."""
 
 
@@ -117,7 +117,7 @@ class Writer:
         conflict = isinstance(result, Conflict)
         if conflict:
             # The object changed under our feet: look at it, and decide again from what it says now.
-            result = await self._api.get(ref.namespace, ref.name)
+            result = await self._api.get(ref.namespace, ref.name, uid=ref.uid)
             self._retry(ref)
         match result:
             case Stored(stored):

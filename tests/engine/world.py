@@ -83,9 +83,9 @@ class Cluster:
             self.changed.notify_all()
         return Stored(copy.deepcopy(found))
 
-    async def get(self, namespace: str, name: str) -> Stored | Gone | Conflict | Refused:
+    async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
         """The object as it is."""
-        del namespace
+        del namespace, uid
         found = self.objects.get(name)
         return Stored(copy.deepcopy(found)) if found else Gone()
 

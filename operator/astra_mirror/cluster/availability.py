@@ -52,7 +52,7 @@ class Availability:
         self._back = asyncio.Event()
         self._back.set()
         self._away_since: float | None = None
-        self._answered_at = float("-inf")
+        self._asked_at = self._answered_at = float("-inf")
 
     @property
     def is_away(self) -> bool:
@@ -72,13 +72,12 @@ class Availability:
         while True:
             await self._suspected.wait()
             self._suspected.clear()
-            begun = time.monotonic()
-            if begun - self._answered_at > _TRUST_SECONDS:
+            if time.monotonic() - self._answered_at > _TRUST_SECONDS:
                 self._back.clear()
             await self._probe_until_answered()
             self._returned()
             # Somebody's calls may go on failing though the API server is there.
-            await asyncio.sleep(max(begun + PROBE_SECONDS - time.monotonic(), 0.0))
+            await asyncio.sleep(max(self._asked_at + PROBE_SECONDS - time.monotonic(), 0.0))
 
     async def notice(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -107,6 +106,7 @@ class Availability:
         probes: set[asyncio.Task[None]] = set()
         try:
             while not answered.is_set():
+                self._asked_at = time.monotonic()
                 probes.add(asyncio.create_task(self._ask(answered)))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PROBE_SECONDS):

@@ -43,7 +43,7 @@ class Credentials:
         self._load = load
         self._renewed = renewed
         self._loading = asyncio.Lock()
-        self._loaded_at = time.monotonic()
+        self._loaded_at, self._tried_at = time.monotonic(), float("-inf")
         self._complained = ""
 
     async def __call__(
@@ -70,9 +70,9 @@ class Credentials:
         async with self._loading:
             if self._config is not used:
                 return True
-            if time.monotonic() - self._loaded_at < _RETRY_SECONDS:
+            if time.monotonic() - self._tried_at < _RETRY_SECONDS:
                 return False
-            self._loaded_at = time.monotonic()
+            self._tried_at = time.monotonic()
             try:
                 config = await self._load()
             except ClusterConfigError as error:
@@ -81,6 +81,7 @@ class Credentials:
                 self._complained = str(error)
                 return False
             self._complained = ""
+            self._loaded_at = self._tried_at
             is_new = config != self._config
             self._config = config
             if is_new:

@@ -5,14 +5,13 @@ Metadata alone, because nothing else is compared; and small pages, because an ob
 
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote
 
 import aiohttp
 from pydantic_core import from_json
 
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
-from astra_mirror.cluster.endpoint import Endpoint
 from astra_mirror.cluster.probe import collection_path
 from astra_mirror.core.inventory import LIST_KIND, ListNotUsableError, Page, page_of
 
@@ -21,7 +20,14 @@ PAGE: Final = 50
 _ACCEPT: Final = f"application/json;as={LIST_KIND};g=meta.k8s.io;v=v1"
 
 
-async def listed(endpoint: Endpoint, namespace: str | None) -> AsyncIterator[Page]:
+class Reader(Protocol):
+    """Who makes a GET."""
+
+    async def get(self, path: str, *, accept: str, seconds: float) -> tuple[int, bytes]:
+        """The status code and body; as Endpoint.get."""
+
+
+async def listed(api: Reader, namespace: str | None) -> AsyncIterator[Page]:
     """The objects of a namespace, or all of them.
 
     Raises:
@@ -31,7 +37,7 @@ async def listed(endpoint: Endpoint, namespace: str | None) -> AsyncIterator[Pag
     while True:
         path = f"{collection_path(namespace)}?limit={PAGE}" + (f"&continue={quote(token, safe='')}" if token else "")
         try:
-            status, body = await endpoint.get(path, accept=_ACCEPT, seconds=REQUEST_TIMEOUT)
+            status, body = await api.get(path, accept=_ACCEPT, seconds=REQUEST_TIMEOUT)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ListNotUsableError(why(error)) from error
         if status != HTTPStatus.OK:

@@ -53,9 +53,10 @@ class Statuses:
         body = {"metadata": {"uid": uid, "resourceVersion": version}, "status": patch}
         return await self._call("PATCH", f"{_path(namespace, name)}/status", body)
 
-    async def get(self, namespace: str, name: str) -> Stored | Gone | Conflict | Refused:
-        """The object as it is now."""
-        return await self._call("GET", _path(namespace, name), None)
+    async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
+        """The object as it is now; gone is also one that has another uid."""
+        found = await self._call("GET", _path(namespace, name), None)
+        return Gone() if isinstance(found, Stored) and found.object["metadata"]["uid"] != uid else found
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Stored | Gone | Conflict | Refused:
         # Below CustomObjectsApi, whose checks and copies of what it is given cost more than the call itself.
