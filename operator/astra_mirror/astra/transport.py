@@ -27,17 +27,20 @@ from astra_mirror.core.urls import AllowedURL
 _KEEPALIVE_SECONDS: Final = 4.0
 """Less than the five of many servers: a request on a connection that the server is just closing is lost, and aiohttp
 makes up for one such loss, not for two."""
+_READ_BUFFER: Final = 16 * 1024
+"""Bytes of a body that a socket may deliver before it is told to stop, or about twice that: a body that waits for room
+in memory (core.room) is not to take much of it meanwhile."""
 CONNECT_SECONDS: Final = 5.0
 """For TCP and TLS: a host that swallows every packet need not be waited for as long as one that computes."""
 
 
 class _Response(aiohttp.ClientResponse):
-    """One whose reason phrase can be encoded: proxies write it in any language and character set."""
+    """One without a reason phrase: proxies write it in any language and character set, and httpx would log it."""
 
     async def start(self, connection: Any) -> "_Response":  # noqa: ANN401 - aiohttp's type is private
         """Read the status line and the headers."""
         await super().start(connection)
-        self.reason = (self.reason or "").encode(errors="replace").decode()
+        self.reason = ""
         return self
 
 
@@ -76,7 +79,12 @@ class _Transport(AiohttpTransport):
             use_dns_cache=False,
             keepalive_timeout=_KEEPALIVE_SECONDS,
         )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), response_class=_Response)
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            response_class=_Response,
+            read_bufsize=_READ_BUFFER,
+        )
 
 
 @dataclass(slots=True, eq=False)
