@@ -82,7 +82,7 @@ def configure(
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     root = logging.getLogger().level
     # One line for each request and object; what matters of them is in the metrics and conditions.
-    for name in ("httpx", "kopf.objects"):
+    for name in ("httpx", "kopf.activities", "kopf.objects"):
         logging.getLogger(name).setLevel(max(root, logging.WARNING))
     if root > logging.DEBUG:
         for name in TOLD_BY_US:

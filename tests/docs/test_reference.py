@@ -75,11 +75,10 @@ def test_options() -> None:
     assert set(rows) == set(fields)
     special = {
         "--namespace": "all",
-        "--leader-elect": "no",
         "--lease-namespace": "the pod's own, else astra-mirror-system",
     }
     for name, default in fields.items():
-        shown = default[0] if isinstance(default, list) and default else default
+        shown = default[0] if isinstance(default, list) and default else "no" if default is False else default
         assert rows[name] == special.get(name, shown)
 
 
