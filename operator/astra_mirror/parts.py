@@ -62,6 +62,7 @@ class Parts:
             cluster.availability,
             namespaces=settings.namespace,
             allowed=settings.allowed,
+            require_tls_verification=settings.require_tls_verification,
             changed=self._secret_changed,
         )
         statuses = Statuses(cluster.api)
