@@ -1,5 +1,6 @@
 """docs/reference.md and README.md are true: their tables are read and held against the code."""
 
+import base64
 import re
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import yaml
 from prometheus_client import REGISTRY
 
 from astra_mirror import metrics
+from astra_mirror.astra import names
+from astra_mirror.core import contexts, loglines, room, secret_keys, secret_names
 from astra_mirror.core.backup import DOCUMENTED_STATES, meaning_of
 from astra_mirror.core.events import notes_of
 from astra_mirror.core.outcome import SyncReason
@@ -116,6 +119,36 @@ def test_events() -> None:
             told |= {note.reason: note.kind for note in notes_of(held, after)}
             held = after
     assert rows == told
+
+
+def test_sizes_of_a_secrets_keys() -> None:
+    """Of each key as much is read as the table says, and not a byte more."""
+    rows = {row[0].strip("`"): row[2] for row in _rows("## The Secret")}
+    assert set(rows) == {"url", "token", secret_keys.CA, secret_keys.TOOLKIT}
+    for key, shown in rows.items():
+        size = int(shown.removesuffix(" KiB")) * 1024
+        assert len(secret_keys.key_text({key: _base64(size)}, key)) == size
+        with pytest.raises(secret_keys.UnusableError):
+            secret_keys.key_text({key: _base64(size + 1)}, key)
+
+
+def _base64(size: int) -> str:
+    return base64.b64encode(b"a" * size).decode()
+
+
+def test_what_one_namespace_may_use() -> None:
+    """The bounds on the page are those that are enforced."""
+    rows = {row[0]: (row[1], row[2]) for row in _rows("## What one namespace may use")}
+    enforced = {
+        "names of Secrets in use beside `astra-control`": (secret_names.MAX_NAMES, secret_names.MAX_WATCHES),
+        "sets of TLS settings": (contexts.FOR_NAMESPACE, contexts.IN_ALL),
+        "unanswered look-ups of host names": (names.FOR_NAMESPACE, names.IN_ALL),
+    }
+    for what, (one, total) in enforced.items():
+        assert rows[what] == (str(one), str(total))
+    lists, singles = re.findall(r"(\d+) MiB", rows["bodies in memory"][1])
+    assert (int(lists) << 20, int(singles) << 20) == (room.LISTS, room.SINGLES)
+    assert rows["log lines"][0].startswith(f"{loglines.LINES} a minute")
 
 
 def test_rights() -> None:
