@@ -41,6 +41,11 @@ lint: .venv/.ready ## Ruff, mypy --strict and the layers' contracts
 test: lint controlplane judges ## Lint and every test, those on the real control plane included
 	$(BIN)/pytest $(PYTEST)
 
+.PHONY: test-cases
+# OPERATOR=path/to/astra-mirror: another version on the manifests of this one. MINUTES=1: those that take minutes as well.
+test-cases: controlplane ## Inputs that once failed, against an operator of your choice (OPERATOR=PATH, PYTEST="-k name")
+	OPERATOR=$(if $(OPERATOR),$(abspath $(OPERATOR))) $(BIN)/pytest tests/cases $(if $(MINUTES),-m "minutes or not minutes") $(PYTEST)
+
 .PHONY: controlplane
 controlplane: .venv/.ready ## Find or build etcd, kube-apiserver and kube-controller-manager
 	@$(BIN)/python -m dev.controlplane path
@@ -59,8 +64,9 @@ demo: $(if $(CONTEXT),.venv/.ready,controlplane) ## The operator at work on a re
 	@touch $@
 
 .PHONY: bench
-bench: .venv/.bench controlplane ## Measure against a stock operator (about 50 minutes; BENCH="--refs 1000 --no-sweeps" for less)
+bench: .venv/.bench controlplane ## Measure against a stock operator (about 50 minutes; BENCH="--refs 1000 --no-sweeps" for less; HOSTILE=1: a hostile tenant as well)
 	$(BIN)/python -m bench $(BENCH)
+	$(if $(HOSTILE),$(BIN)/python -m bench.hostile)
 
 # The first of these that is there; docker and podman take the same arguments as buildah here.
 IMAGE_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool))))

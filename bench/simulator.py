@@ -51,17 +51,23 @@ def _in_the_end(name: str) -> Scenario:
     return scenario
 
 
+def _token(astra: Simulator) -> str:
+    return astra.add_token()
+
+
 def _requests(astra: Simulator) -> int:
     number = len(astra.requests.matching())
     astra.requests.clear()
     return number
 
 
-def _lateness(astra: Simulator, *, interval: float) -> list[float]:
-    """By how much more than `interval` the requests for each path were apart, sorted."""
+def _lateness(astra: Simulator, *, interval: float, accounts: list[str] | None = None) -> list[float]:
+    """By how much more than `interval` the requests for each path, or each of these accounts, were apart, sorted."""
     times = defaultdict(list)
-    for request in astra.requests.matching():
-        times[request.path].append(request.at)
+    for request in astra.requests.matching("/accounts/*"):
+        account = request.path.split("/")[2]
+        if accounts is None or account in accounts:
+            times[request.path if accounts is None else account].append(request.at)
     gaps = [after - before for each in times.values() for before, after in pairwise(each)]
     return sorted(max(gap - interval, 0.0) for gap in gaps)
 
@@ -92,6 +98,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "large": _large,
     "lateness": _lateness,
     "requests": _requests,
+    "token": _token,
 }
 
 

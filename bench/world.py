@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 import json
 import os
 import re
@@ -80,10 +81,10 @@ class Cluster:
 
     async def create_refs(self, namespace: str, specs: list[dict[str, str]], remote: Remote) -> None:
         """A namespace with its Secret and a ref for each spec."""
-        await self._call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+        await self.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
         secret = {"metadata": {"name": "astra-control"}, "stringData": {"url": remote.url, "token": remote.token}}
-        await self._call("POST", f"/api/v1/namespaces/{namespace}/secrets", secret)
-        await self._many(
+        await self.call("POST", f"/api/v1/namespaces/{namespace}/secrets", secret)
+        await self.many(
             ("POST", f"{_GROUP}/namespaces/{namespace}/appbackuprefs", _ref(number, spec))
             for number, spec in enumerate(specs)
         )
@@ -91,7 +92,7 @@ class Cluster:
     async def patch_statuses(self, namespace: str, number: int, status: dict[str, Any]) -> float:
         """The bare loop: as many status PATCHes, `AT_ONCE` at once; the seconds that it took."""
         started = asyncio.get_running_loop().time()
-        await self._many(
+        await self.many(
             ("PATCH", f"{_GROUP}/namespaces/{namespace}/appbackuprefs/ref-{each:05}/status", {"status": status})
             for each in range(number)
         )
@@ -100,12 +101,12 @@ class Cluster:
     async def status(self, namespace: str, number: int) -> dict[str, Any]:
         """One ref's status."""
         path = f"{_GROUP}/namespaces/{namespace}/appbackuprefs/ref-{number:05}"
-        found: dict[str, Any] = (await self._call("GET", path))["status"]
+        found: dict[str, Any] = (await self.call("GET", path))["status"]
         return found
 
     async def revision(self) -> int:
         """The store's revision, which each write raises by one; cheap, and so no burden on what is being measured."""
-        found = await self._call("GET", "/api/v1/namespaces?limit=1")
+        found = await self.call("GET", "/api/v1/namespaces?limit=1")
         return int(found["metadata"]["resourceVersion"])
 
     async def writes(self) -> tuple[int, int]:
@@ -124,7 +125,7 @@ class Cluster:
         missing, token = 0, ""
         while True:
             path = f"{_GROUP}/namespaces/{namespace}/appbackuprefs?limit=500&continue={token}"
-            page = await self._call("GET", path)
+            page = await self.call("GET", path)
             missing += sum("state" not in each.get("status", {}) for each in page["items"])
             token = page["metadata"].get("continue", "")
             if not token:
@@ -144,18 +145,25 @@ class Cluster:
                 return
             await asyncio.sleep(1)
 
-    async def _many(self, calls: Iterator[tuple[str, str, dict[str, Any]]]) -> None:
+    async def many(self, calls: Iterator[tuple[str, str, dict[str, Any]]]) -> None:
+        """Make these calls, `AT_ONCE` at once: method, path and body of each."""
+
         async def work() -> None:
             for method, path, body in calls:
-                await self._call(method, path, body)
+                await self.call(method, path, body)
 
         async with asyncio.TaskGroup() as tasks:
             for _ in range(AT_ONCE):
                 tasks.create_task(work())
 
-    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Make one call; what the API server answers.
+
+        Raises:
+            aiohttp.ClientResponseError: it refused.
+        """
         headers = {"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"}
-        data = json.dumps(body).encode() if body is not None else None
+        data = io.BytesIO(json.dumps(body).encode()) if body is not None else None
         async with self._session.request(method, path, data=data, headers=headers) as answer:
             answer.raise_for_status()
             found: dict[str, Any] = await answer.json()

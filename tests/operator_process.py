@@ -8,25 +8,27 @@ import sys
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-_COMMAND: Final = Path(sys.executable).parent / "astra-mirror"
+# Another version can be put to the same tests: make test-cases OPERATOR=PATH.
+_COMMAND: Final = os.environ.get("OPERATOR") or str(Path(sys.executable).parent / "astra-mirror")
+_TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 _SECONDS: Final = 60.0
 
 
 class Operator:
     """A running `astra-mirror run`. Its log is read as it comes."""
 
-    def __init__(self, kubeconfig: Path, options: tuple[str, ...]) -> None:
+    def __init__(self, kubeconfig: Path, options: tuple[str, ...], environment: Mapping[str, str]) -> None:
         self._changed = threading.Condition()
         self._lines: list[str] = []
         # HOME without a kubeconfig, so that nothing of the machine's own is found.
         self._home = tempfile.TemporaryDirectory()
         self._process = subprocess.Popen(
-            [str(_COMMAND), "run", "--http-address", "127.0.0.1:0", *options],
-            env=os.environ | {"KUBECONFIG": str(kubeconfig), "HOME": self._home.name},
+            [_COMMAND, "run", "--http-address", "127.0.0.1:0", *options],
+            env=os.environ | {"KUBECONFIG": str(kubeconfig), "HOME": self._home.name, **environment},
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -53,6 +55,21 @@ class Operator:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def memory(self, kind: str = "VmRSS") -> float:
+        """Its resident memory in MiB; `VmHWM`: at the most so far."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.findall(rf"{kind}:\s+(\d+) kB", status)[0]) / 1024
+
+    def cpu(self) -> float:
+        """The seconds of CPU time that it has used."""
+        numbers = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(numbers[11]) + int(numbers[12])) * _TICK
 
     def wait_for_log(self, pattern: str) -> re.Match[str]:
         """Wait until the log has a match."""
@@ -95,9 +112,9 @@ class Operator:
         return code
 
 
-def run_operator(kubeconfig: Path, *options: str) -> Operator:
-    """Start one."""
-    return Operator(kubeconfig, options)
+def run_operator(kubeconfig: Path, *options: str, environment: Mapping[str, str] | None = None) -> Operator:
+    """Start one, with more environment variables where they are given."""
+    return Operator(kubeconfig, options, environment or {})
 
 
 StartOperator = Callable[..., Operator]

@@ -31,6 +31,7 @@ _CONTROLLERS: Final = (
     "serviceaccount-controller",
     "serviceaccount-token-controller",
     "root-ca-certificate-publisher-controller",
+    "clusterrole-aggregation-controller",
 )
 _AUDIT_POLICY: Final = """\
 apiVersion: audit.k8s.io/v1
@@ -115,12 +116,26 @@ class ControlPlane:
         """The command line of kubectl as the administrator, for those who run it themselves."""
         return [str(self._binaries / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
 
-    def kubeconfig_for(self, namespace: str, service_account: str) -> Path:
-        """A kubeconfig for a ServiceAccount, with a token from the TokenRequest API."""
+    def kubeconfig_for(self, namespace: str, service_account: str, *, server: str | None = None) -> Path:
+        """A kubeconfig for a ServiceAccount, with a token from the TokenRequest API; `server`: by way of a proxy."""
         token = self.kubectl("create", "token", service_account, f"--namespace={namespace}", "--duration=24h").strip()
-        path = self.folder / f"kubeconfig-{namespace}-{service_account}"
-        self._write_kubeconfig(path, token)
+        suffix = f"-{server.rpartition(':')[2]}" if server else ""
+        path = self.folder / f"kubeconfig-{namespace}-{service_account}{suffix}"
+        self._write_kubeconfig(path, token, server)
         return path
+
+    @property
+    def authority_pem(self) -> str:
+        """The authority that has issued the API server's certificate."""
+        return self._authority.cert_pem.bytes().decode()
+
+    def certificate_for(self, *names: str) -> tuple[Path, Path]:
+        """A certificate of the same authority, for a proxy before the API server: the files of chain and key."""
+        certificate = self._authority.issue_cert(*names)
+        chain, key = self.folder / f"{names[0]}.pem", self.folder / f"{names[0]}.key"
+        chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+        certificate.private_key_pem.write_to_path(key)
+        return chain, key
 
     def audit_events(self) -> list[dict[str, Any]]:
         """What the API server was asked for so far, one entry a request, in the audit API's words."""
@@ -129,6 +144,21 @@ class ControlPlane:
         lines = self._audit_log.read_text().splitlines(keepends=True)
         # The last line may be on its way.
         return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def overwrite(self, path: str, value: bytes | None) -> None:
+        """Put bytes into etcd as they are, behind the API server's back, or remove them with None.
+
+        Args:
+            path: what follows /registry/, such as `secrets/NAMESPACE/NAME`.
+            value: what the API server is to find there.
+        """
+        key = b64encode(f"/registry/{path}".encode()).decode()
+        action, body = ("deleterange", {"key": key}) if value is None else ("put", {"key": key})
+        if value is not None:
+            body["value"] = b64encode(value).decode()
+        url = f"http://127.0.0.1:{self._etcd_port}/v3/kv/{action}"
+        with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode()), timeout=10) as answer:
+            answer.read()
 
     def stop(self) -> None:
         """End all processes and remove their data."""
@@ -177,14 +207,14 @@ class ControlPlane:
         (self.folder / "audit-policy.yaml").write_text(_AUDIT_POLICY)
         self._write_kubeconfig(self.kubeconfig, self._token)
 
-    def _write_kubeconfig(self, path: Path, token: str) -> None:
+    def _write_kubeconfig(self, path: Path, token: str, server: str | None = None) -> None:
         authority = b64encode(self._authority.cert_pem.bytes()).decode()
         name = "astra-mirror-dev"
         content = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [
-                {"name": name, "cluster": {"server": self.url, "certificate-authority-data": authority}},
+                {"name": name, "cluster": {"server": server or self.url, "certificate-authority-data": authority}},
             ],
             "users": [{"name": name, "user": {"token": token}}],
             "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],

@@ -1,4 +1,4 @@
-"""The HTTP face: Astra Control's three backup endpoints, with whatever faults are switched on."""
+"""The HTTP face: Astra Control's three backup endpoints and its list of apps, with whatever faults are switched on."""
 
 import asyncio
 import hashlib
@@ -35,6 +35,8 @@ def application(store: Store) -> Starlette:
         Route(f"{prefix}/k8s/v1/apps/{{app}}/appBackups/{{backup}}", api.handler(api.get)),
         Route(f"{prefix}/k8s/v1/apps/{{app}}/appBackups", api.handler(api.list)),
         Route(f"{prefix}/topology/v1/appBackups", api.handler(api.list)),
+        # The operator never asks for it: it is where a person finds an app's ID.
+        Route(f"{prefix}/k8s/v2/apps", api.handler(api.apps)),
         *control_routes(store),
         # What is no route is no problem document either, as behind a proxy.
         Route("/{path:path}", api.handler(_no_route)),
@@ -131,16 +133,28 @@ class _API:
                 return _problem(problems.invalid_parameter(name))
         app = request.path_params.get("app")
         backups = self._store.of_app(request.path_params["account"].lower(), app.lower() if app else None)
-        documents = [found for found in map(_as_document, backups) if found is not None]
-        start = int(request.query_params.get("continue") or 0)
-        limit = int(request.query_params.get("limit") or len(documents) or 1)
-        page: list[Any] = documents[start : start + limit]
-        metadata: dict[str, Any] = {"count": len(documents)}
-        if start + limit < len(documents):
-            metadata["continue"] = str(start + limit)
-        if include := request.query_params.get("include"):
-            page = [[each.get(name) for name in include.split(",")] for each in page]
-        return _json({"items": page, "metadata": metadata})
+        return _page(request, [found for found in map(_as_document, backups) if found is not None])
+
+    async def apps(self, request: HTTPRequest) -> Response:
+        """List the apps of the account that have backups (path and `include` as in NetApp's page "List the apps")."""
+        for name in request.query_params.keys() - _LIST_PARAMETERS:
+            return _problem(problems.invalid_parameter(name))
+        backups = self._store.of_app(request.path_params["account"].lower(), None)
+        ids = dict.fromkeys(each.app for each in backups)
+        return _page(request, [{"id": each, "name": f"app-{each[:8]}", "state": "ready"} for each in ids])
+
+
+def _page(request: HTTPRequest, documents: list[Document]) -> Response:
+    """The part of a list that was asked for, and the fields that were."""
+    start = int(request.query_params.get("continue") or 0)
+    limit = int(request.query_params.get("limit") or len(documents) or 1)
+    page: list[Any] = documents[start : start + limit]
+    metadata: dict[str, Any] = {"count": len(documents)}
+    if start + limit < len(documents):
+        metadata["continue"] = str(start + limit)
+    if include := request.query_params.get("include"):
+        page = [[each.get(name) for name in include.split(",")] for each in page]
+    return _json({"items": page, "metadata": metadata})
 
 
 def _as_document(backup: Backup) -> Document | None:

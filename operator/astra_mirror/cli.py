@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from astra_mirror import __version__, app, logs
-from astra_mirror.cluster.api import ClusterConfigError
+from astra_mirror.cluster.kubeconfig import ClusterConfigError
+from astra_mirror.cluster.probe import NotUsableError
 from astra_mirror.settings import ENV_PREFIX, Settings
 
 _EXIT_RESTART: Final = 1
@@ -59,7 +60,7 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
     \b
     Exit codes:
       0  stopped by SIGTERM or SIGINT
-      1  something that a restart may mend, such as a lost Lease
+      1  something that a restart may mend, such as a missing CRD
       2  bad options
     """  # noqa: D301 - click's own mark of lines that are not to be joined
     given = {name: value for name, value in typed.items() if value is not None and value != ()}
@@ -70,10 +71,10 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
             _complain(given, each["loc"], each["msg"])
         sys.exit(_EXIT_BAD_OPTIONS)
     tune_garbage_collector()
-    logs.configure(settings.log_level, settings.log_format)
+    limit = logs.configure(settings.log_level, settings.log_format)
     try:
-        sys.exit(asyncio.run(app.run(settings)))
-    except (ClusterConfigError, app.NotUsableError, OSError) as error:
+        sys.exit(asyncio.run(app.run(settings, limit)))
+    except (ClusterConfigError, NotUsableError, OSError) as error:
         click.echo(f"astra-mirror: {error}", err=True)
         sys.exit(_EXIT_RESTART)
 

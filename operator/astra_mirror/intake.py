@@ -71,7 +71,6 @@ class Intake:
         self._reconciler = reconciler
         self._writer = writer
         self._timing = timing
-        self._others: set[str] = set()
         self.runs = False
 
     def is_news(self, metadata: Mapping[str, Any]) -> bool:
@@ -79,13 +78,8 @@ class Intake:
         ref = self._refs.get(metadata["uid"])
         return ref is None or is_newer(metadata["resourceVersion"], ref.version)
 
-    def uids(self) -> set[str]:
-        """The objects that exist as far as is known, those of other shards included."""
-        return self._refs.uids() | self._others
-
     def forget(self, uid: str) -> None:
         """Take note that an object was deleted."""
-        self._others.discard(uid)
         if ref := self._refs.get(uid):
             self._timing.drop(ref)
 
@@ -123,9 +117,7 @@ class Intake:
         if not self._is_ours(spec, body):
             if ref is not None:
                 self._timing.drop(ref)
-            self._others.add(metadata["uid"])
             return
-        self._others.discard(metadata["uid"])
         if ref is not None and not isinstance(spec, Failed) and self._refs.is_polled(ref):
             self._take_in(ref, body)
             self._update(ref, body, spec)

@@ -1,24 +1,90 @@
-"""Logging to standard error, as text for people or as JSON for collectors."""
+"""Logging to standard error, as text for people or as JSON for collectors.
 
+A line about the objects of one namespace names it (`extra={"namespace": ...}`): each has a few lines a minute.
+"""
+
+import asyncio
 import logging
 import sys
-from typing import Literal
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
-_FIELDS = "{asctime}{levelname}{name}{message}"
+from astra_mirror.core.loglines import LogLines
+
+_FIELDS: Final = "{asctime}{levelname}{name}{message}"
+_FLUSH_SECONDS: Final = 10.0
+TOLD_BY_US: Final = (
+    "kopf._cogs.clients.api",
+    "kopf._core.engines.activities",
+    "kopf._core.reactor.orchestration",
+    "kopf._core.reactor.running",
+)
+"""Kopf's words, often with a traceback, for what the probe and the watch say in a line each."""
+
+logger = logging.getLogger(__name__)
 
 
-def configure(level: str, log_format: Literal["text", "json"]) -> None:
-    """Send every logger's records of `level` and above to standard error, in that format."""
-    handler = logging.StreamHandler(sys.stderr)
+class NamespaceLimit(logging.Filter):
+    """Leaves lines of a namespace out that has had its share of them, and says later how many."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._lines = LogLines()
+        # Name look-ups and the parsing of Secrets have threads of their own, which may log.
+        self._guard = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        namespace = getattr(record, "namespace", None)
+        if namespace is None:
+            return True
+        with self._guard:
+            return self._lines.admit(namespace, self._clock())
+
+    def flush(self) -> None:
+        """Say of each namespace that may have a line again how many were left out."""
+        with self._guard:
+            left_out = self._lines.left_out(self._clock())
+        for namespace, number in left_out.items():
+            logger.warning("%d lines about the namespace %s were left out within a minute", number, namespace)
+
+    async def run(self) -> None:
+        """Flush now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            self.flush()
+
+
+class _RFC3339(JsonFormatter):
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's name
+        """The record's time in UTC, to the millisecond."""
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def configure(
+    level: str, log_format: Literal["text", "json"], clock: Callable[[], float] = time.monotonic
+) -> NamespaceLimit:
+    """Send every logger's records of `level` and above to standard error, in that format; the limit of namespaces."""
+    handler, limit = logging.StreamHandler(sys.stderr), NamespaceLimit(clock)
+    handler.addFilter(limit)
     if log_format == "json":
         handler.setFormatter(
-            JsonFormatter(_FIELDS, style="{", rename_fields={"asctime": "time", "levelname": "level", "name": "logger"})
+            _RFC3339(_FIELDS, style="{", rename_fields={"asctime": "time", "levelname": "level", "name": "logger"})
         )
     else:
         handler.setFormatter(logging.Formatter("{asctime} {levelname:<7} {name}: {message}", style="{"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    root = logging.getLogger().level
     # One line for each request and object; what matters of them is in the metrics and conditions.
-    for name in ("httpx", "kopf.objects"):
-        logging.getLogger(name).setLevel(max(logging.getLogger().level, logging.WARNING))
+    for name in ("httpx", "kopf.activities", "kopf.objects"):
+        logging.getLogger(name).setLevel(max(root, logging.WARNING))
+    if root > logging.DEBUG:
+        for name in TOLD_BY_US:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+    return limit

@@ -28,10 +28,29 @@ POLL_LATENESS: Final = Histogram(
     "How long after it was due a poll started, in seconds",
     buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+QUOTA_REFUSALS: Final = Counter(
+    "astra_mirror_quota_refusals_total", "What a bound for tenants has refused, by bound", ["kind"]
+)
+APISERVER_UP: Final = Gauge(
+    "astra_mirror_apiserver_up", "1 while the API server answers; 0 while it is away, and until its first answer"
+)
+BUILD_INFO: Final = Gauge("astra_mirror_build_info", "1, with the operator's version", ["version"])
 LEADER: Final = Gauge("astra_mirror_leader", "1 while this process polls: it holds the Lease, or needs none")
 
 
-class EngineCollector(Collector):
+class _Registered(Collector):
+    """A collector that can be made part of /metrics."""
+
+    def register(self) -> None:
+        """Make the metrics part of /metrics."""
+        REGISTRY.register(self)
+
+    def unregister(self) -> None:
+        """Undo `register`."""
+        REGISTRY.unregister(self)
+
+
+class EngineCollector(_Registered):
     """What is counted when asked for, from the engine's own state."""
 
     def __init__(
@@ -53,7 +72,6 @@ class EngineCollector(Collector):
         yield GaugeMetricFamily(
             "astra_mirror_breakers_open", "Breakers that hold requests back", value=self._open_breakers()
         )
-
         number, seconds = self._pending()
         yield GaugeMetricFamily(
             "astra_mirror_status_pending", "Statuses that differ from what they should be, and wait", value=number
@@ -62,13 +80,21 @@ class EngineCollector(Collector):
             "astra_mirror_status_oldest_pending_seconds", "For how long the oldest of them has waited", value=seconds
         )
 
-    def register(self) -> None:
-        """Make the metrics part of /metrics."""
-        REGISTRY.register(self)
 
-    def unregister(self) -> None:
-        """Undo `register`."""
-        REGISTRY.unregister(self)
+class SecretsCollector(_Registered):
+    """What is counted when asked for, from what is known of the Secrets in use."""
+
+    def __init__(self, results: Callable[[], Iterable[str]]) -> None:
+        self._results = results
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The number of Secrets by what they are good for."""
+        secrets = GaugeMetricFamily(
+            "astra_mirror_secrets", "Secrets in use: ok, or the reason of Synced that refs show", labels=["result"]
+        )
+        for result, number in sorted(Tally(self._results()).items()):
+            secrets.add_metric([result], number)
+        yield secrets
 
 
 def _label(state: str | None) -> str:

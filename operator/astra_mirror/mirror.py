@@ -96,7 +96,10 @@ class Mirror:
         return self._writer.pending()
 
     async def run(self) -> None:
-        """Poll and write until cancelled. What the watch reported before has only been taken note of."""
+        """Poll and write until cancelled, perhaps more than once: for each time that this process leads.
+
+        What the watch reported before has only been taken note of.
+        """
         self._begin()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -105,15 +108,16 @@ class Mirror:
         finally:
             self._intake.runs = False
             await self._polls.close()
-            for ref in self._refs:
-                ref.reading = None
 
     def _begin(self) -> None:
         self._intake.runs = True
         self._runs_since = now = self._clocks.monotonic()
         for ref in self._refs:
             ref.fresh_at = ref.next_poll = now
+            # What was under way when this process ceased to lead has ended without an answer.
+            ref.reading = None
             self._gather(ref, now)
+            self._writer.submit(ref)
             self._unsaid.drop(ref.uid)
             self._expect(ref)
         for ref in self._refs.unreadable():
@@ -203,19 +207,22 @@ class Mirror:
         self._intake.forget(uid)
 
     def uids(self) -> set[str]:
-        """The objects that exist as far as is known, those of other shards included."""
-        return self._intake.uids()
+        """The refs that are looked after."""
+        return self._refs.uids()
 
-    def secret_names(self) -> set[str]:
-        """The names of the Secrets in use."""
-        return {ref.spec.secret_ref.name for ref in self._refs}
+    def objects(self) -> dict[str, tuple[str, str]]:
+        """The refs that are looked after: uid to namespace and name."""
+        return {ref.uid: (ref.namespace, ref.name) for ref in (*self._refs, *self._refs.unreadable())}
 
-    def secret_changed(self, namespace: str | None, name: str) -> None:
-        """Poll the refs that use this Secret now; None stands for all namespaces."""
-        for ref in self._refs:
-            if namespace in {None, ref.namespace} and ref.spec.secret_ref.name == name:
-                ref.secret_at = self._clocks.monotonic()
-                self._reconciler.poll_soon(ref)
+    def secret_names(self) -> set[tuple[str, str]]:
+        """The Secrets in use, by namespace and name."""
+        return self._refs.secrets()
+
+    def secret_changed(self, namespace: str, name: str) -> None:
+        """Poll the refs that use this Secret now."""
+        for ref in self._refs.of_secret(namespace, name):
+            ref.secret_at = self._clocks.monotonic()
+            self._reconciler.poll_soon(ref)
 
     def drop_unused(self) -> set[TLS]:
         """Forget the connections, breakers and limits that no ref uses any more; the TLS settings still in use."""

@@ -62,8 +62,9 @@ class Polls:
         return sum(lane.gate.open_breakers for lane in self._lanes.values())
 
     async def close(self) -> None:
-        """End every request."""
-        for lane in self._lanes.values():
+        """End every request; what follows begins with new lanes."""
+        lanes, self._lanes = self._lanes, {}
+        for lane in lanes.values():
             await lane.close()
         # After its Lease was lost this process may poll again, in new ones.
         self._lanes.clear()

@@ -13,6 +13,7 @@ class Refs:
         self._by_uid: dict[str, Ref] = {}
         self._unreadable: dict[str, Ref] = {}
         self._by_app: dict[str, dict[str, dict[str, Ref]]] = {}
+        self._by_secret: dict[tuple[str, str], dict[str, Ref]] = {}
 
     def __iter__(self) -> Iterator[Ref]:
         """The refs that are polled."""
@@ -50,11 +51,20 @@ class Refs:
         """How many apps of this account are named."""
         return len(self._by_app.get(account, {}))
 
+    def secrets(self) -> set[tuple[str, str]]:
+        """The Secrets in use, by namespace and name."""
+        return set(self._by_secret)
+
+    def of_secret(self, namespace: str, name: str) -> list[Ref]:
+        """The refs that use this Secret."""
+        return list(self._by_secret.get((namespace, name), {}).values())
+
     def add(self, ref: Ref) -> None:
         """Take a ref in."""
         self._by_uid[ref.uid] = ref
         apps = self._by_app.setdefault(ref.spec.account_id, {})
         apps.setdefault(ref.spec.app_id, {})[ref.uid] = ref
+        self._by_secret.setdefault((ref.namespace, ref.spec.secret_ref.name), {})[ref.uid] = ref
 
     def remove(self, ref: Ref) -> None:
         """Let a ref go; does nothing to one that is not here."""
@@ -70,3 +80,7 @@ class Refs:
             del apps[app]
         if not apps:
             del self._by_app[account]
+        secret = ref.namespace, ref.spec.secret_ref.name
+        del self._by_secret[secret][ref.uid]
+        if not self._by_secret[secret]:
+            del self._by_secret[secret]

@@ -1,33 +1,34 @@
 """/healthz, /readyz and /metrics, for the kubelet and Prometheus."""
 
-import asyncio
+import errno
+import socket
 from collections.abc import Callable
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+_NO_IPV6: Final = frozenset(
+    {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT, errno.EPFNOSUPPORT, errno.ENETUNREACH}
+)
 
-class Health:
-    """What the probes are told.
+Lacks = Callable[[], str | None]
+"""What the operator lacks to be ready; None when it is ready."""
 
-    Ready: the watch runs. Healthy: the event loop turns, which answering shows; a lost Lease or a dead watch ends the
-    process instead.
+
+def application(lacks: Lacks) -> web.Application:
+    """The handlers.
+
+    Healthy: the event loop turns, which answering shows. An API server that is away or a lost Lease makes a process not
+    ready, and no restart would mend it.
     """
-
-    def __init__(self) -> None:
-        self.ready = asyncio.Event()
-
-
-def application(health: Health) -> web.Application:
-    """The handlers."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        if health.ready.is_set():
-            return web.Response(text="ok\n")
-        return web.Response(status=503, text="the watch on AppBackupRefs has not started\n")
+        lacking = lacks()
+        return web.Response(text="ok\n") if lacking is None else web.Response(status=503, text=f"{lacking}\n")
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -40,20 +41,56 @@ def application(health: Health) -> web.Application:
 class HTTPServer:
     """The server, as a context manager.
 
+    Args:
+        address: HOST:PORT; without a host, all addresses of both families by one socket.
+        lacks: what /readyz says.
+        started: told of the address in use.
+
     Raises:
         OSError: on entering, when the address is not to be had.
     """
 
-    def __init__(self, host: str, port: int, health: Health, started: Callable[[str], None]) -> None:
-        self._host, self._port = host, port
-        self._runner = web.AppRunner(application(health), access_log=None)
+    def __init__(self, address: str, lacks: Lacks, started: Callable[[str], None]) -> None:
+        host, _, port = address.rpartition(":")
+        self._host, self._port = host.strip("[]"), int(port)
+        self._runner = web.AppRunner(application(lacks), access_log=None)
         self._started = started
 
     async def __aenter__(self) -> None:
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        if self._host:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        else:
+            await web.SockSite(self._runner, everywhere(self._port)).start()
         host, port = self._runner.addresses[0][:2]
-        self._started(f"{host}:{port}")
+        self._started(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
+
+
+def everywhere(port: int) -> socket.socket:
+    """A socket bound to that port of all addresses: of both families, or of IPv4 alone where IPv6 is off.
+
+    Raises:
+        OSError: neither can be had.
+    """
+    try:
+        return _bound(socket.AF_INET6, "::", port)
+    except OSError as error:
+        if error.errno not in _NO_IPV6:
+            raise
+    return _bound(socket.AF_INET, "0.0.0.0", port)  # noqa: S104 - the option says all addresses
+
+
+def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family is socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        made.bind((host, port))
+    except OSError:
+        made.close()
+        raise
+    return made

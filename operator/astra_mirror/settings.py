@@ -54,8 +54,8 @@ def _shard(text: str) -> str:
 
 def _address(text: str) -> str:
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"{text!r} is not HOST:PORT, such as 0.0.0.0:8080")
+    if not colon or not port.isdecimal() or int(port) > 65535 or (":" in host and not host.startswith("[")):
+        raise ValueError(f"{text!r} is not HOST:PORT, such as :8080, 127.0.0.1:8080 or [::1]:8080")
     return text
 
 
@@ -91,8 +91,8 @@ class Settings(BaseSettings):
         "URL",
     )
     http_address: Annotated[str, AfterValidator(_address)] = _option(
-        "0.0.0.0:8080",
-        "Where /healthz, /readyz and /metrics are served",
+        ":8080",
+        "Where /healthz, /readyz and /metrics are served; without a host, at all addresses of both families",
         "HOST:PORT",
     )
     leader_elect: bool = _option(False, "Work only while holding a Lease")
@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     )
     request_timeout: Annotated[Seconds, AfterValidator(_positive)] = _option(
         "10s", "Time that one request to Astra Control may take in all", "DURATION"
+    )
+    require_tls_verification: bool = _option(
+        False, "Refuse Secrets that switch the check of Astra Control's certificate off"
     )
     log_level: Literal["debug", "info", "warning", "error"] = _option(
         "info", "Least level that is logged", "debug|info|warning|error"

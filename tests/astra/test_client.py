@@ -282,7 +282,7 @@ async def test_tls_is_judged_as_the_secret_says() -> None:
     assert isinstance(good, Observed)
     assert isinstance(unverified, Observed)
     assert isinstance(bad, Failed)
-    assert bad.reason is SyncReason.UNREACHABLE
+    assert bad.reason is SyncReason.TLS_VERIFICATION_FAILED
     assert re.search("certificate", bad.message, re.IGNORECASE)
 
 

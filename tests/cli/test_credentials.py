@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from astra_mirror.cluster.api import ClusterConfigError, load_configuration
+from astra_mirror.cluster.kubeconfig import ClusterConfigError, load_configuration
 
 _GOOD = """
 current-context: c

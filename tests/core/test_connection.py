@@ -111,12 +111,14 @@ def test_bytes_that_are_no_text() -> None:
     ],
 )
 def test_a_url_that_nobody_allowed(url: str) -> None:
-    """URLNotAllowed names the URL, the rule and the option."""
+    """URLNotAllowed names the URL and the option, and tells a tenant nothing of the administrator's list."""
     failure = _read(url=url, token=TOKEN)
     assert isinstance(failure, Failed)
     assert failure.reason is SyncReason.URL_NOT_ALLOWED
-    assert "https://*.netapp.io" in failure.message
+    assert str(BaseURL.parse(url)) in failure.message
     assert "--allowed-url" in failure.message
+    for entry in ALLOWED:
+        assert str(entry) not in failure.message
 
 
 def test_equal_secrets_are_one_connection() -> None:

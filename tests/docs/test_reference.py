@@ -1,5 +1,6 @@
 """docs/reference.md and README.md are true: their tables are read and held against the code."""
 
+import base64
 import re
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import yaml
 from prometheus_client import REGISTRY
 
 from astra_mirror import metrics
+from astra_mirror.astra import names
+from astra_mirror.core import contexts, loglines, room, secret_keys, secret_names
 from astra_mirror.core.backup import DOCUMENTED_STATES, meaning_of
 from astra_mirror.core.events import notes_of
 from astra_mirror.core.outcome import SyncReason
@@ -76,11 +79,10 @@ def test_options() -> None:
     assert set(rows) == set(fields)
     special = {
         "--namespace": "all",
-        "--leader-elect": "no",
         "--lease-namespace": "the pod's own, else astra-mirror-system",
     }
     for name, default in fields.items():
-        shown = default[0] if isinstance(default, list) and default else default
+        shown = default[0] if isinstance(default, list) and default else "no" if default is False else default
         assert rows[name] == special.get(name, shown)
 
 
@@ -88,8 +90,9 @@ def test_metrics() -> None:
     """Each metric of ours is there, with its labels."""
     rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) for row in _rows("## Metrics")}
     collector = metrics.EngineCollector(lambda: ["running", None, "tenant's own"], lambda: 0)
+    secrets = metrics.SecretsCollector(lambda: ["ok"])
     found = {}
-    for family in [*REGISTRY.collect(), *collector.collect()]:
+    for family in [*REGISTRY.collect(), *collector.collect(), *secrets.collect()]:
         if family.name.startswith("astra_mirror"):
             name = f"{family.name}_total" if family.type == "counter" else family.name
             found[name] = {label for sample in family.samples for label in sample.labels} - {"le"}
@@ -123,12 +126,55 @@ def test_events() -> None:
     assert rows == told
 
 
+def test_sizes_of_a_secrets_keys() -> None:
+    """Of each key as much is read as the table says, and not a byte more."""
+    rows = {row[0].strip("`"): row[2] for row in _rows("## The Secret")}
+    assert set(rows) == {"url", "token", secret_keys.CA, secret_keys.TOOLKIT}
+    for key, shown in rows.items():
+        size = int(shown.removesuffix(" KiB")) * 1024
+        assert len(secret_keys.key_text({key: _base64(size)}, key)) == size
+        with pytest.raises(secret_keys.UnusableError):
+            secret_keys.key_text({key: _base64(size + 1)}, key)
+
+
+def _base64(size: int) -> str:
+    return base64.b64encode(b"a" * size).decode()
+
+
+def test_what_one_namespace_may_use() -> None:
+    """The bounds on the page are those that are enforced."""
+    rows = {row[0]: (row[1], row[2]) for row in _rows("## What one namespace may use")}
+    enforced = {
+        "names of Secrets in use beside `astra-control`": (secret_names.MAX_NAMES, secret_names.MAX_WATCHES),
+        "sets of TLS settings": (contexts.FOR_NAMESPACE, contexts.IN_ALL),
+        "unanswered look-ups of host names": (names.FOR_NAMESPACE, names.IN_ALL),
+    }
+    for what, (one, total) in enforced.items():
+        assert rows[what] == (str(one), str(total))
+    lists, singles = re.findall(r"(\d+) MiB", rows["bodies in memory"][1])
+    assert (int(lists) << 20, int(singles) << 20) == (room.LISTS, room.SINGLES)
+    assert rows["log lines"][0].startswith(f"{loglines.LINES} a minute")
+
+
 def test_rights() -> None:
-    """The table is the RBAC in manifests/default."""
-    rows = {row[1].strip("`"): row[2].split(", ") for row in _rows("## Rights")}
+    """The first table is the RBAC in manifests/default, rule by rule."""
+    rows = [(row[1].strip("`"), row[2].split(", ")) for row in _rows("## Rights")]
     documents = yaml.safe_load_all(Path("manifests/default/rbac.yaml").read_text())
     rules = [rule for each in documents for rule in each.get("rules", [])]
-    assert rows == {rule["resources"][0]: rule["verbs"] for rule in rules}
+    assert rows == [(rule["resources"][0], rule["verbs"]) for rule in rules]
+
+
+def test_rights_of_users() -> None:
+    """The second table is the two roles beside the CRD."""
+    mark = "rbac.authorization.k8s.io/aggregate-to-"
+    found = {}
+    for role in yaml.safe_load_all(Path("crds/roles.yaml").read_text()):
+        [rule] = role["rules"]
+        assert rule["resources"] == ["appbackuprefs"]
+        receivers = [key.removeprefix(mark) for key, on in role["metadata"]["labels"].items() if on == "true"]
+        found[role["metadata"]["name"]] = (rule["verbs"], receivers)
+    rows = {row[0].strip("`"): (row[1].split(", "), row[2].split(", ")) for row in _rows("What users may do")}
+    assert rows == found
 
 
 @pytest.mark.parametrize(

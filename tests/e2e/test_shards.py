@@ -6,11 +6,30 @@ from dev.simulator.model import uuid_of
 from tests.e2e.user import User
 from tests.operator_process import StartOperator
 
+# What manifests/sharded allows for its three shards, for the two here.
+LEASES = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: two-shards, namespace: astra-mirror-system}
+rules:
+  - apiGroups: [coordination.k8s.io]
+    resources: [leases]
+    resourceNames: [astra-mirror-0-of-2, astra-mirror-1-of-2]
+    verbs: [get, update]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: two-shards, namespace: astra-mirror-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: two-shards}
+subjects: [{kind: ServiceAccount, name: astra-mirror}]
+"""
+
 
 def test_two_shards_share_the_apps(
     installed: ControlPlane, user: User, astra: Simulator, start_operator: StartOperator
 ) -> None:
     """Each ref is polled by one of them, the refs of an app by the same one, and both hold their Lease."""
+    installed.kubectl("apply", "--server-side", "-f", "-", stdin=LEASES)
     user.secret_for(astra)
     for app in range(6):
         for number in range(2):

@@ -337,7 +337,7 @@ async def test_a_spec_that_cannot_be_read_is_said_and_nothing_is_asked(edit: dic
         assert field in synced["message"]
         assert "Stalled" in _reasons(world)
         assert "state" not in status
-        world.mirror.secret_changed(None, "astra-control")
+        world.mirror.secret_changed("ns", "astra-control")
         world.mirror.observe(world.cluster.wipe("ref"))
         await asyncio.sleep(100)
         assert _reasons(world)["Synced"] == "InvalidSpec"
@@ -378,7 +378,7 @@ async def test_the_shard_that_can_tell_says_it() -> None:
             await asyncio.sleep(1)
             names = [name for name in world.cluster.objects if _reasons(world, name)]
             said += [(index, name) for name in names]
-            assert world.mirror.uids() == set(world.cluster.objects)
+            assert world.mirror.uids() == set(names)
     assert sorted(name for _, name in said) == ["app-0", "app-1", "app-2", "app-3", "app-4", "app-5", "nobody"]
     assert (0, "nobody") in said
     for index, name in said:

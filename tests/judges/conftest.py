@@ -24,11 +24,7 @@ def _row(name: str) -> str:
     return f"row-{name.lower()}"
 
 
-@pytest.fixture(scope="session")
-def rows(installed: ControlPlane) -> Iterator[dict[str, dict[str, Any]]]:
-    """The rows' names, and the objects as the API server gives them back; `untouched` has no status of ours."""
-    namespace = "rows"
-    installed.kubectl("create", "namespace", namespace)
+def _create(control_plane: ControlPlane, namespace: str) -> dict[str, dict[str, Any]]:
     ids: dict[str, object] = {"accountID": ACCOUNT, "appID": APP, "backupID": BACKUP}
     manifests = [
         {
@@ -39,12 +35,28 @@ def rows(installed: ControlPlane) -> Iterator[dict[str, dict[str, Any]]]:
         }
         for name in [*ROWS, "untouched"]
     ]
-    installed.kubectl("create", "-f", "-", stdin=yaml.safe_dump_all(manifests))
+    control_plane.kubectl("create", "-f", "-", stdin=yaml.safe_dump_all(manifests))
     for name, status in ROWS.items():
         patch = json.dumps({"status": status})
         arguments = ["patch", "abr", _row(name), f"--namespace={namespace}", "--subresource=status", "--type=merge"]
-        installed.kubectl(*arguments, "--patch", patch)
-    found = json.loads(installed.kubectl("get", "abr", f"--namespace={namespace}", "-o", "json"))["items"]
+        control_plane.kubectl(*arguments, "--patch", patch)
+    found = json.loads(control_plane.kubectl("get", "abr", f"--namespace={namespace}", "-o", "json"))["items"]
     by_name = {each["metadata"]["name"]: each for each in found}
-    yield {name: by_name[_row(name)] for name in [*ROWS, "untouched"]}
-    installed.kubectl("delete", "namespace", namespace, "--wait=false")
+    return {name: by_name[_row(name)] for name in [*ROWS, "untouched"]}
+
+
+@pytest.fixture(scope="session")
+def rows(installed: ControlPlane) -> Iterator[dict[str, dict[str, Any]]]:
+    """The rows' names, and the objects as the API server gives them back; `untouched` has no status of ours.
+
+    An operator that a test starts may write over what the cluster holds of them; the objects here stay.
+    """
+    installed.kubectl("create", "namespace", "rows")
+    yield _create(installed, "rows")
+    installed.kubectl("delete", "namespace", "rows", "--wait=false")
+
+
+@pytest.fixture
+def fresh_rows(installed: ControlPlane, namespace: str) -> dict[str, dict[str, Any]]:
+    """The same in a namespace of the test's own, as no operator has seen them: for what reads the cluster itself."""
+    return _create(installed, namespace)

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from astra_mirror.core.outcome import SyncReason
 from dev.controlplane import ControlPlane
 from dev.judges import folder
 from dev.simulator import Simulator
+from tests.core.cases import ROWS
 from tests.e2e.user import User
 from tests.operator_process import StartOperator
 
@@ -108,6 +110,13 @@ def test_the_operators_lease_is_a_series(metrics: str, user: User, start_operato
     assert min(renewed.values()) > 1_700_000_000
 
 
+def test_each_alert_is_on_the_page() -> None:
+    """The table in docs/recipes.md names them all, and no other."""
+    rules = yaml.safe_load((MONITORING / "prometheusrule.yaml").read_text())["spec"]["groups"][0]["rules"]
+    table = Path("docs/recipes.md").read_text().split("\n## Monitoring\n")[1]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [rule["alert"] for rule in rules]
+
+
 def test_every_series_in_the_alerts_exists(metrics: str) -> None:
     """An alert on a series that nobody makes would never fire."""
     rules = yaml.safe_load((MONITORING / "prometheusrule.yaml").read_text())["spec"]["groups"][0]["rules"]
@@ -138,6 +147,76 @@ def test_the_alerts_unit_tests_can_fail(tmp_path: Path) -> None:
     shutil.copy("tests/judges/rules_test.yaml", tmp_path)
     command = [str(folder() / "promtool"), "test", "rules", "rules_test.yaml"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode != 0
+
+
+# What each alert is for, as rows of the conditions table; a row that is in none of them is silent.
+NEEDS_A_CREDENTIAL = {
+    "never-Unauthorized",
+    "never-Forbidden",
+    "never-TLSVerificationFailed",
+    "never-SecretNotFound",
+    "never-SecretInvalid",
+    "never-SecretForbidden",
+    "never-URLNotAllowed",
+}
+NEEDS_ANOTHER_SPEC = {"never-InvalidRequest", "never-InvalidSpec"}
+FIRES = {
+    "AppBackupFailed": {"failed", "removed", "not-found", "not-found-observed-wanted", "failing-not-found"},
+    "AppBackupHooksFailed": {"completed-hooks-failed-wanted"},
+    "AppBackupMirrorStale": {"stale-needs-person", "stale-waits"},
+    "AppBackupNeverObserved": {"nothing-yet", *(f"never-{each}" for each in SyncReason if each != "Observed")},
+    "AppBackupCredentialRefused": {"failing-completed", "stale-needs-person", *NEEDS_A_CREDENTIAL},
+    "AppBackupRefInvalid": NEEDS_ANOTHER_SPEC,
+}
+
+
+def test_what_needs_a_person_has_an_alert_that_says_so() -> None:
+    """Each reason that the user has to end is in one of the two alerts, and no other reason is."""
+    assert {f"never-{each}" for each in SyncReason if each.needs_person} == NEEDS_A_CREDENTIAL | NEEDS_ANOTHER_SPEC
+
+
+def test_each_row_of_the_conditions_table_fires_what_it_should(
+    metrics: str, fresh_rows: dict[str, Any], namespace: str, tmp_path: Path
+) -> None:
+    """The series that kube-state-metrics makes of each row, standing for ten hours, judged by Prometheus itself."""
+    names = {each["metadata"]["name"]: row for row, each in fresh_rows.items()}
+    series = _series(
+        metrics,
+        "kube_appbackupref_condition",
+        until=lambda found: len({dict(each)["appbackupref"] for each in found}) == len(ROWS),
+        namespace=namespace,
+    )
+    firing = 'max by (alertname, appbackupref) (ALERTS{alertstate="firing", alertname=~"AppBackup.*"})'
+    test = {
+        "interval": "1m",
+        "input_series": [
+            {"series": f"kube_appbackupref_condition{_labels(*each)}", "values": f"{value:g}x600"}
+            for each, value in series.items()
+        ],
+        "promql_expr_test": [
+            {
+                "expr": firing,
+                "eval_time": "10h",
+                "exp_samples": [
+                    {"labels": _labels(("alertname", alert), ("appbackupref", name)), "value": 1}
+                    for alert, fired in FIRES.items()
+                    for name, row in names.items()
+                    if row in fired
+                ],
+            }
+        ],
+    }
+    spec = yaml.safe_load((MONITORING / "prometheusrule.yaml").read_text())["spec"]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(spec))
+    (tmp_path / "rows.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [test]}))
+    command = [str(folder() / "promtool"), "test", "rules", "rows.yaml"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert {row for fired in FIRES.values() for row in fired} <= set(ROWS)
+
+
+def _labels(*pairs: tuple[str, str]) -> str:
+    return "{" + ", ".join(f'{name}="{value}"' for name, value in pairs) + "}"
 
 
 def test_a_ref_that_fails_is_seen_by_kube_state_metrics(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from astra_mirror.settings import Settings
 from dev.controlplane import ControlPlane, KubectlError
 
 ACCOUNT = "--as=system:serviceaccount:astra-mirror-system:astra-mirror"
@@ -17,16 +18,17 @@ def objects(installed: ControlPlane) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(installed.kubectl("kustomize", "manifests/default")))
 
 
-def _one(objects: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-    found = [each for each in objects if each["kind"] == kind]
-    assert len(found) == 1
-    return found[0]
+def _one(objects: list[dict[str, Any]], kind: str, name: str = "") -> dict[str, Any]:
+    [found] = [each for each in objects if each["kind"] == kind and each["metadata"]["name"].endswith(name)]
+    return found
 
 
 def test_what_is_installed(objects: list[dict[str, Any]]) -> None:
-    """CRD, namespace, service account, RBAC, Deployment, Service, and nothing else."""
+    """CRD with the users' two roles, namespace, service account, RBAC, Deployment, Service, and nothing else."""
     assert sorted(each["kind"] for each in objects) == sorted(
         [
+            "ClusterRole",
+            "ClusterRole",
             "ClusterRole",
             "ClusterRoleBinding",
             "CustomResourceDefinition",
@@ -96,8 +98,8 @@ def test_the_container_is_hardened_beyond_the_standard(objects: list[dict[str, A
 
 
 def test_rbac_in_full(objects: list[dict[str, Any]]) -> None:
-    """The rules are these and no others."""
-    assert _one(objects, "ClusterRole")["rules"] == [
+    """The operator's rules are these and no others."""
+    assert _one(objects, "ClusterRole", "astra-mirror")["rules"] == [
         {"apiGroups": ["astra-mirror.io"], "resources": ["appbackuprefs"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["astra-mirror.io"], "resources": ["appbackuprefs/status"], "verbs": ["patch"]},
         {
@@ -108,8 +110,10 @@ def test_rbac_in_full(objects: list[dict[str, Any]]) -> None:
         },
         {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
     ]
+    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
     assert _one(objects, "Role")["rules"] == [
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}
+        {**leases, "verbs": ["create"]},
+        {**leases, "resourceNames": ["astra-mirror"], "verbs": ["get", "update"]},
     ]
 
 
@@ -120,7 +124,9 @@ def test_rbac_in_full(objects: list[dict[str, Any]]) -> None:
         ("patch", "appbackuprefs.astra-mirror.io", ["--subresource=status", "--all-namespaces"], True),
         ("watch", "secrets/astra-control", ["--namespace=default"], True),
         ("create", "events.events.k8s.io", ["--namespace=default"], True),
-        ("update", "leases.coordination.k8s.io", ["--namespace=astra-mirror-system"], True),
+        ("create", "leases.coordination.k8s.io", ["--namespace=astra-mirror-system"], True),
+        ("update", "leases.coordination.k8s.io/astra-mirror", ["--namespace=astra-mirror-system"], True),
+        ("update", "leases.coordination.k8s.io/other", ["--namespace=astra-mirror-system"], False),
         ("patch", "appbackuprefs.astra-mirror.io", ["--all-namespaces"], False),
         ("update", "appbackuprefs.astra-mirror.io", ["--subresource=status", "--all-namespaces"], False),
         ("delete", "appbackuprefs.astra-mirror.io", ["--all-namespaces"], False),
@@ -129,7 +135,7 @@ def test_rbac_in_full(objects: list[dict[str, Any]]) -> None:
         ("create", "secrets", ["--namespace=default"], False),
         ("list", "namespaces", [], False),
         ("list", "customresourcedefinitions.apiextensions.k8s.io", [], False),
-        ("update", "leases.coordination.k8s.io", ["--namespace=default"], False),
+        ("update", "leases.coordination.k8s.io/astra-mirror", ["--namespace=default"], False),
     ],
 )
 def test_what_the_account_may_do(
@@ -149,3 +155,21 @@ def test_only_secrets_of_that_name_can_be_listed(installed: ControlPlane) -> Non
     for selector in ([], ["--field-selector=metadata.name=other"]):
         with pytest.raises(KubectlError, match="forbidden"):
             installed.kubectl("get", "secrets", "--all-namespaces", ACCOUNT, *selector)
+
+
+def test_probes_and_service_use_the_port_of_http_address(objects: list[dict[str, Any]]) -> None:
+    """One name for it everywhere, and the number is the option's default, which the arguments leave alone."""
+    container = _one(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    [port] = container["ports"]
+    assert str(port["containerPort"]) == Settings().http_address.rpartition(":")[2]
+    paths = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
+    assert {each["port"] for each in paths.values()} == {port["name"]}
+    assert {name: each["path"] for name, each in paths.items()} == {
+        "startup": "/healthz",
+        "liveness": "/healthz",
+        "readiness": "/readyz",
+    }
+    service = _one(objects, "Service")["spec"]
+    assert [(each["port"], each["targetPort"]) for each in service["ports"]] == [(8080, port["name"])]
+    # A cluster of one family gives it that one; the pod serves both.
+    assert service["ipFamilyPolicy"] == "PreferDualStack"

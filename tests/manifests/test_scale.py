@@ -53,6 +53,16 @@ def test_sharded_covers_every_app_once(installed: ControlPlane) -> None:
         assert sum(shard.owns("account", f"app-{app}") for shard in shards) == 1
 
 
+def test_sharded_may_hold_the_leases_of_its_shards_and_no_other(installed: ControlPlane) -> None:
+    """The names in the role are those that the shards ask for."""
+    objects = _objects(installed, "sharded")
+    replicas = _one(objects, "StatefulSet")["spec"]["replicas"]
+    create, hold = _one(objects, "Role")["rules"]
+    assert (create["verbs"], create.get("resourceNames")) == (["create"], None)
+    assert hold["verbs"] == ["get", "update"]
+    assert hold["resourceNames"] == [f"astra-mirror-{index}-of-{replicas}" for index in range(replicas)]
+
+
 def test_the_sharded_pods_are_those_of_the_default_but_for_the_shard(installed: ControlPlane) -> None:
     """The one template is a copy of the other, and must not fall behind."""
     default = _one(_objects(installed, "default"), "Deployment")["spec"]["template"]

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from dev.simulator import Simulator
-from dev.simulator.model import SCENARIOS
+from dev.simulator.model import SCENARIOS, uuid_of
 from dev.simulator.problems import EXAMPLES
 from dev.simulator.store import UnknownScenarioError
 
@@ -43,6 +43,18 @@ def test_the_examples_are_served_byte_for_byte(astra: Simulator, http: httpx.Cli
         assert answer.content == (EXAMPLES / f"problem-{status}.json").read_bytes()
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.json()["status"] == str(status)
+
+
+def test_the_list_of_apps_is_where_an_app_is_found(astra: Simulator, http: httpx.Client) -> None:
+    """Each app with backups once; with `include` as arrays in the order asked for; a stranger's token is refused."""
+    for app in (uuid_of("one"), uuid_of("two"), uuid_of("one")):
+        astra.add_backup(app=app)
+    path = f"/accounts/{astra.account}/k8s/v2/apps"
+    found = http.get(path, params={"include": "id,state"}).json()
+    assert found["items"] == [[uuid_of("one"), "ready"], [uuid_of("two"), "ready"]]
+    assert {each["id"] for each in http.get(path).json()["items"]} == {uuid_of("one"), uuid_of("two")}
+    assert http.get(path, params={"sort": "id"}).status_code == 400
+    assert http.get(path, headers={"Authorization": "Bearer another"}).status_code == 401
 
 
 def test_a_life_from_pending_to_completed() -> None:

@@ -10,8 +10,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
+from astra_mirror.astra.names import NameLookups
 from astra_mirror.core.urls import AllowedURL
 
 _METADATA: Final = (
@@ -22,6 +22,12 @@ _METADATA: Final = (
 )
 # IPv6 addresses that end in an IPv4 one: NAT64 (RFC 6052, 8215), IPv4-translated, IPv4-compatible.
 _EMBEDDING: Final = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
+
+
+_ADVICE: Final = (
+    "its host resolves to no address that the operator may call. Loopback, link-local and metadata addresses are "
+    "refused unless the operator's administrator names the host itself in --allowed-url"
+)
 
 
 class AddressRefusedError(OSError):
@@ -55,12 +61,12 @@ class GuardedResolver(AbstractResolver):
 
     def __init__(self, allowed: Sequence[AllowedURL], resolver: AbstractResolver | None = None) -> None:
         self._allowed = allowed
-        self._resolver = resolver or ThreadedResolver()
+        self._resolver = resolver or NameLookups()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses of `host` that may be called.
+        """The addresses of `host` that may be called. What it has besides, no error tells.
 
         Raises:
             AddressRefusedError: it has others only.
@@ -71,10 +77,7 @@ class GuardedResolver(AbstractResolver):
             return found
         usable = [each for each in found if not is_refused(each["host"])]
         if found and not usable:
-            raise AddressRefusedError(
-                f"{host} resolves to {found[0]['host']}, a loopback, link-local or metadata address; an entry of "
-                "--allowed-url that names the host itself would allow it"
-            )
+            raise AddressRefusedError(_ADVICE)
         return usable
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """What an answer of Astra Control means: a body and a status code become an outcome, or an AnswerError."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -9,8 +9,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from astra_mirror.astra.listing import Body, ListReader
-from astra_mirror.astra.wire import BackupDocument, Problem
+from astra_mirror.astra.listing import MAX_VALUES, Body, ListReader, count_values
+from astra_mirror.astra.wire import BackupDocument, Problem, Redact
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.text import cut, sentence
@@ -36,11 +36,11 @@ class AnswerError(Exception):
         self.reason = reason
 
 
-def failure_of(code: int, headers: Mapping[str, str], body: bytes) -> NotFound | Failed:
-    """What an answer with a status code other than 200 means."""
+def failure_of(code: int, headers: Mapping[str, str], body: bytes, redact: Redact) -> NotFound | Failed:
+    """What an answer with a status code other than 200 means; `redact` takes the token out of its words."""
     problem = _problem(body)
     if code == HTTPStatus.NOT_FOUND and problem is not None:
-        return NotFound(_words("Astra Control has no such backup (404)", problem))
+        return NotFound(_words("Astra Control has no such backup (404)", problem, redact))
     if code in _REASONS:
         reason, text = _REASONS[code]
     elif 500 <= code < 600:
@@ -49,48 +49,61 @@ def failure_of(code: int, headers: Mapping[str, str], body: bytes) -> NotFound |
         reason, text = SyncReason.UNEXPECTED_RESPONSE, f"The answer is a redirect ({code}), and none is followed"
     else:
         reason, text = SyncReason.UNEXPECTED_RESPONSE, f"The answer's status code {code} is not one of the API's"
-    return Failed(reason, _words(text, problem), _retry_after(headers))
+    return Failed(reason, _words(text, problem, redact), _retry_after(headers), code)
 
 
-def parse_backup(body: bytes, backup_id: str) -> Backup:
+def parse_backup(body: bytes, backup_id: str, redact: Redact = str) -> Backup:
     """The backup that a document describes.
+
+    Args:
+        body: the document.
+        backup_id: the one asked for, in lower case.
+        redact: takes the token out of a text that will be shown.
 
     Raises:
         AnswerError: it is no JSON, no backup, or another backup than the one asked for.
     """
+    if count_values(body) > MAX_VALUES:
+        raise AnswerError(
+            SyncReason.UNEXPECTED_RESPONSE, f"The answer is not a backup: it has more than {MAX_VALUES} values."
+        )
     try:
         document = BackupDocument.model_validate_json(body)
     except ValidationError as error:
-        raise AnswerError(SyncReason.UNEXPECTED_RESPONSE, _why_invalid(error)) from error
+        raise AnswerError(SyncReason.UNEXPECTED_RESPONSE, _why_invalid(error)) from None
     if document.id.lower() != backup_id:
-        raise AnswerError(
-            SyncReason.UNEXPECTED_RESPONSE, f"The answer is about another backup, {cut(document.id, 64)!r}."
-        )
-    return document.to_backup()
+        raise AnswerError(SyncReason.UNEXPECTED_RESPONSE, "The answer is about another backup than the one asked for.")
+    return document.to_backup(redact)
 
 
 def _why_invalid(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
-        return f"The answer is not JSON: {cut(first['msg'], 200)}."
-    where = ".".join(map(str, first["loc"]))
-    return f"The answer is not a backup: {where or 'the document'}: {cut(first['msg'], 200)}."
+        return "The answer is not JSON."
+    # A field of ours: pydantic's words about it might quote what it has found there.
+    field = first["loc"][0] if first["loc"] else None
+    if field in BackupDocument.model_fields:
+        return f"The answer is not a backup: its {field} is missing, or is no text of the length that it may have."
+    return "The answer is not a backup: it is no JSON object."
 
 
 def _problem(body: bytes) -> Problem | None:
+    if count_values(body) > MAX_VALUES:
+        return None
     try:
         return Problem.model_validate_json(body)
     except ValidationError:
         return None
 
 
-def _words(text: str, problem: Problem | None) -> str:
+def _words(text: str, problem: Problem | None, redact: Redact) -> str:
     if problem is None:
         return f"{text}, without a problem document."
-    message = sentence(f"{text}: {cut(problem.words(), _MAX_WORDS)}")
+    # Before anything is cut: half a token would be one too many as well.
+    message = sentence(f"{text}: {cut(redact(problem.words()), _MAX_WORDS)}")
     if problem.correlation_id:
         # The last part of a message, where core.status expects it.
-        return f"{message} (correlationID {_plain(cut(problem.correlation_id, _MAX_CORRELATION_ID))})"
+        return f"{message} (correlationID {_plain(cut(redact(problem.correlation_id), _MAX_CORRELATION_ID))})"
     return message
 
 
@@ -99,27 +112,35 @@ def _plain(text: str) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Retry-After in seconds from now: the header has a number of seconds or an HTTP date (RFC 9110, 10.2.3)."""
+    """Retry-After in seconds from now: the header has a number of seconds or an HTTP date (RFC 9110, 10.2.3).
+
+    None where there is no moment to come in it.
+    """
     value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
+    seconds = float(value) if value.isascii() and value.isdigit() else _seconds_until(value, headers.get("Date", ""))
+    return seconds if seconds is not None and seconds > 0 else None
+
+
+def _seconds_until(date: str, date_of_answer: str) -> float | None:
+    moment = _moment(date)
+    if moment is None:
+        return None
+    # By the clock of the server that has set the time: ours may be wrong, or have been set meanwhile.
+    return (moment - (_moment(date_of_answer) or datetime.now(UTC))).total_seconds()
+
+
+def _moment(date: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(value).astimezone(UTC)
+        return parsedate_to_datetime(date).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    try:
-        # By the clock of the server that has set the time: ours may be wrong, or have been set meanwhile.
-        now = parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
-    except (ValueError, OverflowError):
-        now = datetime.now(UTC)
-    return max(0.0, (moment - now).total_seconds())
 
 
-async def read_list(body: Body, known: Known, redact: Callable[[bytes], bytes]) -> Listed:
-    """What a list says of the backups in `known`; `redact` takes the token out of one document.
+async def read_list(body: Body, known: Known, redact: Redact) -> Listed:
+    """What a list says of the backups in `known`; `redact` takes the token out of a text that will be shown.
 
     Raises:
-        ValueError: it is no list of backups.
+        ListError: it is no list of backups.
     """
     digest = 0
     with Turn() as turn:
@@ -133,17 +154,20 @@ async def read_list(body: Body, known: Known, redact: Callable[[bytes], bytes]) 
         seen: Counter[str] = Counter()
         size = 0
         for each in reader:
-            await turn.may_end()
             if each is None:
+                await turn.may_end()
                 continue
-            item, text = each
             size += 1
-            backup_id = _id_of(item)
+            backup_id, text = _id_of(each[0]), each[1]
+            # An item may be large when it is decoded: none is kept while others have their turn.
+            del each
+            await turn.may_end()
             if backup_id in known.documents:
                 seen[backup_id] += 1
                 answer = _read_item(text, backup_id, known.documents[backup_id], redact)
                 if answer is not None:
                     found[backup_id] = answer
+                await turn.may_end()
     for backup_id, times in seen.items():
         # Which of them is right, the request for the single backup says.
         if times > 1:
@@ -158,13 +182,11 @@ def _id_of(item: object) -> str:
     return backup_id.lower() if isinstance(backup_id, str) else ""
 
 
-def _read_item(
-    text: str, backup_id: str, known: int | None, redact: Callable[[bytes], bytes]
-) -> Observed | Unchanged | None:
+def _read_item(text: str, backup_id: str, known: int | None, redact: Redact) -> Observed | Unchanged | None:
     digest = hash(text)
     if digest == known:
         return Unchanged()
     try:
-        return Observed(parse_backup(redact(text.encode()), backup_id), digest)
+        return Observed(parse_backup(text.encode(), backup_id, redact), digest)
     except AnswerError:
         return None

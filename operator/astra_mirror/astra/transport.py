@@ -1,86 +1,150 @@
 """HTTP clients for the remote side: one for each way of judging certificates, shared by all connections that do so.
 
-A client for each connection would cost a TLS context of several hundred kilobytes for each tenant. Tenants share
-neither cookies nor headers: the jars take nothing, and the token travels with the single request.
+A client for each connection would cost a TLS context for each tenant. Tenants share neither cookies nor headers: the
+jars take nothing, and the token travels with the single request.
 """
 
 import asyncio
 import ssl
-from collections.abc import Container, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import aiohttp
-import certifi
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from astra_mirror import __version__
 from astra_mirror.astra.addresses import GuardedResolver
+from astra_mirror.astra.slots import Slots
+from astra_mirror.astra.tls import certificate_error, lacks_issuer, ssl_context, widen
 from astra_mirror.core.connection import TLS
+from astra_mirror.core.contexts import Contexts
 from astra_mirror.core.urls import AllowedURL
 
 _KEEPALIVE_SECONDS: Final = 4.0
 """Less than the five of many servers: a request on a connection that the server is just closing is lost, and aiohttp
 makes up for one such loss, not for two."""
+_READ_BUFFER: Final = 16 * 1024
+"""Bytes of a body that a socket may deliver before it is told to stop, or about twice that: a body that waits for room
+in memory (core.room) is not to take much of it meanwhile."""
 CONNECT_SECONDS: Final = 5.0
 """For TCP and TLS: a host that swallows every packet need not be waited for as long as one that computes."""
 
 
-def ssl_context(tls: TLS) -> ssl.SSLContext:
-    """The context for `tls`: the usual authorities and, where given, `ca` beside them."""
-    context = ssl.create_default_context(cafile=certifi.where())
-    if tls.ca is not None:
-        context.load_verify_locations(cadata=tls.ca)
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 class _Response(aiohttp.ClientResponse):
-    """One whose reason phrase can be encoded: proxies write it in any language and character set."""
+    """One without a reason phrase: proxies write it in any language and character set, and httpx would log it."""
 
     async def start(self, connection: Any) -> "_Response":  # noqa: ANN401 - aiohttp's type is private
         """Read the status line and the headers."""
         await super().start(connection)
-        self.reason = (self.reason or "").encode(errors="replace").decode()
+        self.reason = ""
         return self
 
 
+class _Transport(AiohttpTransport):
+    """One that trusts the usual authorities from the first certificate on that needs them, beside those of ca.crt."""
+
+    def __init__(self, context: ssl.SSLContext, resolver: GuardedResolver, *, is_narrow: bool) -> None:
+        super().__init__(verify=context, client=self._session)
+        self._context = context
+        self._resolver = resolver
+        self._is_narrow = is_narrow
+        self._widening = asyncio.Lock()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, whose token leaves this process when the certificate has been believed, and not before."""
+        try:
+            return await super().handle_async_request(request)
+        except httpx.HTTPError as error:
+            found = certificate_error(error)
+            if not self._is_narrow or found is None or not lacks_issuer(found):
+                raise
+        async with self._widening:
+            if self._is_narrow:
+                await asyncio.to_thread(widen, self._context)
+                self._is_narrow = False
+        return await super().handle_async_request(request)
+
+    def _session(self) -> aiohttp.ClientSession:
+        # No limit here: requests wait in their connection's lane, where waiting is cheap and fair.
+        connector = aiohttp.TCPConnector(
+            ssl=self._context,
+            limit=0,
+            resolver=self._resolver,
+            # The resolver keeps answers itself. In a cache of aiohttp's, who asks second would wait for the first one's
+            # turn, whatever namespace that is of.
+            use_dns_cache=False,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            response_class=_Response,
+            read_bufsize=_READ_BUFFER,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    client: httpx.AsyncClient
+    users: int = 0
+    is_retired: bool = False
+
+
 class Clients:
-    """The HTTP clients, made when first needed."""
+    """The HTTP clients, made when first needed and closed when they are too many, after their requests.
 
-    def __init__(self, allowed: Sequence[AllowedURL]) -> None:
-        self._allowed = allowed
-        self._clients: dict[TLS, httpx.AsyncClient] = {}
-        self._making = asyncio.Lock()
+    Args:
+        allowed: the administrator's --allowed-url.
+        resolver: looks names up; the system's, guarded by `allowed`, when left out.
+    """
 
-    async def client_for(self, tls: TLS) -> httpx.AsyncClient:
-        """The client that judges certificates as `tls` says."""
-        if tls not in self._clients:
-            async with self._making:
-                if tls not in self._clients:
-                    # To read the usual authorities takes some 30 ms, and each tenant may have others beside them.
+    def __init__(self, allowed: Sequence[AllowedURL], resolver: GuardedResolver | None = None) -> None:
+        self._resolver = resolver or GuardedResolver(allowed)
+        self._contexts: Contexts[TLS] = Contexts()
+        self._entries: dict[TLS, _Entry] = {}
+        self._making = Slots(in_all=1, for_key=1)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    async def client_for(self, tls: TLS, namespace: str = "") -> httpx.AsyncClient:
+        """The client that judges certificates as `tls` says. Only within `use` it is sure to stay open."""
+        return (await self._entry(tls, namespace)).client
+
+    @asynccontextmanager
+    async def use(self, tls: TLS, namespace: str = "") -> AsyncIterator[httpx.AsyncClient]:
+        """The client that judges certificates as `tls` says, for a request for `namespace`."""
+        entry = await self._entry(tls, namespace)
+        entry.users += 1
+        try:
+            yield entry.client
+        finally:
+            entry.users -= 1
+            if entry.is_retired and not entry.users:
+                await entry.client.aclose()
+
+    async def _entry(self, tls: TLS, namespace: str) -> _Entry:
+        await self._retire(self._contexts.use(tls, namespace, is_common=tls.ca is None))
+        if tls not in self._entries:
+            async with self._making.take(namespace):
+                if tls not in self._entries:
+                    # It costs milliseconds, of which each tenant may cause some.
                     context = await asyncio.to_thread(ssl_context, tls)
-                    self._clients[tls] = self._new_client(context)
-        return self._clients[tls]
+                    entry = _Entry(self._new_client(tls, context))
+                    if tls not in self._contexts:
+                        # It has had to go while it was made: it serves this one request.
+                        entry.is_retired = True
+                        return entry
+                    self._entries[tls] = entry
+        return self._entries[tls]
 
-    def _new_client(self, context: ssl.SSLContext) -> httpx.AsyncClient:
-        def session() -> aiohttp.ClientSession:
-            # No limit here: requests wait in their connection's lane, where waiting is cheap and fair.
-            connector = aiohttp.TCPConnector(
-                ssl=context,
-                limit=0,
-                resolver=GuardedResolver(self._allowed),
-                keepalive_timeout=_KEEPALIVE_SECONDS,
-            )
-            return aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), response_class=_Response
-            )
-
+    def _new_client(self, tls: TLS, context: ssl.SSLContext) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            transport=AiohttpTransport(verify=context, client=session),
+            transport=_Transport(context, self._resolver, is_narrow=tls.verify and tls.ca is not None),
             headers={"User-Agent": f"astra-mirror/{__version__}", "Accept-Encoding": "gzip"},
             # AstraClient bounds the whole exchange, which none of these limits does.
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
@@ -90,13 +154,19 @@ class Clients:
             trust_env=False,
         )
 
+    async def _retire(self, evicted: Sequence[TLS]) -> None:
+        for entry in [self._entries.pop(tls) for tls in evicted if tls in self._entries]:
+            entry.is_retired = True
+            if not entry.users:
+                await entry.client.aclose()
+
     async def retain(self, used: Container[TLS]) -> None:
-        """Close the clients of all others: each has a TLS context of several hundred kilobytes."""
-        for client in [self._clients.pop(tls) for tls in list(self._clients) if tls not in used]:
-            await client.aclose()
+        """Close the clients of all others."""
+        await self._retire(self._contexts.retain(used))
 
     async def close(self) -> None:
-        """Close every client."""
-        for client in self._clients.values():
-            await client.aclose()
-        self._clients.clear()
+        """Close every client, also in the middle of a request."""
+        for entry in self._entries.values():
+            await entry.client.aclose()
+        self._entries.clear()
+        await self._resolver.close()

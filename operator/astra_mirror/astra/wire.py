@@ -5,13 +5,15 @@ Field names are those of the appBackup resource 1.2 in Astra Control's API refer
 
 import math
 import re
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.alias_generators import to_camel
 
-from astra_mirror.core.backup import Backup
+from astra_mirror.core.backup import DOCUMENTED_STATES, Backup
 from astra_mirror.core.resource import (
     MAX_DETAIL_LENGTH,
     MAX_DETAILS,
@@ -22,10 +24,15 @@ from astra_mirror.core.resource import (
     Detail,
     Label,
 )
-from astra_mirror.core.text import cut, cut_list
+from astra_mirror.core.text import cut
+
+Redact = Callable[[str], str]
+"""Takes the token out of a text, where a server has echoed it. What is shown goes through it before it is cut, because
+half a token would be one too many as well. The document itself stays as it was sent."""
 
 _MAX_STATE_LENGTH = 256
 _MAX_INFO_LENGTH = 1024
+_MAX_INVALID_PARAMS = 16
 _MAX_INT64 = 2**63 - 1
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?", re.ASCII)
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -117,82 +124,93 @@ class BackupDocument(_Lenient):
     percent_done: _Percentage = None
     metadata: Annotated[_Metadata | None, WrapValidator(_absent_when_wrong)] = None
 
-    def to_backup(self) -> Backup:
-        """The observation, with every bound of the contract applied."""
+    def to_backup(self, redact: Redact) -> Backup:
+        """The observation, with every bound of the contract applied, and without the token."""
         return Backup(
             id=self.id,
-            state=self.state,
-            state_unready=_reasons(self.state_unready),
-            state_details=_details(self.state_details),
-            hook_state=_short(self.hook_state),
-            hook_state_details=_details(self.hook_state_details),
+            # A token that is one of the API's own words is none that a server has echoed.
+            state=self.state if self.state in DOCUMENTED_STATES else cut(redact(self.state), _MAX_STATE_LENGTH),
+            state_unready=_reasons(self.state_unready, redact),
+            state_details=_details(self.state_details, redact),
+            hook_state=_short(self.hook_state, redact),
+            hook_state_details=_details(self.hook_state_details, redact),
             percent_done=self.percent_done,
             bytes_done=self.bytes_done,
             total_bytes=self.total_bytes,
-            info=self._info(),
+            info=self._info(redact),
         )
 
-    def _info(self) -> BackupInfo | None:
+    def _info(self, redact: Redact) -> BackupInfo | None:
         metadata = self.metadata or _Metadata()
         info = BackupInfo(
-            name=_short(self.name),
-            version=_short(self.version),
-            bucket_id=_short(self.bucket_id),
-            snapshot_id=_short(self.snapshot_id),
-            schedule_id=_short(self.schedule_id),
+            name=_short(self.name, redact),
+            version=_short(self.version, redact),
+            bucket_id=_short(self.bucket_id, redact),
+            snapshot_id=_short(self.snapshot_id, redact),
+            schedule_id=_short(self.schedule_id, redact),
             backup_creation_timestamp=self.backup_creation_timestamp,
             creation_timestamp=metadata.creation_timestamp,
             modification_timestamp=metadata.modification_timestamp,
-            created_by=_short(metadata.created_by),
-            modified_by=_short(metadata.modified_by),
-            labels=_labels(metadata.labels),
+            created_by=_short(metadata.created_by, redact),
+            modified_by=_short(metadata.modified_by, redact),
+            labels=_labels(metadata.labels, redact),
         )
         return info if info != BackupInfo() else None
 
 
-def _short(text: str | None) -> str | None:
-    return None if text is None else cut(text, _MAX_INFO_LENGTH)
+def _short(text: str | None, redact: Redact) -> str | None:
+    return None if text is None else cut(redact(text), _MAX_INFO_LENGTH)
 
 
-def _reasons(items: list[Any] | None) -> tuple[str, ...] | None:
+def _first(items: Iterable[Any], most: int) -> tuple[list[Any], int]:
+    """The items that are shown, with room for a mark where there are more than `most`, and how many are left out."""
+    left = iter(items)
+    shown = list(islice(left, most))
+    beyond = sum(1 for _ in left)
+    return (shown[:-1], beyond + 1) if beyond else (shown, 0)
+
+
+def _reasons(items: list[Any] | None, redact: Redact) -> tuple[str, ...] | None:
     if items is None:
         return None
-    return cut_list((each for each in items if isinstance(each, str)), count=MAX_REASONS, limit=MAX_REASON_LENGTH)
+    shown, more = _first((each for each in items if isinstance(each, str)), MAX_REASONS)
+    texts = tuple(cut(redact(each), MAX_REASON_LENGTH) for each in shown)
+    return (*texts, f"… [{more} more]") if more else texts
 
 
-def _details(items: list[Any] | None) -> tuple[Detail, ...] | None:
+def _details(items: list[Any] | None, redact: Redact) -> tuple[Detail, ...] | None:
     if items is None:
         return None
-    every = [_detail(each) for each in items if isinstance(each, dict)]
-    if len(every) <= MAX_DETAILS:
-        return tuple(every)
-    more = len(every) - MAX_DETAILS + 1
-    return (*every[: MAX_DETAILS - 1], Detail(title=f"… [{more} more]"))
+    shown, more = _first((each for each in items if isinstance(each, dict)), MAX_DETAILS)
+    details = tuple(_detail(each, redact) for each in shown)
+    return (*details, Detail(title=f"… [{more} more]")) if more else details
 
 
-def _detail(item: dict[str, Any]) -> Detail:
+def _detail(item: dict[str, Any], redact: Redact) -> Detail:
     texts = {
-        key: cut(value, MAX_DETAIL_LENGTH)
+        key: cut(redact(value), MAX_DETAIL_LENGTH)
         for key in ("type", "title", "detail")
         if isinstance(value := item.get(key), str)
     }
     return Detail(**texts)
 
 
-def _labels(items: list[Any] | None) -> tuple[Label, ...] | None:
+def _labels(items: list[Any] | None, redact: Redact) -> tuple[Label, ...] | None:
     if items is None:
         return None
-    every = [
-        Label(name=cut(name, _MAX_INFO_LENGTH), value=cut(value, _MAX_INFO_LENGTH))
+    pairs = (
+        (name, value)
         for each in items
         if isinstance(each, dict)
         and isinstance(name := each.get("name"), str)
         and isinstance(value := each.get("value"), str)
-    ]
-    if len(every) <= MAX_LABELS:
-        return tuple(every)
-    more = len(every) - MAX_LABELS + 1
-    return (*every[: MAX_LABELS - 1], Label(name="…", value=f"[{more} more]"))
+    )
+    shown, more = _first(pairs, MAX_LABELS)
+    labels = tuple(
+        Label(name=cut(redact(name), _MAX_INFO_LENGTH), value=cut(redact(value), _MAX_INFO_LENGTH))
+        for name, value in shown
+    )
+    return (*labels, Label(name="…", value=f"[{more} more]")) if more else labels
 
 
 class InvalidParam(_Lenient):
@@ -214,6 +232,10 @@ class Problem(_Lenient):
     def words(self) -> str:
         """Title, detail and the refused parameters as a person reads them."""
         text = self.title if not self.detail else f"{self.title}: {self.detail}"
-        params = [InvalidParam.model_validate(each) for each in self.invalid_params or [] if isinstance(each, dict)]
+        items, more = _first(
+            (each for each in self.invalid_params or [] if isinstance(each, dict)), _MAX_INVALID_PARAMS
+        )
+        params = [InvalidParam.model_validate(each) for each in items]
         named = "; ".join(f"{each.name}: {each.reason or 'refused'}" for each in params if each.name)
+        named += f"; … {more} more" if more else ""
         return f"{text} [{named}]" if named else text

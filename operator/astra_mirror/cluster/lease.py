@@ -14,61 +14,57 @@ import aiohttp
 from kubernetes.aio import client
 
 from astra_mirror.cluster.api import why
-from astra_mirror.core.lease import DURATION, RENEW_DEADLINE, RETRY, Record, Sighting, may_take, sight
+from astra_mirror.cluster.availability import Availability
+from astra_mirror.core.lease import ATTEMPT, DURATION, RENEW_DEADLINE, RETRY, Record, Sighting, may_take, sight
+from astra_mirror.core.loglines import Complaint
 
 _CALL_TIMEOUT: Final = 5.0
 
 logger = logging.getLogger(__name__)
 
 
-class LeaseLostError(Exception):
-    """Another process may hold the Lease now; this one must stop."""
-
-
 class Elector:
-    """One candidate for one Lease."""
+    """One candidate for one Lease.
 
-    def __init__(self, api: client.ApiClient, *, namespace: str, name: str, identity: str) -> None:
+    Its calls do not wait for an API server that is away: the Lease is what shows whether this process may go on.
+    """
+
+    def __init__(
+        self, api: client.ApiClient, availability: Availability, *, namespace: str, name: str, identity: str
+    ) -> None:
         self._leases = client.CoordinationV1Api(api)
+        self._availability = availability
         self._namespace = namespace
         self._name = name
         self._identity = identity
         self._sighting: Sighting | None = None
         self._transitions = 0
         self._acquired_at = datetime.now(UTC)
+        self._complaint = Complaint()
+        self._renewed_at = 0.0
         self._holds = False
 
     async def acquire(self) -> None:
-        """Wait until the Lease is ours."""
+        """Wait until the Lease is held by this process, with an attempt every second."""
         logger.info("Waiting for the Lease %s/%s as %s", self._namespace, self._name, self._identity)
-        while not await self._try_to_hold():  # noqa: ASYNC110 - a Lease is on another machine, and tells nobody
-            await asyncio.sleep(RETRY)
+        while True:
+            begun = time.monotonic()
+            if await self._try_to_hold():
+                break
+            await asyncio.sleep(ATTEMPT)
+        self._renewed_at = begun
         self._holds = True
         logger.info("Holding the Lease %s/%s", self._namespace, self._name)
 
     async def keep(self) -> None:
-        """Renew the Lease for ever.
-
-        Raises:
-            LeaseLostError: it was not renewed in time.
-        """
-        renewed_at = time.monotonic()
-        lost = LeaseLostError(f"the Lease {self._namespace}/{self._name} was lost")
+        """Renew the Lease; return when it is lost: another process may hold it now, and this one must not work."""
         try:
-            while True:
-                await asyncio.sleep(RETRY)
-                begun = time.monotonic()
-                # A call that hangs must not carry us past the time at which another may take over.
-                async with asyncio.timeout(renewed_at + RENEW_DEADLINE - begun):
-                    renewed = await self._try_to_hold()
-                if renewed:
-                    renewed_at = begun
-                elif self._taken():
-                    raise lost
-        except TimeoutError:
-            raise lost from None
+            await self._renew_until_lost()
         finally:
-            self._holds = self._holds and not self._taken() and time.monotonic() - renewed_at < RENEW_DEADLINE
+            self._holds = not self._taken() and time.monotonic() - self._renewed_at < RENEW_DEADLINE
+        logger.warning(
+            "The Lease %s/%s was lost: nothing is polled or written until it is held again", self._namespace, self._name
+        )
 
     async def release(self) -> None:
         """Let another candidate take the Lease at once; does nothing unless it is held."""
@@ -79,6 +75,22 @@ class Elector:
             except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError) as error:
                 logger.warning("The Lease could not be released, it will expire: %s", why(error))
 
+    async def _renew_until_lost(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY)
+            begun = time.monotonic()
+            try:
+                # A call that hangs must not carry us past the time at which another may take over.
+                async with asyncio.timeout(self._renewed_at + RENEW_DEADLINE - begun):
+                    renewed = await self._try_to_hold()
+            except TimeoutError:
+                self._availability.suspect()
+                return
+            if renewed:
+                self._renewed_at = begun
+            elif self._taken():
+                return
+
     def _taken(self) -> bool:
         return self._sighting is not None and self._sighting.record.holder not in {"", self._identity}
 
@@ -87,23 +99,35 @@ class Elector:
             record = await self._read()
             if record is None:
                 await self._create()
-                return True
-            now = time.monotonic()
-            self._sighting = sight(record, self._sighting, now)
-            if not may_take(self._sighting, self._identity, now):
+            elif not await self._take(record):
                 return False
-            if record.holder != self._identity:
-                self._transitions += 1
-                self._acquired_at = datetime.now(UTC)
-            await self._replace(self._identity, record.version, duration=round(DURATION))
         except client.ApiException as error:
+            # 409: another one was faster.
             if error.status != 409:
-                logger.warning("The Lease %s/%s: %s", self._namespace, self._name, why(error))
+                self._failed(error)
             return False
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            logger.warning("The Lease %s/%s: %s", self._namespace, self._name, why(error))
+            self._failed(error)
             return False
+        self._complaint.end()
         return True
+
+    async def _take(self, record: Record) -> bool:
+        now = time.monotonic()
+        self._sighting = sight(record, self._sighting, now)
+        if not may_take(self._sighting, self._identity, now):
+            return False
+        if record.holder != self._identity:
+            self._transitions += 1
+            self._acquired_at = datetime.now(UTC)
+        await self._replace(self._identity, record.version, duration=round(DURATION))
+        return True
+
+    def _failed(self, error: Exception) -> None:
+        self._availability.suspect()
+        # Of an API server that is away the probe tells.
+        if self._complaint.is_due(why(error)) and not self._availability.is_away:
+            logger.warning("The Lease %s/%s cannot be had, trying again: %s", self._namespace, self._name, why(error))
 
     async def _read(self) -> Record | None:
         try:

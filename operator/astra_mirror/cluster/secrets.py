@@ -1,201 +1,270 @@
-"""The Secrets that refs use, kept up to date by one watch for each Secret name.
+"""The Secrets that refs use: for each the connection that it describes, or why there is none.
 
 A watch with a field selector on the name is all that the shipped role allows, cluster-wide as well: a rule with
-resourceNames authorises it. So the operator never sees any other Secret.
+resourceNames authorises it. So the operator never sees any other Secret. Which names are followed is decided in
+core/secret_names.py, what failures mean in core/secret_reading.py, and what counts in core/secret_table.py; here are
+the answers for the engine, and what has to be done every second.
 """
 
 import asyncio
-import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
-import aiohttp
-from kubernetes.aio import client, watch
-
-from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
-from astra_mirror.core.connection import Connection, connection_from
-from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.secret_contents import SecretContents
+from astra_mirror.cluster.secret_follow import Following
+from astra_mirror.cluster.secret_watch import Reads
+from astra_mirror.cluster.secret_wire import ReadError
+from astra_mirror.core.connection import Connection
+from astra_mirror.core.outcome import Failed
+from astra_mirror.core.secret_names import MAX_WATCHES, Pair, Quota, Watched, assign, forbidden, refusal
+from astra_mirror.core.secret_reading import Reading, Verdict, not_found, unreadable
+from astra_mirror.core.secret_retries import Retries
 from astra_mirror.core.urls import AllowedURL
+from astra_mirror.metrics import QUOTA_REFUSALS
+from astra_mirror.turn import Turn
 
-_WATCH_SECONDS: Final = 240
-_MIN_WATCH_SECONDS: Final = 1.0
-"""A server that ends each stream at once is not asked more often than this."""
-_FORBIDDEN_SECONDS: Final = 30.0
-"""For how long a 403 has to last before it counts: an API server that has just started gives some as well."""
-_MAX_NAMES: Final = 250
-"""Each name costs a watch, and anybody who may write a ref can make one up."""
-_MAX_RETRY_SECONDS: Final = 30.0
+_TICK_SECONDS: Final = 1.0
+_PRUNE_SECONDS: Final = 60.0
+_MIN_ASSIGN_SECONDS: Final = 0.05
+_ASSIGN_REST: Final = 20.0
+"""After places were given there is a rest this many times as long: edits in a loop must not fill the event loop."""
 
-logger = logging.getLogger(__name__)
-
-Changed = Callable[[str | None, str], None]
-"""Told of a Secret whose content changed: its namespace, or None for all namespaces, and its name."""
-
-
-@dataclass(slots=True)
-class _Followed:
-    """What is known of the Secrets of one name."""
-
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    refused_since: dict[str | None, float] = field(default_factory=dict)
-    synced: set[str | None] = field(default_factory=set)
-    forbidden: set[str | None] = field(default_factory=set)
-    found: dict[str, Connection | Failed] = field(default_factory=dict)
+Answer = Connection | Failed | None
+OnChange = Callable[[str, str], None]
+"""Told of a Secret about which something else is known now: its namespace and its name."""
 
 
 class SecretStore:
     """Connections, by the namespace and name of their Secret.
 
     Args:
-        api: the API server.
+        reads: the API server's Secrets.
+        availability: whether the API server is away.
         namespaces: those to look in; empty for all.
         allowed: the administrator's --allowed-url.
-        changed: see `Changed`.
+        require_tls_verification: refuse Secrets that switch it off.
+        changed: see `OnChange`.
     """
 
     def __init__(
-        self, api: client.ApiClient, *, namespaces: Sequence[str], allowed: Sequence[AllowedURL], changed: Changed
+        self,
+        reads: Reads,
+        availability: Availability,
+        *,
+        namespaces: Sequence[str],
+        allowed: Sequence[AllowedURL],
+        require_tls_verification: bool = False,
+        changed: OnChange,
     ) -> None:
-        self._core = client.CoreV1Api(api)
-        self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
-        self._allowed = allowed
+        self._reads = reads
+        self._availability = availability
+        self._is_namespaced = bool(namespaces)
         self._changed = changed
-        self._names: dict[str, _Followed] = {}
-        self._defect: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._answers: dict[Pair, Answer] = {}
+        self._users: defaultdict[Watched, dict[str, None]] = defaultdict(dict)
+        self._names: defaultdict[str, dict[Watched, None]] = defaultdict(dict)
+        self._refused: dict[Pair, Quota] = {}
+        self._retries = Retries()
+        self._retry: asyncio.Task[None] | None = None
+        self._to_review: dict[Pair, None] = {}
+        self._assign_anew = False
+        self._assign_at = 0.0
+        self._prune_at = 0.0
+        self._wake = asyncio.Event()
+        self._contents = SecretContents(
+            reads,
+            availability,
+            allowed=allowed,
+            require_tls_verification=require_tls_verification,
+            used=self._answers.keys(),
+            changed=self._review_soon,
+        )
+        self._following = Following(reads, availability, self._contents, self._review_all_soon)
 
-    async def run(self) -> None:
-        """Wait for ever; raise what has ended the following of a name, which only a defect can do."""
-        await self._defect
+    # What the engine asks.
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self._defect.done():
-            self._defect.set_exception(error)
-
-    def connection(self, namespace: str, name: str) -> Connection | Failed | None:
+    def connection(self, namespace: str, name: str) -> Answer:
         """What the Secret says; None until that is known, which `changed` tells."""
-        followed = self._names.get(name)
-        if followed is None and len(self._names) >= _MAX_NAMES:
-            return Failed(
-                SyncReason.SECRET_FORBIDDEN,
-                f"The operator follows Secrets of {_MAX_NAMES} names at most, and as many others are in use.",
-            )
-        if followed is None:
-            followed = self._names[name] = _Followed()
-            for scope in self._scopes:
-                task = asyncio.get_running_loop().create_task(self._follow(name, scope, followed))
-                task.add_done_callback(self._ended)
-                followed.tasks.append(task)
-        if namespace in followed.found:
-            return followed.found[namespace]
-        scope = None if self._scopes == (None,) else namespace
-        if scope in followed.forbidden:
-            return Failed(
-                SyncReason.SECRET_FORBIDDEN,
-                f"The operator may not read Secrets named {name!r}: an administrator has to add the name to "
-                "resourceNames in the ClusterRole astra-mirror.",
-            )
-        if scope in followed.synced:
-            return Failed(
-                SyncReason.SECRET_NOT_FOUND,
-                f"There is no Secret {name!r} in the namespace {namespace!r}: create it with the keys url and token.",
-            )
-        return None
+        pair = Pair(namespace, name)
+        return self._answers[pair] if pair in self._answers else self._use(pair)
 
-    def retain(self, names: set[str]) -> None:
-        """Stop following every other name."""
-        for name in [each for each in self._names if each not in names]:
-            for task in self._names.pop(name).tasks:
-                task.cancel()
+    def retain(self, used: Iterable[tuple[str, str]]) -> None:
+        """Forget every Secret, by namespace and name, that is not among these."""
+        for pair in self._answers.keys() - set(used):
+            self._unuse(pair)
+
+    def results(self) -> Iterator[str]:
+        """What is known of each Secret in use, for the metrics: ok, or the reason that refs show."""
+        for answer in self._answers.values():
+            if isinstance(answer, Connection):
+                yield "ok"
+            else:
+                yield answer.reason if answer else "NotObserved"
 
     async def close(self) -> None:
         """Stop following all."""
-        tasks = [task for followed in self._names.values() for task in followed.tasks]
-        self.retain(set())
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._retry is not None:
+            self._retry.cancel()
+        await self._following.close()
 
-    async def _follow(self, name: str, scope: str | None, followed: _Followed) -> None:
-        delay = 1.0
-        while True:
-            try:
-                version = await self._list(name, scope, followed)
-                followed.refused_since.pop(scope, None)
-                delay = 1.0
-                while True:
-                    begun = time.monotonic()
-                    version = await self._watch(name, scope, followed, version)
-                    await asyncio.sleep(max(_MIN_WATCH_SECONDS - (time.monotonic() - begun), 0.0))
-            except client.ApiException as error:
-                if error.status == 403:
-                    self._lose(name, scope, followed)
-                elif error.status != 410:
-                    # 410: the version is too old to go on from.
-                    logger.warning("Secrets named %r cannot be watched, trying again: %s", name, why(error))
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                logger.warning("Secrets named %r cannot be watched, trying again: %s", name, why(error))
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, _MAX_RETRY_SECONDS)
+    def _watched(self, pair: Pair) -> Watched:
+        return Watched(pair.namespace if self._is_namespaced else None, pair.name)
 
-    def _lose(self, name: str, scope: str | None, followed: _Followed) -> None:
-        now = time.monotonic()
-        since = followed.refused_since.setdefault(scope, now)
-        if scope in followed.synced and now - since < _FORBIDDEN_SECONDS:
+    def _use(self, pair: Pair) -> Answer:
+        watched = self._watched(pair)
+        self._users[watched][pair.namespace] = None
+        if not watched.is_default:
+            self._names[pair.namespace][watched] = None
+            self._assign_anew = True
+            self._wake.set()
+        elif watched not in self._following:
+            self._following.start(watched, pair.namespace)
+        answer = self._answers[pair] = self._find(pair)
+        self._contents.want(pair)
+        return answer
+
+    def _unuse(self, pair: Pair) -> None:
+        watched = self._watched(pair)
+        del self._answers[pair], self._users[watched][pair.namespace]
+        self._contents.unuse(pair)
+        if not watched.is_default:
+            del self._names[pair.namespace][watched]
+            if not self._names[pair.namespace]:
+                del self._names[pair.namespace]
+            self._assign_anew = True
+            self._wake.set()
+        if not self._users[watched]:
+            del self._users[watched]
+            self._retries.drop(watched)
+            self._following.stop(watched)
+
+    def _find(self, pair: Pair) -> Answer:
+        """The answer, from all that is known."""
+        watched = self._watched(pair)
+        if watched in self._retries:
+            return forbidden(pair.name)
+        if pair in self._refused:
+            return refusal(pair.name, self._refused[pair])
+        return self._found(pair, self._following.reading(watched)) if watched in self._following else None
+
+    def _found(self, pair: Pair, reading: Reading) -> Answer:
+        now = asyncio.get_running_loop().time()
+        alone = self._contents.verdict(pair, now)
+        counted = self._contents.counted(pair)
+        if Verdict.FORBIDDEN in {reading.verdict(now), alone}:
+            return forbidden(pair.name)
+        if counted is not None:
+            return counted.result or not_found(pair.name, pair.namespace)
+        if reading.is_read and not self._contents.is_pending(pair):
+            return not_found(pair.name, pair.namespace)
+        is_unreadable = alone is Verdict.FAILING or reading.is_unreadable(self._contents.last_single, now)
+        return unreadable(pair.name, pair.namespace) if is_unreadable else None
+
+    def _review_soon(self, pair: Pair) -> None:
+        if pair in self._answers:
+            self._to_review[pair] = None
+            self._wake.set()
+
+    def _review_all_soon(self, watched: Watched) -> None:
+        for namespace in self._users.get(watched, ()):
+            self._review_soon(Pair(namespace, watched.name))
+
+    # What time and the watches bring.
+
+    async def run(self) -> None:
+        """Do what is due every second, and what has become known at once, until cancelled."""
+        loop = asyncio.get_running_loop()
+        tick_at = loop.time()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._contents.run())
+            while True:
+                self._wake.clear()
+                if loop.time() >= tick_at:
+                    tick_at = max(tick_at + _TICK_SECONDS, loop.time())
+                    self._tick(loop.time())
+                if self._assign_anew and loop.time() >= self._assign_at:
+                    self._assign()
+                await self._review()
+                until = min(tick_at, self._assign_at) if self._assign_anew else tick_at
+                try:
+                    async with asyncio.timeout_at(until):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+
+    async def _review(self) -> None:
+        """Tell the engine of the answers that have become others."""
+        pairs, self._to_review = self._to_review, {}
+        with Turn() as turn:
+            for pair in pairs:
+                await turn.may_end()
+                if pair in self._answers and (answer := self._find(pair)) != self._answers[pair]:
+                    self._answers[pair] = answer
+                    self._changed(pair.namespace, pair.name)
+
+    def _tick(self, now: float) -> None:
+        self._contents.count_due(now)
+        if self._availability.is_away:
             return
-        if scope not in followed.forbidden:
-            followed.forbidden.add(scope)
-            for namespace in [each for each in followed.found if scope in {None, each}]:
-                del followed.found[namespace]
-            self._changed(scope, name)
+        for watched in self._following.forbidden(now):
+            if not watched.is_default:
+                self._give_up(watched, now)
+        self._following.judge(now)
+        self._following.read_alone(lambda watched: self._users[watched], now)
+        if self._retry is None or self._retry.done():
+            self._try_forbidden(now)
+        if now >= self._prune_at:
+            self._prune_at = now + _PRUNE_SECONDS
+            self._following.prune(now)
 
-    def _call(self, name: str, scope: str | None) -> tuple[Callable[..., Any], dict[str, Any]]:
-        options: dict[str, Any] = {"field_selector": f"metadata.name={name}"}
-        if scope is None:
-            return self._core.list_secret_for_all_namespaces, options
-        return self._core.list_namespaced_secret, options | {"namespace": scope}
+    def _give_up(self, watched: Watched, now: float) -> None:
+        """A forbidden name holds no watch and no place."""
+        self._retries.put(watched, self._users[watched], now)
+        self._following.stop(watched)
+        self._review_all_soon(watched)
+        self._assign_anew = True
 
-    async def _list(self, name: str, scope: str | None, followed: _Followed) -> str:
-        function, options = self._call(name, scope)
-        listed = await function(**options, _request_timeout=REQUEST_TIMEOUT)
-        found = {item.metadata.namespace: self._connection(item.data) for item in listed.items}
-        before = {each for each in followed.found if scope in {None, each}}
-        differs = [each for each in before | set(found) if followed.found.get(each) != found.get(each)]
-        for namespace in before - set(found):
-            del followed.found[namespace]
-        followed.found.update(found)
-        if scope not in followed.synced or scope in followed.forbidden:
-            followed.synced.add(scope)
-            followed.forbidden.discard(scope)
-            self._changed(scope, name)
-        else:
-            for namespace in differs:
-                self._changed(namespace, name)
-        return str(listed.metadata.resource_version)
+    def _try_forbidden(self, now: float) -> None:
+        taken = self._retries.take(now)
+        if taken is not None:
+            self._retry = asyncio.get_running_loop().create_task(self._try(taken[0]))
 
-    async def _watch(self, name: str, scope: str | None, followed: _Followed, version: str) -> str:
-        function, options = self._call(name, scope)
-        async with watch.Watch() as stream:  # type: ignore[no-untyped-call]
-            async for event in stream.stream(
-                function,
-                **options,
-                resource_version=version,
-                timeout_seconds=_WATCH_SECONDS,
-                # Beyond the server's own end of the stream: a connection that died in silence.
-                _request_timeout=_WATCH_SECONDS + REQUEST_TIMEOUT,
-            ):
-                if isinstance(event, str):
-                    # What the library cannot read it hands on as it is.
-                    raise aiohttp.ClientPayloadError("a line was cut off")
-                secret = event["object"]
-                version = secret.metadata.resource_version
-                namespace = secret.metadata.namespace
-                before = followed.found.pop(namespace, None)
-                if event["type"] != "DELETED":
-                    followed.found[namespace] = self._connection(secret.data)
-                if followed.found.get(namespace) != before:
-                    self._changed(namespace, name)
-        return version
+    async def _try(self, watched: Watched) -> None:
+        """Whether the role forbids a name still."""
+        is_forbidden = True
+        try:
+            await self._reads.page(watched, 1)
+            is_forbidden = False
+        except ReadError as error:
+            if error.speaks_of_the_server:
+                self._availability.suspect()
+        if watched not in self._retries:
+            return
+        if is_forbidden:
+            self._retries.put(watched, self._users[watched], asyncio.get_running_loop().time())
+            return
+        self._retries.drop(watched)
+        self._review_all_soon(watched)
+        self._assign_anew = True
 
-    def _connection(self, data: Mapping[str, str] | None) -> Connection | Failed:
-        return connection_from(data or {}, self._allowed)
+    def _assign(self) -> None:
+        begun, self._assign_anew = asyncio.get_running_loop().time(), False
+        held = {each for each in self._following if not each.is_default}
+        room = MAX_WATCHES - sum(each.is_default for each in self._following)
+        places = assign(self._names, forbidden=self._retries, held=held, refused=self._refused, room=max(room, 0))
+        for watched in held - places.owners.keys():
+            self._following.stop(watched)
+        for watched, owner in places.owners.items():
+            if watched not in self._following:
+                self._following.start(watched, owner)
+        before, self._refused = self._refused, dict(places.refused)
+        for pair, quota in self._refused.items():
+            if pair not in before:
+                QUOTA_REFUSALS.labels(quota.value).inc()
+        for pair in {*before, *self._refused}:
+            if before.get(pair) is not self._refused.get(pair):
+                self._review_soon(pair)
+        now = asyncio.get_running_loop().time()
+        self._assign_at = now + max(_MIN_ASSIGN_SECONDS, (now - begun) * _ASSIGN_REST)

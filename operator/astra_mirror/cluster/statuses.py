@@ -3,8 +3,7 @@
 What comes back is checked before it is believed: something between the operator and the API server may answer as well.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,7 +15,6 @@ from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.raw import Answer, call, is_suspicious
 from astra_mirror.core.resource import FIELD_MANAGER, GROUP, KIND, PLURAL, VERSION
 
-_PAGE: Final = 500
 PATCH_TIMEOUT: Final = 40.0
 """Seconds after which a PATCH ends in any case; the writer ends it before."""
 _API_VERSION: Final = f"{GROUP}/{VERSION}"
@@ -74,7 +72,6 @@ class Statuses:
     def __init__(self, api: client.ApiClient, availability: Availability | None = None) -> None:
         self._client = api
         self.availability = availability or Availability()
-        self._api = client.CustomObjectsApi(api)
 
     async def patch(
         self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
@@ -93,27 +90,6 @@ class Statuses:
         """The object as it is now; gone is also one that has another uid."""
         answer = await call(self._client, "GET", _path(namespace, name), seconds=REQUEST_TIMEOUT)
         return Gone() if _is_not_found(answer, name) else _stored(answer, uid=uid, is_own=False)
-
-    async def uids(self, namespace: str | None) -> AsyncIterator[str]:
-        """The uids of all objects, in pages.
-
-        Raises:
-            client.ApiException, aiohttp.ClientError, TimeoutError: a page could not be had.
-        """
-        token: str | None = None
-        while True:
-            options: dict[str, Any] = {"limit": _PAGE, "_continue": token, "_request_timeout": REQUEST_TIMEOUT}
-            if namespace is None:
-                page: Any = await self._api.list_cluster_custom_object(GROUP, VERSION, PLURAL, **options)
-            else:
-                page = await self._api.list_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, **options)
-            for item in page["items"]:
-                yield item["metadata"]["uid"]
-            # Kopf's handlers must not wait for the parsing of many pages.
-            await asyncio.sleep(0)
-            token = page["metadata"].get("continue")
-            if not token:
-                return
 
 
 def _path(namespace: str, name: str) -> str:

@@ -3,25 +3,25 @@
 Secrets of equal content are one connection, in whatever namespace they are, and share its limits.
 """
 
-import base64
-import binascii
-import json
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import yaml
-from pydantic import BaseModel, Field, ValidationError
-
+from astra_mirror.core.certificates import checked_bundle
 from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.redaction import redact_document, redact_text
+from astra_mirror.core.secret_keys import CA, TOOLKIT, UnusableError, key_text
+from astra_mirror.core.toolkit import parse_toolkit
 from astra_mirror.core.urls import AllowedURL, BaseURL
 
-_REDACTED: Final = "[token]"
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
-_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-_TOOLKIT_DOMAIN: Final = "astra.netapp.io"
+_MIN_TOKEN: Final = 8
+"""A shorter token could not be told from the words that it would have to be cut out of."""
+_SMALL_TOOLKIT: Final = 768
+"""Characters of base64. A list of single letters, the worst that there is, takes 6 µs a character."""
+_SMALL_CA: Final = 6 * 1024
+"""Characters of base64: ten of the shortest certificates, at 0.1 ms each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,131 +41,115 @@ class Connection:
     tls: TLS = field(default=TLS(), repr=False)
 
     def redact(self, body: bytes) -> bytes:
-        """`body`, one document, without the token, should a server have echoed it, plainly or with JSON's escapes."""
-        if b"\\" in body and self._is_escaped_in(body):
-            # There are many ways to write a character in JSON, and one of writing it plainly.
-            body = json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace")
-        for spelling in {self.token, json.dumps(self.token)[1:-1]}:
-            body = body.replace(spelling.encode(), _REDACTED.encode())
-        return body
-
-    def _is_escaped_in(self, body: bytes) -> bool:
-        try:
-            plain = json.dumps(json.loads(body), ensure_ascii=False)
-        except (ValueError, RecursionError):
-            return False
-        return self.token in plain or json.dumps(self.token)[1:-1] in plain
+        """`body`, one document, without the token, should a server have echoed it; JSON stays JSON."""
+        return redact_document(body, self.token)
 
     def redact_text(self, text: str) -> str:
-        """`text` without the token, in capitals or not."""
-        return re.sub(re.escape(self.token), _REDACTED, text, flags=re.IGNORECASE)
+        """`text`, a message, without the token."""
+        return redact_text(text, self.token)
 
 
-class _ToolkitHeaders(BaseModel):
-    authorization: str = Field(alias="Authorization")
+def is_small(data: Mapping[str, str]) -> bool:
+    """Whether `connection_from` takes less than 10 ms for these keys, so that it need not run in a thread.
+
+    What is not small takes up to 0.2 s, most of it in PyYAML's scanner, which is Python and lets other threads go on;
+    no single call into C takes 2 ms.
+    """
+    return len(data.get(TOOLKIT, "")) <= _SMALL_TOOLKIT and len(data.get(CA, "")) <= _SMALL_CA
 
 
-class _ToolkitConfig(BaseModel):
-    """config.yaml of NetApp's actoolkit, the parts that matter here."""
-
-    headers: _ToolkitHeaders
-    project: str = Field(alias="astra_project", min_length=1)
-    verify: bool = Field(default=True, alias="verifySSL")
-
-
-def connection_from(data: Mapping[str, str], allowed: Sequence[AllowedURL]) -> Connection | Failed:
-    """The connection that a Secret describes.
+def connection_from(
+    data: Mapping[str, str], allowed: Sequence[AllowedURL], *, require_tls_verification: bool = False
+) -> Connection | Failed:
+    """The connection that a Secret describes. Nothing that a Secret contains makes this raise.
 
     Args:
-        data: the Secret's `data`, base64 as the API server has it.
+        data: the Secret's `data`, base64 as the API server has it. Keys that are not read cost nothing.
         allowed: the administrator's --allowed-url.
+        require_tls_verification: refuse what switches the verification of certificates off.
 
     Returns:
-        The connection, or why there is none: SecretInvalid or URLNotAllowed, with a message that says what to do.
+        The connection, or why there is none: SecretInvalid or URLNotAllowed, with a message that says what to do, and
+        quotes no more than a URL that is one.
     """
     try:
-        connection = _parse({key: _decoded(key, value) for key, value in data.items() if key in _KEYS})
-    except ValueError as error:
+        connection = _parse(data, require_tls_verification)
+    except UnusableError as error:
         return Failed(SyncReason.SECRET_INVALID, f"The Secret cannot be used: {error}.")
+    except Exception as error:  # noqa: BLE001 - the border to a tenant's bytes: they must not end the watch for all
+        return Failed(
+            SyncReason.SECRET_INVALID,
+            f"The Secret cannot be used: reading it failed ({type(error).__name__}). Write its keys anew.",
+        )
     if not any(entry.allows(connection.url) for entry in allowed):
-        entries = ", ".join(map(str, allowed)) or "nothing"
         return Failed(
             SyncReason.URL_NOT_ALLOWED,
-            f"The Secret's URL {connection.url} is not one that the operator may call: its administrator allows "
-            f"{entries} (option --allowed-url).",
+            f"The Secret's URL {connection.url} is not one that the operator may call: correct it, or ask the "
+            "operator's administrator to allow it (option --allowed-url).",
         )
     return connection
 
 
-_KEYS: Final = frozenset({"url", "token", "ca.crt", "config.yaml"})
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """What a Secret says before it is checked, and the keys in which it says so."""
+
+    url: str
+    token: str
+    verify: bool = True
+    url_key: str = "url"
+    token_key: str = "token"  # noqa: S105 - the name of a key
 
 
-def _decoded(key: str, value: str) -> str:
-    try:
-        return base64.b64decode(value, validate=True).decode().strip()
-    except (binascii.Error, UnicodeDecodeError):
-        raise ValueError(f"its key {key!r} is not UTF-8 text") from None
+def _parse(data: Mapping[str, str], require_tls_verification: bool) -> Connection:
+    address = _address(data)
+    if require_tls_verification and not address.verify:
+        raise UnusableError(
+            f"its key {TOOLKIT!r} switches the verification of certificates off, which the operator's administrator "
+            f"does not allow: remove verifySSL, and put the certificate of the issuing authority into the key {CA!r}"
+        )
+    token = _checked_token(address.token, address.token_key)
+    url = _checked_url(address.url, token, address.url_key)
+    pem = key_text(data, CA)
+    return Connection(url, token, TLS(checked_bundle(pem) if pem else None, address.verify))
 
 
-def _parse(keys: Mapping[str, str]) -> Connection:
-    ca = _checked_ca(keys["ca.crt"]) if keys.get("ca.crt") else None
-    if keys.get("url") and keys.get("token"):
-        return Connection(_checked_url(keys["url"], "url"), _checked_token(keys["token"]), TLS(ca))
-    if "config.yaml" in keys:
-        return _parse_toolkit(keys["config.yaml"], ca)
-    for key in ("url", "token"):
-        if key in keys and not keys[key]:
-            raise ValueError(f"its key {key!r} is empty")
-    absent = [key for key in ("url", "token") if key not in keys]
-    raise ValueError(
-        f"it has no key {' and no key '.join(map(repr, absent))} (nor a 'config.yaml' in actoolkit's format)"
-    )
+def _address(data: Mapping[str, str]) -> _Address:
+    absent = [key for key in ("url", "token") if key not in data]
+    if not absent:
+        # What else the Secret has is not looked at: it may be anything.
+        url, token = key_text(data, "url"), key_text(data, "token")
+        if url and token:
+            return _Address(url, token)
+    if TOOLKIT in data:
+        config = parse_toolkit(key_text(data, TOOLKIT))
+        return _Address(config.url, config.token, config.verify, TOOLKIT, TOOLKIT)
+    if absent:
+        keys = " and no key ".join(map(repr, absent))
+        raise UnusableError(f"it has no key {keys} (nor a {TOOLKIT!r} in actoolkit's format)")
+    raise UnusableError(f"its key {'token' if url else 'url'!r} is empty")
 
 
-def _parse_toolkit(text: str, ca: str | None) -> Connection:
-    try:
-        # Every scalar as the text that it is: a tag such as !!int could fail in ways of its own, and quote the value.
-        config = _ToolkitConfig.model_validate(yaml.load(text, Loader=yaml.BaseLoader))  # noqa: S506 - makes no objects
-    except RecursionError:
-        raise ValueError("its key 'config.yaml' is nested too deeply") from None
-    except yaml.YAMLError as error:
-        # The error's own text quotes the line, which may be the one with the token.
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise ValueError(f"its key 'config.yaml' is not YAML{where}") from None
-    except ValidationError as error:
-        fields = ", ".join(".".join(map(str, each["loc"])) or "the document" for each in error.errors())
-        raise ValueError(f"its key 'config.yaml' lacks or misspells: {fields}") from None
-    project = config.project.strip()
-    # A whole URL is not what the toolkit takes, but what many write.
-    is_short = not any(mark in project for mark in ".:")
-    url = project if "://" in project else f"https://{project}" + (f".{_TOOLKIT_DOMAIN}" if is_short else "")
-    scheme, _, token = config.headers.authorization.strip().partition(" ")
-    if scheme.lower() != "bearer":
-        raise ValueError("in its key 'config.yaml' headers.Authorization does not start with 'Bearer'")
-    return Connection(_checked_url(url, "config.yaml"), _checked_token(token.strip()), TLS(ca, config.verify))
-
-
-def _checked_url(text: str, key: str) -> BaseURL:
+def _checked_url(text: str, token: str, key: str) -> BaseURL:
+    if token.lower() in text.lower():
+        # Every message names the host.
+        raise UnusableError(f"in its key {key!r} the URL contains the token, which belongs elsewhere")
     try:
         return BaseURL.parse(text)
     except ValueError as error:
-        raise ValueError(f"in its key {key!r} the URL is wrong: {error}") from None
+        raise UnusableError(f"in its key {key!r} the URL is wrong: {error}") from None
 
 
-def _checked_token(token: str) -> str:
+def _checked_token(token: str, key: str) -> str:
     if token.lower().startswith("bearer "):
-        raise ValueError("its key 'token' must hold the token alone, without 'Bearer'")
+        raise UnusableError(f"its key {key!r} must hold the token alone, without 'Bearer'")
     if not _TOKEN.fullmatch(token):
-        raise ValueError("its token is empty or has spaces, line breaks or characters that no token has")
+        raise UnusableError(
+            f"in its key {key!r} the token is empty or has spaces, line breaks or characters that no token has"
+        )
+    if len(token) < _MIN_TOKEN:
+        raise UnusableError(
+            f"in its key {key!r} the token has {len(token)} characters, and no token has fewer than {_MIN_TOKEN}: "
+            "copy it again, whole"
+        )
     return token
-
-
-def _checked_ca(pem: str) -> str:
-    # What stands between the certificates is for people, in any script.
-    certificates = "\n".join(_CERTIFICATE.findall(pem))
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificates)
-    except (ssl.SSLError, ValueError, TypeError):
-        raise ValueError("its key 'ca.crt' is not a certificate in PEM format") from None
-    return certificates

@@ -12,7 +12,9 @@ DURATION: Final = 15.0
 RENEW_DEADLINE: Final = 10.0
 """Seconds after the last renewal at which a holder must consider itself deposed; shorter than DURATION."""
 RETRY: Final = 2.0
-"""Seconds between attempts."""
+"""Seconds between renewals."""
+ATTEMPT: Final = 1.0
+"""Seconds between attempts to take it."""
 
 
 @dataclass(frozen=True, slots=True)

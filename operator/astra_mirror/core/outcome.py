@@ -71,8 +71,8 @@ class NotFound:
 class Failed:
     """The mirror could not be refreshed.
 
-    `retry_after` is seconds, where the remote asked for a pause; `code` the HTTP status code of the answer whose words
-    `message` has, None where the words are the operator's own.
+    `retry_after` is seconds, where the remote asked for a pause; `code` is the HTTP status code, where there was an
+    answer: it may prove the token all the same.
     """
 
     reason: SyncReason

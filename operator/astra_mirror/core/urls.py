@@ -6,16 +6,26 @@ send requests to any address.
 
 import re
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
-_HOST: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.IGNORECASE | re.ASCII)
+import idna
+
+_NAME: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+_AFTER_AUTHORITY: Final = re.compile(r"[/?#]")
 _PORTS: Final = {"https": 443, "http": 80}
+_MAX_LENGTH: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class BaseURL:
-    """A remote's address: `scheme://host[:port]`, without a path. `host` is in lower case, IPv6 without brackets."""
+    """A remote's address: `scheme://host[:port]`, without a path.
+
+    `host` is a DNS name in lower case, an IPv4 address of four decimal numbers or an IPv6 address in its shortest form,
+    without brackets. So one host has one spelling, and what is compared with --allowed-url is what is called.
+    """
 
     scheme: str
     host: str
@@ -29,30 +39,73 @@ class BaseURL:
     def parse(cls, text: str) -> "BaseURL":
         """Read a URL as a Secret holds it.
 
+        What libraries read in more than one way is refused: odd spellings of addresses, zones, a dot or a colon at the
+        end, backslashes, names that IDNA does not know.
+
         Raises:
-            ValueError: it is no such URL; the message says what is wrong with it, and never quotes it: where a URL
-                should be, somebody may have written a token or a password.
+            ValueError: it is no such URL; the message says what is wrong, and quotes a valid host at most: where a
+                URL should be, somebody may have written a token or a password.
         """
-        try:
-            parts = urlsplit(text)
-            port = parts.port
-        except ValueError:
-            raise ValueError("it is not a URL, such as https://astra.netapp.io") from None
-        _check(text, parts)
-        return cls(parts.scheme, (parts.hostname or "").lower(), port or _PORTS[parts.scheme])
+        if len(text) > _MAX_LENGTH:
+            raise ValueError(f"it has more than {_MAX_LENGTH} characters")
+        scheme, mark, rest = text.partition("://")
+        scheme = scheme.lower()
+        if not mark or scheme not in _PORTS:
+            raise ValueError("it must start with https://")
+        authority = _AFTER_AUTHORITY.split(rest, maxsplit=1)[0]
+        host, port = _split(authority, _PORTS[scheme])
+        url = cls(scheme, _host(host), port)
+        if rest[len(authority) :] not in {"", "/"}:
+            raise ValueError(f"it must end after the host and port: write {url}")
+        return url
 
 
-def _check(text: str, parts: SplitResult) -> None:
-    if parts.scheme not in _PORTS:
-        raise ValueError("it must start with https://")
-    if parts.username is not None or parts.password is not None:
+def _split(authority: str, default: int) -> tuple[str, int]:
+    """Host and port. A colon within brackets belongs to an IPv6 address."""
+    _, user, address = authority.rpartition("@")
+    host, colon, port = address.rpartition(":")
+    if not colon or "]" in port:
+        host, port = address, str(default)
+    if not _PORT.fullmatch(port) or not 1 <= int(port) <= 65535:
+        raise ValueError("it is not a URL, such as https://astra.netapp.io: its port is not a number from 1 to 65535")
+    if user:
         raise ValueError("it must not contain a user name or a password")
-    if not parts.hostname or not text.isascii() or any(mark.isspace() for mark in text):
+    if not host or not host.isascii() or any(mark.isspace() for mark in host):
         raise ValueError("it names no host")
-    if ":" not in parts.hostname and not _HOST.fullmatch(parts.hostname):
-        raise ValueError("its host is no DNS name or address")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise ValueError(f"it must end after the host and port: write {parts.scheme}://{parts.netloc}")
+    return host, int(port)
+
+
+def _host(text: str) -> str:
+    text = text.lower()
+    try:
+        if text.startswith("[") and text.endswith("]"):
+            return _ipv6(text[1:-1])
+        if _NUMBER.fullmatch(text.rpartition(".")[2]):
+            # As browsers tell (WHATWG): 127.1 and 0x7f.1 are addresses to some libraries and names to others.
+            return str(IPv4Address(text))
+        if _NAME.fullmatch(text) and _is_known_to_idna(text):
+            return text
+    except AddressValueError:
+        pass
+    raise ValueError("its host is no DNS name or address")
+
+
+def _ipv6(text: str) -> str:
+    # A zone is a matter of one machine, and anything may be written in it, the end of an allowed name as well.
+    if "%" in text:
+        raise AddressValueError
+    return str(IPv6Address(text))
+
+
+def _is_known_to_idna(name: str) -> bool:
+    """Whether HTTP libraries, which decode such names, can: they raise an error for each request otherwise."""
+    if not any(label.startswith("xn--") for label in name.split(".")):
+        return True
+    try:
+        idna.decode(name)
+    except UnicodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +127,12 @@ class AllowedURL:
         host = rest.removeprefix("*.")
         if not mark or "*" in host or "/" in host:
             raise ValueError(f"{text!r} is not scheme://host[:port], such as https://*.netapp.io")
+        if wildcard and _is_of_an_address(host):
+            raise ValueError(f"{text!r}: addresses have no sub-domains, write each of them out")
         try:
-            base = BaseURL.parse(f"{scheme.lower()}://{host}")
+            base = BaseURL.parse(f"{scheme}://{host}")
         except ValueError as error:
             raise ValueError(f"{text!r}: {error}") from error
-        if wildcard and (base.host.rpartition(".")[2].isdigit() or ":" in base.host):
-            raise ValueError(f"{text!r}: addresses have no sub-domains, write each of them out")
         return cls(base, wildcard)
 
     def allows(self, url: BaseURL) -> bool:
@@ -95,3 +148,8 @@ class AllowedURL:
     def __str__(self) -> str:
         text = str(self.base)
         return text.replace("://", "://*.", 1) if self.wildcard else text
+
+
+def _is_of_an_address(authority: str) -> bool:
+    name = authority.partition(":")[0].lower()
+    return name.startswith("[") or bool(_NUMBER.fullmatch(name.rpartition(".")[2]))

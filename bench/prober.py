@@ -1,0 +1,57 @@
+"""How long the operator's event loop is held, from outside: `python -m bench.prober ADDRESS PID`, until stdin ends.
+
+It asks /healthz again and again. An answer is late when the loop is held, and also when other processes have the cores;
+the kernel counts the latter for each thread (/proc/*/schedstat), so it is taken off. What is left is time in which the
+loop could have answered and did something else. Prints the longest holds in milliseconds, as JSON.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+_PAUSE_SECONDS: Final = 0.003
+_SHOWN: Final = 20
+
+
+def main() -> None:
+    """Ask until stdin ends."""
+    address, pid = sys.argv[1], int(sys.argv[2])
+    ended = threading.Event()
+    threading.Thread(target=_until_the_end_of_stdin, args=(ended,), daemon=True).start()
+    holds: list[float] = []
+    connection = http.client.HTTPConnection(address, timeout=60)
+    while not ended.wait(_PAUSE_SECONDS):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            holds.append(_hold(connection, pid))
+            continue
+        connection.close()
+    print(json.dumps({"asked": len(holds), "longest": sorted(holds, reverse=True)[:_SHOWN]}))
+
+
+def _until_the_end_of_stdin(ended: threading.Event) -> None:
+    sys.stdin.read()
+    ended.set()
+
+
+def _hold(connection: http.client.HTTPConnection, pid: int) -> float:
+    waited = _waited(pid) + _waited(os.getpid())
+    begun = time.monotonic()
+    connection.request("GET", "/healthz")
+    connection.getresponse().read()
+    took = time.monotonic() - begun
+    return 1000 * max(took - (_waited(pid) + _waited(os.getpid()) - waited), 0.0)
+
+
+def _waited(pid: int) -> float:
+    """The seconds for which a process's first thread was ready to run and had no core."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
+if __name__ == "__main__":
+    main()

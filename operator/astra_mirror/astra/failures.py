@@ -1,0 +1,90 @@
+"""What is said of a request that got no answer: words of our own, chosen by the kind of error.
+
+What a library says of an error may quote what the remote sent, the token in it as well, or half of it. None of that is
+shown or logged.
+"""
+
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+import aiohttp
+import httpx
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+
+from astra_mirror.astra.addresses import AddressRefusedError
+from astra_mirror.astra.tls import causes, certificate_error, words_for
+from astra_mirror.core.connection import Connection
+from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.text import sentence
+
+Errors = list[BaseException]
+
+
+def _is(*kinds: type[BaseException]) -> Callable[[Errors], bool]:
+    return lambda errors: any(isinstance(each, kinds) for each in errors)
+
+
+def _has_number(*numbers: int) -> Callable[[Errors], bool]:
+    return lambda errors: any(isinstance(each, OSError) and each.errno in numbers for each in errors)
+
+
+def _is_about_names(errors: Errors, *numbers: int) -> bool:
+    found = [each for each in errors if isinstance(each, socket.gaierror)]
+    return any(each.errno in numbers for each in found) if numbers else bool(found)
+
+
+_KINDS: Final[tuple[tuple[Callable[[Errors], bool], str], ...]] = (
+    (lambda errors: _is_about_names(errors, socket.EAI_AGAIN), "no name server answers for its host"),
+    (_is_about_names, "its host's name is unknown"),
+    (_is(aiohttp.ClientConnectorDNSError), "its host's name has no address"),
+    (_is(LineTooLong), "the answer has too long a header"),
+    (_is(aiohttp.ClientResponseError, HttpProcessingError), "what answers does not speak HTTP as it should"),
+    (_has_number(errno.ECONNREFUSED), "the connection was refused, so nothing listens on that port"),
+    (_has_number(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL), "there is no route to its host"),
+    (_has_number(errno.EMFILE, errno.ENFILE), "the operator has no file descriptor left for a connection"),
+    (_is(ssl.SSLError), "the TLS handshake failed; the port may not speak TLS, or not a version or cipher of ours"),
+    (_is(aiohttp.ServerDisconnectedError), "the connection was closed before an answer came"),
+    (_is(ConnectionError, aiohttp.ClientOSError), "the connection was reset"),
+    (_is(TimeoutError, httpx.TimeoutException), "no connection was established in time"),
+)
+
+
+def unreachable(connection: Connection, error: Exception) -> Failed:
+    """The failure that an error of the network, of TLS or of HTTP's framing is."""
+    errors = list(causes(error))
+    refused = next((each for each in errors if isinstance(each, AddressRefusedError)), None)
+    if refused is not None:
+        return Failed(SyncReason.URL_NOT_ALLOWED, f"{connection.url} is not called: {refused}.")
+    certificate = certificate_error(error)
+    if certificate is not None:
+        return Failed(
+            SyncReason.TLS_VERIFICATION_FAILED,
+            sentence(f"The certificate of {connection.url} is not trusted: {words_for(certificate)}"),
+        )
+    if _is(aiohttp.InvalidURL, httpx.InvalidURL)(errors):
+        return Failed(
+            SyncReason.SECRET_INVALID, "The Secret's URL cannot be called: its host is no DNS name or address."
+        )
+    why = next((words for applies, words in _KINDS if applies(errors)), "the connection failed")
+    return Failed(SyncReason.UNREACHABLE, f"{connection.url} cannot be reached: {why}.")
+
+
+def interrupted(connection: Connection) -> Failed:
+    """The failure of an answer that ended too early."""
+    return Failed(SyncReason.UNREACHABLE, f"{connection.url} broke its answer off.")
+
+
+def late(connection: Connection, seconds: float) -> Failed:
+    """The failure of an answer that did not come in time."""
+    return Failed(SyncReason.UNREACHABLE, f"{connection.url} gave no answer within {seconds:g}s.")
+
+
+def crowded_out(connection: Connection) -> Failed:
+    """The failure of an answer that has held its room for too long."""
+    return Failed(
+        SyncReason.UNREACHABLE,
+        f"{connection.url} sent its answer too slowly: it was given up, because others waited for the memory it took.",
+    )

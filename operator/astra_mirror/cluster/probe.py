@@ -1,0 +1,111 @@
+"""The operator's own small GET, by which it finds out whether the API server is away, and the check at its start."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+from pydantic_core import from_json
+
+from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
+from astra_mirror.cluster.availability import Availability, is_failing
+from astra_mirror.cluster.endpoint import Endpoint
+from astra_mirror.core.loglines import Complaint
+from astra_mirror.core.resource import GROUP, PLURAL, VERSION
+
+_PROBE_SECONDS: Final = 5.0
+_NAME: Final = "astra-mirror-probe"
+_RETRY_SECONDS: Final = 1.0
+_REFUSED_SECONDS: Final = 10.0
+"""For how long a refusal has to last before it counts: an API server that has just started gives some as well."""
+_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+logger = logging.getLogger(__name__)
+
+
+class NotUsableError(Exception):
+    """The operator cannot work with this cluster; the message says why and what to do."""
+
+
+class Probe:
+    """A GET of an object that does not exist: the smallest answer for which the API server has to ask its storage."""
+
+    def __init__(self, endpoint: Endpoint, namespaces: Sequence[str]) -> None:
+        self._endpoint = endpoint
+        self._path = f"{collection_path(next(iter(namespaces), 'default'))}/{_NAME}"
+
+    async def __call__(self) -> str | None:
+        """Why the API server is away; None when it is there."""
+        try:
+            status, body = await self._endpoint.get(self._path, seconds=_PROBE_SECONDS)
+        except TimeoutError:
+            return f"no response within {_PROBE_SECONDS:g} s"
+        except (aiohttp.ClientError, OSError) as error:
+            return why(error)
+        return _words(status, body) if is_failing(status) else None
+
+
+_ADVICE: Final = {
+    HTTPStatus.UNAUTHORIZED: "the API server refuses the credentials",
+    HTTPStatus.FORBIDDEN: "the credentials may not list AppBackupRefs: apply the role in manifests/default",
+    HTTPStatus.NOT_FOUND: "the cluster does not know AppBackupRefs: apply crds/appbackupref.yaml",
+}
+_PATIENCE: Final = {HTTPStatus.UNAUTHORIZED: _REFUSED_SECONDS, HTTPStatus.FORBIDDEN: _REFUSED_SECONDS}
+
+
+async def wait_for_cluster(endpoint: Endpoint, availability: Availability, namespaces: Sequence[str]) -> None:
+    """Return when AppBackupRefs can be listed in each namespace; an API server that is away is waited for.
+
+    Raises:
+        NotUsableError: they do not exist, or may not be listed.
+    """
+    for namespace in namespaces or (None,):
+        await _wait_for_list(endpoint, availability, namespace)
+
+
+async def _wait_for_list(endpoint: Endpoint, availability: Availability, namespace: str | None) -> None:
+    clock = asyncio.get_running_loop().time
+    refused_at, complaint = None, Complaint()
+    while True:
+        await availability.wait_until_back()
+        status, words = await _try_to_list(endpoint, namespace)
+        if status == HTTPStatus.OK:
+            return
+        if status in _ADVICE:
+            refused_at = clock() if refused_at is None else refused_at
+            if clock() - refused_at >= _PATIENCE.get(HTTPStatus(status), 0.0):
+                raise NotUsableError(_ADVICE[HTTPStatus(status)])
+        else:
+            refused_at = None
+            availability.suspect()
+        if complaint.is_due(words) and not availability.is_away:
+            logger.warning("AppBackupRefs cannot be listed, trying every second: %s", words)
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _try_to_list(endpoint: Endpoint, namespace: str | None) -> tuple[int, str]:
+    """The status code, 0 for no answer, and what was said."""
+    try:
+        status, body = await endpoint.get(
+            f"{collection_path(namespace)}?limit=1", accept=_METADATA, seconds=REQUEST_TIMEOUT
+        )
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return 0, why(error)
+    return status, _words(status, body)
+
+
+def collection_path(namespace: str | None) -> str:
+    """The path of the AppBackupRefs of a namespace, or of all of them."""
+    return f"/apis/{GROUP}/{VERSION}{f'/namespaces/{namespace}' if namespace else ''}/{PLURAL}"
+
+
+def _words(status: int, body: bytes) -> str:
+    """A failed answer in one line: the API server's own message, where there is one."""
+    try:
+        said = from_json(body)
+    except ValueError:
+        said = None
+    message = said.get("message") if isinstance(said, dict) and said.get("kind") == "Status" else None
+    return f"{status} {message}" if message else str(status)

@@ -1,0 +1,56 @@
+"""The certificates in a Secret's ca.crt, found in linear time and checked one by one.
+
+Bundles hold some 150 certificates and, between them, names for people in any script.
+"""
+
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+from astra_mirror.core.secret_keys import CA, UnusableError
+
+MAX_CERTIFICATES: Final = 200
+"""More than the bundles of operating systems have. OpenSSL takes 0.1 ms for each."""
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_END: Final = "-----END CERTIFICATE-----"
+
+
+def checked_bundle(pem: str) -> str:
+    """The certificates in `pem`, each of which OpenSSL can read, one below the other.
+
+    Raises:
+        UnusableError: there is none, there are too many, or one of them is unusable; the text says which.
+    """
+    certificates: list[str] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for certificate in certificates_in(pem):
+        number = len(certificates) + 1
+        if number > MAX_CERTIFICATES:
+            raise UnusableError(
+                f"its key {CA!r} has more than {MAX_CERTIFICATES} certificates: leave the ones that Astra Control needs"
+            )
+        # One at a time: a call into OpenSSL stops every thread until it ends.
+        if not certificate.endswith(_END) or not _is_readable(certificate, context):
+            raise UnusableError(f"certificate {number} in its key {CA!r} cannot be read: copy it there anew, as PEM")
+        certificates.append(certificate)
+    if not certificates:
+        raise UnusableError(f"its key {CA!r} is not a certificate in PEM format")
+    return "\n".join(certificates)
+
+
+def certificates_in(pem: str) -> Iterator[str]:
+    """Each certificate in `pem`, from its BEGIN to its END line; what has no END line comes without."""
+    start = pem.find(_BEGIN)
+    while start >= 0:
+        following = pem.find(_BEGIN, start + len(_BEGIN))
+        end = pem.find(_END, start, following if following >= 0 else len(pem))
+        yield pem[start : end + len(_END)] if end >= 0 else _BEGIN
+        start = following
+
+
+def _is_readable(certificate: str, context: ssl.SSLContext) -> bool:
+    try:
+        context.load_verify_locations(cadata=certificate)
+    except (ssl.SSLError, ValueError, TypeError):
+        return False
+    return True

@@ -1,0 +1,101 @@
+"""Which proxy leads to the API server, as Go's programs read HTTPS_PROXY and NO_PROXY.
+
+kubectl is such a program, and an operator that reads the same variables in another way fails where kubectl works. The
+rules are those of golang.org/x/net/http/httpproxy: networks as CIDR, names with all that is below them, ports, and no
+proxy for this machine itself.
+"""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+from urllib.parse import urlsplit
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_PROXY_SCHEMES: Final = ("http", "https")
+
+_Address = IPv4Address | IPv6Address
+_Network = IPv4Network | IPv6Network
+
+
+class UnsupportedProxyError(ValueError):
+    """The proxy is of a kind that cannot be used; the message says which kinds can."""
+
+
+def proxy_for(server: str, kubeconfig: str | None, environment: Mapping[str, str]) -> str | None:
+    """The URL of the proxy for the API server at `server`; None for a direct connection.
+
+    Args:
+        server: the API server's URL.
+        kubeconfig: the cluster's proxy-url, which wins over the environment.
+        environment: the process's environment variables.
+
+    Raises:
+        UnsupportedProxyError: the proxy is not an HTTP proxy.
+    """
+    if kubeconfig:
+        return _checked(kubeconfig, "the kubeconfig's proxy-url")
+    scheme = urlsplit(server).scheme
+    name = f"{scheme}_proxy"
+    proxy = environment.get(name.upper()) or environment.get(name)
+    excluded = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+    if not proxy or not _uses_proxy(server, excluded):
+        return None
+    return _checked(proxy if "://" in proxy else f"http://{proxy}", name.upper())
+
+
+def _checked(proxy: str, source: str) -> str:
+    if urlsplit(proxy).scheme.lower() not in _PROXY_SCHEMES:
+        # Without what is before the host: it may be a password.
+        raise UnsupportedProxyError(f"{source} must be an http:// or https:// URL")
+    return proxy
+
+
+def _uses_proxy(server: str, excluded: str) -> bool:
+    parts = urlsplit(server)
+    host = (parts.hostname or "").rstrip(".")
+    port = str(parts.port or _DEFAULT_PORTS.get(parts.scheme))
+    address = _address(host)
+    if host == "localhost" or (address is not None and address.is_loopback):
+        return False
+    return not any(_matches(entry.strip().lower(), host, port, address) for entry in excluded.split(","))
+
+
+def _matches(entry: str, host: str, port: str, address: _Address | None) -> bool:
+    if entry == "*":
+        return True
+    if (network := _network(entry)) is not None:
+        return address is not None and address in network
+    name, wanted_port = _split(entry)
+    if not name or (wanted_port and wanted_port != port):
+        return False
+    if (wanted := _address(name)) is not None:
+        return wanted == address
+    # `.example.com` and `*.example.com` stand for what is below it, `example.com` for itself as well.
+    name = name[1:] if name.startswith("*.") else name
+    return host.endswith(name) if name.startswith(".") else host == name or host.endswith(f".{name}")
+
+
+def _split(entry: str) -> tuple[str, str]:
+    """An entry's host, without brackets, and its port, "" for any."""
+    if entry.startswith("["):
+        host, _, rest = entry[1:].partition("]")
+        return host, rest.removeprefix(":")
+    host, colon, port = entry.rpartition(":")
+    return (host, port) if colon and ":" not in host else (entry, "")
+
+
+def _network(entry: str) -> _Network | None:
+    _, slash, bits = entry.partition("/")
+    if not slash or not bits.isdecimal():
+        return None
+    try:
+        return ip_network(entry, strict=False)
+    except ValueError:
+        return None
+
+
+def _address(host: str) -> _Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None

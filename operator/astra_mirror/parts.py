@@ -1,0 +1,133 @@
+"""The parts of the operator: made and joined here, and nowhere else, and given back in the right order."""
+
+import random
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from astra_mirror.astra.client import AstraClient
+from astra_mirror.astra.transport import Clients
+from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.endpoint import Endpoint
+from astra_mirror.cluster.events import EventRecorder
+from astra_mirror.cluster.kubeconfig import pod_namespace
+from astra_mirror.cluster.lease import Elector
+from astra_mirror.cluster.probe import Probe
+from astra_mirror.cluster.secret_api import SecretReads
+from astra_mirror.cluster.secrets import SecretStore
+from astra_mirror.cluster.statuses import Statuses
+from astra_mirror.cluster.watch import Watch
+from astra_mirror.core.shard import Shard
+from astra_mirror.handlers import Feed
+from astra_mirror.inventory import PeriodicList
+from astra_mirror.metrics import EngineCollector, SecretsCollector
+from astra_mirror.mirror import Mirror
+from astra_mirror.reconcile import Clocks
+from astra_mirror.settings import Settings
+
+_DEFAULT_LEASE_NAMESPACE: Final = "astra-mirror-system"
+
+
+class Cluster:
+    """The API server: how it is reached, and whether it is away."""
+
+    def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
+        self.endpoint = endpoint
+        self.availability = Availability(Probe(endpoint, settings.namespace), name=endpoint.host)
+        self.api = endpoint.api_client(self.availability)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.api.close()  # type: ignore[no-untyped-call]
+        await self.endpoint.close()
+
+
+class Parts:
+    """What works, apart from the engine's own parts.
+
+    Args:
+        settings: the options.
+        cluster: the API server.
+        spawned: called after each start of Kopf, which sets signal handlers of its own.
+    """
+
+    def __init__(self, settings: Settings, cluster: Cluster, spawned: Callable[[], None]) -> None:
+        self._clients = Clients(settings.allowed)
+        self._availability = cluster.availability
+        self.secrets = SecretStore(
+            SecretReads(cluster.api),
+            cluster.availability,
+            namespaces=settings.namespace,
+            allowed=settings.allowed,
+            require_tls_verification=settings.require_tls_verification,
+            changed=self._secret_changed,
+        )
+        statuses = Statuses(cluster.api, cluster.availability)
+        identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+        self.events = EventRecorder(cluster.api, identity, cluster.availability)
+        shard = Shard.parse(settings.shard)
+        self.mirror = Mirror(
+            remote=AstraClient(self._clients, settings.request_timeout),
+            secrets=self.secrets,
+            api=statuses,
+            clocks=Clocks(time.monotonic, lambda: datetime.now(UTC), random.random),
+            pace=settings.pace,
+            shard=shard,
+            tell=self.events.submit,
+        )
+        feed = Feed(self.mirror)
+        self.watches = [
+            Watch(cluster.endpoint, cluster.availability, scope, feed, spawned)
+            for scope in settings.namespace or (None,)
+        ]
+        self.periodic_list = PeriodicList(
+            api=cluster.endpoint,
+            availability=cluster.availability,
+            objects=statuses,
+            namespaces=settings.namespace,
+            feed=feed,
+            mirror=self.mirror,
+        )
+        self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
+        self._collector = EngineCollector(self.mirror.states, self.mirror.open_breakers, self.mirror.pending)
+        self._collector.register()
+        self._secrets_collector = SecretsCollector(self.secrets.results)
+        self._secrets_collector.register()
+
+    @property
+    def lacks(self) -> str | None:
+        """What the operator lacks to be ready."""
+        return next((each.lacks for each in self.watches if each.lacks), None)
+
+    def release_secrets(self) -> None:
+        """Give free the places of Secret names that no ref uses any more: others wait for them."""
+        self.secrets.retain(self.mirror.secret_names())
+
+    async def forget_unused(self) -> None:
+        """Let go of what no ref uses any more: connections, TLS contexts."""
+        await self._clients.retain(self.mirror.drop_unused())
+
+    async def close(self) -> None:
+        """Give back what is held."""
+        if self.elector is not None and not self._availability.is_away:
+            await self.elector.release()
+        self._collector.unregister()
+        self._secrets_collector.unregister()
+        await self.secrets.close()
+        await self._clients.close()
+
+    def _secret_changed(self, namespace: str, name: str) -> None:
+        self.mirror.secret_changed(namespace, name)
+
+
+def _elector(settings: Settings, cluster: Cluster, shard: Shard, identity: str) -> Elector:
+    return Elector(
+        cluster.api,
+        cluster.availability,
+        namespace=settings.lease_namespace or pod_namespace() or _DEFAULT_LEASE_NAMESPACE,
+        name="astra-mirror" if shard.count == 1 else f"astra-mirror-{shard.index}-of-{shard.count}",
+        identity=identity,
+    )

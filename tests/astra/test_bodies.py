@@ -1,0 +1,279 @@
+"""Bodies in memory: bounded all together, and what one tenant's hold keeps no other from its answers."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from astra_mirror.astra.answers import AnswerError
+from astra_mirror.astra.bodies import MAX_DOCUMENT, Bodies, Hold
+from astra_mirror.astra.client import AstraClient
+from astra_mirror.astra.transport import Clients
+from astra_mirror.core.body import MIB, SMALL, Kind
+from astra_mirror.core.connection import Connection
+from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason
+from astra_mirror.core.plan import Collection
+from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.room import LISTS, MAX_WAITING_FOR_NAMESPACE, PATIENCE_SECONDS, SINGLES
+from astra_mirror.core.urls import AllowedURL, BaseURL
+
+ID = "00000000-0000-4000-8000-000000000001"
+SPEC = AppBackupRefSpec(accountID=ID, appID=ID, backupID=ID)
+
+
+class Stream(httpx.AsyncByteStream):
+    """A body that comes when it is told to."""
+
+    def __init__(self) -> None:
+        self._chunks: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def send(self, *chunks: bytes) -> None:
+        """Chunks; an empty one is the end."""
+        for each in chunks:
+            self._chunks.put_nowait(each)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while chunk := await self._chunks.get():
+            yield chunk
+
+
+class Receiving:
+    """One body that is being received, in a task."""
+
+    def __init__(
+        self, bodies: Bodies, namespace: str, kind: Kind = Kind.LIST, headers: dict[str, str] | None = None
+    ) -> None:
+        self.stream = Stream()
+        self.hold: Hold | None = None
+        self.deadline = asyncio.timeout(60)
+        self.read = asyncio.Event()
+        response = httpx.Response(200, stream=self.stream, headers=headers or {})
+        self.task = asyncio.create_task(self._receive(bodies, namespace, kind, response))
+
+    async def _receive(self, bodies: Bodies, namespace: str, kind: Kind, response: httpx.Response) -> int:
+        async with self.deadline:
+            with bodies.hold((namespace, "c"), self.deadline) as self.hold:
+                body = await self.hold.receive(response, kind)
+                await self.read.wait()
+                return sum(map(len, body))
+
+
+@pytest.fixture
+def now() -> list[float]:
+    """The time, which stands still."""
+    return [0.0]
+
+
+@pytest.fixture
+def bodies(now: list[float]) -> Bodies:
+    """No body yet."""
+    return Bodies(lambda: now[0])
+
+
+async def idle() -> None:
+    """Until nothing moves by itself; nothing here waits for anything but the test."""
+    for _ in range(3000):
+        await asyncio.sleep(0)
+
+
+CHUNK = b" " * SMALL
+
+
+async def test_the_time_out_stands_still_while_a_body_waits_for_room(bodies: Bodies) -> None:
+    """And goes on with what was left of it."""
+    held = Receiving(bodies, "mine")
+    held.stream.send(*[CHUNK] * (LISTS // SMALL))
+    await idle()
+    before = asyncio.get_running_loop().time() + 60
+    waits = Receiving(bodies, "yours")
+    waits.stream.send(*[CHUNK] * 3, b"")
+    await idle()
+    assert bodies.room.held == LISTS + SMALL
+    assert waits.deadline.when() is None
+    held.stream.send(b"")
+    held.read.set()
+    assert await held.task == LISTS
+    await idle()
+    after = waits.deadline.when()
+    assert after is not None
+    assert after >= before
+    waits.read.set()
+    assert await waits.task == 3 * SMALL
+    assert bodies.room.held == 0
+
+
+async def test_who_holds_room_longest_is_ended_for_those_who_wait(bodies: Bodies, now: list[float]) -> None:
+    """Its request ends, and the others go on."""
+    slow = Receiving(bodies, "mine")
+    slow.stream.send(*[CHUNK] * (LISTS // SMALL))
+    await idle()
+    waits = Receiving(bodies, "yours")
+    waits.stream.send(*[CHUNK] * 3, b"")
+    await idle()
+    now[0] = PATIENCE_SECONDS
+    bodies.settle()
+    with pytest.raises(TimeoutError):
+        await slow.task
+    assert slow.hold is not None
+    assert slow.hold.is_ended
+    waits.read.set()
+    assert await waits.task == 3 * SMALL
+
+
+async def test_whoever_is_cancelled_while_it_waits_leaves_nothing_behind(bodies: Bodies) -> None:
+    """Neither a place in the queue nor room."""
+    held = Receiving(bodies, "mine")
+    held.stream.send(*[CHUNK] * (LISTS // SMALL))
+    await idle()
+    waits = [Receiving(bodies, "yours") for _ in range(3)]
+    for each in waits:
+        each.stream.send(*[CHUNK] * 3)
+    await idle()
+    for each in (*waits, held):
+        each.task.cancel()
+    await asyncio.wait([each.task for each in (*waits, held)])
+    assert bodies.room.held == 0
+
+
+async def test_too_many_that_wait_are_not_read(bodies: Bodies) -> None:
+    """The one beyond the namespace's share; a message says what happens next."""
+    held = Receiving(bodies, "mine")
+    held.stream.send(*[CHUNK] * (LISTS // SMALL))
+    await idle()
+    waits = [Receiving(bodies, "yours") for _ in range(MAX_WAITING_FOR_NAMESPACE + 1)]
+    for each in waits:
+        each.stream.send(*[CHUNK] * 2)
+    done, _ = await asyncio.wait([each.task for each in waits], return_when=asyncio.FIRST_COMPLETED)
+    error = done.pop().exception()
+    assert isinstance(error, AnswerError)
+    assert error.reason is SyncReason.UNREACHABLE
+    assert "asked for again" in str(error)
+    for each in (*waits, held):
+        each.task.cancel()
+    await asyncio.wait([each.task for each in (*waits, held)])
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_what_is_inflated_is_counted(bodies: Bodies, kind: Kind) -> None:
+    """A few kilobytes on the wire that stand for a megabyte hold a megabyte, and no more before there is room."""
+    size = MAX_DOCUMENT
+    receiving = Receiving(bodies, "mine", kind, {"Content-Encoding": "gzip"})
+    receiving.stream.send(gzip.compress(b" " * size), b"")
+    await idle()
+    assert bodies.room.held == size
+    receiving.read.set()
+    assert await receiving.task == size
+    assert bodies.room.held == 0
+
+
+@asynccontextmanager
+async def held_lists(size: int, may_end: asyncio.Event) -> AsyncIterator[str]:
+    """Each list is `size` long, its last byte comes when it may; single backups are small and quick."""
+    item = b'"' + b"x" * 1021 + b'",'
+    items = item * (size // len(item) - 1)
+    body = b'{"items":[' + items + b'"' + b"x" * (size - len(items) - 14) + b'"]}'
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
+            if path.endswith(b"appBackups"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + body[:-1])
+                await may_end.wait()
+                writer.write(body[-1:])
+            else:
+                single = b'{"id":"' + path.rsplit(b"/", 1)[1] + b'","state":"running"}'
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(single) + single)
+            await writer.drain()
+        except ConnectionError:
+            pass
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+class Watch:
+    """The most bytes that were held at any time."""
+
+    def __init__(self, bodies: Bodies, awaited: int) -> None:
+        self.most = 0
+        self.reached = asyncio.Event()
+        self._bodies = bodies
+        self._awaited = awaited
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            self.most = max(self.most, self._bodies.room.held)
+            if self.most >= self._awaited:
+                self.reached.set()
+            await asyncio.sleep(0)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._task.cancel()
+
+
+async def test_held_lists_of_one_tenant() -> None:
+    """Eighty lists of almost 4 MiB that do not end: the memory has a bound, others are served, and all end well."""
+    may_end, bodies = asyncio.Event(), Bodies()
+    async with held_lists(4 * MIB, may_end) as url:
+        clients = Clients([AllowedURL.parse(url)])
+        client, connection = AstraClient(clients, 60.0, bodies), Connection(BaseURL.parse(url), "a-good-token")
+        watch = Watch(bodies, 60 * MIB)
+        lists = [
+            asyncio.create_task(
+                client.list_backups(connection, Collection(ID, f"app{number}"), Known({}), namespace="hostile")
+            )
+            for number in range(80)
+        ]
+        await watch.reached.wait()
+        other = Connection(BaseURL.parse(url), "another-token")
+        for _ in range(20):
+            assert isinstance(await client.get_backup(other, SPEC, namespace="good"), Observed)
+            assert isinstance(await client.get_backup(connection, SPEC, namespace="hostile"), Observed)
+        may_end.set()
+        outcomes = await asyncio.gather(*lists)
+        watch.stop()
+        await clients.close()
+    assert all(isinstance(each, Listed) for each in outcomes)
+    assert watch.most <= LISTS + SINGLES
+    assert bodies.room.held == 0
+
+
+async def test_an_answer_that_is_given_up_is_unreachable_and_says_why() -> None:
+    """Nobody's fault but the server's, which sends too slowly."""
+    now = [0.0]
+    may_end, bodies = asyncio.Event(), Bodies(lambda: now[0])
+    async with held_lists(64 * MIB, may_end) as url:
+        clients = Clients([AllowedURL.parse(url)])
+        client = AstraClient(clients, 60.0, bodies)
+        watch = Watch(bodies, 63 * MIB)
+        first, second = (
+            asyncio.create_task(
+                client.list_backups(
+                    Connection(BaseURL.parse(url), f"token-{each}"), Collection(ID, ID), Known({}), namespace=each
+                )
+            )
+            for each in ("hostile", "good")
+        )
+        await watch.reached.wait()
+        now[0] = PATIENCE_SECONDS + 1
+        bodies.settle()
+        outcome = await (await _first(first, second))
+        assert isinstance(outcome, Failed)
+        assert outcome.reason is SyncReason.UNREACHABLE
+        assert "too slowly" in outcome.message
+        may_end.set()
+        await asyncio.wait([first, second])
+        watch.stop()
+        await clients.close()
+    assert {type(each.result()) for each in (first, second)} == {Failed, Listed}
+
+
+async def _first(*tasks: "asyncio.Task[Listed | Failed]") -> "asyncio.Task[Listed | Failed]":
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    return done.pop()

@@ -1,0 +1,232 @@
+"""How certificates are judged, on every interpreter alike, and what is said of one that is not believed."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from astra_mirror.astra import tls as tls_module
+from astra_mirror.astra.client import AstraClient
+from astra_mirror.astra.tls import certificate_error, ssl_context, widen, words_for
+from astra_mirror.astra.transport import Clients
+from astra_mirror.core.connection import TLS, Connection
+from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.urls import AllowedURL, BaseURL
+from tests.astra.certificates import DAY, NOW, Identity, context_for, issued, self_signed, served
+
+ID = "00000000-0000-4000-8000-000000000001"
+SPEC = AppBackupRefSpec(accountID=ID, appID=ID, backupID=ID)
+AUTHORITY = trustme.CA()
+INTERMEDIATE = AUTHORITY.create_child_ca()
+STRANGER = trustme.CA()
+
+
+def pem(authority: trustme.CA) -> str:
+    """An authority as ca.crt has it."""
+    return authority.cert_pem.bytes().decode()
+
+
+class Asking:
+    """Clients, and one request with them."""
+
+    def __init__(self) -> None:
+        self.clients: list[Clients] = []
+
+    def client(self, url: str) -> AstraClient:
+        """One that may call this URL."""
+        self.clients.append(Clients([AllowedURL.parse(url)]))
+        return AstraClient(self.clients[-1], 5.0)
+
+    async def ask(self, url: str, tls: TLS) -> Failed:
+        """The outcome, which is a failure: the server refuses every token that it is sent."""
+        outcome = await self.client(url).get_backup(Connection(BaseURL.parse(url), "a-good-token", tls), SPEC)
+        assert isinstance(outcome, Failed)
+        return outcome
+
+
+@pytest.fixture
+async def asking() -> AsyncIterator[Asking]:
+    """Closed at the end."""
+    asking = Asking()
+    yield asking
+    for each in asking.clients:
+        await each.close()
+
+
+@pytest.mark.parametrize("tls", [TLS(), TLS(pem(AUTHORITY)), TLS(pem(AUTHORITY), verify=False), TLS(verify=False)])
+def test_every_context_judges_alike(tls: TLS) -> None:
+    """Whatever this interpreter's own default is: each certificate is an anchor, and nothing is judged by RFC 5280."""
+    context = ssl_context(tls)
+    assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.check_hostname is tls.verify
+    assert context.verify_mode is (ssl.CERT_REQUIRED if tls.verify else ssl.CERT_NONE)
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    before = context.verify_flags
+    widen(context)
+    assert context.verify_flags == before
+    assert context.check_hostname is tls.verify
+
+
+_OWN = self_signed()
+_LEAF = issued(AUTHORITY)
+_DEEP = issued(INTERMEDIATE)
+
+
+@pytest.mark.parametrize(
+    ("identity", "ca"),
+    [
+        (_LEAF, pem(AUTHORITY)),
+        (_LEAF, _LEAF.own),
+        (_DEEP, pem(AUTHORITY)),
+        (_DEEP, pem(INTERMEDIATE)),
+        (_DEEP, _DEEP.own),
+        (Identity(_DEEP.own.encode(), _DEEP.key), pem(INTERMEDIATE)),
+        (_OWN, _OWN.own),
+        (_LEAF, pem(STRANGER) + pem(AUTHORITY)),
+    ],
+    ids=["root", "own", "root-of-issuer", "issuer", "own-of-issuer", "issuer-not-sent", "self-signed", "two"],
+)
+async def test_what_ca_crt_may_be(identity: Identity, ca: str, asking: Asking, tmp_path: Path) -> None:
+    """An issuing authority alone, or the server's own certificate: the request reaches the server."""
+    async with served(context_for(identity, tmp_path)) as url:
+        outcome = await asking.ask(url, TLS(ca))
+    assert (outcome.reason, outcome.code) == (SyncReason.UNAUTHORIZED, 401)
+
+
+_EXPIRED = issued(AUTHORITY, not_after=NOW - DAY)
+_ELSEWHERE = issued(AUTHORITY, "elsewhere.example")
+_OWN_EXPIRED = self_signed(not_after=NOW - DAY / 2)
+_OWN_EARLY = self_signed(not_before=NOW + DAY / 2)
+_OWN_ELSEWHERE = self_signed("token-in-a-name.example")
+
+
+@pytest.mark.parametrize(
+    ("identity", "tls", "words"),
+    [
+        (_LEAF, TLS(), "issued it; put the issuing authority"),
+        (_LEAF, TLS(pem(STRANGER)), "issued it; put the issuing authority"),
+        (_DEEP, TLS(pem(STRANGER)), "ca.crt"),
+        (_OWN, TLS(), "self-signed"),
+        (_OWN, TLS(pem(AUTHORITY)), "self-signed"),
+        (_EXPIRED, TLS(pem(AUTHORITY)), "has expired"),
+        (_ELSEWHERE, TLS(pem(AUTHORITY)), "another host name"),
+        (_OWN_EXPIRED, TLS(_OWN_EXPIRED.own), "has expired"),
+        (_OWN_EARLY, TLS(_OWN_EARLY.own), "not valid yet"),
+        (_OWN_ELSEWHERE, TLS(_OWN_ELSEWHERE.own), "another host name"),
+    ],
+)
+async def test_who_is_not_believed(identity: Identity, tls: TLS, words: str, asking: Asking, tmp_path: Path) -> None:
+    """Host name and validity count for one's own anchor as well; the words are for people, and quote nothing."""
+    async with served(context_for(identity, tmp_path)) as url:
+        outcome = await asking.ask(url, tls)
+    assert outcome.reason is SyncReason.TLS_VERIFICATION_FAILED
+    assert outcome.message.startswith(f"The certificate of {url} is not trusted: ")
+    assert words in outcome.message
+    for foreign in ("_ssl.c", "unable to get", "SSL", "token-in-a-name", "elsewhere.example", "Astra Control Center"):
+        assert foreign not in outcome.message
+
+
+@pytest.mark.parametrize("identity", [_LEAF, _OWN, _EXPIRED, _ELSEWHERE, _OWN_EARLY])
+async def test_verification_may_be_switched_off(identity: Identity, asking: Asking, tmp_path: Path) -> None:
+    """And then nothing is judged."""
+    async with served(context_for(identity, tmp_path)) as url:
+        assert (await asking.ask(url, TLS(verify=False))).reason is SyncReason.UNAUTHORIZED
+
+
+def _wants_certificate(context: ssl.SSLContext) -> None:
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+
+def _old(context: ssl.SSLContext) -> None:
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+
+@pytest.mark.parametrize("change", [_wants_certificate, _old, None])
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
+async def test_other_failures_of_the_handshake_are_no_verdict(
+    change: Callable[[ssl.SSLContext], None] | None, asking: Asking, tmp_path: Path
+) -> None:
+    """Alerts, versions, a port without TLS: waiting may mend them."""
+    context = context_for(_LEAF, tmp_path)
+    if change is not None:
+        change(context)
+    async with served(None if change is None else context) as url:
+        outcome = await asking.ask(url, TLS(pem(AUTHORITY)))
+    assert outcome.reason is SyncReason.UNREACHABLE
+    assert "SSL" not in outcome.message
+    assert "alert" not in outcome.message
+
+
+async def test_the_usual_authorities_count_beside_ca_crt(
+    asking: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read when a certificate needs them, once, however many requests are under way."""
+    usual = tmp_path / "usual.pem"
+    usual.write_text(pem(AUTHORITY))
+    read = list[str]()
+
+    def where() -> str:
+        read.append(str(usual))
+        return read[-1]
+
+    monkeypatch.setattr("certifi.where", where)
+    connection: dict[str, Any] = {"token": "a-good-token", "tls": TLS(pem(STRANGER))}
+    async with served(context_for(_LEAF, tmp_path)) as url:
+        client = asking.client(url)
+        requests = [client.get_backup(Connection(BaseURL.parse(url), **connection), SPEC) for _ in range(5)]
+        outcomes = await asyncio.gather(*requests)
+    assert [each.reason for each in outcomes if isinstance(each, Failed)] == [SyncReason.UNAUTHORIZED] * 5
+    assert len(read) == 1
+
+
+def test_a_certificates_error_is_found_wherever_it_is() -> None:
+    """Among the causes, in a circle of them, and with a code that nobody has words for."""
+    inner = ssl.SSLCertVerificationError(1, "quoted")
+    inner.verify_code = 999
+    outer = ValueError("x")
+    outer.__cause__, inner.__context__ = inner, outer
+    assert certificate_error(outer) is inner
+    assert certificate_error(ssl.SSLError(1, "alert")) is None
+    assert words_for(inner) == "it does not pass the verification"
+    assert all("ssl" not in words.lower() for words in tls_module._WORDS.values())
+
+
+async def test_the_third_ca_of_a_namespace_closes_its_first(tmp_path: Path) -> None:
+    """After its requests: one that is under way goes on."""
+    async with served(context_for(_LEAF, tmp_path)) as url:
+        clients = Clients([AllowedURL.parse(url)])
+        authorities = [TLS(pem(AUTHORITY) + f"\n{number}") for number in range(3)]
+        async with clients.use(authorities[0], "mine") as first:
+            async with clients.use(authorities[1], "mine"), clients.use(authorities[2], "mine") as third:
+                assert not first.is_closed
+                assert await clients.client_for(authorities[2], "mine") is third
+            assert (await first.get(url)).status_code == 401
+        assert first.is_closed
+        assert not third.is_closed
+        await clients.retain({authorities[1]})
+        assert third.is_closed
+        await clients.close()
+
+
+async def test_many_tenants_make_no_more_contexts_than_there_may_be() -> None:
+    """A hundred namespaces with three authorities each; each request gets a client that is open."""
+    clients = Clients([])
+    made = set[int]()
+
+    async def request(number: int) -> None:
+        async with clients.use(TLS(f"{pem(AUTHORITY)}\n{number}"), f"n{number // 3}") as client:
+            await asyncio.sleep(0)
+            assert not client.is_closed
+            made.add(id(client))
+
+    await asyncio.gather(*(request(number) for number in range(300)))
+    assert len(clients) <= 64
+    await clients.close()

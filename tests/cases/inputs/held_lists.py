@@ -1,0 +1,61 @@
+"""A server whose lists are held: almost 4 MiB each, the last byte seconds later. Single backups are small and quick."""
+
+import asyncio
+from typing import Final, Self
+
+from dev.faultproxy.thread import LoopThread
+
+BODY: Final = b'{"items":[' + b" " * (4 * 2**20 - 100) + b"]}"
+
+
+class HeldLists:
+    """The server, on loopback; `url` is its address. `asked` counts lists, `held` those under way."""
+
+    def __init__(self, *, seconds: float = 9.0) -> None:
+        self._seconds = seconds
+        self.asked = 0
+        self._thread = LoopThread("held lists")
+        self.url = f"http://127.0.0.1:{self._thread.call(self._start())}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.call(self._stop())
+        self._thread.stop()
+
+    async def _start(self) -> int:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def _stop(self) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
+                if path.endswith(b"appBackups"):
+                    self.asked += 1
+                    await self._hold(writer)
+                else:
+                    await _send(writer, b'{"id":"' + path.rsplit(b"/", 1)[1] + b'","state":"running"}')
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            # The client has gone, or the test is over; asyncio's streams would log a cancellation as a fault.
+            pass
+        finally:
+            writer.transport.abort()
+
+    async def _hold(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY))
+        writer.write(BODY[:-1])
+        await writer.drain()
+        await asyncio.sleep(self._seconds)
+        writer.write(BODY[-1:])
+        await writer.drain()
+
+
+async def _send(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    await writer.drain()

@@ -1,0 +1,220 @@
+"""The store of Secrets between an API server and an engine that a test has in its hands, on virtual time."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.secret_wire import Page, ReadError, WatchEvent
+from astra_mirror.cluster.secrets import Answer, SecretStore
+from astra_mirror.core.connection import Connection
+from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.secret_content import Content, content_of
+from astra_mirror.core.secret_names import Pair, Watched
+from astra_mirror.core.urls import AllowedURL
+
+DEFAULT = "astra-control"
+TOKEN = "a-good-token"
+ALLOWED = (AllowedURL.parse("https://*.netapp.io"),)
+
+
+def keys(token: str = TOKEN, **others: str) -> dict[str, str]:
+    """The data of a Secret, as the API server has it; an underscore in a key stands for a dot."""
+    plain = {"url": "https://a.netapp.io", "token": token} | {k.replace("_", "."): v for k, v in others.items()}
+    return {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
+
+
+@dataclass(eq=False)
+class FakeWatch:
+    """A watch that lasts as long as was asked for."""
+
+    watched: Watched
+    seconds: float
+    events: asyncio.Queue[WatchEvent | Exception] = field(default_factory=asyncio.Queue)
+    is_closed: bool = False
+
+    async def __aiter__(self) -> AsyncIterator[WatchEvent]:
+        """Its events."""
+        try:
+            async with asyncio.timeout(self.seconds):
+                while True:
+                    event = await self.events.get()
+                    if isinstance(event, Exception):
+                        raise event
+                    yield event
+        except TimeoutError:
+            return
+
+    def close(self) -> None:
+        """Note that it was closed."""
+        self.is_closed = True
+
+
+class FakeServer:
+    """The API server: Secrets with versions, a role, and faults."""
+
+    def __init__(self) -> None:
+        self.data: dict[Pair, dict[str, str]] = {}
+        self.version = 1
+        self.forbids: Callable[[str], bool] = lambda _: False
+        self.list_fault: BaseException | None = None
+        self.watch_fault: BaseException | None = None
+        self.get_fault: Callable[[Pair], BaseException | None] = lambda _: None
+        self.delay = 0.001
+        self.watches: list[FakeWatch] = []
+        self.asked: list[tuple[float, str, object]] = []
+        self.under_way = self.most_under_way = 0
+
+    def write(self, namespace: str, name: str = DEFAULT, data: Mapping[str, str] | None = None) -> None:
+        """Create a Secret, or replace its content."""
+        pair, self.version = Pair(namespace, name), self.version + 1
+        self.data[pair] = dict(keys() if data is None else data)
+        self._tell(pair, content_of(self.data[pair]))
+
+    def delete(self, namespace: str, name: str = DEFAULT) -> None:
+        """Delete a Secret."""
+        pair, self.version = Pair(namespace, name), self.version + 1
+        del self.data[pair]
+        self._tell(pair, None)
+
+    def _tell(self, pair: Pair, content: Content | None) -> None:
+        for watch in self.open_watches():
+            if watch.watched.serves(pair):
+                watch.events.put_nowait(WatchEvent(str(self.version), pair, content))
+
+    def fail(self, fault: BaseException | None) -> None:
+        """Let every request end with this from now on; None for none."""
+        self.list_fault = self.watch_fault = fault
+        self.get_fault = lambda _: fault
+
+    def open_watches(self) -> list[FakeWatch]:
+        """The watches that nobody has closed."""
+        return [each for each in self.watches if not each.is_closed]
+
+    def break_watches(self, error: Exception) -> None:
+        """End every watch with an error."""
+        for watch in self.open_watches():
+            watch.events.put_nowait(error)
+
+    def times(self, kind: str) -> list[float]:
+        """When it was asked for a `list`, a `watch` or a single Secret (`get`)."""
+        return [at for at, each, _ in self.asked if each == kind]
+
+    async def _ask(self, kind: str, what: Watched | Pair, fault: BaseException | None) -> None:
+        loop = asyncio.get_running_loop()
+        self.asked.append((loop.time(), kind, what))
+        self.under_way += 1
+        self.most_under_way = max(self.under_way, self.most_under_way)
+        try:
+            await asyncio.sleep(self.delay)
+        finally:
+            self.under_way -= 1
+        if fault is not None:
+            raise fault
+        if self.forbids(what.name):
+            raise ReadError("403 Forbidden", 403)
+
+    async def page(self, watched: Watched, limit: int, token: str | None = None) -> Page:
+        """A page of a list; a token is the number of Secrets before it."""
+        await self._ask("list", watched, self.list_fault)
+        found = sorted(pair for pair in self.data if watched.serves(pair))
+        start = int(token or 0)
+        part = found[start : start + limit]
+        more = str(start + limit) if start + limit < len(found) else None
+        return Page({pair: content_of(self.data[pair]) for pair in part}, str(self.version), more, 1000 * len(part))
+
+    async def get(self, pair: Pair) -> Content | None:
+        """One Secret."""
+        await self._ask("get", pair, self.get_fault(pair))
+        return content_of(self.data[pair]) if pair in self.data else None
+
+    async def watch(self, watched: Watched, version: str, seconds: int) -> FakeWatch:
+        """Begin to watch."""
+        await self._ask("watch", watched, self.watch_fault)
+        watch = FakeWatch(watched, seconds)
+        self.watches.append(watch)
+        if version != str(self.version):
+            # What has happened since that version.
+            for pair in self.data:
+                if watched.serves(pair):
+                    watch.events.put_nowait(WatchEvent(str(self.version), pair, content_of(self.data[pair])))
+        return watch
+
+
+class Away(Availability):
+    """The API server's availability, as the test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.suspected = 0
+
+    def suspect(self) -> None:
+        """Count."""
+        self.suspected += 1
+
+    def leave(self) -> None:
+        """From now on it is away."""
+        self._back.clear()
+
+    def come_back(self) -> None:
+        """From now on it is there."""
+        self._back.set()
+
+
+class SecretWorld:
+    """A store between the two; `changed` has what the engine was told, with the times."""
+
+    def __init__(self, namespaces: Sequence[str] = ()) -> None:
+        self.server = FakeServer()
+        self.availability = Away()
+        self.changed: list[tuple[float, str, str]] = []
+        self.store = SecretStore(
+            self.server, self.availability, namespaces=namespaces, allowed=ALLOWED, changed=self._changed
+        )
+
+    def _changed(self, namespace: str, name: str) -> None:
+        self.changed.append((asyncio.get_running_loop().time(), namespace, name))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Let it work for the time of a `with` block."""
+        task = asyncio.get_running_loop().create_task(self.store.run())
+        try:
+            yield
+            assert not task.done()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self.store.close()
+
+    def answer(self, namespace: str, name: str = DEFAULT) -> Answer:
+        """What the engine gets."""
+        return self.store.connection(namespace, name)
+
+    def reason(self, namespace: str, name: str = DEFAULT) -> SyncReason | None:
+        """Why there is no connection; None while that is not known."""
+        answer = self.answer(namespace, name)
+        assert not isinstance(answer, Connection)
+        return answer.reason if answer else None
+
+    def token(self, namespace: str, name: str = DEFAULT) -> str:
+        """The token of the connection that there is."""
+        answer = self.answer(namespace, name)
+        assert isinstance(answer, Connection), answer
+        return answer.token
+
+    def message(self, namespace: str, name: str = DEFAULT) -> str:
+        """What the ref shows."""
+        answer = self.answer(namespace, name)
+        assert isinstance(answer, Failed)
+        return answer.message
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until that holds."""
+        for _ in range(100_000):
+            if holds():
+                return
+            await asyncio.sleep(1)
+        raise TimeoutError

@@ -1,0 +1,123 @@
+"""Credentials are renewed as kubectl renews them, for whichever client comes first."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from astra_mirror.cluster.credentials import Credentials
+from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError
+
+_OLD = ClusterConfig(
+    host="https://kube.example",
+    authorization="Bearer old",
+    expires_at=None,
+    is_in_file=False,
+    ca_file=None,
+    cert_file=None,
+    key_file=None,
+    verify=True,
+    server_name=None,
+    proxy=None,
+)
+_NEW = replace(_OLD, authorization="Bearer new")
+
+
+class _Source:
+    """Where the credentials come from."""
+
+    def __init__(self, config: ClusterConfig | None) -> None:
+        self.config = config
+        self.loaded = 0
+        self.renewed: list[ClusterConfig] = []
+
+    async def load(self) -> ClusterConfig:
+        self.loaded += 1
+        await asyncio.sleep(0)
+        if self.config is None:
+            raise ClusterConfigError("the plugin has failed")
+        return self.config
+
+
+class _APIServer:
+    """Accepts one token."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self.session, self.url = session, url
+
+    async def post(self, text: str = "body") -> tuple[int, str]:
+        async with self.session.post(self.url, data=text) as response:
+            return response.status, await response.text()
+
+
+@asynccontextmanager
+async def _api_server(
+    source: _Source, first: ClusterConfig = _OLD, *, accepts: Callable[[], str] = lambda: "Bearer new"
+) -> AsyncIterator[_APIServer]:
+    async def answer(request: web.Request) -> web.Response:
+        is_right = request.headers.get("Authorization") == accepts()
+        return web.Response(status=200 if is_right else 401, text=await request.text())
+
+    app = web.Application()
+    app.router.add_post("/", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    credentials = Credentials(first, source.load, source.renewed.append)
+    try:
+        async with aiohttp.ClientSession(middlewares=(credentials,)) as session:
+            yield _APIServer(session, f"http://127.0.0.1:{runner.addresses[0][1]}/")
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_refused_token_is_renewed_and_the_request_repeated() -> None:
+    """With its body, and once for all who were refused meanwhile."""
+    source = _Source(_NEW)
+    async with _api_server(source) as server:
+        answers = await asyncio.gather(*(server.post(f"body {number}") for number in range(20)))
+    assert answers == [(200, f"body {number}") for number in range(20)]
+    assert source.loaded == 1
+    assert source.renewed == [_NEW]
+
+
+async def test_a_token_that_has_ended_is_not_sent() -> None:
+    """The plugin has said when: nobody has to be refused first."""
+    accepted = ["Bearer old"]
+    source = _Source(replace(_NEW, expires_at=datetime.now(UTC) + timedelta(hours=1)))
+    past = replace(_OLD, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    async with _api_server(source, past, accepts=lambda: accepted[0]) as server:
+        # The old token would be accepted: it is the new one that is sent.
+        assert (await server.post())[0] == 401
+        accepted[0] = "Bearer new"
+        assert (await server.post())[0] == 200
+    assert source.renewed[0].authorization == "Bearer new"
+
+
+async def test_refused_for_ever() -> None:
+    """The answer is handed on, and the credentials are not loaded for each of many requests."""
+    source = _Source(_OLD)
+    async with _api_server(source) as server:
+        assert {status for status, _ in await asyncio.gather(*(server.post() for _ in range(20)))} == {401}
+    assert source.loaded == 1
+    assert source.renewed == []
+
+
+async def test_a_plugin_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """Ends nothing: the API server's answer is handed on, and one line says why there are no others."""
+    source = _Source(None)
+    with caplog.at_level(logging.WARNING):
+        async with _api_server(source) as server:
+            assert (await server.post())[0] == 401
+            source.config = _NEW
+            await asyncio.sleep(1)
+            assert (await server.post())[0] == 200
+    assert [each.getMessage() for each in caplog.records] == [
+        "The credentials for the API server could not be renewed: the plugin has failed"
+    ]

@@ -1,0 +1,101 @@
+"""What all connections to the API server have in common."""
+
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from astra_mirror.cluster.endpoint import Endpoint, kept_alive_socket
+from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
+
+
+def test_a_connection_that_died_in_silence_is_noticed() -> None:
+    """By unacknowledged bytes after 5 s, and by probes when nothing is sent."""
+    with kept_alive_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as made:
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
+        idle = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+        probes = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
+        assert idle + probes * made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) < 60
+
+
+async def test_sessions_are_made_in_one_way(tmp_path: Path) -> None:
+    """The proxy, the TLS context and the sockets are the same for Kopf's session and the client library's."""
+    authority = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(authority)
+    endpoint = Endpoint(_config(ca_file=str(authority), proxy="http://proxy.example:3128"))
+    async with endpoint.session() as one, endpoint.session() as other:
+        for session in (one, other):
+            assert str(session._default_proxy) == "http://proxy.example:3128"
+            assert session.trust_env is False
+            assert session.headers["User-Agent"].startswith("astra-mirror/")
+    flags = endpoint._tls.verify_flags
+    assert flags & ssl.VERIFY_X509_PARTIAL_CHAIN
+    assert not flags & ssl.VERIFY_X509_STRICT
+
+
+def _config(**fields: str) -> ClusterConfig:
+    usual = ClusterConfig("https://kube.example", "Bearer t", None, False, None, None, None, True, None, None)
+    return ClusterConfig(**{name: getattr(usual, name) for name in ClusterConfig.__slots__} | fields)
+
+
+_KUBECONFIG = """
+current-context: c
+contexts: [{name: c, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: "https://kube.example:6443", CLUSTER}}]
+users: [{name: u, user: {USER}}]
+"""
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+async def _loaded(path: Path, cluster: str = "", user: str = "token: t", **environment: str) -> ClusterConfig:
+    _write(path, _KUBECONFIG.replace("CLUSTER", cluster).replace("USER", user))
+    return await load_configuration({"KUBECONFIG": str(path), **environment})
+
+
+async def test_what_a_kubeconfig_says(tmp_path: Path) -> None:
+    """The TLS name and the proxy, which wins over the environment; without it the environment counts."""
+    path = tmp_path / "config"
+    found = await _loaded(path, 'tls-server-name: inside, proxy-url: "http://p:1"', HTTPS_PROXY="http://q:1")
+    assert (found.server_name, found.proxy, found.authorization) == ("inside", "http://p:1", "Bearer t")
+    assert (await _loaded(path, HTTPS_PROXY="http://q:1")).proxy == "http://q:1"
+    assert (await _loaded(path, HTTPS_PROXY="http://q:1", NO_PROXY="example:6443")).proxy is None
+    with pytest.raises(ClusterConfigError, match="proxy-url must be an http:// or https:// URL"):
+        await _loaded(path, 'proxy-url: "socks5://p:1"')
+
+
+async def test_a_token_in_a_file(tmp_path: Path) -> None:
+    """Is read anew each time, and known to be one that is replaced."""
+    token = tmp_path / "token"
+    for content in ("one", "two"):
+        _write(token, content)
+        found = await _loaded(tmp_path / "config", user=f"tokenFile: {token}")
+        assert (found.authorization, found.is_in_file) == (f"Bearer {content}", True)
+
+
+def _plugin(folder: Path, script: str) -> str:
+    plugin = folder / "plugin"
+    plugin.write_text(f"#!/bin/sh\n{script}\n")
+    plugin.chmod(0o755)
+    return f"exec: {{apiVersion: client.authentication.k8s.io/v1, command: {plugin}, interactiveMode: Never}}"
+
+
+async def test_a_credential_plugin(tmp_path: Path) -> None:
+    """Gives a token and when it ends."""
+    status = '{"token": "t", "expirationTimestamp": "2030-01-01T00:00:00Z"}'
+    answer = f'{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {status}}}'
+    found = await _loaded(tmp_path / "config", user=_plugin(tmp_path, f"echo '{answer}'"))
+    assert found.authorization == "Bearer t"
+    assert found.expires_at is not None
+    assert found.expires_at.isoformat() == "2030-01-01T00:00:00+00:00"
+
+
+async def test_a_credential_plugin_that_gives_nothing(tmp_path: Path) -> None:
+    """Is named: the operator does not go on as nobody."""
+    with pytest.raises(ClusterConfigError, match=r"the credential plugin .*plugin' gave none"):
+        await _loaded(tmp_path / "config", user=_plugin(tmp_path, "exit 1"))

@@ -1,0 +1,254 @@
+"""What is read of the API server's answers about Secrets, over a real connection: pages, watches and faults."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from kubernetes.aio import client
+
+from astra_mirror.cluster.secret_api import MAX_PAGE_BYTES, SecretReads, SecretWatch
+from astra_mirror.cluster.secret_wire import ReadError, TooLargeError, WatchEvent
+from astra_mirror.core.secret_content import content_of
+from astra_mirror.core.secret_names import Pair, Watched
+
+_WATCHED = Watched(None, "astra-control")
+_PAIR = Pair("ns", "astra-control")
+_DATA = {"url": "aHR0cHM=", "token": "dG9rZW4="}
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _secret(namespace: str = "ns", data: Any = None, **others: Any) -> dict[str, Any]:
+    metadata = {"namespace": namespace, "name": "astra-control", "resourceVersion": "7"}
+    return {"metadata": metadata, "data": _DATA if data is None else data} | others
+
+
+def _listed(*items: Any, **metadata: Any) -> dict[str, Any]:
+    return {"kind": "SecretList", "apiVersion": "v1", "metadata": {"resourceVersion": "5"} | metadata, "items": items}
+
+
+@asynccontextmanager
+async def _reads(answer: Answer) -> AsyncIterator[SecretReads]:
+    application = web.Application()
+    application.router.add_route("GET", "/{path:.*}", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with client.ApiClient(client.Configuration(host=host)) as api:
+            yield SecretReads(api)
+    finally:
+        await runner.cleanup()
+
+
+def _with(body: Any, status: int = 200) -> Answer:
+    async def answer(_: web.Request) -> web.Response:
+        text = body if isinstance(body, str) else json.dumps(body)
+        return web.Response(text=text, status=status, content_type="application/json")
+
+    return answer
+
+
+async def test_a_page_is_asked_for_by_name_and_says_where_the_next_one_is() -> None:
+    """The query is what the shipped role allows, in all namespaces or in one; other keys are dropped."""
+    asked: list[tuple[str, dict[str, str]]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append((request.path, dict(request.query)))
+        item = _secret(data=_DATA | {"other": "eA=="}, type="Opaque")
+        return web.json_response(_listed(item, **{"continue": "next", "remainingItemCount": 3}))
+
+    async with _reads(answer) as reads:
+        page = await reads.page(_WATCHED, 10)
+        await reads.page(Watched("ns", "astra-control"), 10, page.token)
+    assert page.found == {_PAIR: content_of(_DATA)}
+    assert page.found[_PAIR].data == _DATA
+    assert (page.version, page.token) == ("5", "next")
+    selector = {"fieldSelector": "metadata.name=astra-control", "limit": "10"}
+    assert asked == [
+        ("/api/v1/secrets", selector),
+        ("/api/v1/namespaces/ns/secrets", selector | {"continue": "next"}),
+    ]
+
+
+async def test_a_page_has_a_bounded_size() -> None:
+    """Larger ones are not read to their end, but one Secret alone may be of any size that Secrets have."""
+    large = base64.b64encode(b"x" * MAX_PAGE_BYTES).decode()
+    async with _reads(_with(_listed(_secret(data={"other": large})))) as reads:
+        with pytest.raises(TooLargeError):
+            await reads.page(_WATCHED, 2)
+        page = await reads.page(_WATCHED, 1)
+    assert page.found == {_PAIR: content_of({})}
+
+
+_NOT_LISTS: dict[str, Any] = {
+    "no JSON": "<html>page not found</html>",
+    "cut off": '{"kind": "SecretList", "apiVersion": "v1", "metadata": {"resourceVersion": "5"}, "items": [',
+    "nothing": "",
+    "a number": 7,
+    "another kind": _listed() | {"kind": "PodList"},
+    "another version": _listed() | {"apiVersion": "v2"},
+    "no version": _listed() | {"metadata": {}},
+    "an empty version": _listed(resourceVersion=""),
+    "metadata null": _listed() | {"metadata": None},
+    "items of another type": _listed() | {"items": {"a": 1}},
+    "another name": _listed(_secret() | {"metadata": {"namespace": "ns", "name": "other", "resourceVersion": "7"}}),
+    "an item without metadata": _listed({"data": _DATA}),
+    "an item that is null": _listed(None),
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("body", _NOT_LISTS)
+async def test_what_is_no_list_is_an_error_and_nothing_is_taken_from_it(body: str) -> None:
+    """Also with status 200, from whatever stands between."""
+    async with _reads(_with(_NOT_LISTS[body])) as reads:
+        with pytest.raises(ReadError) as raised:
+            await reads.page(_WATCHED, 1)
+    assert raised.value.status is None
+    assert raised.value.speaks_of_the_server
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal", "expired", "server"),
+    [
+        (401, False, False, False),
+        (403, True, False, False),
+        (404, False, False, False),
+        (410, False, True, False),
+        (429, False, False, True),
+        (500, False, False, True),
+        (504, False, False, True),
+    ],
+)
+async def test_a_status_says_what_it_speaks_of(status: int, *, refusal: bool, expired: bool, server: bool) -> None:
+    """The API server's own words are in the message, for the log; a list, a watch and a single Secret fail alike."""
+    async with _reads(_with({"kind": "Status", "message": "no, because"}, status)) as reads:
+        for call in (reads.page(_WATCHED, 1), reads.watch(_WATCHED, "5", 10), reads.get(_PAIR)):
+            with pytest.raises(ReadError, match=f"{status} no, because") as raised:
+                await call
+            error = raised.value
+            assert (error.is_refusal, error.is_expired, error.speaks_of_the_server) == (refusal, expired, server)
+
+
+async def test_a_single_secret() -> None:
+    """Its content, or that there is none: only the API server's own words say that."""
+    gone = {"kind": "Status", "apiVersion": "v1", "reason": "NotFound", "details": {"name": "astra-control"}}
+    async with _reads(_with(_secret(kind="Secret", apiVersion="v1"))) as reads:
+        assert await reads.get(_PAIR) == content_of(_DATA)
+        with pytest.raises(ReadError):
+            await reads.get(Pair("ns", "other"))
+    async with _reads(_with(gone, 404)) as reads:
+        assert await reads.get(_PAIR) is None
+    for body in ("404 page not found", {**gone, "details": {"name": "other"}}, {**gone, "details": None}, [gone]):
+        async with _reads(_with(body, 404)) as reads:
+            with pytest.raises(ReadError):
+                await reads.get(_PAIR)
+
+
+def _stream(*pieces: bytes, ends: bool = True) -> Answer:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+        if not ends:
+            request.transport.abort()  # type: ignore[union-attr]
+        return response
+
+    return answer
+
+
+def _line(kind: str, item: Any) -> bytes:
+    return json.dumps({"type": kind, "object": item}).encode() + b"\n"
+
+
+async def _collect(stream: SecretWatch, seen: list[WatchEvent]) -> None:
+    async for event in stream:
+        seen.append(event)  # noqa: PERF401 - what came before the error is to be there
+
+
+async def _events(reads: SecretReads) -> list[WatchEvent]:
+    stream = await reads.watch(_WATCHED, "5", 10)
+    try:
+        return [event async for event in stream]
+    finally:
+        stream.close()
+
+
+async def test_events_come_in_any_pieces() -> None:
+    """Many in one, or one in many."""
+    bookmark = {"kind": "Secret", "apiVersion": "v1", "metadata": {"resourceVersion": "9"}}
+    whole = _line("ADDED", _secret()) + _line("BOOKMARK", bookmark) + _line("DELETED", _secret("two"))
+    expected = [
+        WatchEvent("7", _PAIR, content_of(_DATA)),
+        WatchEvent("9"),
+        WatchEvent("7", Pair("two", "astra-control"), None),
+    ]
+    for size in (1, 7, 100, len(whole)):
+        async with _reads(_stream(*[whole[start : start + size] for start in range(0, len(whole), size)])) as reads:
+            assert await _events(reads) == expected
+
+
+_NOT_EVENTS = {
+    "an error": _line("ERROR", {"kind": "Status", "code": 410, "message": "too old"}),
+    "an error without code and reason": _line("ERROR", {"kind": "Status"}),
+    "an error that is null": _line("ERROR", None),
+    "another type": _line("RENAMED", _secret()),
+    "no object": b'{"type": "ADDED"}\n',
+    "another Secret": _line("ADDED", {"metadata": {"namespace": "ns", "name": "other", "resourceVersion": "1"}}),
+    "no JSON": b"page not found\n",
+    "null": b"null\n",
+    "cut off": _line("ADDED", _secret())[:-9],
+}
+
+
+@pytest.mark.parametrize("line", _NOT_EVENTS)
+async def test_what_is_no_event_ends_the_watch_as_a_read_error(line: str) -> None:
+    """What came before counts, nothing else does, and no other exception leaves."""
+    async with _reads(_stream(_line("ADDED", _secret()), _NOT_EVENTS[line])) as reads:
+        stream = await reads.watch(_WATCHED, "5", 10)
+        seen: list[WatchEvent] = []
+        with pytest.raises(ReadError) as raised:
+            await _collect(stream, seen)
+        stream.close()
+    assert [event.pair for event in seen] == [_PAIR]
+    assert raised.value.is_expired == (line == "an error")
+
+
+async def test_a_connection_that_breaks_off_is_a_read_error() -> None:
+    """Within a watch, or before any answer."""
+    async with _reads(_stream(_line("ADDED", _secret()), ends=False)) as reads:
+        with pytest.raises(ReadError):
+            await _events(reads)
+    async with client.ApiClient(client.Configuration(host="http://127.0.0.1:1")) as api:
+        for call in (SecretReads(api).page(_WATCHED, 1), SecretReads(api).get(_PAIR)):
+            with pytest.raises(ReadError) as raised:
+                await call
+            assert raised.value.speaks_of_the_server
+
+
+async def test_a_silent_connection_counts_as_dead() -> None:
+    """When the time is over that the watch was to last, and a little more."""
+    silent = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await silent.wait()
+        return response
+
+    async with _reads(answer) as reads:
+        # Eight seconds are the little more.
+        stream = await reads.watch(_WATCHED, "5", -7)
+        with pytest.raises(ReadError, match="Timeout") as raised:
+            await _collect(stream, [])
+        stream.close()
+        silent.set()
+    assert raised.value.status is None

@@ -1,0 +1,80 @@
+"""TLS contexts: a namespace's third evicts its own oldest, and in all there are never more than the limit."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from astra_mirror.core.contexts import Contexts
+
+
+def test_the_third_of_a_namespace_evicts_its_own_oldest() -> None:
+    """The one that was used least recently, and nobody else's."""
+    contexts: Contexts[str] = Contexts()
+    assert contexts.use("other's", "other") == []
+    assert contexts.use("a", "mine") == []
+    assert contexts.use("b", "mine") == []
+    assert contexts.use("a", "mine") == []
+    assert contexts.use("c", "mine") == ["b"]
+    assert all(key in contexts for key in ("a", "c", "other's"))
+
+
+def test_what_another_namespace_uses_as_well_stays() -> None:
+    """It takes its place among theirs; with the last claim it goes."""
+    contexts: Contexts[str] = Contexts()
+    contexts.use("shared", "other")
+    for key in ("shared", "b", "c"):
+        assert contexts.use(key, "mine") == []
+    assert contexts.use("d", "mine") == ["b"]
+    contexts.use("x", "other")
+    assert contexts.use("y", "other") == ["shared"]
+
+
+def test_those_that_nobody_can_have_several_of_take_no_place() -> None:
+    """The usual authorities, and none at all, cost each tenant nothing."""
+    contexts: Contexts[str] = Contexts()
+    for key in ("usual", "none"):
+        assert contexts.use(key, "mine", is_common=True) == []
+    assert [contexts.use(key, "mine") for key in "abc"] == [[], [], ["a"]]
+
+
+def test_in_all_the_least_recently_used_goes() -> None:
+    """Also when each namespace has one only."""
+    contexts: Contexts[int] = Contexts(in_all=3)
+    for number in range(3):
+        contexts.use(number, f"n{number}")
+    contexts.use(0, "n0")
+    assert contexts.use(3, "n3") == [1]
+    assert len(contexts) == 3
+
+
+def test_what_no_secret_has_any_more_goes() -> None:
+    """And what a namespace has not used for a while is not its own any more, though it stays."""
+    contexts: Contexts[str] = Contexts()
+    contexts.use("a", "mine")
+    contexts.use("b", "mine")
+    assert contexts.retain({"a"}) == ["b"]
+    assert contexts.retain({"a"}) == []
+    assert "a" in contexts
+    assert [contexts.use(key, "mine") for key in "xy"] == [[], []]
+    assert "a" in contexts
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 8), st.sampled_from("pqrs"), st.booleans()) | st.sets(st.integers(0, 8)), max_size=60
+    )
+)
+def test_the_limits_hold_whatever_comes(steps: list[tuple[int, str, bool] | set[int]]) -> None:
+    """What was used last is there, what is reported as evicted is not, and nothing else has gone."""
+    contexts: Contexts[int] = Contexts(in_all=5)
+    kept: set[int] = set()
+    for step in steps:
+        if isinstance(step, set):
+            kept -= set(contexts.retain(step))
+            assert kept <= step
+        else:
+            key, namespace, is_common = step
+            evicted = contexts.use(key, namespace, is_common=is_common)
+            assert key not in evicted
+            kept = (kept | {key}) - set(evicted)
+        assert {key for key in range(9) if key in contexts} == kept
+        assert len(contexts) <= 5

@@ -1,0 +1,49 @@
+"""Ten lines a minute for a namespace, then one that says how many were left out; a failure is told once."""
+
+from astra_mirror.core.loglines import Complaint, LogLines
+
+
+def test_ten_lines_in_any_minute() -> None:
+    """The eleventh is left out; a minute after the first there is room for one, which says what was left out."""
+    lines = LogLines()
+    assert [lines.admit("a", each) for each in range(12)] == [True] * 10 + [False] * 2
+    assert lines.left_out(59.9) == {}
+    assert lines.left_out(60) == {"a": 2}
+    # That line has taken the place.
+    assert not lines.admit("a", 60)
+    assert lines.left_out(61) == {"a": 1}
+
+
+def test_what_was_left_out_is_told_before_anything_new() -> None:
+    """So that a reader knows at each line that all before it were there, or how many were not."""
+    lines = LogLines()
+    for _ in range(11):
+        lines.admit("a", 0)
+    assert not lines.admit("a", 70)
+    assert lines.left_out(70) == {"a": 2}
+    assert lines.admit("a", 70)
+
+
+def test_one_namespace_takes_nothing_from_another() -> None:
+    """Each has its own ten."""
+    lines = LogLines()
+    for _ in range(1000):
+        lines.admit("a", 0)
+    assert all(lines.admit("b", 0) for _ in range(10))
+    assert lines.left_out(60) == {"a": 990}
+
+
+def test_nothing_stays_in_mind_of_those_that_are_quiet() -> None:
+    """Many namespaces, one after the other."""
+    lines = LogLines()
+    for number in range(1000):
+        assert lines.admit(f"namespace-{number}", number * 60.0)
+    assert lines.left_out(1e6) == {}
+
+
+def test_a_failure_is_told_when_it_has_happened_twice() -> None:
+    """Once until it has ended, and anew when its words change."""
+    complaint = Complaint()
+    assert [complaint.is_due(each) for each in ("x", "x", "x", "y", "y", "y")] == [False, True, False] * 2
+    complaint.end()
+    assert [complaint.is_due("y") for _ in range(3)] == [False, True, False]
