@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from astra_mirror.core.breaker import State
 from astra_mirror.core.connection import TLS
 from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.core.schedule import Pace
@@ -76,6 +77,10 @@ class Mirror:
     def open_breakers(self) -> int:
         """How many breakers hold requests back, for the metrics."""
         return self._polls.open_breakers
+
+    def connections(self) -> Mapping[State, int]:
+        """How many connections are in each state, for the metrics."""
+        return self._polls.connections()
 
     async def run(self) -> None:
         """Poll and write until cancelled, perhaps more than once: for each time that this process leads.
@@ -261,8 +266,10 @@ class Mirror:
             ref.forget_target()
         if ref.target != target or suspended:
             ref.fresh_at = self._clocks.monotonic()
-        if edited or asked_anew:
+        if edited:
             self._reconciler.poll_soon(ref)
+        elif asked_anew:
+            self._reconciler.poll_requested(ref)
 
     def _drop(self, ref: Ref) -> None:
         self._refs.remove(ref)

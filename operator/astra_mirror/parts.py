@@ -92,7 +92,7 @@ class Parts:
             mirror=self.mirror,
         )
         self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
-        self._collector = EngineCollector(self.mirror.states, self.mirror.open_breakers)
+        self._collector = EngineCollector(self.mirror.states, self.mirror.open_breakers, self.mirror.connections)
         self._collector.register()
         self._secrets_collector = SecretsCollector(self.secrets.results)
         self._secrets_collector.register()

@@ -142,14 +142,14 @@ class Secrets:
 class World:
     """A mirror between the two."""
 
-    def __init__(self) -> None:
-        self.cluster, self.astra, self.secrets = Cluster(), Astra(), Secrets()
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, astra: Astra | None = None) -> None:
+        self.cluster, self.astra, self.secrets = Cluster(), astra or Astra(), Secrets()
         self.utcnow: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.mirror = Mirror(
             remote=self.astra,
             secrets=self.secrets,
             api=self.cluster,
-            clocks=Clocks(time.monotonic, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
+            clocks=Clocks(monotonic, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
             pace=Pace(),
             shard=Shard(),
             tell=lambda *_: None,
