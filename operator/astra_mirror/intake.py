@@ -214,5 +214,7 @@ class Intake:
             self._timing.expect(ref)
         if ref.target != target or suspended:
             ref.fresh_at = self._clocks.monotonic()
-        if edited or asked_anew:
+        if edited:
             self._reconciler.poll_soon(ref)
+        elif asked_anew:
+            self._reconciler.poll_requested(ref)

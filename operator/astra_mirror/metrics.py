@@ -4,7 +4,7 @@ No label takes its values from tenants: the number of series does not grow with 
 """
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from astra_mirror.core.backup import DOCUMENTED_STATES
+from astra_mirror.core.breaker import State
 
 OBSERVATIONS: Final = Counter(
     "astra_mirror_observations_total", "Polls that have ended, by reason of Synced", ["result"]
@@ -57,14 +58,16 @@ class EngineCollector(_Registered):
         self,
         states: Callable[[], Iterable[str | None]],
         open_breakers: Callable[[], int],
-        pending: Callable[[], tuple[int, float]] = lambda: (0, 0.0),
+        connections: Callable[[], Mapping[State, int]],
+        pending: Callable[[], tuple[int, float]],
     ) -> None:
         self._states = states
         self._open_breakers = open_breakers
+        self._connections = connections
         self._pending = pending
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The number of refs by state, of open breakers, and of statuses that wait to be written."""
+        """The number of refs by state, of open breakers, of connections by state, and of statuses that wait."""
         refs = GaugeMetricFamily("astra_mirror_refs", "AppBackupRefs by the backup's state", labels=["state"])
         for state, number in sorted(Tally(map(_label, self._states())).items()):
             refs.add_metric([state], number)
@@ -72,6 +75,13 @@ class EngineCollector(_Registered):
         yield GaugeMetricFamily(
             "astra_mirror_breakers_open", "Breakers that hold requests back", value=self._open_breakers()
         )
+        connections = GaugeMetricFamily(
+            "astra_mirror_connections", "Connections to Astra Control by the state of their breaker", labels=["state"]
+        )
+        numbers = self._connections()
+        for each in State:
+            connections.add_metric([each], numbers.get(each, 0))
+        yield connections
         number, seconds = self._pending()
         yield GaugeMetricFamily(
             "astra_mirror_status_pending", "Statuses that differ from what they should be, and wait", value=number

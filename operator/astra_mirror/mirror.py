@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from astra_mirror.core.breaker import State
 from astra_mirror.core.connection import TLS
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
@@ -95,6 +96,10 @@ class Mirror:
         """How many statuses wait to be written, and for how many seconds the oldest has, for the metrics."""
         return self._writer.pending()
 
+    def connections(self) -> Mapping[State, int]:
+        """How many connections are in each state, for the metrics."""
+        return self._polls.connections()
+
     async def run(self) -> None:
         """Poll and write until cancelled, perhaps more than once: for each time that this process leads.
 
@@ -114,8 +119,6 @@ class Mirror:
         self._runs_since = now = self._clocks.monotonic()
         for ref in self._refs:
             ref.fresh_at = ref.next_poll = now
-            # What was under way when this process ceased to lead has ended without an answer.
-            ref.reading = None
             self._gather(ref, now)
             self._writer.submit(ref)
             self._unsaid.drop(ref.uid)

@@ -92,7 +92,9 @@ class Parts:
             mirror=self.mirror,
         )
         self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
-        self._collector = EngineCollector(self.mirror.states, self.mirror.open_breakers, self.mirror.pending)
+        self._collector = EngineCollector(
+            self.mirror.states, self.mirror.open_breakers, self.mirror.connections, self.mirror.pending
+        )
         self._collector.register()
         self._secrets_collector = SecretsCollector(self.secrets.results)
         self._secrets_collector.register()

@@ -4,21 +4,23 @@ Which requests, the planner says; when they are sent, their lane. An answer for 
 due: they are due together with the others from then on, and cost nothing of their own.
 """
 
-import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from astra_mirror.core.breaker import State
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.fallback import AfterList, after_list
+from astra_mirror.core.fallback import AfterList, after_list, is_refusal
 from astra_mirror.core.outcome import Failed, Known, Listed
 from astra_mirror.core.plan import AVOID_SECONDS, Attempt, Collection, ListOf, Want, plan
 from astra_mirror.core.schedule import is_due_soon, urgency
 from astra_mirror.lane import Lane
+from astra_mirror.lane_requests import LaneRequests, Usage, usage_of
 from astra_mirror.reads import Listener, ListRead, Remote, Round, Secrets, SingleRead, connection_of
 from astra_mirror.ref import Ref
 from astra_mirror.refs import Refs
 from astra_mirror.served import is_news, is_served, known_of, served_by
+from astra_mirror.total_rate import TotalRate
 from astra_mirror.turn import Turn
 
 _LOOK_AROUND_SECONDS: Final = 5.0
@@ -53,35 +55,46 @@ class Polls:
         self._listener = listener
         self._clock = clock
         self._draw = draw
+        self._total = TotalRate(clock)
         self._lanes: dict[Connection, Lane] = {}
+        self._ahead: dict[Connection, SingleRead] = {}
         self._looked_around: dict[tuple[Connection, str], float] = {}
 
     @property
     def open_breakers(self) -> int:
         """How many breakers hold requests back."""
-        return sum(lane.gate.open_breakers for lane in self._lanes.values())
+        return sum(lane.breakers.open_breakers for lane in self._lanes_in_use())
+
+    def connections(self) -> Mapping[State, int]:
+        """How many connections are in each state."""
+        return Counter(lane.state for lane in self._lanes_in_use())
+
+    def _lanes_in_use(self) -> Iterator[Lane]:
+        """The lanes whose connection is still a Secret's: the others are dropped before long."""
+        secrets = {(ref.namespace, ref.spec.secret_ref.name) for ref in self._refs}
+        used = {self._secrets.connection(*each) for each in secrets}
+        return (lane for connection, lane in self._lanes.items() if connection in used)
 
     async def close(self) -> None:
-        """End every request; what follows begins with new lanes."""
-        lanes, self._lanes = self._lanes, {}
-        for lane in lanes.values():
+        """End every request."""
+        lanes, self._lanes = list(self._lanes.values()), {}
+        self._ahead.clear()
+        for lane in lanes:
             await lane.close()
-        # After its Lease was lost this process may poll again, in new ones.
-        self._lanes.clear()
+        for ref in self._refs:
+            ref.reading = None
 
     def drop_unused(self) -> set[Connection]:
         """Forget the lanes of connections, and the breakers of apps, that no ref uses; the connections still there."""
-        apps: defaultdict[Connection, set[Collection]] = defaultdict(set)
-        for ref in self._refs:
-            connection = connection_of(ref, self._secrets)
-            if isinstance(connection, Connection):
-                apps[connection].add(Collection(ref.spec.account_id, ref.spec.app_id))
+        used = usage_of(self._refs, self._secrets)
         for connection, lane in list(self._lanes.items()):
-            lane.gate.retain(apps[connection])
-            if not apps[connection] and lane.idle:
+            usage = used.get(connection, Usage())
+            lane.retain(usage.accounts, usage.apps, usage.namespaces)
+            if connection not in used and lane.idle:
+                lane.stop()
                 del self._lanes[connection]
         self._looked_around.clear()
-        return set(self._lanes) | {connection for connection, used in apps.items() if used}
+        return set(self._lanes) | set(used)
 
     # From refs that are due to requests.
 
@@ -99,6 +112,14 @@ class Polls:
                 elif connection is not None:
                     ref.reading = None
                     self._listener.answered(ref, connection, Round(connection, now, self._draw()))
+            await self._submit_groups(groups, turn)
+
+    async def _submit_groups(self, groups: Mapping[tuple[Connection, str], Mapping[Ref, float]], turn: Turn) -> None:
+        # Nothing is proven of these yet: who goes first is chosen among all.
+        new = [lane for each, _ in groups if not (lane := self._lane(each)).breakers.is_proven]
+        for lane in new:
+            lane.gather()
+        try:
             for (connection, account), refs in groups.items():
                 await turn.may_end()
                 # Meanwhile one may have been deleted, suspended or edited; for an edit another poll is due.
@@ -108,6 +129,9 @@ class Polls:
                     if self._refs.get(ref.uid) is ref and not ref.spec.suspend and ref.spec.account_id == account
                 }
                 self._submit(connection, still)
+        finally:
+            for lane in new:
+                lane.start()
 
     def _is_on_its_way(self, ref: Ref, connection: Connection) -> bool:
         """Whether the request under way is still the right one: not after an edit, nor with another Secret."""
@@ -133,7 +157,10 @@ class Polls:
                 since = min(due[ref] for ref in refs)
                 urgency = min(map(_urgency, refs))
                 draw, collection = self._draw(), request.collection
-                read = ListRead(self, self._listener, connection, refs, since, urgency, draw, is_fallback, collection)
+                namespace = min(refs, key=due.__getitem__).namespace
+                read = ListRead(
+                    self, self._listener, connection, refs, namespace, since, urgency, draw, is_fallback, collection
+                )
                 for ref in refs:
                     ref.reading = read
                 lane.submit(read)
@@ -151,24 +178,43 @@ class Polls:
         *,
         is_fallback: bool,
         instead_of: Attempt | None = None,
-    ) -> None:
+    ) -> SingleRead:
+        read = self._single(connection, refs, due, draw, is_fallback=is_fallback)
+        if instead_of is not None:
+            read.instead_of.append(instead_of)
         # Other lists may fail as the one did, each after its whole time-out: they can wait until this is known.
-        urgency = min(map(_urgency, refs)) if instead_of is None else -math.inf
-        spec = refs[0].spec
-        read = SingleRead(self, self._listener, connection, refs, due, urgency, draw, is_fallback, spec, instead_of)
+        self._lane(connection).submit(read, first=instead_of is not None)
+        return read
+
+    def _single(
+        self, connection: Connection, refs: Sequence[Ref], due: float, draw: float, *, is_fallback: bool
+    ) -> SingleRead:
+        first, urgency = refs[0], min(map(_urgency, refs))
+        read = SingleRead(
+            self, self._listener, connection, refs, first.namespace, due, urgency, draw, is_fallback, first.spec
+        )
         for ref in refs:
             ref.reading = read
-        self._lane(connection).submit(read)
+        return read
+
+    def _requests(self, connection: Connection) -> LaneRequests:
+        return LaneRequests(
+            connection,
+            self._refs,
+            self._secrets,
+            single=lambda ref: self._single(connection, [ref], self._clock(), self._draw(), is_fallback=True),
+            plan=lambda refs: self._submit(connection, dict.fromkeys(refs, self._clock())),
+        )
 
     def _lane(self, connection: Connection) -> Lane:
         lane = self._lanes.get(connection)
         if lane is None:
-            lane = self._lanes[connection] = Lane(self._clock)
+            lane = self._lanes[connection] = Lane(self._clock, self._total, self._requests(connection))
         return lane
 
     def _want(self, ref: Ref, lane: Lane, now: float, *, due: bool) -> Want:
         account, app = ref.spec.account_id, ref.spec.app_id
-        in_lists = ref.unlisted_until <= now and not lane.gate.is_guarded(Collection(account, app))
+        in_lists = ref.unlisted_until <= now and not lane.breakers.is_forbidden(Collection(account, app))
         return Want(ref.uid, account, app, due=due, in_lists=in_lists, in_account=ref.is_of_app)
 
     def _due_soon(self, connection: Connection, due: Iterable[Ref], now: float) -> Iterator[Ref]:
@@ -206,7 +252,7 @@ class Polls:
         lane = self._lane(read.connection)
         now = self._clock()
         if isinstance(answer, Failed):
-            await self._list_failed(read, answer, round_)
+            self._list_failed(read, answer, round_)
             return
         lane.catalog.learn(read.collection, answer.size)
         if not answer.complete:
@@ -232,26 +278,31 @@ class Polls:
         for ref in missing:
             self._submit_single(read.connection, [ref], read.due, read.draw, is_fallback=True)
 
-    async def _list_failed(self, read: ListRead, failure: Failed, round_: Round) -> None:
-        after = after_list(failure)
-        if after is AfterList.SHARE:
-            with Turn() as turn:
-                for ref in read.waiting():
-                    await turn.may_end()
-                    if ref.reading is read:
-                        read.release(ref)
-                        self._listener.answered(ref, failure, round_)
-            return
+    def _list_failed(self, read: ListRead, failure: Failed, round_: Round) -> None:
         refs = read.waiting()
-        if after is AfterList.ONE_AHEAD and refs:
-            attempt = Attempt(read.collection, round_.started, self._clock())
-            self._submit_single(read.connection, refs, read.due, read.draw, is_fallback=True, instead_of=attempt)
-            if failure.retry_after:
-                # Until that has passed nobody can find out whose fault it is, and then the list would pause all again.
-                self.avoid(read.connection, read.collection)
-            return
-        self.avoid(read.connection, read.collection)
-        self.ask_otherwise(read.connection, refs, read.due)
+        if after_list(failure) is AfterList.ASK_APART:
+            self.avoid(read.connection, read.collection)
+            self.ask_otherwise(read.connection, refs, read.due)
+        elif refs:
+            attempt = Attempt(read.collection, round_.started, self._clock(), is_refusal(failure))
+            ahead = self._ahead.get(read.connection)
+            if ahead is not None:
+                ahead.join(refs, attempt)
+                return
+            self._ahead[read.connection] = self._submit_single(
+                read.connection, refs, read.due, read.draw, is_fallback=True, instead_of=attempt
+            )
+
+    def ahead_ended(self, read: SingleRead) -> None:
+        """The request that decides for the refs of lists that failed has ended, or is held back."""
+        if self._ahead.get(read.connection) is read:
+            del self._ahead[read.connection]
+
+    def ask_apart(self, connection: Connection, ref: Ref, due: float) -> None:
+        """Ask for this ref's backup alone as soon as nothing holds that back."""
+        is_free = self._refs.get(ref.uid) is ref and ref.reading is None and not ref.spec.suspend
+        if is_free and ref.failure is not None and connection_of(ref, self._secrets) == connection:
+            self._submit_single(connection, [ref], due, self._draw(), is_fallback=True)
 
     def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
         """Plan anew for these refs, which wait for their old request until they have a new one."""

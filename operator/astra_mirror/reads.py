@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.fallback import concerns_all
-from astra_mirror.core.outcome import Answer, Failed, Known, Listed, SyncReason
+from astra_mirror.core.fallback import AfterSingle, acquits_list, after_single
+from astra_mirror.core.outcome import Answer, Failed, Known, Listed
 from astra_mirror.core.plan import Attempt, Collection
+from astra_mirror.core.reasons import Concerns, Retry
 from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.ref import Ref
 from astra_mirror.turn import Turn
@@ -64,6 +65,12 @@ class Reader(Protocol):
     def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
         """Plan anew for these refs."""
 
+    def ask_apart(self, connection: Connection, ref: Ref, due: float) -> None:
+        """Ask for this ref's backup alone as soon as nothing holds that back."""
+
+    def ahead_ended(self, read: "SingleRead") -> None:
+        """The request that decides for the refs of lists that failed has ended, or is held back."""
+
     def avoid(self, connection: Connection, collection: Collection) -> None:
         """Do not ask for this list for a while."""
 
@@ -77,8 +84,8 @@ class Listener(Protocol):
     def answered(self, ref: Ref, answer: Answer, round_: Round) -> None:
         """A poll has ended."""
 
-    def refused(self, ref: Ref, failure: Failed, until: float, round_: Round) -> None:
-        """Nothing is asked for this ref before `until`."""
+    def held(self, ref: Ref, failure: Failed, round_: Round) -> None:
+        """A breaker or a pause holds this ref's request back."""
 
     def broken(self, ref: Ref) -> None:
         """A defect has eaten this ref's answer."""
@@ -91,19 +98,24 @@ class Listener(Protocol):
 class _Read:
     """A request for `refs`. Those that have found another one meanwhile do not wait for its end any more.
 
-    `is_fallback` is true for a request that goes on with a poll that another request has begun; `at` is the ref that
-    was last handed its answer.
+    `namespace` is that of the ref that was due first. `is_fallback` is true for a request that goes on with a poll that
+    another request has begun; `at` is the ref that was last handed its answer.
     """
 
     reader: Reader
     listener: Listener
     connection: Connection
     refs: Sequence[Ref]
+    namespace: str
     due: float
     urgency: float
     draw: float
     is_fallback: bool
+    is_observed: bool = field(init=False)
     at: Ref | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.is_observed = any(each.is_observed for each in self.refs)
 
     def waiting(self) -> list[Ref]:
         """The refs that still wait for the answer."""
@@ -118,14 +130,37 @@ class _Read:
         ref.reading = None
         self.at = ref
 
-    async def refused(self, failure: Failed, until: float, at: float) -> None:
-        """Hand on that at `at` the gate was closed: why, and until when nothing is asked."""
+    async def held(self, failure: Failed, at: float) -> None:
+        """Show the refs why nothing is asked for them; they go on waiting."""
         with Turn() as turn:
             for each in self.waiting():
                 await turn.may_end()
                 if each.reading is self:
-                    self.release(each)
-                    self.listener.refused(each, failure, until, self._round(at))
+                    self.listener.held(each, failure, self._round(at))
+
+    def _probe(self, refs: Sequence[Ref]) -> "SingleRead | None":
+        """A request for the backup of one of `refs`: of one that was observed before, where there is one."""
+        for each in self.waiting():
+            if each.spec.suspend:
+                each.reading = None
+        polled = [each for each in refs if each.reading is self]
+        ref = next((each for each in polled if each.is_observed), next(iter(polled), None))
+        if ref is None:
+            return None
+        probe = SingleRead(
+            self.reader,
+            self.listener,
+            self.connection,
+            [ref],
+            ref.namespace,
+            self.due,
+            self.urgency,
+            self.draw,
+            is_fallback=True,
+            spec=ref.spec,
+        )
+        ref.reading = probe
+        return probe
 
     def broken(self) -> None:
         """Let the refs try again later, the one with whom it happened as well."""
@@ -152,11 +187,11 @@ class _Read:
 class SingleRead(_Read):
     """The request for the backup of the first ref, which `spec` names; the others follow when it has been answered.
 
-    `instead_of` is a list that failed; that this request does better speaks against the list.
+    `instead_of` are lists that failed; that this request does better speaks against them.
     """
 
     spec: AppBackupRefSpec
-    instead_of: Attempt | None = None
+    instead_of: list[Attempt] = field(default_factory=list)
 
     @property
     def app(self) -> Collection:
@@ -165,35 +200,63 @@ class SingleRead(_Read):
 
     @property
     def account(self) -> str:
-        """Whose share of the connection it takes."""
+        """Whose breaker counts, and whose share of the connection it takes."""
         return self.spec.account_id
 
     def request(self) -> Awaitable[Answer]:
         """Ask."""
         return self.reader.remote.get_backup(self.connection, self.spec, self.refs[0].digest)
 
-    async def refused(self, failure: Failed, until: float, at: float) -> None:
-        """As of any request; but that an app is forbidden is nothing to the refs of another one."""
-        if failure.reason is SyncReason.FORBIDDEN:
-            others = [each for each in self.waiting() if each.spec.app_id != self.spec.app_id]
-            self.reader.ask_otherwise(self.connection, others, self.due)
-        await _Read.refused(self, failure, until, at)
+    def join(self, refs: Sequence[Ref], attempt: Attempt) -> None:
+        """Let the refs of another list that failed wait for this answer as well."""
+        self.refs = [*self.refs, *refs]
+        self.instead_of.append(attempt)
+        for each in refs:
+            each.reading = self
+
+    async def held(self, failure: Failed, at: float) -> None:
+        """As of any request; but what holds an account or an app back is nothing to the refs of another one."""
+        self.reader.ahead_ended(self)
+        others = [each for each in self.waiting() if not self._is_alike(each, failure.reason.facts.concerns)]
+        self.reader.ask_otherwise(self.connection, others, self.due)
+        await _Read.held(self, failure, at)
+
+    def _is_alike(self, ref: Ref, concerns: Concerns) -> bool:
+        same_account = ref.spec.account_id == self.spec.account_id
+        match concerns:
+            case Concerns.APP:
+                return same_account and ref.spec.app_id == self.spec.app_id
+            case Concerns.ACCOUNT:
+                return same_account
+            case _:
+                return True
+
+    def probe(self) -> "SingleRead | None":
+        """Take one ref of the same account, and where there is one of the same app, into a request of its own."""
+        waiting = [each for each in self.waiting() if each.spec.account_id == self.spec.account_id]
+        same_app = [each for each in waiting if each.spec.app_id == self.spec.app_id]
+        return self._probe(same_app or waiting)
 
     async def ended(self, answer: Answer | Listed, started: float) -> None:
         """Hand on the answer."""
         if isinstance(answer, Listed):
             raise TypeError("a list for a single backup")
-        for_all = isinstance(answer, Failed) and concerns_all(answer)
-        if self.instead_of is not None and not for_all:
-            self.reader.suspect(self.connection, self.instead_of)
+        self.reader.ahead_ended(self)
+        failure = answer if isinstance(answer, Failed) else None
+        if failure is None or not acquits_list(failure):
+            for attempt in self.instead_of:
+                self.reader.suspect(self.connection, attempt)
+        is_shared = failure is not None and after_single(failure) is AfterSingle.SHARE
         with Turn() as turn:
             # The one that went ahead comes last, so that the next time another does: its backup alone may be at fault.
-            for each in [*self.waiting()[1:], *self.waiting()[:1]] if for_all else self.refs[:1]:
+            for each in [*self.waiting()[1:], *self.waiting()[:1]] if is_shared else self.refs[:1]:
                 await turn.may_end()
                 if each.reading is self:
                     self.release(each)
                     self.listener.answered(each, answer, self._round(started))
         self.reader.ask_otherwise(self.connection, self.waiting(), self.due)
+        if failure is not None and failure.pause is None and failure.reason.facts.retry is Retry.PROBE:
+            self.reader.ask_apart(self.connection, self.refs[0], self.due)
 
 
 @dataclass(slots=True, eq=False)
@@ -208,12 +271,16 @@ class ListRead(_Read):
 
     @property
     def account(self) -> str:
-        """Whose share of the connection it takes."""
+        """Whose breaker counts, and whose share of the connection it takes."""
         return self.collection.account
 
     def request(self) -> Awaitable[Listed | Failed]:
         """Ask."""
         return self.reader.remote.list_backups(self.connection, self.collection, self.reader.known(self))
+
+    def probe(self) -> SingleRead | None:
+        """Take one ref into a request of its own: a list may fail for reasons of its own."""
+        return self._probe(self.waiting())
 
     async def ended(self, answer: Answer | Listed, started: float) -> None:
         """Hand on the answer."""

@@ -8,8 +8,7 @@ from datetime import datetime
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, Outcome, SyncReason, Unchanged
 from astra_mirror.core.progress import next_sample
-from astra_mirror.core.schedule import Pace, after_gate, backoff, jittered, stale_after, waits_for_gate
-from astra_mirror.core.status import says_the_same
+from astra_mirror.core.schedule import Pace, after_failure, backoff, jittered, stale_after
 from astra_mirror.desired import DesiredStatus, Tell
 from astra_mirror.metrics import OBSERVATIONS
 from astra_mirror.reads import Round, Secrets, connection_of
@@ -59,9 +58,23 @@ class Reconciler:
 
     def poll_soon(self, ref: Ref) -> None:
         """Let its next poll be now, because something has changed."""
-        ref.asked = ref.next_poll = self._clocks.monotonic()
+        ref.asked = ref.next_poll = ref.poll_from = self._clocks.monotonic()
         # Somebody waits for what is said next, also when only the words differ.
         ref.digest = ref.words_at = None
+        self._poll_at(ref, ref.next_poll)
+
+    def poll_requested(self, ref: Ref) -> None:
+        """Let its next poll be now, because somebody asks for it: a few times a minute, and later ones at a pace."""
+        now = self._clocks.monotonic()
+        if ref.throttle.last <= now:
+            at, ref.throttle = ref.throttle.grant(now)
+        else:
+            # Another wish waits already: one poll is for both.
+            at = ref.throttle.last
+        is_pending = ref.asked > ref.read_at
+        ref.poll_from = min(ref.poll_from, at) if is_pending else at
+        ref.asked, ref.digest, ref.words_at = now, None, None
+        ref.next_poll = min(ref.next_poll, at)
         self._poll_at(ref, ref.next_poll)
 
     def answered(self, ref: Ref, answer: Answer, round_: Round) -> None:
@@ -81,9 +94,10 @@ class Reconciler:
             self._take(ref, answer, now, ref.requested_at if not outdated else None)
         if outdated:
             # Also an answer that is the same again has to be looked at: it says that the request was handled.
-            ref.digest, ref.next_poll = None, now
+            ref.digest, ref.next_poll = None, max(now, ref.poll_from)
         elif ref.failure is not None:
-            ref.next_poll = round_.started + backoff(ref.interval, ref.failures, round_.draw)
+            ended = now - round_.started
+            ref.next_poll = round_.started + after_failure(ref.failure, ref.interval, ref.failures, round_.draw, ended)
         else:
             ref.next_poll = round_.started + jittered(ref.interval, round_.draw)
         self._schedule(ref, now)
@@ -101,25 +115,17 @@ class Reconciler:
             ref.sample = next_sample(ref.sample, outcome.backup.bytes_done, now)
             ref.digest = outcome.digest
 
-    def refused(self, ref: Ref, failure: Failed, until: float, round_: Round) -> None:
-        """Nothing is asked for this ref before `until`."""
-        if self._refs.get(ref.uid) is not ref:
-            return
-        if ref.asked > round_.started or ref.spec.suspend or self._connection(ref) != round_.connection:
-            # It has become another question since the gate was asked.
-            self.poll_soon(ref)
+    def held(self, ref: Ref, failure: Failed, round_: Round) -> None:
+        """A breaker or a pause holds this ref's request back, since the start of that round."""
+        if self._refs.get(ref.uid) is not ref or ref.spec.suspend or self._connection(ref) != round_.connection:
             return
         now = self._clocks.monotonic()
-        is_known = ref.failure is not None and says_the_same(failure, ref.failure)
-        is_news = not is_known or ref.wanted != ref.cluster or ref.is_stale != self._is_stale(ref, now)
-        ref.failure, ref.digest = failure, None
-        if is_news:
-            self._want(ref, failure, now, None)
-        if waits_for_gate(failure):
-            ref.next_poll = after_gate(until, ref.interval, failure, round_.draw)
-        else:
-            ref.failures += 1
-            ref.next_poll = max(until, now + backoff(ref.interval, ref.failures, round_.draw))
+        # Who was refused goes on showing the server's words.
+        is_known = ref.failure is not None and ref.failure.reason is failure.reason
+        if not is_known:
+            ref.failure, ref.digest = failure, None
+        if not is_known or ref.wanted != ref.cluster or ref.is_stale != self._is_stale(ref, now):
+            self._want(ref, ref.failure, now, None)
         self._schedule(ref, now)
 
     def _connection(self, ref: Ref) -> Connection | Failed | None:

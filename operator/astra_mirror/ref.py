@@ -14,6 +14,7 @@ from astra_mirror.core.progress import Sample
 from astra_mirror.core.resource import MAX_REQUESTED_AT, REQUESTED_AT, AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.schedule import Pace, interval_of, is_at_rest
 from astra_mirror.core.status import is_observed
+from astra_mirror.core.throttle import UNUSED, Throttle
 
 Target = tuple[str, str, str, str]
 
@@ -33,7 +34,8 @@ class Ref:
         interval: the one in force for `wanted`, without jitter and backoff.
         fresh_at: the last success, or the start of counting.
         next_poll: when a poll may start.
-        asked: when somebody last had a reason to want a poll at once.
+        asked: when somebody last had a reason to want a poll at once; `poll_from`, from when that poll may start.
+        throttle: how often somebody has asked for one.
         read_at: when the request was sent whose answer counted last.
         failure: how the last poll failed, if it did; `failures` is how many did in a row.
         is_stale: whether `wanted` was computed as of an observation that is too old to count.
@@ -63,6 +65,8 @@ class Ref:
     next_poll: float
     grown_at: float = 0.0
     asked: float = 0.0
+    poll_from: float = 0.0
+    throttle: Throttle = UNUSED
     read_at: float = 0.0
     wanted: bytes = b"{}"
     state: str | None = None

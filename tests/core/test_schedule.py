@@ -9,13 +9,12 @@ from astra_mirror.core.resource import AppBackupRefStatus
 from astra_mirror.core.schedule import (
     MAX_BACKOFF,
     Pace,
-    after_gate,
+    after_failure,
     backoff,
     interval_of,
     jittered,
     stale_after,
     urgency,
-    waits_for_gate,
 )
 from tests.core.cases import ROWS, spec
 
@@ -64,13 +63,25 @@ def test_who_comes_first() -> None:
     assert new < active < urgency(is_observed=True, is_at_rest=True) < 3600
 
 
-@given(st.floats(1, 86400), st.floats(0, 1))
-def test_after_a_pause_not_all_come_at_once(interval: float, draw: float) -> None:
-    """They come when it is over, within a tenth of their interval; after a breaker at its very time."""
-    pause = Failed(SyncReason.SERVER_ERROR, "no", retry_after=30.0)
-    assert 100 <= after_gate(100, interval, pause, draw) <= 100 + 0.1 * interval
-    refused = Failed(SyncReason.UNAUTHORIZED, "no")
-    assert after_gate(100, interval, refused, draw) == 100
-    assert waits_for_gate(pause)
-    assert waits_for_gate(refused)
-    assert not waits_for_gate(Failed(SyncReason.UNREACHABLE, "no"))
+@given(st.floats(1, 86400), st.integers(0, 1000), st.floats(0, 1), st.floats(0, 10))
+def test_after_a_retry_after_a_ref_is_asked_when_it_ends(
+    interval: float, failures: int, draw: float, ended: float
+) -> None:
+    """No backoff beside it, however often it has failed; but never sooner than its interval or a minute."""
+    for pause in (1.0, 30.0, 3600.0, 99_999.0):
+        for reason in (SyncReason.SERVER_ERROR, SyncReason.UNAUTHORIZED, SyncReason.RATE_LIMITED):
+            delay = after_failure(Failed(reason, "no", retry_after=pause), interval, failures, draw, ended)
+            assert delay == max(ended + min(pause, 3600), min(interval, 60))
+
+
+@pytest.mark.parametrize("reason", [SyncReason.UNAUTHORIZED, SyncReason.FORBIDDEN, SyncReason.TLS_VERIFICATION_FAILED])
+def test_who_is_refused_is_asked_again_in_a_minute(reason: SyncReason) -> None:
+    """With the probe, however often that has failed."""
+    assert after_failure(Failed(reason, "no"), 15, 1000, 0.99, 0.1) == 60
+
+
+@given(st.floats(1, 86400), st.integers(0, 1000), st.floats(0, 1))
+def test_after_any_other_failure_there_is_a_backoff(interval: float, failures: int, draw: float) -> None:
+    """Also where the remote has sent a Retry-After of no time."""
+    for failure in (Failed(SyncReason.SERVER_ERROR, "no"), Failed(SyncReason.SERVER_ERROR, "no", retry_after=0)):
+        assert after_failure(failure, interval, failures, draw, 0.1) == backoff(interval, failures, draw)

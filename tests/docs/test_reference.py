@@ -89,7 +89,7 @@ def test_options() -> None:
 def test_metrics() -> None:
     """Each metric of ours is there, with its labels."""
     rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) for row in _rows("## Metrics")}
-    collector = metrics.EngineCollector(lambda: ["running", None, "tenant's own"], lambda: 0)
+    collector = metrics.EngineCollector(lambda: ["running", None, "tenant's own"], lambda: 0, dict, lambda: (0, 0.0))
     secrets = metrics.SecretsCollector(lambda: ["ok"])
     found = {}
     for family in [*REGISTRY.collect(), *collector.collect(), *secrets.collect()]:
@@ -98,8 +98,12 @@ def test_metrics() -> None:
             found[name] = {label for sample in family.samples for label in sample.labels} - {"le"}
     assert set(rows) == set(found)
     assert found["astra_mirror_refs"] == rows["astra_mirror_refs"] == {"state"}
-    states = {sample.labels["state"] for family in collector.collect() for sample in family.samples if sample.labels}
-    assert states == {"running", "none", "other"}
+    states = {
+        family.name: {sample.labels["state"] for sample in family.samples if sample.labels}
+        for family in collector.collect()
+    }
+    assert states["astra_mirror_refs"] == {"running", "none", "other"}
+    assert states["astra_mirror_connections"] == {"closed", "open", "half_open", "paused"}
 
 
 def test_events() -> None:

@@ -1,11 +1,13 @@
 """A lane's requests, in the hands of a test."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from astra_mirror import ports
 from astra_mirror.core.outcome import Answer, Failed, Listed, NotFound
 from astra_mirror.lane import Lane
+from astra_mirror.total_rate import TotalRate
 
 OK = NotFound("an answer")
 
@@ -15,13 +17,34 @@ class Remote:
     """Requests that end when a test says so."""
 
     under_way: list["Read"] = field(default_factory=list)
-    ended: list[tuple[str, Answer | Listed, float | None]] = field(default_factory=list)
+    ended: list[tuple[str, Answer | Listed]] = field(default_factory=list)
+    held: list[tuple[str, Failed]] = field(default_factory=list)
+    canaries: dict[str, "Read"] = field(default_factory=dict)
+    lane: Lane | None = None
 
     def read(
-        self, app: str = "a", due: float = 0.0, urgency: float = 0.0, name: str = "", account: str = "account"
+        self,
+        app: str | None = "a",
+        due: float = 0.0,
+        urgency: float = 0.0,
+        name: str = "",
+        account: str = "account",
+        namespace: str = "ns",
+        *,
+        is_observed: bool = False,
     ) -> "Read":
         """A read that is answered through `under_way` and recorded in `ended`."""
-        return Read(self, app, due, urgency, name or app, account)
+        return Read(self, app, due, urgency, name or str(app), account, namespace, is_observed=is_observed)
+
+    def canary(self, account: str) -> ports.Read | None:
+        """The read that a test has prepared."""
+        return self.canaries.get(account)
+
+    async def resume(self, reads: Sequence[ports.Read]) -> None:
+        """Submit them again."""
+        for each in reads:
+            if self.lane is not None:
+                self.lane.submit(each)
 
     async def settle(self) -> None:
         """Let every task that can go on do so."""
@@ -39,11 +62,13 @@ class Read:
     """A read under the test's control."""
 
     remote: Remote
-    app: str
+    app: str | None
     due: float
     urgency: float
     name: str
     account: str = "account"
+    namespace: str = "ns"
+    is_observed: bool = False
     is_fallback: bool = False
     wanted: bool = True
     slowed: int = 0
@@ -66,12 +91,19 @@ class Read:
         if self.defects is not None:
             next(self.defects)
             raise ZeroDivisionError("a bug")
-        self.remote.ended.append((self.name, answer, None))
+        self.remote.ended.append((self.name, answer))
 
-    async def refused(self, failure: Failed, until: float, at: float) -> None:
-        """Record the refusal."""
+    async def held(self, failure: Failed, at: float) -> None:
+        """Record what is shown meanwhile."""
         del at
-        self.remote.ended.append((self.name, failure, until))
+        self.remote.held.append((self.name, failure))
+
+    def probe(self) -> "Read | None":
+        """A read of its own for the same, which this one does not want any more."""
+        if not self.wanted:
+            return None
+        self.wanted = False
+        return Read(self.remote, self.app, self.due, self.urgency, self.name, self.account, self.namespace)
 
     def broken(self) -> None:
         """Record the defect."""
@@ -82,14 +114,15 @@ class Read:
         self.slowed += 1
 
 
-def lane_at(now: Callable[[], float] = lambda: 0.0) -> Lane:
+def lane_at(remote: Remote, now: Callable[[], float] = lambda: 0.0) -> Lane:
     """A new lane."""
-    return Lane(now)
+    remote.lane = Lane(now, TotalRate(now), remote)
+    return remote.lane
 
 
-async def proven(remote: Remote) -> Lane:
+async def proven(remote: Remote, now: Callable[[], float] = lambda: 0.0) -> Lane:
     """A lane whose token has been accepted."""
-    lane = lane_at()
+    lane = lane_at(remote, now)
     lane.submit(remote.read())
     await remote.settle()
     await remote.answer(0)

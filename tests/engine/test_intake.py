@@ -18,7 +18,7 @@ from tests.invariants import check_status
 
 
 def _world(**options: Any) -> World:
-    return World(clock=clock, utcnow=utcnow, **options)
+    return World(clock, utcnow=utcnow, **options)
 
 
 def _reasons(world: World, name: str = "ref") -> dict[str, str]:

@@ -12,7 +12,7 @@ from tests.invariants import check_status
 
 
 def _world() -> World:
-    return World(clock=clock, utcnow=utcnow)
+    return World(clock, utcnow=utcnow)
 
 
 def _lie(held: dict[str, Any], **fields: str) -> list[dict[str, Any]]:

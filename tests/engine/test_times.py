@@ -16,15 +16,15 @@ async def world() -> World:
 
 
 async def test_after_a_start_those_without_a_status_come_first(world: World) -> None:
-    """Then the running ones, then the settled ones; but for the one request that finds out about the token."""
-    held = {7: "completed", 8: "completed", 9: "running"}
+    """Then the running ones, then the settled ones; but an observed one finds out about the token."""
+    held = {7: "not-found", 8: "not-found", 9: "running"}
     for number, row in held.items():
-        world.mirror.observe(world.cluster.put(f"ref-{number}", number, account=number, **ROWS[row]))
-    world.mirror.observe(world.cluster.put("ref-10", 10, account=10))
+        world.mirror.observe(world.cluster.put(f"ref-{number}", number, app=number, **ROWS[row]))
+    world.mirror.observe(world.cluster.put("ref-10", 10, app=10))
     async with world.running():
-        _, probe = await world.astra.next(ID.format(7))
-        probe.set_result(backup(7, "completed"))
-        for number in (10, 9, 8):
+        _, probe = await world.astra.next(ID.format(9))
+        probe.set_result(backup(9, "completed"))
+        for number in (10, 7, 8):
             _, request = await world.astra.next(ID.format(number))
             request.set_result(backup(number, "completed"))
         await world.cluster.until("ref-10", state="completed")

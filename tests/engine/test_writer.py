@@ -16,7 +16,7 @@ POLICY = Refused(422, "Invalid", 'appbackuprefs "ref" is invalid: denied request
 
 
 def _world() -> World:
-    return World(clock=clock, utcnow=utcnow)
+    return World(clock, utcnow=utcnow)
 
 
 def _touch(world: World, name: str) -> None:

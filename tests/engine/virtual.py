@@ -1,53 +1,61 @@
-"""An event loop whose time passes in jumps: when nothing is left to do, it is the time of the next timer.
-
-An hour of the engine's takes milliseconds, and every second of it comes in order.
-"""
+"""An event loop whose time passes when nothing else is left to do: two hours of the engine take a moment."""
 
 import asyncio
 import functools
 import selectors
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
-class _Jumps(selectors.DefaultSelector):
-    now = 0.0
+class _Selector(selectors.DefaultSelector):
+    """Lets time pass instead of waiting."""
 
-    def select(self, timeout: float | None = None) -> Any:
-        """Nothing comes from outside: instead of waiting, let the time pass."""
-        if timeout is None:
-            raise RuntimeError("everything waits, and no timer is set")
-        self.now += max(timeout, 0.0)
-        return super().select(0)
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """The files that are ready now; where there are none, the time that would have been waited has passed."""
+        ready = super().select(0)
+        if not ready:
+            if timeout is None:
+                raise RuntimeError("everybody waits, and nobody will ever come")
+            self.now += max(timeout, 0.0)
+        return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """The loop. Its time begins at 0."""
+    """A loop that starts at time 0."""
 
     def __init__(self) -> None:
-        self._jumps = _Jumps()
-        super().__init__(self._jumps)
+        self._virtual = _Selector()
+        super().__init__(self._virtual)
 
     def time(self) -> float:
-        """The seconds that have passed."""
-        return self._jumps.now
+        """Virtual seconds."""
+        return self._virtual.now
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` to its end in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(work)
 
 
 def virtual(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run an asynchronous test on virtual time."""
+    """A test that runs in virtual time."""
 
     @functools.wraps(test)
-    def run(*arguments: Any, **options: Any) -> None:
-        async def body() -> None:
+    def run_it(*arguments: Any, **options: Any) -> None:
+        async def work() -> None:
             await test(*arguments, **options)
 
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            runner.run(body())
+        run(work())
 
-    return run
+    return run_it
 
 
 def clock() -> float:

@@ -204,20 +204,21 @@ class World:
 
     def __init__(
         self,
+        monotonic: Callable[[], float] = time.monotonic,
+        astra: Astra | None = None,
         *,
         shard: Shard | None = None,
         pace: Pace | None = None,
-        clock: Callable[[], float] = time.monotonic,
         utcnow: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.notes: list[tuple[str, str]] = []
-        self.cluster, self.astra, self.secrets = Cluster(), Astra(), Secrets()
+        self.cluster, self.astra, self.secrets = Cluster(), astra or Astra(), Secrets()
         self.utcnow = utcnow
         self.mirror = Mirror(
             remote=self.astra,
             secrets=self.secrets,
             api=self.cluster,
-            clocks=Clocks(clock, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
+            clocks=Clocks(monotonic, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
             pace=pace or Pace(),
             shard=shard or Shard(),
             tell=lambda *event: self.notes.append((event[3].reason, event[3].text)),

@@ -1,37 +1,53 @@
 """What a failed request says about the refs that it was not made for: they share it, or somebody asks for them apart.
 
-A list that fails says nothing about any backup: the request for the single backup decides. But a thousand refs of a
-dead server must not find that out one by one.
+A list that fails says nothing about any backup, whatever its status code: the request for a single backup decides. But
+a thousand refs of a dead server must not find that out one by one.
 """
 
 from enum import Enum
-from typing import Final
 
-from astra_mirror.core.outcome import Failed, SyncReason
-
-_SAME_FOR_EVERY_REQUEST: Final = frozenset({SyncReason.UNAUTHORIZED, SyncReason.RATE_LIMITED})
-_NOT_OF_WHAT_WAS_ASKED: Final = _SAME_FOR_EVERY_REQUEST | {
-    SyncReason.UNREACHABLE,
-    SyncReason.SERVER_ERROR,
-    SyncReason.URL_NOT_ALLOWED,
-}
+from astra_mirror.core.outcome import Failed
+from astra_mirror.core.reasons import Concerns, Retry, SyncReason
 
 
 class AfterList(Enum):
     """What to do for the refs of a list that failed."""
 
-    SHARE = "every other request would fail like this one: it is the failure of each ref"
-    ONE_AHEAD = "the server or the connection may be at fault, or the list by its size: the request for one finds out"
+    ONE_AHEAD = "the server, the token or the list may be at fault: the request for one backup finds out"
     ASK_APART = "the list is at fault: leave it alone for a while, and ask otherwise"
+
+
+class AfterSingle(Enum):
+    """What to do for the refs that have waited for another ref's request."""
+
+    SHARE = "every other request would fail like this one: it is the failure of each ref"
+    ASK_AGAIN = "it says nothing of them, or a circuit breaker knows: it holds them back where it must"
 
 
 def after_list(failure: Failed) -> AfterList:
     """What follows when a list was not answered."""
-    if failure.reason in _SAME_FOR_EVERY_REQUEST:
-        return AfterList.SHARE
-    return AfterList.ONE_AHEAD if concerns_all(failure) else AfterList.ASK_APART
+    return AfterList.ONE_AHEAD if _reaches_beyond_the_app(failure) else AfterList.ASK_APART
 
 
-def concerns_all(failure: Failed) -> bool:
-    """Whether the failure does not come from what was asked for: another ref's request would fare no better."""
-    return failure.reason in _NOT_OF_WHAT_WAS_ASKED
+def after_single(failure: Failed) -> AfterSingle:
+    """What follows for those who waited behind a single request that failed."""
+    is_held = failure.reason.facts.retry is Retry.PROBE or failure.pause is not None
+    is_shared = failure.reason.facts.concerns is Concerns.CONNECTION and not is_held
+    return AfterSingle.SHARE if is_shared else AfterSingle.ASK_AGAIN
+
+
+def acquits_list(failure: Failed) -> bool:
+    """Whether this end of a single request says that the list before it failed for a reason that it shares."""
+    return _reaches_beyond_the_app(failure)
+
+
+def is_refusal(failure: Failed) -> bool:
+    """Whether a list was refused by a status code or a Retry-After that would hold for any request but for the list."""
+    facts = failure.reason.facts
+    return (
+        failure.pause is not None or (facts.concerns is Concerns.ACCOUNT) or failure.reason is SyncReason.RATE_LIMITED
+    )
+
+
+def _reaches_beyond_the_app(failure: Failed) -> bool:
+    return failure.reason.facts.concerns in {Concerns.ACCOUNT, Concerns.CONNECTION}

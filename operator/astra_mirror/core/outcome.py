@@ -2,49 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from typing import Final
 
 from astra_mirror.core.backup import Backup
+from astra_mirror.core.reasons import SyncReason
 
+__all__ = [
+    "MAX_RETRY_AFTER",
+    "Answer",
+    "Failed",
+    "Known",
+    "Listed",
+    "NotFound",
+    "Observed",
+    "Outcome",
+    "SyncReason",
+    "Unchanged",
+    "proves_token",
+]
 
-class SyncReason(StrEnum):
-    """The reasons of the condition Synced, and the values of the label `result` in the metrics."""
-
-    OBSERVED = "Observed"
-    UNAUTHORIZED = "Unauthorized"
-    FORBIDDEN = "Forbidden"
-    INVALID_REQUEST = "InvalidRequest"
-    SERVER_ERROR = "ServerError"
-    RATE_LIMITED = "RateLimited"
-    UNREACHABLE = "Unreachable"
-    UNEXPECTED_RESPONSE = "UnexpectedResponse"
-    TLS_VERIFICATION_FAILED = "TLSVerificationFailed"
-    SECRET_UNREADABLE = "SecretUnreadable"  # noqa: S105 - a reason, as the next three
-    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105
-    SECRET_INVALID = "SecretInvalid"  # noqa: S105
-    SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105
-    URL_NOT_ALLOWED = "URLNotAllowed"
-    INVALID_SPEC = "InvalidSpec"
-
-    @property
-    def needs_person(self) -> bool:
-        """Whether waiting cannot help: somebody has to change a credential, a Secret, an ID or a rule."""
-        return self in _NEEDS_PERSON
-
-
-_NEEDS_PERSON = frozenset(
-    {
-        SyncReason.UNAUTHORIZED,
-        SyncReason.FORBIDDEN,
-        SyncReason.INVALID_REQUEST,
-        SyncReason.TLS_VERIFICATION_FAILED,
-        SyncReason.SECRET_NOT_FOUND,
-        SyncReason.SECRET_INVALID,
-        SyncReason.SECRET_FORBIDDEN,
-        SyncReason.URL_NOT_ALLOWED,
-        SyncReason.INVALID_SPEC,
-    }
-)
+MAX_RETRY_AFTER: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +57,11 @@ class Failed:
     retry_after: float | None = None
     code: int | None = None
 
+    @property
+    def pause(self) -> float | None:
+        """For how many seconds the remote asks not to be called: an hour at the most, None for no time at all."""
+        return min(self.retry_after, MAX_RETRY_AFTER) if self.retry_after and self.retry_after > 0 else None
+
 
 Outcome = Observed | NotFound | Failed
 Answer = Outcome | Unchanged
@@ -110,3 +92,10 @@ class Listed:
     found: Mapping[str, Observed | Unchanged]
     size: int | None
     complete: bool = True
+
+
+def proves_token(outcome: Answer | Listed) -> bool:
+    """Whether Astra Control has accepted the token: any 2xx, 400, 403, a problem document 404."""
+    if not isinstance(outcome, Failed):
+        return True
+    return outcome.reason.facts.proves_token or (outcome.code is not None and 200 <= outcome.code < 300)

@@ -57,11 +57,15 @@ class ListOf:
 
 
 class Attempt(NamedTuple):
-    """A list that was asked for, and failed; the times are monotonic seconds."""
+    """A list that was asked for, and failed; the times are monotonic seconds.
+
+    `is_refusal`: by a status code or a Retry-After that would say the same of any request, were it not for the list.
+    """
 
     collection: Collection
     started: float
     ended: float
+    is_refusal: bool = False
 
 
 class Catalog:
@@ -85,11 +89,15 @@ class Catalog:
         """Remember that a list failed where the request for one backup did not.
 
         Once, a connection may just have broken, and two lists with it that were under way together. One that fails when
-        it is asked for anew, or that took long, is avoided until `until`.
+        it is asked for anew, that took long, or that was refused, is avoided until `until`.
         """
         collection = attempt.collection
         first = self._suspected.get(collection)
-        if attempt.ended - attempt.started >= _BREAKS_WITHIN or (first is not None and attempt.started >= first):
+        if (
+            attempt.is_refusal
+            or attempt.ended - attempt.started >= _BREAKS_WITHIN
+            or (first is not None and attempt.started >= first)
+        ):
             self.avoid(collection, until)
         if first is None:
             if len(self._suspected) >= _MAX_REMEMBERED:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from astra_mirror.core.backup import is_settled
-from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.breaker import PROBE_INTERVAL
+from astra_mirror.core.outcome import Failed
+from astra_mirror.core.reasons import Retry
 from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.status import is_observed
 
@@ -55,14 +57,24 @@ def backoff(interval: float, failures: int, draw: float) -> float:
     return interval + (ceiling - interval) * draw
 
 
-def waits_for_gate(failure: Failed) -> bool:
-    """Whether the gate says when to ask again: what one probe finds out, or the remote's own Retry-After."""
-    return bool(failure.retry_after) or failure.reason in {SyncReason.UNAUTHORIZED, SyncReason.FORBIDDEN}
+def after_failure(failure: Failed, interval: float, failures: int, draw: float, ended: float) -> float:
+    """How many seconds after its request was sent a ref that failed is asked again.
 
+    With a Retry-After when that ends, but no sooner than the ref's interval or a minute, whichever is less; refused,
+    when a probe is due; else after a backoff.
 
-def after_gate(until: float, interval: float, failure: Failed, draw: float) -> float:
-    """When to ask again after a gate that opens at `until`: not all at once, where the remote has asked for a pause."""
-    return until + (JITTER * interval * draw if failure.retry_after else 0.0)
+    Args:
+        failure: how its poll has failed.
+        interval: the ref's, in seconds.
+        failures: how many polls have failed in a row.
+        draw: from 0 to 1.
+        ended: seconds from the request to its answer.
+    """
+    if failure.pause is not None:
+        return max(ended + failure.pause, min(interval, PROBE_INTERVAL))
+    if failure.reason.facts.retry is Retry.PROBE:
+        return max(ended, PROBE_INTERVAL)
+    return backoff(interval, failures, draw)
 
 
 def stale_after(interval: float, pace: Pace) -> float:

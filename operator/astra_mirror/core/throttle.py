@@ -29,3 +29,7 @@ class Throttle:
             return now, Throttle((*recent, now), now)
         at = max(now, self.last + LATER_SECONDS)
         return at, Throttle(recent, at)
+
+
+UNUSED: Final = Throttle()
+"""The throttle of a Secret or a ref of which nothing has been wished yet."""

@@ -1,0 +1,230 @@
+"""The requests that circuit breakers hold back, by what holds them, and whose turn it is to be the probe.
+
+What is held back holds no place in the connection queue. It waits here until a breaker closes, without a timer of its
+own, and one of many is taken now and then to find out. Who that is does not depend on the order of iteration: it is the
+namespace and the account that were not probed for the longest time.
+"""
+
+from collections import deque
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, count
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from astra_mirror.core.breaker import PROBE_INTERVAL, Account, App, Breakers, Purpose
+from astra_mirror.core.fair import FairQueue
+from astra_mirror.core.outcome import Failed
+
+Value = TypeVar("Value", bound=Hashable)
+
+PROBES_A_MINUTE: Final = 10
+"""How many probes of refused accounts one connection gets within `PROBE_INTERVAL`."""
+_LATER: Final = 1e12
+"""Seconds by which a request whose ref has never been observed comes after those whose ref has."""
+
+
+class _Turn(NamedTuple):
+    """When somebody was probed last, in seconds, and by a number that no two have in common."""
+
+    at: float
+    number: int
+
+
+_NEVER: Final = _Turn(float("-inf"), 0)
+
+
+class Candidate(NamedTuple):
+    """For whom a probe may be made: an account, the app whose breaker is open (None: not an app's), a namespace."""
+
+    account: Account
+    app: App | None
+    namespace: str
+
+
+@dataclass(slots=True, eq=False)
+class Group(Generic[Value]):
+    """What one breaker holds back.
+
+    Attributes:
+        told: what the refs have been told, None when they keep what they show.
+        has_observed: whether some of it is for a ref whose status has an observation of its target.
+    """
+
+    account: Account
+    app: App | None
+    waiting: FairQueue[Value, Value] = field(default_factory=FairQueue)
+    told: Failed | None = None
+    has_observed: bool = False
+
+
+class Held(Generic[Value]):
+    """The requests of one connection that are held back."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[Account, App | None], Group[Value]] = {}
+        self._of_account: dict[Account, _Turn] = {}
+        self._of_namespace: dict[str, _Turn] = {}
+        self._turns = count(1)
+        self._recent: deque[float] = deque(maxlen=PROBES_A_MINUTE)
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def __iter__(self) -> Iterator[Value]:
+        return chain.from_iterable(each.waiting for each in self._groups.values())
+
+    def groups(self) -> list[Group[Value]]:
+        """All groups."""
+        return list(self._groups.values())
+
+    def put(self, who: Candidate, value: Value, *, is_observed: bool, due: float) -> Group[Value]:
+        """Hold `value` back. Among those of a namespace one whose ref has been observed is probed first."""
+        key = who.account, who.app
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(who.account, who.app)
+        group.has_observed |= is_observed
+        group.waiting.put((who.namespace,), value, value, due if is_observed else due + _LATER)
+        return group
+
+    def take_all(self, group: Group[Value]) -> list[Value]:
+        """Let the whole group go."""
+        self._groups.pop((group.account, group.app), None)
+        return list(group.waiting)
+
+    def take(self, who: Candidate) -> Value | None:
+        """Let the first one go that is waiting there."""
+        group = self._groups.get((who.account, who.app))
+        if group is None:
+            return None
+        taken = group.waiting.take(lambda path: path == (who.namespace,))
+        if not group.waiting:
+            del self._groups[who.account, who.app]
+        return taken.value if taken is not None else None
+
+    def clear(self) -> None:
+        """Hold nothing any more."""
+        self._groups.clear()
+
+    # Whose turn it is to be probed.
+
+    def _candidates(self) -> Iterator[Candidate]:
+        for group in self._groups.values():
+            for namespace in group.waiting.keys():  # noqa: SIM118 - a method of the queue, which is no mapping
+                yield Candidate(group.account, group.app, str(namespace))
+
+    def next_to_resume(self, breakers: Breakers) -> Candidate | None:
+        """Who is asked first after a pause: nobody whose account is refused, or whose app is forbidden."""
+        free = (each for each in self._candidates() if breakers.probe_at(each.account, each.app) is None)
+        return min(free, key=self._probed_least_recently, default=None)
+
+    def next_of_connection(self, breakers: Breakers, now: float) -> Candidate | None:
+        """Who probes an open connection: each time another account, first one that has succeeded before."""
+
+        def turn(who: Candidate) -> tuple[object, ...]:
+            group = self._groups[who.account, who.app]
+            succeeded = group.has_observed or breakers.has_succeeded(who.account)
+            last = self._of_account.get(who.account, _NEVER)
+            since_opened = last if last.at >= breakers.opened_at else _NEVER
+            return (since_opened, not succeeded, *self._probed_least_recently(who))
+
+        ready = (each for each in self._candidates() if _is_due(breakers, each, now))
+        return min(ready, key=turn, default=None)
+
+    def due_while_closed(self, breakers: Breakers, now: float) -> list[Candidate]:
+        """Who may probe while the connection is closed, in the order of their turns: refused accounts, forbidden apps.
+
+        Ask `when` again before each of them: the limits for refused accounts hold for all of them together.
+        """
+        times = ((self.when(breakers, each), each) for each in self._candidates())
+        due = (who for at, who in times if at is not None and at <= now)
+        return sorted(due, key=self._probed_least_recently)
+
+    def when(self, breakers: Breakers, who: Candidate) -> float | None:
+        """When it may be probed; None while that is not known, because it is being probed."""
+        at = breakers.probe_at(who.account, who.app)
+        if at is None or breakers.is_open or not breakers.is_refused(who.account):
+            return at
+        # For refused accounts: one a minute for a namespace, ten for the connection.
+        full = len(self._recent) == PROBES_A_MINUTE
+        limits = (self._of_namespace.get(who.namespace, _NEVER).at, self._recent[0] if full else _NEVER.at)
+        return max(at, *(each + PROBE_INTERVAL for each in limits))
+
+    def next_at(self, breakers: Breakers) -> float | None:
+        """When somebody may be probed; None while there is nobody."""
+        times = (self.when(breakers, each) for each in self._candidates())
+        return min((each for each in times if each is not None), default=None)
+
+    def probed(self, who: Candidate, breakers: Breakers, now: float) -> None:
+        """Remember that a probe goes for `who`."""
+        self._of_account[who.account] = self._of_namespace[who.namespace] = _Turn(now, next(self._turns))
+        if not breakers.is_open and breakers.is_refused(who.account):
+            self._recent.append(now)
+
+    def retain(
+        self, accounts: Container[Account], namespaces: Container[str], is_wanted: Callable[[Value], bool]
+    ) -> None:
+        """Forget what nobody wants any more, and when others were probed."""
+        for key, group in list(self._groups.items()):
+            for value in [each for each in group.waiting if not is_wanted(each)]:
+                group.waiting.drop(value)
+            if not group.waiting:
+                del self._groups[key]
+        self._of_account = {key: at for key, at in self._of_account.items() if key in accounts}
+        self._of_namespace = {key: at for key, at in self._of_namespace.items() if key in namespaces}
+
+    def _probed_least_recently(self, who: Candidate) -> tuple[_Turn, _Turn, str, str]:
+        # The names decide between those that were never probed, so that the same state gives the same choice.
+        times = self._of_namespace.get(who.namespace, _NEVER), self._of_account.get(who.account, _NEVER)
+        return (*times, who.namespace, str(who.account))
+
+
+def _is_due(breakers: Breakers, who: Candidate, now: float) -> bool:
+    at = breakers.probe_at(who.account, who.app)
+    return at is not None and at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """Send a canary for a ref of that account now."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Send a probe for each of these whose time has come, until an answer is waited for; `purpose` as for `start`."""
+
+    candidates: Sequence[Candidate]
+    purpose: Purpose | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing more now. Look again at `until`, or when something has changed where that is None."""
+
+    until: float | None
+
+
+def next_step(breakers: Breakers, held: Held[Value], now: float) -> Canary | Probe | Wait:
+    """What is to be done now to find out whether breakers may close."""
+    paused_until = breakers.paused_until
+    is_needed = bool(held) or breakers.canary_at is not None
+    if paused_until is not None and now < paused_until:
+        return Wait(paused_until if is_needed else None)
+    if breakers.is_finding_out:
+        return Wait(None)
+    account = breakers.canary_account()
+    if breakers.canary_at is not None and breakers.canary_at <= now and account is not None:
+        return Canary(account)
+    if paused_until is not None and (who := held.next_to_resume(breakers)) is not None:
+        return Probe([who], None)
+    if breakers.is_open:
+        first = held.next_of_connection(breakers, now)
+        due = [first] if first is not None else []
+    else:
+        due = held.due_while_closed(breakers, now)
+    if due:
+        return Probe(due, Purpose.PROBE)
+    times = (held.next_at(breakers), breakers.canary_at)
+    return Wait(min((each for each in times if each is not None), default=None))

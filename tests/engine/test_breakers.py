@@ -1,0 +1,342 @@
+"""Hours of the engine in virtual time: what refused tokens, wrong accounts and pauses cost, and whom."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from astra_mirror.core.breaker import HELD_BACK
+from astra_mirror.core.outcome import Failed, SyncReason
+from tests.core.cases import ROWS
+from tests.engine.service import AWAY, ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
+from tests.engine.virtual import run
+from tests.engine.world import ID, NEW
+
+BAD, GOOD = 66, 1
+Story = Callable[[VirtualWorld], Awaitable[None]]
+
+
+def play(story: Story) -> None:
+    """Run a story in a world of its own."""
+
+    async def main() -> None:
+        async with virtual_world() as world:
+            await story(world)
+
+    run(main())
+
+
+def refused(*accounts: int) -> Callable[[Asked], Failed | None]:
+    """A rule: these accounts get 401."""
+    ids = {ID.format(each) for each in accounts}
+    return lambda asked: UNAUTHORIZED if asked.account in ids else None
+
+
+@pytest.mark.parametrize("number", [1, 10, 30])
+@pytest.mark.parametrize("same_account", [True, False])
+def test_a_wrong_account_stops_nobody_else(number: int, *, same_account: bool) -> None:
+    """However many refs name it, and whether they name one or many: the good ones are Synced, always."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.refs(20)
+        await asyncio.sleep(60)
+        bad = [BAD if same_account else BAD + each for each in range(number)]
+        world.service.rule = refused(*bad)
+        for each, account in enumerate(bad):
+            world.ref(2000 + each, account=account)
+        for _ in range(600):
+            await asyncio.sleep(1)
+            assert {world.synced(1000 + each)[0] for each in range(20)} == {"True"}
+        assert {world.synced(2000 + each)[1] for each in range(number)} == {"Unauthorized"}
+        asked = [each for each in world.service.log if each.account != ID.format(GOOD)]
+        # Each once at first, before the first answer comes, and then one probe a minute: they are of one namespace.
+        assert len(asked) <= number + 11
+
+    play(story)
+
+
+def test_who_was_refused_shows_the_servers_words_and_who_is_held_back_does_not() -> None:
+    """And the text for the others says that nothing was asked for them."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.service.rule = refused(GOOD)
+        world.refs(5)
+        await asyncio.sleep(5)
+        words = [world.synced(1000 + each) for each in range(5)]
+        assert words.count(("False", "Unauthorized", UNAUTHORIZED.message)) == 1
+        assert words.count(("False", "Unauthorized", HELD_BACK.message)) == 4
+        await asyncio.sleep(600)
+        # Each probe is for the ref that has waited longest, and who was refused once goes on showing why.
+        messages = [world.synced(1000 + each)[2] for each in range(5)]
+        assert messages == [UNAUTHORIZED.message] * 5
+
+    play(story)
+    assert "refused for other requests with this Secret; none was made for this object" in HELD_BACK.message
+
+
+@pytest.mark.parametrize("failure", [UNAUTHORIZED, FORBIDDEN, Failed(SyncReason.TLS_VERIFICATION_FAILED, "expired")])
+def test_one_probe_a_minute_for_two_hours_and_recovery_within_one(failure: Failed) -> None:
+    """One ref alone: no backoff grows beside the probes."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.service.rule = lambda _: failure
+        world.ref(1000)
+        await asyncio.sleep(7200)
+        assert [round(each.at) for each in world.service.log] == pytest.approx(list(range(0, 7200, 60)), abs=2)
+        world.service.rule = lambda _: None
+        await asyncio.sleep(61)
+        assert world.synced(1000)[0] == "True"
+
+    play(story)
+
+
+@pytest.mark.parametrize("failure", [Failed(SyncReason.SERVER_ERROR, "503", 10, 503), limited(10)])
+def test_after_a_retry_after_the_ref_is_asked_when_it_ends(failure: Failed) -> None:
+    """For two hours, and a ref of a long interval not before a minute has passed."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.service.rule = lambda _: failure
+        world.ref(1000, interval="5s")
+        await asyncio.sleep(7200)
+        gaps = [b.at - a.at for a, b in zip(world.service.log, world.service.log[1:], strict=False)]
+        assert all(10 <= each < 10.1 for each in gaps)
+        world.ref(1000, interval="1h")
+        await asyncio.sleep(600)
+        gaps = [b.at - a.at for a, b in zip(world.service.log[-5:], world.service.log[-4:], strict=False)]
+        assert all(60 <= each < 60.1 for each in gaps)
+
+    play(story)
+
+
+def test_a_pause_ends_with_one_request() -> None:
+    """Whoever waits, one finds out; when that one is paused again, nobody else is asked."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.refs(30)
+        await asyncio.sleep(60)
+        since = world.clock()
+        world.service.rule = lambda asked: limited(30) if asked.backup else ERROR
+        await asyncio.sleep(600)
+        singles = world.service.singles(since + 15)
+        assert 15 <= len(singles) <= 21
+        assert set(world.reasons()) == {"RateLimited"}
+        world.service.rule = lambda _: None
+        await asyncio.sleep(31)
+        assert world.reasons() == {"Observed": 30}
+
+    play(story)
+
+
+def test_a_poll_that_is_asked_for_in_a_pause_is_made_when_it_ends() -> None:
+    """Not after a backoff, and not before."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.ref(1000, interval="1h")
+        world.ref(1001, interval="5s")
+        await asyncio.sleep(10)
+        world.service.rule = lambda _: limited(120)
+        await asyncio.sleep(10)
+        world.service.rule = lambda _: None
+        began = world.clock()
+        world.request(1000, "now")
+        await asyncio.sleep(100)
+        assert not [each for each in world.service.log if each.at >= began]
+        await asyncio.sleep(25)
+        await world.cluster.until("ref-1000", lastHandledReconcileAt="now")
+
+    play(story)
+
+
+def test_a_poll_that_is_asked_for_behind_a_breaker_is_made_with_the_probe_that_closes_it() -> None:
+    """Within a minute of the mend."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.refs(10, interval="1h")
+        await asyncio.sleep(10)
+        world.service.rule = refused(GOOD)
+        world.request(1000, "first")
+        await asyncio.sleep(300)
+        world.request(1005, "second")
+        await asyncio.sleep(90)
+        assert world.synced(1005)[1] == "Unauthorized"
+        world.service.rule = lambda _: None
+        await asyncio.sleep(61)
+        for number, value in ((1000, "first"), (1005, "second")):
+            await world.cluster.until(f"ref-{number}", lastHandledReconcileAt=value)
+        assert world.synced(1005)[0] == "True"
+
+    play(story)
+
+
+def test_polls_that_are_asked_for_in_a_loop_come_at_a_pace() -> None:
+    """The first three in a minute at once, later ones every ten seconds, and the last value always."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.ref(1000, interval="1h")
+        await asyncio.sleep(100)
+        world.service.log.clear()
+        for number in range(600):
+            world.request(1000, str(number))
+            await asyncio.sleep(0.1)
+        assert len(world.service.log) <= 3 + 6
+        await asyncio.sleep(11)
+        await world.cluster.until("ref-1000", lastHandledReconcileAt="599")
+
+    play(story)
+
+
+def test_a_revoked_token_opens_the_connection_by_the_canary() -> None:
+    """Two accounts were good: one is refused, the canary of the other is too, and then there is one probe a minute."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.refs(10, account=1, interval="1h")
+        world.refs(10, account=2, first=2000, interval="1h")
+        await asyncio.sleep(60)
+        world.service.log.clear()
+        world.service.rule = lambda _: UNAUTHORIZED
+        world.request(1000, "now")
+        await asyncio.sleep(1)
+        assert [each.account for each in world.service.log] == [ID.format(1), ID.format(2)]
+        assert world.mirror.open_breakers() == 1
+        for number in range(2000, 2010):
+            world.request(number, "now")
+        await asyncio.sleep(600)
+        assert len(world.service.log) <= 2 + 10
+        assert {each.account for each in world.service.log[-2:]} == {ID.format(1), ID.format(2)}
+        world.service.rule = lambda _: None
+        await asyncio.sleep(180)
+        assert world.reasons() == {"Observed": 20}
+
+    play(story)
+
+
+def test_a_changed_secret_closes_the_breakers_at_once() -> None:
+    """All of them."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.service.rule = lambda _: UNAUTHORIZED
+        world.refs(10)
+        await asyncio.sleep(100)
+        world.service.rule = lambda _: None
+        world.secrets.now = NEW
+        world.mirror.secret_changed("ns", "astra-control")
+        await asyncio.sleep(1)
+        assert world.reasons() == {"Observed": 10}
+        assert world.mirror.open_breakers() == 0
+
+    play(story)
+
+
+def test_after_a_start_the_good_account_is_found_among_many_wrong_ones() -> None:
+    """Whose refs were observed goes first; without any, up to four other accounts follow the first 401 at once."""
+
+    async def story(world: VirtualWorld) -> None:
+        bad = range(BAD, BAD + 4)
+        world.service.rule = refused(*bad)
+        for each in bad:
+            world.refs(10, account=each, first=each * 100, namespace="hostile")
+        world.refs(10)
+        await asyncio.sleep(2)
+        assert {world.synced(1000 + each)[0] for each in range(10)} == {"True"}
+
+    play(story)
+
+
+def test_an_observed_ref_goes_first_after_a_start() -> None:
+    """Hundreds of wrong accounts beside it cost it nothing."""
+
+    async def story(world: VirtualWorld) -> None:
+        bad = range(100, 400)
+        world.service.rule = refused(*bad)
+        for each in bad:
+            world.ref(each * 10 + 1, account=each, namespace="hostile")
+        world.mirror.observe(world.cluster.put("ref-1000", 1000, app=1000, **ROWS["running"]))
+        await asyncio.sleep(2)
+        assert world.service.log[0].account == ID.format(GOOD)
+        assert world.synced(1000)[0] == "True"
+
+    play(story)
+
+
+def test_refused_accounts_are_probed_ten_a_minute_and_one_for_a_namespace() -> None:
+    """Thirty namespaces with a wrong account each, and one with thirty of them."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.ref(1000, interval="24h")
+        await asyncio.sleep(5)
+        spread, dense = range(100, 130), range(200, 230)
+        world.service.rule = refused(*spread, *dense)
+        for each in spread:
+            world.ref(each * 10 + 1, account=each, namespace=f"ns-{each}")
+        for each in dense:
+            world.ref(each * 10 + 1, account=each, namespace="dense")
+        await asyncio.sleep(20)
+        began = world.clock()
+        world.service.log.clear()
+        await asyncio.sleep(3 * 3600)
+        probes = world.service.singles(began)
+        for minute in range(3 * 60):
+            window = [each for each in probes if 60 * minute <= each.at - began < 60 * (minute + 1)]
+            assert len(window) <= 10
+            assert sum(each.account in set(map(ID.format, dense)) for each in window) <= 1
+        numbers = {each: len([one for one in probes if one.account == ID.format(each)]) for each in spread}
+        assert max(numbers.values()) - min(numbers.values()) <= 2, numbers
+        assert min(numbers.values()) >= 3 * 15
+        assert {each.account for each in probes} >= set(map(ID.format, dense))
+
+    play(story)
+
+
+@pytest.mark.parametrize("failure", [UNAUTHORIZED, FORBIDDEN, ERROR, limited(None), limited(30), limited(3600), AWAY])
+def test_a_list_that_always_fails_never_holds_the_refs(failure: Failed) -> None:
+    """Whatever it says, and for how long: the request for a single backup decides."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.service.rule = lambda asked: None if asked.backup else failure
+        for number in range(1000, 1020):
+            world.ref(number, app=1 + number % 2, interval="15s")
+        await asyncio.sleep(10)
+        assert world.reasons() == {"Observed": 20}
+        for _ in range(1800):
+            await asyncio.sleep(1)
+            assert world.reasons() == {"Observed": 20}
+        since = world.clock() - 600
+        assert len(world.service.singles(since)) >= 0.8 * 20 * 600 / 15
+
+    play(story)
+
+
+def test_lists_that_fail_together_cost_one_single_request() -> None:
+    """A server that is away is not asked for each app apart."""
+
+    async def story(world: VirtualWorld) -> None:
+        for number in range(1000, 1100):
+            world.ref(number, app=1 + number % 10, account=1 + number % 5)
+        await asyncio.sleep(10)
+        assert world.reasons() == {"Observed": 100}
+        world.service.log.clear()
+        world.service.latency = 5.0
+        world.service.rule = lambda _: AWAY
+        await asyncio.sleep(20)
+        assert len(world.service.singles()) <= 2
+
+    play(story)
+
+
+def test_nothing_is_asked_of_who_was_deleted_or_suspended_behind_a_breaker() -> None:
+    """Its place among those that wait is nobody's any more."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.service.rule = refused(GOOD)
+        world.refs(5)
+        await asyncio.sleep(5)
+        for number in range(1000, 1003):
+            world.mirror.forget(f"ref-{number}")
+        world.ref(1003, suspend=True)
+        world.service.log.clear()
+        await asyncio.sleep(600)
+        asked: set[Any] = {each.backup for each in world.service.log}
+        assert asked == {ID.format(1004)}
+
+    play(story)
