@@ -114,7 +114,7 @@ def test_ci_job_without_a_credential(
     """It waits for somebody to mend that, and says so when its time is over."""
     user.ref("mine", astra.add_backup("completes", seconds=0))
     start_operator()
-    user.wait("mine", "Stalled")
+    user.wait_reason("mine", "SecretNotFound", condition="Synced")
     ended = _run(installed, installed.kubeconfig, _block("ci"), user.namespace, BACKUP_REF="mine", BACKUP_TIMEOUT="1s")
     assert ended.returncode == 1, ended.stderr
     assert "Synced=False SecretNotFound: " in ended.stderr
