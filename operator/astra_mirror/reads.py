@@ -65,7 +65,7 @@ class Reader(Protocol):
     def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
         """Plan anew for these refs."""
 
-    def ask_apart(self, connection: Connection, ref: Ref, due: float) -> None:
+    def ask_apart(self, connection: Connection, ref: Ref) -> None:
         """Ask for this ref's backup alone as soon as nothing holds that back."""
 
     def ahead_ended(self, read: "SingleRead") -> None:
@@ -256,7 +256,7 @@ class SingleRead(_Read):
                     self.listener.answered(each, answer, self._round(started))
         self.reader.ask_otherwise(self.connection, self.waiting(), self.due)
         if failure is not None and failure.pause is None and failure.reason.facts.retry is Retry.PROBE:
-            self.reader.ask_apart(self.connection, self.refs[0], self.due)
+            self.reader.ask_apart(self.connection, self.refs[0])
 
 
 @dataclass(slots=True, eq=False)
