@@ -28,12 +28,12 @@ def test_a_secret_written_in_a_loop_counts_now_and_then() -> None:
             world.changed.clear()
             begun = asyncio.get_running_loop().time()
             for number in range(200):
-                world.server.write("ns", data=keys(f"token-{number}"))
+                world.server.write("ns", data=keys(f"a-token-{number}"))
                 await asyncio.sleep(0.3)
             assert [round(at - begun) for at, *_ in world.changed[:3]] == [0, 0, 1]
             assert 8 <= len(world.changed) <= 10
             await asyncio.sleep(11)
-            assert world.token("ns") == "token-199"
+            assert world.token("ns") == "a-token-199"
             assert {namespace for _, namespace, _ in world.changed} == {"ns"}
 
     run_virtually(scenario())
@@ -48,15 +48,15 @@ def test_while_a_change_waits_the_old_content_stands() -> None:
         async with world.running():
             world.answer("ns")
             await asyncio.sleep(1)
-            for token in ("token-1", "token-2", "token-3"):
+            for token in ("a-token-1", "a-token-2", "a-token-3"):
                 world.server.write("ns", data=keys(token))
                 await asyncio.sleep(0.1)
             world.server.delete("ns")
             await asyncio.sleep(5)
-            assert world.token("ns") == "token-3"
-            world.server.write("ns", data=keys("token-4"))
+            assert world.token("ns") == "a-token-3"
+            world.server.write("ns", data=keys("a-token-4"))
             await asyncio.sleep(6)
-            assert world.token("ns") == "token-4"
+            assert world.token("ns") == "a-token-4"
             world.server.delete("ns")
             await asyncio.sleep(11)
             assert world.reason("ns") is SyncReason.SECRET_NOT_FOUND

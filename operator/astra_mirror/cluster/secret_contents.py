@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.secret_watch import Reads
 from astra_mirror.cluster.secret_wire import ReadError
-from astra_mirror.core.connection import Connection, connection_from
+from astra_mirror.core.connection import Connection, connection_from, is_small
 from astra_mirror.core.fair import FairQueue
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.secret_content import Content
@@ -24,8 +24,6 @@ from astra_mirror.core.urls import AllowedURL
 _READS_PER_SECOND: Final = 20.0
 _READS_AT_ONCE: Final = 4
 _RETRY_SECONDS: Final = 5.0
-_MAX_SMALL: Final = 4096
-"""Up to this many characters a content is parsed in less than ten milliseconds, whatever it is."""
 
 
 class _Single(NamedTuple):
@@ -149,7 +147,7 @@ class SecretContents:
             self._settle(pair, None, None)
         elif content.digest in self._parsed:
             self._settle(pair, content.digest, self._parsed[content.digest])
-        elif content.data is not None and _is_small(content):
+        elif content.data is not None and is_small(content.data):
             self._parsed[content.digest] = result = self._parse(content)
             self._settle(pair, content.digest, result)
         else:
@@ -162,7 +160,9 @@ class SecretContents:
             self._changed(pair)
 
     def _parse(self, content: Content) -> Connection | Failed:
-        return connection_from(content.data or {}, self._allowed)
+        return connection_from(
+            content.data or {}, self._allowed, require_tls_verification=self._require_tls_verification
+        )
 
     async def run(self) -> None:
         """Read what is to be read alone, by turns, until cancelled."""
@@ -220,7 +220,3 @@ class SecretContents:
             loop = asyncio.get_running_loop()
             self._parsed[content.digest] = await loop.run_in_executor(self._thread, self._parse, content)
         self._settle(pair, content.digest, self._parsed[content.digest])
-
-
-def _is_small(content: Content) -> bool:
-    return sum(map(len, (content.data or {}).values())) <= _MAX_SMALL
