@@ -10,8 +10,28 @@ from tests.cluster.virtual import run_virtually
 _LARGE = "#" + "x" * 20000 + "\n"
 
 
+_MEDIUM = "#" + "x" * 2000 + "\n"
+
+
 def _large(token: str) -> dict[str, str]:
     return keys(token, config_yaml=_LARGE)
+
+
+def test_what_is_not_small_but_can_be_held_is_not_read_again() -> None:
+    """A toolkit's file of the usual size costs no request of its own."""
+
+    async def scenario() -> None:
+        world = SecretWorld()
+        for number in range(300):
+            world.server.write(f"ns-{number}", data=keys(f"a-token-{number}", config_yaml=_MEDIUM))
+        async with world.running():
+            for number in range(300):
+                world.answer(f"ns-{number}")
+            await asyncio.sleep(1)
+            assert [world.token(f"ns-{number}") for number in range(300)] == [f"a-token-{n}" for n in range(300)]
+            assert not world.server.times("get")
+
+    run_virtually(scenario())
 
 
 def test_a_secret_written_in_a_loop_counts_now_and_then() -> None:
@@ -142,7 +162,7 @@ def test_one_tenants_large_secrets_wait_for_no_others() -> None:
     async def scenario() -> None:
         world = SecretWorld()
         for number in range(16):
-            world.server.write("evil", f"s{number:02}", data=_large(f"token-{number}"))
+            world.server.write("evil", f"s{number:02}", data=_large(f"a-token-{number}"))
         world.server.write("good", "zz", data=_large("a-good-token"))
         async with world.running():
             for number in range(16):
