@@ -156,6 +156,11 @@ class Away(Availability):
         """Whether it has left."""
         return self._is_away
 
+    @property
+    def is_away(self) -> bool:
+        """What was said last."""
+        return not self._back.is_set()
+
     def suspect(self) -> None:
         """Count."""
         self.suspected += 1
