@@ -149,12 +149,6 @@ class Away(Availability):
     def __init__(self) -> None:
         super().__init__()
         self.suspected = 0
-        self._is_away = False
-
-    @property
-    def is_away(self) -> bool:
-        """Whether it has left."""
-        return self._is_away
 
     @property
     def is_away(self) -> bool:
@@ -167,12 +161,10 @@ class Away(Availability):
 
     def leave(self) -> None:
         """From now on it is away."""
-        self._is_away = True
         self._back.clear()
 
     def come_back(self) -> None:
         """From now on it is there."""
-        self._is_away = False
         self._back.set()
 
 
