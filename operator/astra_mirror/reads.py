@@ -209,9 +209,7 @@ class SingleRead(_Read):
 
     def request(self) -> Awaitable[Answer]:
         """Ask."""
-        return self.reader.remote.get_backup(
-            self.connection, self.spec, self.refs[0].digest, namespace=self.namespace
-        )
+        return self.reader.remote.get_backup(self.connection, self.spec, self.refs[0].digest, namespace=self.namespace)
 
     def join(self, refs: Sequence[Ref], attempt: Attempt) -> None:
         """Let the refs of another list that failed wait for this answer as well."""
