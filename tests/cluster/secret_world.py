@@ -155,6 +155,11 @@ class Away(Availability):
         """What was said last."""
         return not self._back.is_set()
 
+    @property
+    def is_away(self) -> bool:
+        """What was said last."""
+        return not self._back.is_set()
+
     def suspect(self) -> None:
         """Count."""
         self.suspected += 1
