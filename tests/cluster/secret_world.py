@@ -150,16 +150,6 @@ class Away(Availability):
         super().__init__()
         self.suspected = 0
 
-    @property
-    def is_away(self) -> bool:
-        """What was said last."""
-        return not self._back.is_set()
-
-    @property
-    def is_away(self) -> bool:
-        """What was said last."""
-        return not self._back.is_set()
-
     def suspect(self) -> None:
         """Count."""
         self.suspected += 1
