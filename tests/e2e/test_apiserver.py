@@ -137,8 +137,11 @@ def test_another_one_leads_meanwhile(
     user.wait_reason("ref", "BackupInProgress")
     wire.freeze()
     second = start_operator(*options)
-    first.wait_for_log("The Lease .* was lost")
-    second.wait_for_log("Holding the Lease")
+    time = r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})"
+    lost = first.wait_for_log(rf"{time} .*The Lease .* was lost")[1]
+    held = second.wait_for_log(rf"{time} .*Holding the Lease")[1]
+    # As texts, which have the order of the times: at no time do both write.
+    assert lost < held
     backup.set(state="completed", percentDone=100)
     user.wait("ref", "Ready")
     version = user.get("ref")["metadata"]["resourceVersion"]
@@ -217,6 +220,9 @@ def test_a_signal_waits_for_the_statuses_that_are_known(
             assert operator.stop() == 0
         assert len(proxy.requests.matching(verb="patch", path="*/status")) == 40
         release = proxy.requests.matching(verb="update", path="*/leases/*")[-1]
-        assert all(each.ended <= release.at for each in proxy.requests.matching(verb="patch", path="*/status"))
+        assert all(
+            each.ended is not None and each.ended <= release.at
+            for each in proxy.requests.matching(verb="patch", path="*/status")
+        )
     found = json.loads(user.kubectl("get", "abr", "-o", "json"))["items"]
     assert {each["status"]["state"] for each in found} == {"completed"}
