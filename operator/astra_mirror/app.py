@@ -17,6 +17,7 @@ from astra_mirror.parts import Cluster, Parts
 from astra_mirror.server import HTTPServer
 from astra_mirror.settings import Settings
 
+_DRAIN_SECONDS: Final = 5.0
 _RELEASE_SECONDS: Final = 10.0
 _FORGET_SECONDS: Final = 300.0
 _LOOKUP_THREADS: Final = 64
@@ -86,6 +87,9 @@ class _Operator:
             ended = {task.get_name() for task in self._tasks if task.done()}
         finally:
             stopped.cancel()
+            if self._stop.is_set():
+                # Before the Lease goes: whoever gets it has to learn it all anew.
+                await self._parts.mirror.drain(_DRAIN_SECONDS)
             failures = await self._end()
         for failure in failures:
             logger.error("Ending: %s", failure, exc_info=failure)

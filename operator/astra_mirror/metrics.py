@@ -59,13 +59,15 @@ class EngineCollector(_Registered):
         states: Callable[[], Iterable[str | None]],
         open_breakers: Callable[[], int],
         connections: Callable[[], Mapping[State, int]],
+        pending: Callable[[], tuple[int, float]],
     ) -> None:
         self._states = states
         self._open_breakers = open_breakers
         self._connections = connections
+        self._pending = pending
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The number of refs by state, of open breakers, and of connections by state."""
+        """The number of refs by state, of open breakers, of connections by state, and of statuses that wait."""
         refs = GaugeMetricFamily("astra_mirror_refs", "AppBackupRefs by the backup's state", labels=["state"])
         for state, number in sorted(Tally(map(_label, self._states())).items()):
             refs.add_metric([state], number)
@@ -80,6 +82,13 @@ class EngineCollector(_Registered):
         for each in State:
             connections.add_metric([each], numbers.get(each, 0))
         yield connections
+        number, seconds = self._pending()
+        yield GaugeMetricFamily(
+            "astra_mirror_status_pending", "Statuses that differ from what they should be, and wait", value=number
+        )
+        yield GaugeMetricFamily(
+            "astra_mirror_status_oldest_pending_seconds", "For how long the oldest of them has waited", value=seconds
+        )
 
 
 class SecretsCollector(_Registered):

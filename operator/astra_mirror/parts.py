@@ -65,9 +65,9 @@ class Parts:
             require_tls_verification=settings.require_tls_verification,
             changed=self._secret_changed,
         )
-        statuses = Statuses(cluster.api)
+        statuses = Statuses(cluster.api, cluster.availability)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-        self.events = EventRecorder(cluster.api, identity)
+        self.events = EventRecorder(cluster.api, identity, cluster.availability)
         shard = Shard.parse(settings.shard)
         self.mirror = Mirror(
             remote=AstraClient(self._clients, settings.request_timeout),
@@ -92,7 +92,9 @@ class Parts:
             mirror=self.mirror,
         )
         self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
-        self._collector = EngineCollector(self.mirror.states, self.mirror.open_breakers, self.mirror.connections)
+        self._collector = EngineCollector(
+            self.mirror.states, self.mirror.open_breakers, self.mirror.connections, self.mirror.pending
+        )
         self._collector.register()
         self._secrets_collector = SecretsCollector(self.secrets.results)
         self._secrets_collector.register()

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.events import Note, admit, notes_of
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, Outcome, SyncReason, Unchanged
 from astra_mirror.core.progress import next_sample
 from astra_mirror.core.schedule import Pace, after_failure, backoff, jittered, stale_after
-from astra_mirror.core.status import Event, next_status
+from astra_mirror.desired import DesiredStatus, Tell
 from astra_mirror.metrics import OBSERVATIONS
 from astra_mirror.reads import Round, Secrets, connection_of
 from astra_mirror.ref import Ref
@@ -24,10 +23,6 @@ class Clocks:
     monotonic: Callable[[], float]
     utcnow: Callable[[], datetime]
     draw: Callable[[], float]
-
-
-Tell = Callable[[str, str, str, Note], None]
-"""Told of an Event: the namespace, name and uid of the ref, and what to say."""
 
 
 class Reconciler:
@@ -59,13 +54,13 @@ class Reconciler:
         self._clocks = clocks
         self._pace = pace
         self._poll_at = poll_at
-        self._write = write
-        self._tell = tell
+        self._desired = DesiredStatus(utcnow=clocks.utcnow, pace=pace, write=write, tell=tell)
 
     def poll_soon(self, ref: Ref) -> None:
         """Let its next poll be now, because something has changed."""
         ref.asked = ref.next_poll = ref.poll_from = self._clocks.monotonic()
-        ref.digest = None
+        # Somebody waits for what is said next, also when only the words differ.
+        ref.digest = ref.words_at = None
         self._poll_at(ref, ref.next_poll)
 
     def poll_requested(self, ref: Ref) -> None:
@@ -78,7 +73,7 @@ class Reconciler:
             at = ref.throttle.last
         is_pending = ref.asked > ref.read_at
         ref.poll_from = min(ref.poll_from, at) if is_pending else at
-        ref.asked, ref.digest = now, None
+        ref.asked, ref.digest, ref.words_at = now, None, None
         ref.next_poll = min(ref.next_poll, at)
         self._poll_at(ref, ref.next_poll)
 
@@ -149,6 +144,15 @@ class Reconciler:
         if self._refs.get(ref.uid) is ref and not ref.is_observed and not ref.has_status:
             self.settle(ref, self._clocks.monotonic())
 
+    def nothing_yet(self, ref: Ref) -> None:
+        """Say that no answer has come yet, whatever it is that the ref waits for."""
+        if not ref.has_status and not ref.is_observed and not ref.spec.suspend:
+            self._want(ref, ref.failure, self._clocks.monotonic(), None)
+
+    def unreadable(self, ref: Ref) -> None:
+        """Say why the spec cannot be read."""
+        self._want(ref, ref.failure, self._clocks.monotonic(), None)
+
     def settle(self, ref: Ref, now: float) -> None:
         """Bring the status up to date without a poll: it grew stale, was suspended, or waits for a slow answer."""
         if ref.spec.suspend or ref.failure is not None or not ref.is_observed:
@@ -162,34 +166,13 @@ class Reconciler:
         stale_at = ref.fresh_at + stale_after(ref.interval, self._pace)
         if ref.failure is not None and stale_at > now:
             due = min(due, stale_at)
+        if ref.is_grace:
+            due = min(due, ref.grown_at)
         if due < math.inf:
             self._poll_at(ref, due)
 
     def _is_stale(self, ref: Ref, now: float) -> bool:
-        return now - ref.fresh_at >= stale_after(ref.interval, self._pace)
+        return self._desired.is_stale(ref, now)
 
     def _want(self, ref: Ref, outcome: Outcome | None, now: float, handled: str | None) -> None:
-        limit = stale_after(ref.interval, self._pace)
-        ref.is_stale = self._is_stale(ref, now)
-        before = ref.status
-        status = next_status(
-            before,
-            Event(
-                generation=ref.generation,
-                spec=ref.spec,
-                outcome=outcome,
-                now=self._clocks.utcnow(),
-                at=now,
-                sample=ref.sample,
-                stale_after=limit if ref.is_stale else None,
-                handled=handled,
-            ),
-        )
-        ref.has_status = True
-        ref.want(status, self._pace)
-        self._write(ref)
-        for note in notes_of(before, status):
-            busy_until = admit(ref.events_until, now)
-            if busy_until is not None:
-                ref.events_until = busy_until
-                self._tell(ref.namespace, ref.name, ref.uid, note)
+        self._desired.update(ref, outcome, now, handled)

@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.progress import Sample
 from astra_mirror.core.resource import MAX_REQUESTED_AT, REQUESTED_AT, AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.schedule import Pace, interval_of, is_at_rest
-from astra_mirror.core.status import UNSEEN, is_observed
+from astra_mirror.core.status import is_observed
 from astra_mirror.core.throttle import UNUSED, Throttle
 
 Target = tuple[str, str, str, str]
@@ -26,8 +24,11 @@ class Ref:
     """An AppBackupRef, and where its polling stands. Times are monotonic seconds.
 
     Attributes:
-        cluster: the status that the API server holds, as JSON.
-        wanted: the one that should be there, as JSON; its transition times are settled when it is written.
+        grown_at: until when its Secret may be on its way, because the object is young.
+        cluster: the actual status, which the API server holds, as JSON.
+        own: the operator's own last status, whatever anybody else has written since.
+        wanted: the desired status, as JSON; its transition times are settled when it is written. Where it says what
+            `own` says it is the same value, and so is `cluster` where that does.
         state: the backup's state in `wanted`.
         is_observed: whether `wanted` has an answer of the remote's; `is_at_rest`, one that is not expected to change.
         interval: the one in force for `wanted`, without jitter and backoff.
@@ -39,6 +40,10 @@ class Ref:
         failure: how the last poll failed, if it did; `failures` is how many did in a row.
         is_stale: whether `wanted` was computed as of an observation that is too old to count.
         has_status: whether `wanted` has been computed for this target since the start.
+        is_inherited: whether `wanted` is what stood in the cluster, because no answer has come since the start.
+        is_grace: whether `wanted` has a failure that may end by itself while the object is young.
+        words_at: when the remote's words for a failure were last taken over; None when its next ones count at once.
+        secret_at: when its Secret changed, until the first answer after that.
         reading: the request that is under way for it, if any.
         digest: of the document that `wanted` shows, None when that has to be looked at again.
         body: of the list in which that document was, if it was in one.
@@ -55,8 +60,10 @@ class Ref:
     spec: AppBackupRefSpec
     requested_at: str | None
     cluster: bytes
+    own: bytes
     fresh_at: float
     next_poll: float
+    grown_at: float = 0.0
     asked: float = 0.0
     poll_from: float = 0.0
     throttle: Throttle = UNUSED
@@ -69,7 +76,11 @@ class Ref:
     failure: Failed | None = None
     failures: int = 0
     has_status: bool = False
+    is_inherited: bool = False
     is_stale: bool = False
+    is_grace: bool = False
+    words_at: float | None = None
+    secret_at: float | None = None
     sample: Sample | None = None
     reading: object | None = None
     digest: int | None = None
@@ -104,25 +115,17 @@ class Ref:
 
     def forget_target(self) -> None:
         """Start anew, for another target: only the status itself is not touched."""
-        self.failure, self.failures, self.sample, self.has_status = None, 0, None, False
+        self.failure, self.failures, self.sample = None, 0, None
+        self.has_status = self.is_inherited = self.is_grace = False
         self.digest, self.body, self.is_of_app, self.unlisted_until = None, None, False, 0.0
         # An answer that is on its way is about the old one.
         self.reading = None
 
 
-def status_json(status: Mapping[str, Any] | None) -> bytes:
-    """A status as `Ref.cluster` has it."""
-    return json.dumps(status or {}, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def parsed(status: Mapping[str, Any]) -> AppBackupRefStatus:
-    """A status of the cluster's; an empty one where it is not of our making."""
-    if "conditions" not in status:
-        return UNSEEN
-    try:
-        return AppBackupRefStatus.model_validate(status)
-    except ValidationError:
-        return UNSEEN
+def status_json(status: object) -> bytes:
+    """A status as `Ref.cluster` has it; an empty one where it is no object."""
+    status = status if isinstance(status, Mapping) else {}
+    return json.dumps(status, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def requested_at(body: Mapping[str, Any]) -> str | None:

@@ -11,19 +11,33 @@ class Refs:
 
     def __init__(self) -> None:
         self._by_uid: dict[str, Ref] = {}
+        self._unreadable: dict[str, Ref] = {}
         self._by_app: dict[str, dict[str, dict[str, Ref]]] = {}
         self._by_secret: dict[tuple[str, str], dict[str, Ref]] = {}
 
     def __iter__(self) -> Iterator[Ref]:
+        """The refs that are polled."""
         return iter(self._by_uid.values())
 
     def get(self, uid: str) -> Ref | None:
-        """The ref with that uid."""
-        return self._by_uid.get(uid)
+        """The ref with that uid, polled or unreadable."""
+        return self._by_uid.get(uid) or self._unreadable.get(uid)
 
     def uids(self) -> set[str]:
         """The uids of all."""
-        return set(self._by_uid)
+        return {*self._by_uid, *self._unreadable}
+
+    def unreadable(self) -> list[Ref]:
+        """The refs whose spec cannot be read: they have a status and are never polled."""
+        return list(self._unreadable.values())
+
+    def is_polled(self, ref: Ref) -> bool:
+        """Whether `ref` is here, and its spec can be read."""
+        return self._by_uid.get(ref.uid) is ref
+
+    def add_unreadable(self, ref: Ref) -> None:
+        """Take a ref in that has a status only."""
+        self._unreadable[ref.uid] = ref
 
     def of_app(self, account: str, app: str) -> list[Ref]:
         """The refs that name this app."""
@@ -54,6 +68,8 @@ class Refs:
 
     def remove(self, ref: Ref) -> None:
         """Let a ref go; does nothing to one that is not here."""
+        if self._unreadable.get(ref.uid) is ref:
+            del self._unreadable[ref.uid]
         if self._by_uid.get(ref.uid) is not ref:
             return
         del self._by_uid[ref.uid]

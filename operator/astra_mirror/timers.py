@@ -19,6 +19,12 @@ class Timers(Generic[Key]):
         self._current: dict[Key, tuple[float, int]] = {}
         self._order = count()
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._current
+
+    def __len__(self) -> int:
+        return len(self._current)
+
     def set(self, key: Key, due: float) -> None:
         """Let `key` be due at `due`."""
         entry = (due, next(self._order))

@@ -1,14 +1,17 @@
 """Which transitions are worth an Event, and how many of them a ref may have."""
 
+import re
+
 import pytest
 
-from astra_mirror.core.events import BURST, EVENT_SECONDS, admit, notes_of
-from astra_mirror.core.outcome import Outcome, SyncReason
+from astra_mirror.core.events import BURST, EVENT_SECONDS, Around, admit, event_name, notes_of
+from astra_mirror.core.outcome import Failed, Outcome, SyncReason
 from astra_mirror.core.resource import AppBackupRefStatus
 from astra_mirror.core.status import UNSEEN, Event, next_status
 from tests.core.cases import COMPLETED, HOOKS_FAILED, MISSING, NOW, RUNNING, backup, failed, spec
 
 AWAY = failed(SyncReason.UNREACHABLE)
+BROKEN = failed(SyncReason.TLS_VERIFICATION_FAILED)
 
 
 def told(*outcomes: Outcome | None) -> list[str]:
@@ -35,11 +38,71 @@ def told(*outcomes: Outcome | None) -> list[str]:
         ((RUNNING, AWAY, AWAY, RUNNING), ["Warning SyncFailed", "Normal SyncRecovered"]),
         ((None, AWAY, COMPLETED), ["Warning SyncFailed", "Normal SyncRecovered"]),
         ((COMPLETED, AWAY, COMPLETED), ["Warning SyncFailed", "Normal SyncRecovered"]),
+        ((None, AWAY, BROKEN, BROKEN, AWAY), ["Warning SyncFailed"] * 3),
+        ((None, RUNNING), []),
     ],
 )
 def test_transitions_are_told_and_nothing_else(outcomes: tuple[Outcome | None, ...], events: list[str]) -> None:
     """A state that stays is no news, and a backup that is complete from the first look is none either."""
     assert told(*outcomes) == events
+
+
+def _status(outcome: Outcome | None, *, stale: float | None = None, suspend: bool = False) -> AppBackupRefStatus:
+    held = next_status(UNSEEN, Event(1, spec(), COMPLETED, NOW))
+    return next_status(held, Event(1, spec(suspend=suspend), outcome, NOW, stale_after=stale))
+
+
+def _reasons(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Around | None = None) -> list[str]:
+    return [note.reason for note in notes_of(before, after, around or Around())]
+
+
+def test_an_observation_that_grows_stale_and_is_renewed() -> None:
+    """Ready becomes ObservationStale, and leaves it."""
+    fresh, failing, stale = _status(COMPLETED), _status(AWAY), _status(AWAY, stale=900.0)
+    assert _reasons(failing, stale) == ["ObservationStale"]
+    assert _reasons(fresh, stale) == ["ObservationStale", "SyncFailed"]
+    assert _reasons(stale, stale) == []
+    assert _reasons(stale, fresh) == ["ObservationRenewed", "SyncRecovered"]
+    gone = next_status(stale, Event(1, spec(), MISSING, NOW))
+    assert _reasons(stale, gone) == ["BackupNotFound", "ObservationRenewed", "SyncRecovered"]
+
+
+def test_a_suspension_and_its_end() -> None:
+    """Synced becomes Unknown and True again; that it is Unknown before the first answer is nothing."""
+    fresh, suspended = _status(COMPLETED), _status(None, suspend=True)
+    assert _reasons(fresh, suspended) == ["Suspended"]
+    assert _reasons(suspended, suspended) == []
+    assert _reasons(suspended, fresh) == ["Resumed"]
+    assert _reasons(suspended, _status(AWAY)) == ["SyncFailed"]
+    assert _reasons(UNSEEN, suspended) == []
+
+
+def test_other_words_after_a_new_secret_are_told() -> None:
+    """The same reason, but somebody has tried something; without that the words alone are none."""
+    before = _status(Failed(SyncReason.UNREACHABLE, "no such host"))
+    after = _status(Failed(SyncReason.UNREACHABLE, "connection refused"))
+    assert _reasons(before, after) == []
+    assert _reasons(before, after, Around(new_secret=True)) == ["SyncFailed"]
+    same = _status(Failed(SyncReason.UNREACHABLE, "no such host (correlationID b)"))
+    assert _reasons(before, same, Around(new_secret=True)) == []
+
+
+def test_a_failure_that_may_end_by_itself_is_not_told_before() -> None:
+    """Nor is its end; when it has not ended by itself, it is told as if it had begun then."""
+    missing, found = _status(failed(SyncReason.SECRET_NOT_FOUND)), _status(COMPLETED)
+    assert _reasons(found, missing, Around(is_grace=True)) == []
+    assert _reasons(missing, missing, Around(was_grace=True, is_grace=True)) == []
+    assert _reasons(missing, missing, Around(was_grace=True)) == ["SyncFailed"]
+    assert _reasons(missing, found, Around(was_grace=True)) == []
+
+
+@pytest.mark.parametrize("end", ["-b", ".b", "--b", "-a.b", "b", ""])
+@pytest.mark.parametrize("length", [1, 198, 199, 200, 230])
+def test_an_event_has_a_valid_name_whatever_the_objects(end: str, length: int) -> None:
+    """Also where it is cut at a hyphen or a dot."""
+    name = event_name(f"{'a' * length}{end}", "0123456789abcdef")
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*", name)
+    assert len(name) <= 253
 
 
 def test_a_note_says_what_the_condition_says_without_its_correlation() -> None:

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astra_mirror.astra.answers import AnswerError, parse_backup
+from astra_mirror.core.diff import merge_patch, stamped
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
 from astra_mirror.core.progress import next_sample
 from astra_mirror.core.resource import AppBackupRefStatus, ReadyWhen
-from astra_mirror.core.status import UNSEEN, Event, merge_patch, next_status, stamped
+from astra_mirror.core.status import UNSEEN, Event, next_status
 from tests.core.cases import BACKUP, NOW, as_json, spec
 from tests.invariants import check_status
 

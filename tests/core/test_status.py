@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from astra_mirror.core.diff import merge_patch, stamped
 from astra_mirror.core.outcome import Failed, NotFound, Outcome, SyncReason
 from astra_mirror.core.resource import AppBackupRefStatus, ReadyWhen
-from astra_mirror.core.status import UNSEEN, Event, forget, merge_patch, next_status, stamped
+from astra_mirror.core.status import UNSEEN, Event, forget, next_status
 from tests.core.cases import (
     COMPLETED,
     MISSING,
@@ -92,7 +93,7 @@ def test_nothing_observed_of_another_target_survives() -> None:
 
 def test_a_missing_backup_leaves_nothing_observed() -> None:
     """A 404 clears what was observed, and the next failure does not forget the 404."""
-    assert set(ROWS["not-found"]) == {"observedGeneration", "conditions"}
+    assert set(ROWS["not-found"]) == {"observedGeneration", "target", "conditions"}
     assert ROWS["failing-not-found"]["conditions"][0] == ROWS["not-found-observed-wanted"]["conditions"][0]
 
 

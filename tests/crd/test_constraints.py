@@ -112,7 +112,9 @@ CONDITION = {
     "lastTransitionTime": "2026-01-01T00:00:00Z",
     "observedGeneration": 1,
 }
+TARGET = SPEC | {"secretName": "astra-control"}
 STATUS_ACCEPTED: list[dict[str, Any]] = [
+    {"target": TARGET},
     {"state": "whatever it says"},
     {"stateUnready": ["x" * 256] * 32},
     {"stateDetails": [{"type": "t", "title": "x" * 1024}] * 16},
@@ -123,6 +125,9 @@ STATUS_ACCEPTED: list[dict[str, Any]] = [
     {"conditions": [CONDITION]},
 ]
 STATUS_REFUSED = [
+    ({"target": SPEC}, "target.secretName"),
+    ({"target": TARGET | {"backupID": "x" * 37}}, "target.backupID"),
+    ({"target": TARGET | {"secretName": "x" * 254}}, "target.secretName"),
     ({"state": "x" * 257}, "state"),
     ({"stateUnready": ["x"] * 33}, "stateUnready"),
     ({"stateUnready": ["x" * 257]}, "stateUnready[0]"),

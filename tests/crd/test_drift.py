@@ -109,6 +109,24 @@ def test_names() -> None:
     assert spec["versions"][0]["name"] == resource.VERSION
 
 
+def test_columns() -> None:
+    """What people see, in this order; the rest with -o wide, after the age."""
+    columns = CRD["spec"]["versions"][0]["additionalPrinterColumns"]
+    shown = [each["name"].upper() for each in columns if not each.get("priority")]
+    wide = [each["name"].upper() for each in columns if each.get("priority")]
+    assert shown == ["STATE", "PROGRESS", "READY", "SYNCED", "AGE"]
+    assert wide == ["REASON", "SYNC-REASON", "TAKEN", "BACKUP", "MESSAGE"]
+    taken = next(each for each in columns if each["name"] == "Taken")
+    assert (taken["type"], taken["jsonPath"]) == ("date", ".status.backup.backupCreationTimestamp")
+
+
+def test_selectable_fields() -> None:
+    """On every version that is served."""
+    for version in CRD["spec"]["versions"]:
+        paths = [each["jsonPath"] for each in version["selectableFields"]]
+        assert paths == [".spec.accountID", ".spec.appID", ".spec.backupID", ".status.state"]
+
+
 def _undescribed(path: str, schema: dict[str, Any]) -> list[str]:
     found = [] if schema.get("description") or path == "metadata" else [path]
     for name, child in schema.get("properties", {}).items():

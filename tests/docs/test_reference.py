@@ -20,6 +20,7 @@ from astra_mirror.settings import Settings
 from tests.core.cases import COMPLETED, MISSING, NOW, RUNNING, backup, failed, spec
 from tests.core.test_conditions import TABLE
 
+STALE = failed(SyncReason.SERVER_ERROR)
 REFERENCE = Path("docs/reference.md").read_text()
 
 
@@ -88,7 +89,7 @@ def test_options() -> None:
 def test_metrics() -> None:
     """Each metric of ours is there, with its labels."""
     rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) for row in _rows("## Metrics")}
-    collector = metrics.EngineCollector(lambda: ["running", None, "tenant's own"], lambda: 0, dict)
+    collector = metrics.EngineCollector(lambda: ["running", None, "tenant's own"], lambda: 0, dict, lambda: (0, 0.0))
     secrets = metrics.SecretsCollector(lambda: ["ok"])
     found = {}
     for family in [*REGISTRY.collect(), *collector.collect(), *secrets.collect()]:
@@ -116,10 +117,14 @@ def test_events() -> None:
         (RUNNING, backup("removed")),
         (RUNNING, gone),
         (RUNNING, away, RUNNING),
+        (RUNNING, STALE, RUNNING),
+        (RUNNING, None, RUNNING),
     ):
         held = UNSEEN
         for outcome in outcomes:
-            after = next_status(held, Event(generation=1, spec=spec(), outcome=outcome, now=NOW))
+            is_stale, is_suspended = outcome is STALE, outcome is None
+            event = Event(1, spec(suspend=is_suspended), outcome, NOW, stale_after=900.0 if is_stale else None)
+            after = next_status(held, event)
             told |= {note.reason: note.kind for note in notes_of(held, after)}
             held = after
     assert rows == told

@@ -101,9 +101,10 @@ def test_waiting_as_a_job_does(user: User, astra: Simulator, start_operator: Sta
     user.wait("bad", "Succeeded=False")
     assert "Bucket is unreachable; Data mover gave up" in condition(user.status("bad"), "Ready")["message"]
     table = user.kubectl("get", "abr")
-    assert table.splitlines()[0].split() == ["NAME", "STATE", "PROGRESS", "READY", "AGE"]
+    narrow = ["NAME", "STATE", "PROGRESS", "READY", "SYNCED", "AGE"]
+    assert table.splitlines()[0].split() == narrow
     wide = user.kubectl("get", "astra", "-o", "wide").splitlines()
-    assert wide[0].split() == ["NAME", "STATE", "PROGRESS", "READY", "AGE", "SYNCED", "REASON", "BACKUP", "MESSAGE"]
+    assert wide[0].split() == [*narrow, "REASON", "SYNC-REASON", "TAKEN", "BACKUP", "MESSAGE"]
     assert "BackupFailed" in wide[1]
 
 
@@ -118,7 +119,7 @@ def test_the_table_that_people_watch(user: User, astra: Simulator, start_operato
             lines.append(line.split())
             if "completed" in line:
                 break
-    assert lines[0] == ["NAME", "STATE", "PROGRESS", "READY", "AGE"]
+    assert lines[0] == ["NAME", "STATE", "PROGRESS", "READY", "SYNCED", "AGE"]
     assert any(line[1] == "running" and "%" in line[2] and "False" in line for line in lines)
     assert lines[-1][1:6] == ["completed", "100%", "of", "2.9", "GiB"]
     assert lines[-1][6] == "True"

@@ -109,7 +109,7 @@ def test_secrets_that_do_not_work(user: User, astra: Simulator, start_operator: 
     start_operator("--allowed-url", dead)
     backup = astra.add_backup("completes", seconds=0)
     user.ref("ref", backup)
-    assert "create it with the keys url and token" in _failing(user, "SecretNotFound", "Stalled")
+    assert "create it with the keys url and token" in _failing(user, "SecretNotFound", "Reconciling")
     user.secret(url=astra.url)
     assert "no key 'token'" in _failing(user, "SecretInvalid", "Stalled")
     user.secret(url="https://evil.example", token="t" * 8)
@@ -143,7 +143,7 @@ def test_not_found_and_back(user: User, astra: Simulator, start_operator: StartO
     status = user.wait_reason("ref", "BackupNotFound")
     assert summary(status) == ("False", "BackupNotFound", "False", "True", "Stalled")
     assert condition(status, "Synced")["status"] == "True"
-    assert set(status) == {"observedGeneration", "conditions"}
+    assert set(status) == {"observedGeneration", "target", "conditions"}
     backup.set(state="completed")
     user.wait("ref", "Ready")
 

@@ -58,7 +58,7 @@ class _Objects:
         """The object as it is."""
         self.asked.append(name)
         if self.fails:
-            return Refused("503", final=False)
+            return Refused(503, "", "no")
         return await self._world.cluster.get(namespace, name, uid=uid)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from astra_mirror.cluster.statuses import Refused
 from astra_mirror.core.outcome import Failed, Listed, Observed, SyncReason, Unchanged
 from astra_mirror.core.resource import REQUESTED_AT
 from tests.engine.world import ID, IDS, NEW, OLD, World, backup
@@ -123,8 +124,9 @@ async def test_an_api_server_that_refuses_is_not_asked_more_and_more(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often the status changes meanwhile, there is one attempt at a time, and each waits longer."""
-    monkeypatch.setattr("astra_mirror.writer._RETRY_SECONDS", 3600.0)
-    world.cluster.refuses = True
+    monkeypatch.setattr("astra_mirror.core.refusals.FIRST_DELAY_SECONDS", 3600.0)
+    monkeypatch.setattr("astra_mirror.core.refusals.MAX_DELAY_SECONDS", 3600.0)
+    world.cluster.refuses = Refused(422, "Invalid", "no")
     async with world.running():
         for number in range(7, 20):
             world.mirror.observe(world.cluster.put("ref", number))

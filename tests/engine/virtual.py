@@ -1,9 +1,13 @@
 """An event loop whose time passes when nothing else is left to do: two hours of the engine take a moment."""
 
 import asyncio
+import functools
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
 class _Selector(selectors.DefaultSelector):
@@ -39,3 +43,26 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     """Run `work` to its end in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(work)
+
+
+def virtual(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """A test that runs in virtual time."""
+
+    @functools.wraps(test)
+    def run_it(*arguments: Any, **options: Any) -> None:
+        async def work() -> None:
+            await test(*arguments, **options)
+
+        run(work())
+
+    return run_it
+
+
+def clock() -> float:
+    """The running loop's time."""
+    return asyncio.get_running_loop().time()
+
+
+def utcnow() -> datetime:
+    """The wall clock that goes with it."""
+    return START + timedelta(seconds=clock())

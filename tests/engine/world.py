@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
@@ -27,18 +28,54 @@ ID = "00000000-0000-4000-8000-{:012}"
 IDS = {"accountID": ID.format(1), "appID": ID.format(2)}
 
 
+class Away(Availability):
+    """Whether the API server is away: as the test says."""
+
+    def __init__(self) -> None:
+        self.suspicions = 0
+        self.changed = asyncio.Event()
+        self.changed.set()
+
+    @property
+    def is_away(self) -> bool:
+        """As the test says."""
+        return not self.changed.is_set()
+
+    def suspect(self) -> None:
+        """Count."""
+        self.suspicions += 1
+
+    async def wait_until_back(self) -> None:
+        """Until the test says so."""
+        await self.changed.wait()
+
+
 class Cluster:
     """The API server's part: objects with versions, and fenced patches."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
+        self.availability = Away()
         self.patches = 0
-        self.refuses = False
+        self.patched: list[tuple[str, float]] = []
+        self.under_way: set[str] = set()
+        self.refuses: Refused | None = None
+        self.hangs: set[str] = set()
+        self.prunes: set[str] = set()
         self.versions = itertools.count(1)
         self.changed = asyncio.Condition()
 
     def put(
-        self, name: str, backup: int, *, account: int = 1, app: int = 2, interval: str = "1h", **status: Any
+        self,
+        name: str,
+        backup: int,
+        *,
+        account: int = 1,
+        app: int = 2,
+        interval: str = "1h",
+        namespace: str = "ns",
+        created: str | None = None,
+        **status: Any,
     ) -> dict[str, Any]:
         """Create an object, or edit its spec."""
         old = self.objects.get(name)
@@ -46,8 +83,9 @@ class Cluster:
         self.objects[name] = {
             "metadata": {
                 "uid": name,
-                "namespace": "ns",
+                "namespace": namespace,
                 "name": name,
+                **({"creationTimestamp": created} if created else {}),
                 "generation": generation,
                 "resourceVersion": str(next(self.versions)),
             },
@@ -59,25 +97,35 @@ class Cluster:
             },
             "status": status or (old["status"] if old else {"observedGeneration": -1}),
         }
+        if "target" in status:
+            ids = {key: value for key, value in self.objects[name]["spec"].items() if key.endswith("ID")}
+            self.objects[name]["status"]["target"] = ids | {"secretName": "astra-control"}
         return copy.deepcopy(self.objects[name])
 
     async def patch(
         self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
     ) -> Stored | Gone | Conflict | Refused:
-        """A merge patch of the status."""
-        del namespace, uid
-        self.patches += 1
-        if self.refuses:
-            return Refused("busy", final=False)
+        """A merge patch of the status; one at a time for an object."""
+        del uid
+        assert name not in self.under_way
+        self.under_way.add(name)
+        try:
+            self.patches += 1
+            self.patched.append((name, asyncio.get_running_loop().time()))
+            if namespace in self.hangs:
+                await asyncio.get_running_loop().create_future()
+            return self.refuses or await self._patched(name, version, patch)
+        finally:
+            self.under_way.discard(name)
+
+    async def _patched(self, name: str, version: str, patch: Mapping[str, Any]) -> Stored | Gone | Conflict | Refused:
         found = self.objects.get(name)
         if found is None:
             return Gone()
         if found["metadata"]["resourceVersion"] != version:
             return Conflict()
-        for key, value in patch.items():
-            found["status"].pop(key, None)
-            if value is not None:
-                found["status"][key] = value
+        kept = {key: value for key, value in patch.items() if key not in self.prunes}
+        found["status"] = _merged(found["status"], kept)
         found["metadata"]["resourceVersion"] = str(next(self.versions))
         async with self.changed:
             self.changed.notify_all()
@@ -89,9 +137,21 @@ class Cluster:
         found = self.objects.get(name)
         return Stored(copy.deepcopy(found)) if found else Gone()
 
-    async def until(self, name: str, **expected: Any) -> dict[str, Any]:
+    def edit(self, name: str, **status: Any) -> dict[str, Any]:
+        """Somebody else writes into the status; None takes a field out. The object as the watch reports it."""
+        found = self.objects[name]
+        merged = found["status"] | status
+        found["status"] = {key: value for key, value in merged.items() if value is not None}
+        found["metadata"]["resourceVersion"] = str(next(self.versions))
+        return copy.deepcopy(found)
+
+    def wipe(self, name: str) -> dict[str, Any]:
+        """Somebody else takes everything out of the status."""
+        return self.edit(name, **dict.fromkeys(self.objects[name]["status"]) | {"observedGeneration": -1})
+
+    async def until(self, name: str, *, seconds: float = 10.0, **expected: Any) -> dict[str, Any]:
         """Wait until the status has these fields."""
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(seconds), self.changed:
             await self.changed.wait_for(lambda: expected.items() <= self.objects[name]["status"].items())
         status: dict[str, Any] = self.objects[name]["status"]
         return status
@@ -148,18 +208,34 @@ class Secrets:
 class World:
     """A mirror between the two."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic, astra: Astra | None = None) -> None:
+    def __init__(
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        astra: Astra | None = None,
+        *,
+        shard: Shard | None = None,
+        pace: Pace | None = None,
+        utcnow: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.notes: list[tuple[str, str]] = []
         self.cluster, self.astra, self.secrets = Cluster(), astra or Astra(), Secrets()
-        self.utcnow: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.utcnow = utcnow
         self.mirror = Mirror(
             remote=self.astra,
             secrets=self.secrets,
             api=self.cluster,
             clocks=Clocks(monotonic, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
-            pace=Pace(),
-            shard=Shard(),
-            tell=lambda *_: None,
+            pace=pace or Pace(),
+            shard=shard or Shard(),
+            tell=lambda *event: self.notes.append((event[3].reason, event[3].text)),
         )
+
+    async def observed(self, name: str, number: int, state: str = "completed", **options: Any) -> dict[str, Any]:
+        """Let the mirror see a ref, and its first answer; the status that is written."""
+        self.mirror.observe(self.cluster.put(name, number, **options))
+        _, request = await self.astra.next(ID.format(number))
+        request.set_result(backup(number, state))
+        return await self.cluster.until(name, state=state)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -170,6 +246,19 @@ class World:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def backup(number: int, state: str) -> Observed:
+def _merged(target: Any, patch: Any) -> Any:
+    """RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        old = merged.pop(key, None)
+        if value is not None:
+            merged[key] = _merged(old, value)
+    return merged
+
+
+def backup(number: int, state: str, **fields: Any) -> Observed:
     """An answer."""
-    return Observed(Backup(ID.format(number), state), digest=hash((number, state)))
+    digest = hash((number, state, *sorted(fields.items())))
+    return Observed(Backup(ID.format(number), state, **fields), digest=digest)

@@ -7,118 +7,163 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Final
 
-import aiohttp
 from kubernetes.aio import client
 
-from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
-from astra_mirror.core.events import Note
-from astra_mirror.core.resource import GROUP, KIND, VERSION
+from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.raw import Answer, call
+from astra_mirror.core.events import Note, event_name
+from astra_mirror.core.fair import FairQueue
+from astra_mirror.core.resource import FIELD_MANAGER, GROUP, KIND, VERSION
 
 _CONTROLLER: Final = "astra-mirror.io/operator"
 _MAX_WAITING: Final = 1000
-_PAUSE_SECONDS: Final = 0.02
+_MAX_WAITING_FOR_NAMESPACE: Final = 100
+_RECORDERS: Final = 4
+_PAUSE_SECONDS: Final = 0.08
+_TIMEOUT_SECONDS: Final = 10.0
 _MAX_SERIES: Final = 1000
-_CONFLICT: Final = 409
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Event:
+    namespace: str
+    name: str
+    uid: str
+    note: Note
+
+
 class EventRecorder:
-    """Writes Events, oldest first.
+    """Writes Events, by turns over the namespaces and oldest first within one.
 
     Args:
         api: the API server.
         instance: the name of this process, for the Events' reportingInstance.
+        availability: whether the API server is away: Events wait then, as far as there is room.
     """
 
-    def __init__(self, api: client.ApiClient, instance: str) -> None:
-        self._events = client.EventsV1Api(api)
+    def __init__(self, api: client.ApiClient, instance: str, availability: Availability | None = None) -> None:
+        self._api = api
         self._instance = instance
-        self._queue: asyncio.Queue[tuple[str, str, str, Note]] = asyncio.Queue(_MAX_WAITING)
+        self._availability = availability or Availability()
+        self._queue: FairQueue[int, _Event] = FairQueue(cap=_MAX_WAITING, cap_for_key=_MAX_WAITING_FOR_NAMESPACE)
+        self._numbers = count()
+        self._busy: set[str] = set()
+        self._wake = asyncio.Event()
         self._series: OrderedDict[str, int] = OrderedDict()
         self._dropped = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many Events wait."""
+        return len(self._queue)
+
     def submit(self, namespace: str, name: str, uid: str, note: Note) -> None:
-        """Record `note` about an AppBackupRef soon; drop it when too many are waiting."""
-        try:
-            self._queue.put_nowait((namespace, name, uid, note))
-        except asyncio.QueueFull:
+        """Record `note` about an AppBackupRef soon; drop it when too many are waiting, of its namespace or in all."""
+        if not self._queue.put((namespace,), next(self._numbers), _Event(namespace, name, uid, note)):
             self._dropped += 1
+        self._wake.set()
 
     async def run(self) -> None:
         """Record until cancelled."""
+        async with asyncio.TaskGroup() as recorders:
+            for _ in range(_RECORDERS):
+                recorders.create_task(self._record_in_turn())
+
+    async def _record_in_turn(self) -> None:
         while True:
-            namespace, name, uid, note = await self._queue.get()
-            if self._dropped and self._queue.empty():
-                logger.warning("%d Events were dropped, because %d were waiting", self._dropped, _MAX_WAITING)
-                self._dropped = 0
+            taken = self._queue.take(lambda path: path[0] not in self._busy)
+            if taken is None:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            event = taken.value
+            # One at a time for a namespace: where Events are never taken, the others' are recorded.
+            self._busy.add(event.namespace)
             try:
-                await self._record(namespace, name, uid, note)
-            except client.ApiException as error:
-                # 404: the namespace is gone, 403 with `NamespaceTerminating`: it is about to.
-                if error.status not in {403, 404} or "Terminating" not in str(error.body):
-                    logger.warning("No Event %s for %s/%s: %s", note.reason, namespace, name, why(error))
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                logger.warning("No Event %s for %s/%s: %s", note.reason, namespace, name, why(error))
+                await self._availability.wait_until_back()
+                await self._try(event)
+            finally:
+                self._busy.discard(event.namespace)
+                self._wake.set()
             # Statuses matter more: Events never take more than a part of the API server's time.
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _record(self, namespace: str, name: str, uid: str, note: Note) -> None:
-        digest = hashlib.sha256(f"{uid} {note.reason} {note.text}".encode()).hexdigest()[:16]
-        event = f"{name[:200]}.{digest}"
-        if event not in self._series:
-            try:
-                await self._events.create_namespaced_event(
-                    namespace, self._body(event, namespace, name, uid, note), _request_timeout=REQUEST_TIMEOUT
-                )
-            except client.ApiException as error:
-                # Recorded before this process was there.
-                if error.status != _CONFLICT or "AlreadyExists" not in str(error.body):
-                    raise
-            else:
-                self._count(event, 1)
-                return
-        count = self._count(event, self._series.get(event, 1) + 1)
-        series = {"count": count, "lastObservedTime": _now()}
-        try:
-            await self._events.patch_namespaced_event(
-                event,
-                namespace,
-                {"series": series},
-                _content_type="application/merge-patch+json",
-                _request_timeout=REQUEST_TIMEOUT,
+    async def _try(self, event: _Event) -> None:
+        if self._dropped and not self._queue:
+            logger.warning("%d Events were dropped, because too many were waiting", self._dropped)
+            self._dropped = 0
+        answer = await self._record(event)
+        if answer.code in {200, 201}:
+            return
+        if answer.is_suspicious:
+            self._availability.suspect()
+        # 404: the namespace is gone, 403 with `NamespaceTerminating`: it is about to.
+        if answer.code not in {403, 404} or "terminat" not in answer.message.lower():
+            logger.warning(
+                "No Event %s for %s/%s: %s %s",
+                event.note.reason,
+                event.namespace,
+                event.name,
+                answer.code or "",
+                answer.message,
+                extra={"namespace": event.namespace},
             )
-        except client.ApiException:
-            # It has expired, most likely: the next one is a new one.
-            self._series.pop(event, None)
-            raise
 
-    def _count(self, event: str, count: int) -> int:
-        self._series[event] = count
-        self._series.move_to_end(event)
+    async def _record(self, event: _Event) -> Answer:
+        note = event.note
+        digest = hashlib.sha256(f"{event.uid} {note.reason} {note.text}".encode()).hexdigest()[:16]
+        name = event_name(event.name, digest)
+        path = f"/apis/events.k8s.io/v1/namespaces/{event.namespace}/events"
+        if name not in self._series:
+            answer = await self._call("POST", path, self._body(name, event))
+            # Recorded before this process was there, where there is one already.
+            if answer.reason != "AlreadyExists":
+                if answer.code == 201:
+                    self._count(name, 1)
+                return answer
+        number = self._count(name, self._series.get(name, 1) + 1)
+        series = {"series": {"count": number, "lastObservedTime": _now()}}
+        answer = await self._call("PATCH", f"{path}/{name}", series)
+        if answer.code != 200:
+            # It has expired, most likely: the next one is a new one.
+            self._series.pop(name, None)
+        return answer
+
+    async def _call(self, method: str, path: str, body: Mapping[str, Any]) -> Answer:
+        path = f"{path}?fieldManager={FIELD_MANAGER}"
+        return await call(self._api, method, path, body, seconds=_TIMEOUT_SECONDS)
+
+    def _count(self, name: str, number: int) -> int:
+        self._series[name] = number
+        self._series.move_to_end(name)
         if len(self._series) > _MAX_SERIES:
             self._series.popitem(last=False)
-        return count
+        return number
 
-    def _body(self, event: str, namespace: str, name: str, uid: str, note: Note) -> Any:  # noqa: ANN401 - JSON
+    def _body(self, name: str, event: _Event) -> dict[str, Any]:
         return {
-            "metadata": {"name": event, "namespace": namespace},
+            "metadata": {"name": name, "namespace": event.namespace},
             "eventTime": _now(),
             "reportingController": _CONTROLLER,
             "reportingInstance": self._instance[:128],
             "action": "Mirror",
-            "reason": note.reason,
-            "type": note.kind,
-            "note": note.text,
+            "reason": event.note.reason,
+            "type": event.note.kind,
+            "note": event.note.text,
             "regarding": {
                 "apiVersion": f"{GROUP}/{VERSION}",
                 "kind": KIND,
-                "namespace": namespace,
-                "name": name,
-                "uid": uid,
+                "namespace": event.namespace,
+                "name": event.name,
+                "uid": event.uid,
             },
         }
 

@@ -1,18 +1,24 @@
-"""Reads and writes AppBackupRefs. Each write is fenced: it holds for the very version of the object it was made for."""
+"""Reads and writes AppBackupRefs. Each write is fenced: it holds for the very version of the object it was made for.
+
+What comes back is checked before it is believed: something between the operator and the API server may answer as well.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-import aiohttp
 from kubernetes.aio import client
-from pydantic_core import from_json
 
-from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
-from astra_mirror.core.resource import GROUP, PLURAL, VERSION
+from astra_mirror.cluster.api import REQUEST_TIMEOUT
+from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.raw import Answer, call, is_suspicious
+from astra_mirror.core.resource import FIELD_MANAGER, GROUP, KIND, PLURAL, VERSION
 
-_MERGE_PATCH: Final = "application/merge-patch+json"
+PATCH_TIMEOUT: Final = 40.0
+"""Seconds after which a PATCH ends in any case; the writer ends it before."""
+_API_VERSION: Final = f"{GROUP}/{VERSION}"
+_IDENTITY: Final = ("uid", "resourceVersion", "name", "namespace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The object does not exist any more."""
+    """The object does not exist any more: the API server has said so of this very object, to a GET in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,56 +40,81 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The call failed. `final`: repeating the same call cannot help."""
+    """The call failed.
 
+    `code` is the HTTP status code, None without an answer; `reason` and `message` are the API server's own where it has
+    sent a Status.
+    """
+
+    code: int | None
     reason: str
-    final: bool
+    message: str
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether the API server as a whole may be away."""
+        return is_suspicious(self.code)
+
+    @property
+    def words(self) -> str:
+        """All of it in one line, for a log."""
+        return " ".join(filter(None, (str(self.code or ""), self.reason, self.message)))
 
 
 class Statuses:
-    """AppBackupRefs on the API server."""
+    """AppBackupRefs on the API server.
 
-    def __init__(self, api: client.ApiClient) -> None:
+    Args:
+        api: the client.
+        availability: whether the API server is away.
+    """
+
+    def __init__(self, api: client.ApiClient, availability: Availability | None = None) -> None:
         self._client = api
+        self.availability = availability or Availability()
 
     async def patch(
         self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
     ) -> Stored | Gone | Conflict | Refused:
         """Send a merge patch of the status to the object `uid` at resourceVersion `version`."""
         body = {"metadata": {"uid": uid, "resourceVersion": version}, "status": patch}
-        return await self._call("PATCH", f"{_path(namespace, name)}/status", body)
+        path = f"{_path(namespace, name)}/status?fieldManager={FIELD_MANAGER}"
+        answer = await call(self._client, "PATCH", path, body, seconds=PATCH_TIMEOUT)
+        if _is_not_found(answer, name):
+            return await self.get(namespace, name, uid=uid)
+        if answer.code == HTTPStatus.CONFLICT and answer.is_status:
+            return Conflict()
+        return _stored(answer, uid=uid, is_own=True)
 
     async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
         """The object as it is now; gone is also one that has another uid."""
-        found = await self._call("GET", _path(namespace, name), None)
-        return Gone() if isinstance(found, Stored) and found.object["metadata"]["uid"] != uid else found
-
-    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Stored | Gone | Conflict | Refused:
-        # Below CustomObjectsApi, whose checks and copies of what it is given cost more than the call itself.
-        headers = {"Accept": "application/json", "Content-Type": _MERGE_PATCH}
-        try:
-            await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-            url = f"{self._client.configuration.host}{path}"
-            response = await self._client.call_api(method, url, headers, body, _request_timeout=REQUEST_TIMEOUT)
-            content: bytes = await response.read()  # type: ignore[no-untyped-call]
-        except client.ApiException as error:
-            return _failure(error.status or 0, why(error))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return Refused(why(error), final=False)
-        if response.status != HTTPStatus.OK:
-            return _failure(response.status, f"{response.status} {response.reason}")
-        return Stored(from_json(content))
+        answer = await call(self._client, "GET", _path(namespace, name), seconds=REQUEST_TIMEOUT)
+        return Gone() if _is_not_found(answer, name) else _stored(answer, uid=uid, is_own=False)
 
 
 def _path(namespace: str, name: str) -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
 
 
-def _failure(code: int, reason: str) -> Gone | Conflict | Refused:
-    match code:
-        case HTTPStatus.NOT_FOUND:
-            return Gone()
-        case HTTPStatus.CONFLICT:
-            return Conflict()
-        case _:
-            return Refused(reason, final=code in {400, 413, 422})
+def _is_not_found(answer: Answer, name: str) -> bool:
+    """Whether the API server says of this very object that it does not exist."""
+    if answer.code != HTTPStatus.NOT_FOUND or answer.reason != "NotFound":
+        return False
+    details = answer.value.get("details")
+    named = details if isinstance(details, Mapping) else {}
+    return (named.get("name"), named.get("group"), named.get("kind")) == (name, GROUP, PLURAL)
+
+
+def _stored(answer: Answer, *, uid: str, is_own: bool) -> Stored | Gone | Refused:
+    code, value = answer.code, answer.value
+    if code != HTTPStatus.OK:
+        return Refused(code, answer.reason, answer.message)
+    if not isinstance(value, Mapping) or (value.get("apiVersion"), value.get("kind")) != (_API_VERSION, KIND):
+        return Refused(code, "", f"the answer is not {KIND} of {_API_VERSION}")
+    metadata = value.get("metadata")
+    if not isinstance(metadata, Mapping) or not all(isinstance(metadata.get(each), str) for each in _IDENTITY):
+        return Refused(code, "", "the answer has no proper metadata")
+    if metadata["uid"] != uid:
+        # Its name has been given to another object. A PATCH is fenced, and cannot have met that one.
+        return Refused(code, "", "the answer is another object") if is_own else Gone()
+    return Stored(value)

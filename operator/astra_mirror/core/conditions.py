@@ -56,10 +56,16 @@ REFRESHED: Final = Sync("True", SyncReason.OBSERVED, "The status is what Astra C
 SUSPENDED: Final = Sync("Unknown", "Suspended", "Polling is suspended: set spec.suspend to false to resume.")
 
 
-def failed_sync(failure: Failed) -> Sync:
-    """Synced for a poll that failed."""
-    activity = Activity.STALLED if failure.reason.needs_person else Activity.RECONCILING
+def failed_sync(failure: Failed, activity: Activity | None = None) -> Sync:
+    """Synced for a poll that failed; `activity` where the reason alone does not say what it asks for."""
+    if activity is None:
+        activity = Activity.STALLED if failure.reason.needs_person else Activity.RECONCILING
     return Sync("False", failure.reason, failure.message, activity)
+
+
+def is_known(verdict: Verdict) -> bool:
+    """Whether the remote has ever answered: with a state, or that there is no such backup."""
+    return verdict is not NOTHING_YET
 
 
 def missing(message: str) -> Verdict:

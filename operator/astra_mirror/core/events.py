@@ -5,6 +5,7 @@ is what somebody who has just written the ref wants to read.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -20,6 +21,9 @@ BURST: Final = 10
 
 _CORRELATION: Final = re.compile(r" \(correlationID [^()]*\)$")
 _ENDS: Final = frozenset({"BackupCompleted", "BackupFailed", "BackupRemoved", "BackupNotFound"})
+_STALE: Final = "ObservationStale"
+_SUSPENDED: Final = "Suspended"
+_MAX_NAME: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +35,87 @@ class Note:
     text: str
 
 
-def notes_of(before: AppBackupRefStatus, after: AppBackupRefStatus) -> list[Note]:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What else is known of a step from one status to the next.
+
+    `was_grace` and `is_grace` are true for a status whose failure may still end by itself, because the object is young:
+    nothing is said of it. `new_secret` is true for the first answer after the Secret has changed.
+    """
+
+    was_grace: bool = False
+    is_grace: bool = False
+    new_secret: bool = False
+
+
+_NOTHING_ELSE: Final = Around()
+
+
+def notes_of(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Around = _NOTHING_ELSE) -> list[Note]:
     """What is worth an Event when a ref's status goes from `before` to `after`."""
-    notes = []
+    return [*_of_the_end(before, after), *_of_staleness(before, after), *_of_sync(before, after, around)]
+
+
+def _of_the_end(before: AppBackupRefStatus, after: AppBackupRefStatus) -> Iterator[Note]:
     old, new = before.condition("Finished"), after.condition("Finished")
-    if new is not None and new.reason in _ENDS and (old is None or old.reason != new.reason):
-        if new.reason != "BackupCompleted":
-            notes.append(_note("Warning", new.reason, new.message))
-        elif is_observed(before):
-            notes.append(_note("Normal", new.reason, new.message))
+    if new is None or new.reason not in _ENDS or (old is not None and old.reason == new.reason):
+        return
+    if new.reason != "BackupCompleted":
+        yield _note("Warning", new.reason, new.message)
+    elif is_observed(before):
+        yield _note("Normal", new.reason, new.message)
+
+
+def _of_staleness(before: AppBackupRefStatus, after: AppBackupRefStatus) -> Iterator[Note]:
+    old, new = before.condition("Ready"), after.condition("Ready")
+    if old is None or new is None:
+        return
+    if new.reason == _STALE and old.reason != _STALE:
+        yield _note("Warning", _STALE, new.message)
+    if old.reason == _STALE and new.reason != _STALE:
+        yield _note("Normal", "ObservationRenewed", f"The status is current again. {new.message}")
+
+
+def _of_sync(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Around) -> Iterator[Note]:
     was, synced = before.condition("Synced"), after.condition("Synced")
-    if synced is not None and synced.status == "False" and (was is None or was.status != "False"):
-        notes.append(_note("Warning", "SyncFailed", f"{synced.reason}: {synced.message}"))
-    if synced is not None and synced.status == "True" and was is not None and was.status == "False":
-        notes.append(_note("Normal", "SyncRecovered", "Astra Control answers again."))
-    return notes
+    if synced is None or around.is_grace:
+        return
+    # A failure that nobody has been told of counts as none.
+    old = None if was is None or around.was_grace else was
+    failed = old is not None and old.status == "False"
+    match synced.status:
+        case "False":
+            is_same = old is not None and failed and old.reason == synced.reason
+            differs = old is not None and _plain(old.message) != _plain(synced.message)
+            if not is_same or (around.new_secret and differs):
+                yield _note("Warning", "SyncFailed", f"{synced.reason}: {synced.message}")
+        case "True" if failed:
+            yield _note("Normal", "SyncRecovered", "Astra Control answers again.")
+        case "True" if old is not None and old.reason == _SUSPENDED:
+            yield _note("Normal", "Resumed", "Polling goes on, and Astra Control answers.")
+        case "Unknown" if old is not None and synced.reason == _SUSPENDED != old.reason:
+            yield _note("Normal", _SUSPENDED, synced.message)
+        case _:
+            return
+
+
+def _plain(text: str) -> str:
+    # Each answer has another correlationID, and would make the same event a new one.
+    return _CORRELATION.sub("", text)
 
 
 def _note(kind: Literal["Normal", "Warning"], reason: str, text: str) -> Note:
-    # Each answer has another correlationID, and would make the same event a new one.
-    return Note(kind, reason, cut(_CORRELATION.sub("", text), MAX_NOTE))
+    return Note(kind, reason, cut(_plain(text), MAX_NOTE))
+
+
+def event_name(name: str, digest: str) -> str:
+    """A valid name for an Event about the object `name`: each of its labels ends in a letter or a digit.
+
+    Args:
+        name: the object's own, 253 characters at most.
+        digest: what tells this Event from others of the object, in hexadecimal.
+    """
+    return f"{name[:_MAX_NAME].rstrip('-.')}.{digest}"
 
 
 def admit(busy_until: float, now: float) -> float | None:

@@ -18,6 +18,8 @@ GROUP: Final = "astra-mirror.io"
 VERSION: Final = "v1"
 KIND: Final = "AppBackupRef"
 PLURAL: Final = "appbackuprefs"
+FIELD_MANAGER: Final = "astra-mirror"
+"""The field manager of every write."""
 REQUESTED_AT: Final = "astra-mirror.io/requestedAt"
 """The annotation whose new value asks for a poll now."""
 MAX_REQUESTED_AT: Final = 1024
@@ -140,10 +142,20 @@ class Condition(_Model):
     last_transition_time: str = ""
 
 
+class Target(_Model):
+    """What a status is about: the three IDs, in lower case, and the Secret."""
+
+    account_id: str = Field(alias="accountID")
+    app_id: str = Field(alias="appID")
+    backup_id: str = Field(alias="backupID")
+    secret_name: str
+
+
 class AppBackupRefStatus(_Model):
     """What the operator writes."""
 
     observed_generation: int = -1
+    target: Target | None = None
     state: str | None = None
     state_unready: tuple[str, ...] | None = None
     state_details: tuple[Detail, ...] | None = None

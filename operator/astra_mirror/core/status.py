@@ -1,16 +1,15 @@
-"""The next status of a ref, as a function of the one it has and of what happened, and the patch that leads there.
+"""The next status of a ref, as a function of the one it has and of what happened.
 
 The status is also the operator's memory: what was observed is read back from it, after a restart as well.
 """
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from astra_mirror.core.backup import NOT_FOUND, Backup
+from astra_mirror.core.backup import NOT_FOUND, Activity, Backup
 from astra_mirror.core.conditions import (
+    MAX_MESSAGE,
     NOT_ASKED_YET,
     NOTHING_YET,
     REFRESHED,
@@ -20,15 +19,17 @@ from astra_mirror.core.conditions import (
     Verdict,
     conditions_of,
     failed_sync,
+    is_known,
     judge,
     missing,
 )
+from astra_mirror.core.diff import same_but_correlation
 from astra_mirror.core.duration import format_duration
-from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome
-from astra_mirror.core.progress import Sample, progress_of, timestamp
-from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus
+from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
+from astra_mirror.core.progress import Sample, progress_of
+from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus, Target
+from astra_mirror.core.text import cut
 
-_CORRELATION = re.compile(r" \(correlationID [^()]*\)$")
 UNSEEN: Final = AppBackupRefStatus()
 
 
@@ -38,7 +39,8 @@ class Event:
 
     `outcome` is how the last poll ended, None before the first one; `sample` the baseline for the rate, `at` the
     monotonic time of the observation; `stale_after` the seconds without success after which nothing observed counts,
-    None while it counts; `handled` the requestedAt value that a poll has answered.
+    None while it counts; `handled` the requestedAt value that a poll has answered. `keeps_words` is true while the
+    remote's words for a failure that stays are not taken over, `is_young` while a missing Secret may be on its way.
     """
 
     generation: int
@@ -49,6 +51,15 @@ class Event:
     sample: Sample | None = None
     stale_after: float | None = None
     handled: str | None = None
+    keeps_words: bool = False
+    is_young: bool = False
+
+
+def target_of(spec: AppBackupRefSpec) -> Target:
+    """What a ref with this spec is about."""
+    return Target(
+        account_id=spec.account_id, app_id=spec.app_id, backup_id=spec.backup_id, secret_name=spec.secret_ref.name
+    )
 
 
 def forget(status: AppBackupRefStatus) -> AppBackupRefStatus:
@@ -79,6 +90,7 @@ def next_status(held: AppBackupRefStatus, event: Event) -> AppBackupRefStatus:
     if event.spec.suspend:
         # What an answer says that was under way when polling was suspended comes too late.
         event = replace(event, outcome=None)
+    event = replace(event, outcome=_in_held_words(held, event))
     observed = _observed(held, event)
     verdict = _verdict(observed, held, event)
     sync = _sync(event)
@@ -91,12 +103,29 @@ def next_status(held: AppBackupRefStatus, event: Event) -> AppBackupRefStatus:
     return observed.model_copy(
         update={
             "observed_generation": event.generation,
+            "target": target_of(event.spec) if is_known(verdict) else None,
             "last_handled_reconcile_at": event.handled or held.last_handled_reconcile_at,
             "conditions": tuple(
                 each.model_copy(update={"observed_generation": event.generation}) for each in conditions
             ),
         }
     )
+
+
+def _in_held_words(held: AppBackupRefStatus, event: Event) -> Outcome | None:
+    """The outcome, in the words that the status has for it already where these stay."""
+    outcome = event.outcome
+    if isinstance(outcome, Failed):
+        shown = held.condition("Synced")
+    elif isinstance(outcome, NotFound):
+        shown = held.condition("Finished") if _is_not_found(held) else None
+    else:
+        return outcome
+    if shown is None or (isinstance(outcome, Failed) and shown.reason != outcome.reason):
+        return outcome
+    if event.keeps_words or same_but_correlation(shown.message, cut(outcome.message, MAX_MESSAGE)):
+        return replace(outcome, message=shown.message)
+    return outcome
 
 
 def _observed(held: AppBackupRefStatus, event: Event) -> AppBackupRefStatus:
@@ -147,6 +176,9 @@ def _sync(event: Event) -> Sync:
     match event.outcome:
         case None:
             return NOT_ASKED_YET
+        case Failed(SyncReason.SECRET_NOT_FOUND) as failure if event.is_young:
+            # Other controllers make Secrets seconds after the objects that need them.
+            return failed_sync(failure, Activity.RECONCILING)
         case Failed() as failure:
             return failed_sync(failure)
         case _:
@@ -162,47 +194,4 @@ def _stale(observed: AppBackupRefStatus, event: Event) -> str | None:
 
 def says_the_same(new: Failed, old: Failed) -> bool:
     """Whether two failures differ in their correlationIDs at the most."""
-    return new.reason == old.reason and _CORRELATION.sub("", new.message) == _CORRELATION.sub("", old.message)
-
-
-def stamped(wanted: Mapping[str, Any], cluster: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """`wanted` with transition times: the cluster's where a condition's status is the same there, else `now`.
-
-    Both are statuses as JSON values. A message that differs from the cluster's in its correlationID alone is the
-    cluster's: each answer has a new one, and a poll that learns nothing new must write nothing.
-    """
-    at = timestamp(now)
-    # Whoever wrote the cluster's status may have written anything.
-    held = cluster.get("conditions")
-    conditions = [each for each in held if isinstance(each, Mapping)] if isinstance(held, list) else []
-    old = {str(each.get("type")): each for each in conditions}
-    return {**wanted, "conditions": [_stamp(each, old.get(each["type"]), at) for each in wanted["conditions"]]}
-
-
-def _stamp(new: Mapping[str, Any], old: Mapping[str, Any] | None, at: str) -> dict[str, Any]:
-    if old is None or old.get("status") != new["status"] or not old.get("lastTransitionTime"):
-        return {**new, "lastTransitionTime": at}
-    message, before = new["message"], str(old.get("message"))
-    same_news = old.get("reason") == new["reason"] and _CORRELATION.sub("", before) == _CORRELATION.sub("", message)
-    return {
-        **new,
-        "lastTransitionTime": old["lastTransitionTime"],
-        "message": before if same_news else message,
-    }
-
-
-def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The smallest JSON merge patch (RFC 7396) from `current` to `wanted`; empty when they are equal.
-
-    Neither may contain a null.
-    """
-    patch: dict[str, Any] = {key: None for key in current if key not in wanted}
-    for key, value in wanted.items():
-        old = current.get(key)
-        if old == value and type(old) is type(value):
-            continue
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            patch[key] = merge_patch(old, value)
-        else:
-            patch[key] = value
-    return patch
+    return new.reason == old.reason and same_but_correlation(new.message, old.message)

@@ -1,0 +1,151 @@
+"""What has to be written so that the actual status becomes the desired one, and who caused the difference.
+
+Three statuses are compared as JSON values: the desired one, the actual one that the API server holds, and the last one
+of the operator's own. Times and texts are taken from its own, never from what somebody else may have written.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from astra_mirror.core.backup import Activity, meaning_of
+from astra_mirror.core.progress import timestamp
+
+_CORRELATION: Final = re.compile(r" \(correlationID [^()]*\)$")
+_RECENT: Final = timedelta(minutes=1)
+"""How young another writer's transition may be to be the very one that this process is about to write."""
+_AHEAD: Final = timedelta(seconds=5)
+_DERIVED: Final = ("bytesPerSecond", "estimatedCompletionTime")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What the cluster should hold, and the merge patch that leads there.
+
+    `is_correction` is true when the operator's own last status says the same already: somebody else changed the object.
+    """
+
+    status: Mapping[str, Any]
+    patch: Mapping[str, Any]
+    is_correction: bool
+
+
+def difference(
+    desired: Mapping[str, Any], own: Mapping[str, Any], actual: Mapping[str, Any], now: datetime
+) -> Difference:
+    """Compare the three statuses.
+
+    Args:
+        desired: the status that should be there; its transition times do not count.
+        own: the last status of the operator's own that the API server has taken; empty before the first.
+        actual: the status that the API server holds, whoever wrote it.
+        now: UTC.
+    """
+    status = stamped(desired, own, now, actual)
+    is_correction = not _without_new_target(merge_patch(own, status), own)
+    status = with_derived_of(actual, status)
+    patch = _without_new_target(merge_patch(actual, status), own)
+    return Difference(status, patch, is_correction)
+
+
+def _without_new_target(patch: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    # The statuses of an older release have no target. To add it is worth no write of its own.
+    return {} if set(patch) == {"target"} and "target" not in own else patch
+
+
+def same_but_correlation(one: str, other: str) -> bool:
+    """Whether two messages differ in their correlationIDs at the most."""
+    return _CORRELATION.sub("", one) == _CORRELATION.sub("", other)
+
+
+def stamped(
+    desired: Mapping[str, Any], own: Mapping[str, Any], now: datetime, actual: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """`desired` with transition times: the operator's own where a condition's status stays the same, else `now`.
+
+    A message that differs from the operator's own in its correlationID alone stays as it is: each answer has a new one,
+    and a poll that learns nothing new must write nothing. Where another process has just written the same transition,
+    its time counts: two operators do not fight about seconds.
+    """
+    before, found = _conditions(own), _conditions(actual or {})
+    conditions = [
+        _stamp(each, before.get(each["type"]), found.get(each["type"]), now) for each in desired["conditions"]
+    ]
+    return {**desired, "conditions": conditions}
+
+
+def _conditions(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    # Whoever wrote the actual status may have written anything.
+    conditions = status.get("conditions")
+    entries = conditions if isinstance(conditions, list) else []
+    return {str(each.get("type")): each for each in entries if isinstance(each, Mapping)}
+
+
+def _stamp(
+    new: Mapping[str, Any], own: Mapping[str, Any] | None, actual: Mapping[str, Any] | None, now: datetime
+) -> dict[str, Any]:
+    for old, counts in (
+        (own, True),
+        (actual, actual is not None and _is_recent(actual.get("lastTransitionTime"), now)),
+    ):
+        if old is not None and counts and old.get("status") == new["status"] and old.get("lastTransitionTime"):
+            before = str(old.get("message"))
+            is_same = old.get("reason") == new["reason"] and same_but_correlation(before, new["message"])
+            time, message = old["lastTransitionTime"], before if is_same else new["message"]
+            return {**new, "lastTransitionTime": time, "message": message}
+    return {**new, "lastTransitionTime": timestamp(now)}
+
+
+def _is_recent(time: object, now: datetime) -> bool:
+    try:
+        moment = datetime.strptime(str(time), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return -_AHEAD <= now - moment <= _RECENT
+
+
+def with_derived_of(actual: Mapping[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+    """`status` with the actual rate and expected end, where these are about the same bytes of a running backup.
+
+    Each process measures another rate; two of them would overwrite each other's for ever.
+    """
+    ours, theirs = status.get("progress"), actual.get("progress")
+    if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping) or not _is_under_way(status):
+        return status
+    if "bytesDone" not in ours or any(ours.get(each) != theirs.get(each) for each in ("bytesDone", "totalBytes")):
+        return status
+    kept = {key: value for key, value in ours.items() if key not in _DERIVED}
+    return {**status, "progress": kept | {key: theirs[key] for key in _DERIVED if key in theirs}}
+
+
+def _is_under_way(status: Mapping[str, Any]) -> bool:
+    state = status.get("state")
+    return isinstance(state, str) and meaning_of(state).activity is Activity.RECONCILING
+
+
+def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The smallest JSON merge patch (RFC 7396) from `current` to `wanted`; empty when they are equal.
+
+    `wanted` may not contain a null.
+    """
+    patch: dict[str, Any] = {key: None for key in current if key not in wanted}
+    for key, value in wanted.items():
+        old = current.get(key)
+        if old == value and type(old) is type(value):
+            continue
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            patch[key] = merge_patch(old, value)
+        else:
+            patch[key] = value
+    return patch
+
+
+def fields_of(patch: Mapping[str, Any], path: str = "status") -> Iterator[str]:
+    """The dotted names of the fields that a merge patch changes: `status.progress.summary`."""
+    for key, value in patch.items():
+        if isinstance(value, Mapping) and value:
+            yield from fields_of(value, f"{path}.{key}")
+        else:
+            yield f"{path}.{key}"

@@ -1,0 +1,85 @@
+"""When a write is tried again that the API server has refused: by object, and more slowly for a whole namespace.
+
+A policy may refuse every status of a namespace, for ever. Its thousand objects must not cost more than a few do.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Final
+
+FIRST_DELAY_SECONDS: Final = 1.0
+MAX_DELAY_SECONDS: Final = 60.0
+STRICT_AFTER: Final = 10
+"""After so many refusals in a row a namespace is tried once a second in all."""
+STRICT_SECONDS: Final = 1.0
+MAX_LINES: Final = 10
+"""So many reasons of one namespace are logged until one of its writes succeeds."""
+
+
+@dataclass(slots=True)
+class _Namespace:
+    in_a_row: int = 0
+    next_at: float = 0.0
+    objects: set[Hashable] = field(default_factory=set)
+    logged: set[str] = field(default_factory=set)
+
+
+class Refusals:
+    """The refused writes of all objects. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._attempts: dict[Hashable, int] = {}
+        self._namespaces: dict[str, _Namespace] = {}
+
+    def refused(self, item: Hashable, namespace: str) -> float:
+        """Take note of a refusal; the seconds after which the object is tried again."""
+        attempt = self._attempts[item] = self._attempts.get(item, 0) + 1
+        place = self._namespaces.setdefault(namespace, _Namespace())
+        place.in_a_row += 1
+        place.objects.add(item)
+        return min(FIRST_DELAY_SECONDS * 2.0 ** min(attempt - 1, 10), MAX_DELAY_SECONDS)
+
+    def is_news(self, namespace: str, reason: str) -> bool:
+        """Whether this reason of this namespace has not been logged since its last success."""
+        logged = self._namespaces.setdefault(namespace, _Namespace()).logged
+        if reason in logged or len(logged) >= MAX_LINES:
+            return False
+        logged.add(reason)
+        return True
+
+    def accepted(self, item: Hashable, namespace: str) -> None:
+        """Take note that a write has succeeded: the namespace's other writes are free as well."""
+        self._attempts.pop(item, None)
+        place = self._namespaces.pop(namespace, None)
+        if place is not None and place.objects - {item}:
+            self._namespaces[namespace] = _Namespace(objects=place.objects - {item})
+
+    def forget(self, item: Hashable, namespace: str) -> None:
+        """Forget an object that is gone, and its namespace with its last one."""
+        self._attempts.pop(item, None)
+        place = self._namespaces.get(namespace)
+        if place is not None:
+            place.objects.discard(item)
+            if not place.objects:
+                del self._namespaces[namespace]
+
+    def forgive(self) -> None:
+        """Start anew for all: what has refused them was an API server that was away."""
+        self._attempts.clear()
+        self._namespaces.clear()
+
+    def admits(self, namespace: str, now: float) -> bool:
+        """Whether a write of that namespace may start now."""
+        place = self._namespaces.get(namespace)
+        return place is None or place.in_a_row < STRICT_AFTER or now >= place.next_at
+
+    def started(self, namespace: str, now: float) -> None:
+        """Take note that a write of that namespace starts."""
+        place = self._namespaces.get(namespace)
+        if place is not None and place.in_a_row >= STRICT_AFTER:
+            place.next_at = now + STRICT_SECONDS
+
+    def next_turn(self, namespace: str) -> float:
+        """When the namespace may start its next write; 0 when it may at any time."""
+        place = self._namespaces.get(namespace)
+        return place.next_at if place is not None and place.in_a_row >= STRICT_AFTER else 0.0

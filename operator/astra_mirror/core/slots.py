@@ -1,0 +1,100 @@
+"""The concurrency slots of the status writer, so that PATCHes which are never answered hold up no other namespace.
+
+A PATCH that has no answer after a second gives up its slot and goes on without one. Only so many may do that, and from
+then on they keep their slots; but namespaces with unanswered PATCHes never hold all slots together.
+"""
+
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Final
+
+SLOTS: Final = 16
+CORRECTION_SLOTS: Final = SLOTS // 4
+HUNG_FOR_NAMESPACE: Final = 4
+HUNG: Final = 48
+_FREE_FOR_OTHERS: Final = SLOTS // 4
+"""So many slots are left to the namespaces whose PATCHes are answered."""
+
+
+@dataclass(slots=True)
+class _Write:
+    namespace: str
+    is_correction: bool
+    has_slot: bool = True
+    is_overdue: bool = False
+
+
+class Slots:
+    """Who writes now. Each item is written at most once at a time."""
+
+    def __init__(self) -> None:
+        self._writes: dict[Hashable, _Write] = {}
+        self._overdue: Counter[str] = Counter()
+        self._hung: Counter[str] = Counter()
+        self._used = 0
+        self._corrections = 0
+
+    def __contains__(self, item: Hashable) -> bool:
+        return item in self._writes
+
+    def __len__(self) -> int:
+        """How many slots are taken."""
+        return self._used
+
+    @property
+    def has_one(self) -> bool:
+        """Whether a slot is free for anybody."""
+        return self._used < SLOTS
+
+    @property
+    def admits_correction(self) -> bool:
+        """Whether one more correction may start."""
+        return self._corrections < CORRECTION_SLOTS
+
+    def admits(self, namespace: str) -> bool:
+        """Whether a write of that namespace may start, given that a slot is free."""
+        return not self._overdue[namespace] or self._used_by_suspects() < SLOTS - _FREE_FOR_OTHERS
+
+    def start(self, item: Hashable, namespace: str, *, is_correction: bool) -> None:
+        """Give `item` a slot."""
+        self._writes[item] = _Write(namespace, is_correction)
+        self._used += 1
+        self._corrections += is_correction
+
+    def overdue(self, item: Hashable) -> None:
+        """Take note that `item` has had no answer for a second."""
+        write = self._writes[item]
+        write.is_overdue = True
+        self._overdue[write.namespace] += 1
+        self._give_up(write)
+
+    def end(self, item: Hashable) -> None:
+        """Take note that `item` is written, or not; another one may go on without a slot in its place."""
+        write = self._writes.pop(item)
+        if write.has_slot:
+            self._release(write)
+        else:
+            self._hung[write.namespace] -= 1
+        if write.is_overdue:
+            self._overdue[write.namespace] -= 1
+        for counter in (self._hung, self._overdue):
+            if not counter[write.namespace]:
+                del counter[write.namespace]
+        if write.is_overdue:
+            for each in self._writes.values():
+                if each.is_overdue and each.has_slot:
+                    self._give_up(each)
+
+    def _give_up(self, write: _Write) -> None:
+        if self._hung[write.namespace] < HUNG_FOR_NAMESPACE and self._hung.total() < HUNG:
+            self._hung[write.namespace] += 1
+            write.has_slot = False
+            self._release(write)
+
+    def _release(self, write: _Write) -> None:
+        self._used -= 1
+        self._corrections -= write.is_correction
+
+    def _used_by_suspects(self) -> int:
+        return sum(each.has_slot and each.namespace in self._overdue for each in self._writes.values())

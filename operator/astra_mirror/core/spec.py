@@ -1,0 +1,34 @@
+"""Reads the spec of an object. What the API server has admitted and nobody can read is said in words, not raised."""
+
+from typing import Final
+
+from pydantic import ValidationError
+
+from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.text import cut
+
+_MAX_FAULTS: Final = 3
+_MAX_WORDS: Final = 200
+
+
+def read_spec(spec: object) -> AppBackupRefSpec | Failed:
+    """The spec as a value, or the failure InvalidSpec, which names each field that is wrong.
+
+    Args:
+        spec: the object's `spec`, any JSON value.
+    """
+    try:
+        return AppBackupRefSpec.model_validate(spec)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+    said = [f"{'.'.join(('spec', *map(str, each['loc'])))}: {_words(each['msg'])}" for each in faults[:_MAX_FAULTS]]
+    if len(faults) > _MAX_FAULTS:
+        said.append(f"and {len(faults) - _MAX_FAULTS} more")
+    message = f"The spec cannot be read: {'; '.join(said)}. Correct it: Astra Control is not asked before."
+    return Failed(SyncReason.INVALID_SPEC, message)
+
+
+def _words(message: str) -> str:
+    # Some repeat the value, which may be long.
+    return cut(message.removeprefix("Value error, "), _MAX_WORDS)
