@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import trustme
+
 from bench import world
 from dev.faultproxy import FaultProxy
 from dev.simulator.model import uuid_of
@@ -120,7 +122,7 @@ class Attack:
         if not self.equal and number % 2:
             data["ca.crt"] = base64.b64encode(b"-----BEGIN CERTIFICATE-----" * (number % 9 * 1000)).decode()
         await self.cluster.call("PATCH", f"{_SECRETS}/astra-control", {"data": data})
-        bundle = f"{self.authority}# {number}\n".encode()
+        bundle = self.authority.encode() + trustme.CA().cert_pem.bytes()
         data = {"ca.crt": base64.b64encode(bundle).decode(), "padding": data["padding"][:800_000]}
         await self.cluster.call("PATCH", f"{_SECRETS}/{BUNDLE_NAME}", {"data": data})
 

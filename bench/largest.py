@@ -19,8 +19,8 @@ _LIST_SECONDS: Final = 60.0
 async def longest_hold(remote: world.Remote) -> float:
     """For how many milliseconds at most the event loop is held while the largest list allowed is fetched and read.
 
-    Two at a time, which is as many as are held at once; plain and compressed, for the first time and when nothing in it
-    has changed.
+    One at a time, because it takes all the room that there is for lists; plain and compressed, for the first time and
+    when nothing in it has changed.
     """
     tune_garbage_collector()
     connection = Connection(BaseURL.parse(remote.url), remote.token)
@@ -32,9 +32,9 @@ async def longest_hold(remote: world.Remote) -> float:
         known = Known(dict.fromkeys(ids))
         for _ in range(2):
             collection = Collection(account, None)
-            reads = asyncio.gather(*(client.list_backups(connection, collection, known) for _ in range(2)))
-            longest = max(longest, await _hold_during(reads))
-            listed, _ = await reads
+            read = asyncio.ensure_future(client.list_backups(connection, collection, known))
+            longest = max(longest, await _hold_during(read))
+            listed = await read
             if isinstance(listed, Failed) or len(listed.found) != len(ids):
                 raise RuntimeError(f"the largest list was not read: {listed}")
             digests = {key: each.digest for key, each in listed.found.items() if isinstance(each, Observed)}

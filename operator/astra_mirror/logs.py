@@ -19,8 +19,9 @@ from astra_mirror.core.loglines import LogLines
 _FIELDS: Final = "{asctime}{levelname}{name}{message}"
 _FLUSH_SECONDS: Final = 10.0
 TOLD_BY_US: Final = (
-    "kopf._cogs.clients.api",
+    "kopf._cogs.clients",
     "kopf._core.engines.activities",
+    "kopf._core.reactor.observation",
     "kopf._core.reactor.orchestration",
     "kopf._core.reactor.running",
 )

@@ -286,7 +286,7 @@ class Polls:
         elif refs:
             attempt = Attempt(read.collection, round_.started, self._clock(), is_refusal(failure))
             ahead = self._ahead.get(read.connection)
-            if ahead is not None:
+            if ahead is not None and ahead.is_wanted():
                 ahead.join(refs, attempt)
                 return
             self._ahead[read.connection] = self._submit_single(
@@ -298,11 +298,12 @@ class Polls:
         if self._ahead.get(read.connection) is read:
             del self._ahead[read.connection]
 
-    def ask_apart(self, connection: Connection, ref: Ref, due: float) -> None:
+    def ask_apart(self, connection: Connection, ref: Ref) -> None:
         """Ask for this ref's backup alone as soon as nothing holds that back."""
         is_free = self._refs.get(ref.uid) is ref and ref.reading is None and not ref.spec.suspend
         if is_free and ref.failure is not None and connection_of(ref, self._secrets) == connection:
-            self._submit_single(connection, [ref], due, self._draw(), is_fallback=True)
+            # Behind all others of its account that wait for the same breaker: the next probe is another ref's.
+            self._submit_single(connection, [ref], self._clock(), self._draw(), is_fallback=True)
 
     def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
         """Plan anew for these refs, which wait for their old request until they have a new one."""

@@ -32,11 +32,15 @@ class Round:
 class Remote(Protocol):
     """What the engine needs of the remote side."""
 
-    async def get_backup(self, connection: Connection, spec: AppBackupRefSpec, known: int | None) -> Answer:
-        """Read the backup that `spec` names."""
+    async def get_backup(
+        self, connection: Connection, spec: AppBackupRefSpec, known: int | None, *, namespace: str
+    ) -> Answer:
+        """Read the backup that `spec` names, out of `namespace`'s shares."""
 
-    async def list_backups(self, connection: Connection, collection: Collection, known: Known) -> Listed | Failed:
-        """Read a list of backups."""
+    async def list_backups(
+        self, connection: Connection, collection: Collection, known: Known, *, namespace: str
+    ) -> Listed | Failed:
+        """Read a list of backups, out of `namespace`'s shares."""
 
 
 class Secrets(Protocol):
@@ -65,7 +69,7 @@ class Reader(Protocol):
     def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
         """Plan anew for these refs."""
 
-    def ask_apart(self, connection: Connection, ref: Ref, due: float) -> None:
+    def ask_apart(self, connection: Connection, ref: Ref) -> None:
         """Ask for this ref's backup alone as soon as nothing holds that back."""
 
     def ahead_ended(self, read: "SingleRead") -> None:
@@ -205,7 +209,7 @@ class SingleRead(_Read):
 
     def request(self) -> Awaitable[Answer]:
         """Ask."""
-        return self.reader.remote.get_backup(self.connection, self.spec, self.refs[0].digest)
+        return self.reader.remote.get_backup(self.connection, self.spec, self.refs[0].digest, namespace=self.namespace)
 
     def join(self, refs: Sequence[Ref], attempt: Attempt) -> None:
         """Let the refs of another list that failed wait for this answer as well."""
@@ -256,7 +260,7 @@ class SingleRead(_Read):
                     self.listener.answered(each, answer, self._round(started))
         self.reader.ask_otherwise(self.connection, self.waiting(), self.due)
         if failure is not None and failure.pause is None and failure.reason.facts.retry is Retry.PROBE:
-            self.reader.ask_apart(self.connection, self.refs[0], self.due)
+            self.reader.ask_apart(self.connection, self.refs[0])
 
 
 @dataclass(slots=True, eq=False)
@@ -276,7 +280,9 @@ class ListRead(_Read):
 
     def request(self) -> Awaitable[Listed | Failed]:
         """Ask."""
-        return self.reader.remote.list_backups(self.connection, self.collection, self.reader.known(self))
+        return self.reader.remote.list_backups(
+            self.connection, self.collection, self.reader.known(self), namespace=self.namespace
+        )
 
     def probe(self) -> SingleRead | None:
         """Take one ref into a request of its own: a list may fail for reasons of its own."""

@@ -219,10 +219,10 @@ class Watch:
 
 async def test_held_lists_of_one_tenant() -> None:
     """Eighty lists of almost 4 MiB that do not end: the memory has a bound, others are served, and all end well."""
-    may_end, bodies = asyncio.Event(), Bodies()
+    may_end, bodies = asyncio.Event(), Bodies(lambda: 0.0)
     async with held_lists(4 * MIB, may_end) as url:
         clients = Clients([AllowedURL.parse(url)])
-        client, connection = AstraClient(clients, 60.0, bodies), Connection(BaseURL.parse(url), "a-good-token")
+        client, connection = AstraClient(clients, 600.0, bodies), Connection(BaseURL.parse(url), "a-good-token")
         watch = Watch(bodies, 60 * MIB)
         lists = [
             asyncio.create_task(

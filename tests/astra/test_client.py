@@ -95,6 +95,7 @@ async def test_each_status_code_has_its_reason(
     assert isinstance(outcome, Failed)
     assert outcome.reason is reason
     assert words in outcome.message
+    assert outcome.code == status
 
 
 async def test_a_missing_backup_is_not_found(astra: Simulator, clients: Clients) -> None:
@@ -138,6 +139,7 @@ async def test_what_was_not_promised_is_unexpected(
     assert isinstance(outcome, Failed)
     assert outcome.reason is SyncReason.UNEXPECTED_RESPONSE
     assert words in outcome.message
+    assert outcome.code == (302 if kind == "redirect" else 200)
     assert len(astra.requests.matching()) == 1
 
 
@@ -198,6 +200,14 @@ async def test_a_truncated_body_is_unreachable(astra: Simulator, clients: Client
         ("120", 120, 120),
         ("Wed, 01 Jan 2200 00:00:00 GMT", 10**9, 10**10),
         ("soon", None, None),
+        ("0", None, None),
+        ("000", None, None),
+        ("-5", None, None),
+        ("1.5", None, None),
+        ("120, 120", None, None),
+        ("", None, None),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", None, None),
+        ("99999999999999999999 Jan", None, None),
         ("Fri, 31 Dec 9999 23:59:59 -0100", None, None),
         ("9" * 400, 10**9, float("inf")),
     ],

@@ -75,6 +75,10 @@ async def test_a_date_to_come_again_is_read_by_the_servers_own_clock(ask: Ask) -
     async with ask(f"HTTP/1.1 503 Later\r\n{times}\r\nContent-Length: 0\r\n\r\n".encode()) as outcome:
         assert isinstance(outcome, Failed)
         assert outcome.retry_after == 90
+    times = f"Date: {later}\r\nRetry-After: {now}"
+    async with ask(f"HTTP/1.1 503 Later\r\n{times}\r\nContent-Length: 0\r\n\r\n".encode()) as outcome:
+        assert isinstance(outcome, Failed)
+        assert outcome.retry_after is None
 
 
 async def test_a_host_that_swallows_packets_is_left_before_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """How certificates are judged, on every interpreter alike, and what is said of one that is not believed."""
 
 import asyncio
+import gc
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -230,3 +232,30 @@ async def test_many_tenants_make_no_more_contexts_than_there_may_be() -> None:
     await asyncio.gather(*(request(number) for number in range(300)))
     assert len(clients) <= 64
     await clients.close()
+
+
+async def test_a_context_that_nobody_uses_is_freed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a request was made with it or not; the garbage collector, which comes late here, has nothing to do."""
+    made = list[weakref.ref[ssl.SSLContext]]()
+
+    def recorded(tls: TLS) -> ssl.SSLContext:
+        context = ssl_context(tls)
+        made.append(weakref.ref(context))
+        return context
+
+    monkeypatch.setattr("astra_mirror.astra.transport.ssl_context", recorded)
+    async with served(None) as url:
+        plain = url.replace("https", "http")
+        clients = Clients([AllowedURL.parse(plain)])
+        gc.disable()
+        try:
+            for number in range(6):
+                async with clients.use(TLS(f"{pem(AUTHORITY)}\n{number}"), "mine") as client:
+                    if number % 2:
+                        await client.get(plain)
+                del client
+            await clients.retain(set())
+            assert [each() for each in made] == [None] * 6
+        finally:
+            gc.enable()
+            await clients.close()

@@ -38,12 +38,12 @@ def start_behind_proxy(installed: ControlPlane, astra: Simulator, proxy: FaultPr
 
 
 @pytest.fixture
-def tenant(installed: ControlPlane) -> Iterator[Callable[[], User]]:
+def tenant(installed: ControlPlane) -> Iterator[Callable[..., User]]:
     """Makes people with a namespace of their own each; a test may have many."""
     made: list[str] = []
 
-    def make() -> User:
-        name = f"tenant-{secrets.token_hex(4)}"
+    def make(prefix: str = "tenant") -> User:
+        name = f"{prefix}-{secrets.token_hex(4)}"
         installed.kubectl("create", "namespace", name)
         made.append(name)
         return User(installed, name)
@@ -51,6 +51,3 @@ def tenant(installed: ControlPlane) -> Iterator[Callable[[], User]]:
     yield make
     if made:
         installed.kubectl("delete", "namespace", *made, "--wait=false")
-
-
-Tenant = Callable[[], User]

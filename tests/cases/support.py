@@ -16,7 +16,8 @@ from tests.operator_process import Operator
 
 T = TypeVar("T")
 _LOOK_SECONDS: Final = 0.1
-Tenant = Callable[[], User]
+Tenant = Callable[..., User]
+"""Makes somebody with a namespace of their own; its name begins with what is given."""
 
 
 def within(seconds: float, look: Callable[[], T], holds: Callable[[T], bool]) -> T:

@@ -3,6 +3,8 @@
 import time
 from itertools import pairwise
 
+import trustme
+
 from dev.simulator import Simulator
 from dev.simulator.model import uuid_of
 from tests.cases.inputs.held_lists import HeldLists
@@ -22,7 +24,7 @@ def test_a_bundle_that_is_edited_in_a_loop(tenant: Tenant, start_operator: Start
         operator = start_operator("--allowed-url", astra.url)
         evil.wait_reason("ref", "BackupInProgress")
         # What an edit needs in any case is there after some of them.
-        edits = [f"{astra.ca_pem}# {number}\n" for number in range(100)]
+        edits = [astra.ca_pem + trustme.CA().cert_pem.bytes().decode() for _ in range(100)]
         for ca_crt in edits[:10]:
             apply_all(evil, [secret_document({**content, "ca.crt": ca_crt})])
             time.sleep(0.3)

@@ -39,7 +39,8 @@ _LONG: Final = ["24h", "1440m", "23h59m60s", "86400000000000ns", "0.5h"]
 
 
 def _running(astra: Simulator, number: int) -> Backup:
-    return astra.add_backup("stuck", seconds=0.001, app=uuid_of(str(number)))
+    account = uuid_of(f"account {number}")
+    return astra.add_backup("stuck", seconds=0.001, account=account, app=uuid_of(str(number)))
 
 
 def test_each_form_of_a_duration(user: User, astra: Simulator, start_operator: StartOperator) -> None:
@@ -55,7 +56,7 @@ def test_each_form_of_a_duration(user: User, astra: Simulator, start_operator: S
         lambda: {name for name, each in reasons(user, "Synced").items() if each != "Observed"},
         lambda missing: missing == set(),
     )
-    row = f"*/apps/{uuid_of('0')}/*"
+    row = f"/accounts/{uuid_of('account 0')}/*"
     astra.requests.clear()
     asked = astra.requests.wait_for(4, row)
     assert 0.85 <= (asked[3].at - asked[0].at) / 3 <= 1.6

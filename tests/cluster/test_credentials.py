@@ -121,3 +121,24 @@ async def test_a_plugin_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     assert [each.getMessage() for each in caplog.records] == [
         "The credentials for the API server could not be renewed: the plugin has failed"
     ]
+
+
+async def test_a_plugin_that_takes_longer_than_the_one_who_began_it_waits() -> None:
+    """It comes to its end all the same, and is begun once."""
+    source = _Source(_NEW)
+    done = asyncio.Event()
+    load = source.load
+
+    async def slow() -> ClusterConfig:
+        await done.wait()
+        return await load()
+
+    source.load = slow  # type: ignore[method-assign]
+    async with _api_server(source) as server:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await server.post()
+        waiting = asyncio.create_task(server.post())
+        done.set()
+        assert await waiting == (200, "body")
+    assert source.loaded == 1

@@ -10,8 +10,28 @@ from tests.cluster.virtual import run_virtually
 _LARGE = "#" + "x" * 20000 + "\n"
 
 
+_MEDIUM = "#" + "x" * 2000 + "\n"
+
+
 def _large(token: str) -> dict[str, str]:
     return keys(token, config_yaml=_LARGE)
+
+
+def test_what_is_not_small_but_can_be_held_is_not_read_again() -> None:
+    """A toolkit's file of the usual size costs no request of its own."""
+
+    async def scenario() -> None:
+        world = SecretWorld()
+        for number in range(300):
+            world.server.write(f"ns-{number}", data=keys(f"a-token-{number}", config_yaml=_MEDIUM))
+        async with world.running():
+            for number in range(300):
+                world.answer(f"ns-{number}")
+            await asyncio.sleep(1)
+            assert [world.token(f"ns-{number}") for number in range(300)] == [f"a-token-{n}" for n in range(300)]
+            assert not world.server.times("get")
+
+    run_virtually(scenario())
 
 
 def test_a_secret_written_in_a_loop_counts_now_and_then() -> None:
@@ -28,12 +48,12 @@ def test_a_secret_written_in_a_loop_counts_now_and_then() -> None:
             world.changed.clear()
             begun = asyncio.get_running_loop().time()
             for number in range(200):
-                world.server.write("ns", data=keys(f"token-{number}"))
+                world.server.write("ns", data=keys(f"a-token-{number}"))
                 await asyncio.sleep(0.3)
             assert [round(at - begun) for at, *_ in world.changed[:3]] == [0, 0, 1]
             assert 8 <= len(world.changed) <= 10
             await asyncio.sleep(11)
-            assert world.token("ns") == "token-199"
+            assert world.token("ns") == "a-token-199"
             assert {namespace for _, namespace, _ in world.changed} == {"ns"}
 
     run_virtually(scenario())
@@ -48,15 +68,15 @@ def test_while_a_change_waits_the_old_content_stands() -> None:
         async with world.running():
             world.answer("ns")
             await asyncio.sleep(1)
-            for token in ("token-1", "token-2", "token-3"):
+            for token in ("a-token-1", "a-token-2", "a-token-3"):
                 world.server.write("ns", data=keys(token))
                 await asyncio.sleep(0.1)
             world.server.delete("ns")
             await asyncio.sleep(5)
-            assert world.token("ns") == "token-3"
-            world.server.write("ns", data=keys("token-4"))
+            assert world.token("ns") == "a-token-3"
+            world.server.write("ns", data=keys("a-token-4"))
             await asyncio.sleep(6)
-            assert world.token("ns") == "token-4"
+            assert world.token("ns") == "a-token-4"
             world.server.delete("ns")
             await asyncio.sleep(11)
             assert world.reason("ns") is SyncReason.SECRET_NOT_FOUND
@@ -142,7 +162,7 @@ def test_one_tenants_large_secrets_wait_for_no_others() -> None:
     async def scenario() -> None:
         world = SecretWorld()
         for number in range(16):
-            world.server.write("evil", f"s{number:02}", data=_large(f"token-{number}"))
+            world.server.write("evil", f"s{number:02}", data=_large(f"a-token-{number}"))
         world.server.write("good", "zz", data=_large("a-good-token"))
         async with world.running():
             for number in range(16):

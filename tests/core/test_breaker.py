@@ -318,9 +318,16 @@ def test_a_probe_that_proves_nothing_leaves_the_next_one_a_minute_away(
 # Lists.
 
 
-@pytest.mark.parametrize("failure", [UNAUTHORIZED, ERROR, AWAY, Failed(SyncReason.RATE_LIMITED, "no", 3600)])
-def test_a_list_that_fails_concerns_that_list(good: Connection, new: Connection, failure: Failed) -> None:
+@pytest.mark.parametrize("retry_after", [None, 3600.0])
+@pytest.mark.parametrize(
+    "reason",
+    ["Unauthorized", "Forbidden", "InvalidRequest", "RateLimited", "ServerError", "UnexpectedResponse", "Unreachable"],
+)
+def test_a_list_that_fails_concerns_that_list(
+    good: Connection, new: Connection, reason: str, retry_after: float | None
+) -> None:
     """It refuses nobody, pauses nothing, and leaves the way to the single request."""
+    failure = Failed(SyncReason(reason), "no", retry_after)
     good.ask(failure, app=None)
     assert good.hold() is None
     assert good.breakers.state(0) is State.CLOSED

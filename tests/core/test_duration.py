@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -48,6 +48,7 @@ def test_every_duration_is_what_go_makes_of_it(text: str, nanoseconds: int | Non
         assert parse_duration(text) == nanoseconds / 10**9
 
 
+@settings(deadline=None)
 @given(st.lists(parts, min_size=1, max_size=5))
 def test_fractions_are_cut_off(numbers: list[tuple[str, str | None, str]]) -> None:
     """Each part is at most a nanosecond of Go's own rounding away from the exact number, and never above by more."""
@@ -58,6 +59,7 @@ def test_fractions_are_cut_off(numbers: list[tuple[str, str | None, str]]) -> No
     assert exact - 2 * len(numbers) < parse_nanoseconds(text) <= exact + len(numbers)
 
 
+@settings(deadline=None)
 @given(st.text() | st.text("0123456789.+-smhnuµ\u03bc", max_size=40))
 def test_any_other_text_is_refused_with_an_example(text: str) -> None:
     """No text raises anything else, and a long one is not repeated whole."""

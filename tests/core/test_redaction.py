@@ -1,5 +1,6 @@
 """The token is cut out of what a server echoes, however it is spelled; words stay words, and documents stay JSON."""
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from astra_mirror.core.connection import Connection
@@ -38,6 +39,7 @@ def _strings(value: Any) -> list[str]:
     return [each for part in value for each in _strings(part)] if isinstance(value, list) else []
 
 
+@settings(deadline=None)
 @given(tokens, words, words, st.data())
 @example("n" * 8, "\n", "", None)
 def test_an_echo_is_cut_out_however_each_character_is_spelled(
@@ -55,6 +57,7 @@ def test_an_echo_is_cut_out_however_each_character_is_spelled(
     assert len(document) == 3
 
 
+@settings(deadline=None)
 @given(
     tokens, st.recursive(words | st.integers() | st.none(), lambda each: st.lists(each) | st.dictionaries(words, each))
 )
@@ -77,6 +80,7 @@ def test_a_document_stays_what_it_is(token: str, value: Any) -> None:
             assert old == new or token[:16].lower() in unquote(old).lower()
 
 
+@settings(deadline=None)
 @given(tokens, st.binary() | st.text().map(str.encode))
 def test_any_bytes_at_all_can_be_redacted(token: str, body: bytes) -> None:
     """What is no JSON raises nothing, and where there is nothing to cut the very object comes back."""
@@ -117,15 +121,38 @@ def test_words_are_not_mangled() -> None:
     assert redact_text("eyJhbGci is no token", TOKEN) == "eyJhbGci is no token"
 
 
-@given(tokens, st.sampled_from(["{}", "got {} here", "'{}'", 'b"{}"']), st.sampled_from([str, repr, json.dumps, quote]))
-def test_a_message_has_no_token(token: str, frame: str, spell: Callable[[str], str]) -> None:
-    """Plainly, in capitals, and as Python, JSON and URLs quote it."""
+def _html_numbers(text: str) -> str:
+    return "".join(f"&#{ord(char)};" if number % 2 else f"&#x{ord(char):02X};" for number, char in enumerate(text))
+
+
+@settings(deadline=None)
+@given(
+    tokens,
+    st.sampled_from(["{}", "got {} here", "'{}'", 'b"{}"', "({})."]),
+    st.lists(
+        st.sampled_from([str, str.upper, repr, json.dumps, quote, html.escape, _html_numbers]), min_size=1, max_size=2
+    ),
+)
+def test_a_text_has_no_token(token: str, frame: str, spell: list[Callable[[str], str]]) -> None:
+    """Plainly, in capitals, and as Python, JSON, HTML and URLs quote it; JSON within JSON as well."""
     assume("\\" not in token)
-    for each in (token, token.upper(), token.lower()):
-        text = redact_text(frame.format(spell(each)), token)
-        assert "[token]" in text
-        assert token.lower() not in text.lower()
-        assert token.lower() not in unquote(text).lower()
+    assume(len(spell) == 1 or spell[0] in {str, str.upper} or spell == [json.dumps, json.dumps])
+    echo = token
+    for each in spell:
+        echo = each(echo)
+    text = redact_text(frame.replace("{}", echo), token)
+    assert "[token]" in text
+    assert token.lower() not in text.lower()
+    assert token[1:].lower() not in html.unescape(unquote(text)).lower()
+
+
+@settings(deadline=None)
+@given(tokens, st.text(max_size=60))
+def test_a_text_without_a_token_is_the_very_text(token: str, text: str) -> None:
+    """Whatever it is."""
+    assume(token.replace("\\", "")[:4].lower() not in html.unescape(unquote(text.replace("\\", ""))).lower())
+    assert redact_text(text, token) == text
+    assert redact_text("The Astra Control token is 42% &c.", "x" * 16) == "The Astra Control token is 42% &c."
 
 
 def test_a_connection_redacts_its_own_token() -> None:
@@ -150,6 +177,9 @@ def test_a_connection_redacts_its_own_token() -> None:
         (b'""""""""' * 2**17, '""""""""'),
         (b"[0,0,0,0" * 2**17, '[0,0,0,0"'),
         (b"x" * 2**20, TOKEN * 2000),
+        (b"&#97;" * (2**20 // 5), "a" * 15 + "b"),
+        (b"\\" * 4000 + b"a" * 2**20, "\\" * 15 + "b"),
+        (b"a" * 2**20 + b"%61" * 4000, "a" * 15 + "b"),
     ],
 )
 def test_a_hostile_document_costs_linear_time(body: bytes, token: str) -> None:

@@ -83,6 +83,10 @@ def test_what_could_not_be_read_is_tried_later() -> None:
     assert table.unparsed(_PAIR) is None
     assert table.is_awaited(_PAIR)
     assert table.take_due(4.0) == []
+    table.keep(_PAIR, hold=True)
+    assert table.newest(_PAIR).data == {"token": "1"}  # type: ignore[union-attr]
+    table.keep(_PAIR, hold=False)
+    assert table.newest(_PAIR).data is None  # type: ignore[union-attr]
     assert table.take_due(5.0) == [_PAIR]
     assert table.unparsed(_PAIR) == _content(1)
 

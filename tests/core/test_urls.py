@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import yarl
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from astra_mirror.core.urls import AllowedURL, BaseURL
@@ -139,6 +139,7 @@ pieces = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.text() | st.lists(pieces, max_size=8).map("".join))
 @example("[::1%x.netapp.io]")
 @example("1.1.1.1")
@@ -161,6 +162,7 @@ def test_the_libraries_read_every_url_as_we_do(rest: str) -> None:
     assert ALLOWED.allows(url) == (url.port == 443 and url.host.endswith(".netapp.io"))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_host_is_matched_by_whole_labels(label: str) -> None:
     """Neither the name itself nor one that only ends in the same letters is below it."""

@@ -95,7 +95,10 @@ def test_a_bad_list_costs_a_request_each(
     user.kubectl("wait", "--for=condition=Succeeded", "abr", "--all", "--timeout=60s")
 
 
-@pytest.mark.parametrize(("status", "times"), [(400, 1), (403, 1), (404, 1), (405, 1), (418, 1), (500, 2), (503, 2)])
+@pytest.mark.parametrize(
+    ("status", "times"),
+    [(400, 1), (401, 1), (403, 1), (404, 1), (405, 1), (418, 1), (429, 1), (500, 2), (503, 2)],
+)
 def test_a_refused_list_is_remembered(
     user: User, astra: Simulator, start_operator: StartOperator, status: int, times: int
 ) -> None:
@@ -123,3 +126,26 @@ def test_a_list_that_broke_once_is_asked_for_again(user: User, astra: Simulator,
     assert fault.count == 0
     assert len(astra.requests.matching(SINGLE)) == 1
     assert condition(user.status(f"{astra.app[:4]}-0"), "Synced")["status"] == "True"
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_a_list_with_a_retry_after_holds_nobody_up(
+    user: User, astra: Simulator, start_operator: StartOperator, status: int
+) -> None:
+    """Whatever it asks for concerns that list: each ref stays Synced and is polled at its own pace."""
+    user.secret_for(astra)
+    backups = _running(astra, 4)
+    _refs(user, backups)
+    start_operator()
+    user.kubectl("wait", "--for=condition=Synced", "abr", "--all", "--timeout=60s")
+    astra.add_fault(Fault("*/appBackups", status=status, headers={"Retry-After": "3600"}))
+    astra.requests.clear()
+    with user.watching("abr", seconds=60) as versions:
+        astra.requests.wait_for(40, SINGLE)
+        user.ref("last", backups[0])
+        for version in versions:
+            if version["status"]["observedGeneration"] > 0:
+                assert condition(version["status"], "Synced")["status"] != "False"
+            if version["metadata"]["name"] == "last" and version["status"].get("state"):
+                break
+    assert len(astra.requests.matching(APP_LIST)) <= 2

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -288,17 +289,19 @@ def test_refused_accounts_are_probed_ten_a_minute_and_one_for_a_namespace() -> N
     play(story)
 
 
-@pytest.mark.parametrize("failure", [UNAUTHORIZED, FORBIDDEN, ERROR, limited(None), limited(30), limited(3600), AWAY])
-def test_a_list_that_always_fails_never_holds_the_refs(failure: Failed) -> None:
+@pytest.mark.parametrize("retry_after", [None, 30, 3600])
+@pytest.mark.parametrize("failure", [UNAUTHORIZED, FORBIDDEN, ERROR, limited(None), AWAY])
+def test_a_list_that_always_fails_never_holds_the_refs(failure: Failed, retry_after: float | None) -> None:
     """Whatever it says, and for how long: the request for a single backup decides."""
+    answer = replace(failure, retry_after=retry_after)
 
     async def story(world: VirtualWorld) -> None:
-        world.service.rule = lambda asked: None if asked.backup else failure
+        world.service.rule = lambda asked: None if asked.backup else answer
         for number in range(1000, 1020):
             world.ref(number, app=1 + number % 2, interval="15s")
         await asyncio.sleep(10)
         assert world.reasons() == {"Observed": 20}
-        for _ in range(1800):
+        for _ in range(1200):
             await asyncio.sleep(1)
             assert world.reasons() == {"Observed": 20}
         since = world.clock() - 600
@@ -338,5 +341,46 @@ def test_nothing_is_asked_of_who_was_deleted_or_suspended_behind_a_breaker() -> 
         await asyncio.sleep(600)
         asked: set[Any] = {each.backup for each in world.service.log}
         assert asked == {ID.format(1004)}
+
+    play(story)
+
+
+def test_a_ref_that_is_edited_while_its_request_decides_for_others_leaves_nobody_behind() -> None:
+    """The next list that fails has a request of its own ahead."""
+
+    async def story(world: VirtualWorld) -> None:
+        for number in range(1000, 1008):
+            world.ref(number, app=1 + number % 2)
+        await asyncio.sleep(10)
+        world.service.rule = lambda asked: None if asked.backup else ERROR
+        world.service.latency = 1.0
+        for _ in range(40):
+            for number in range(1000, 1008, 2):
+                world.ref(number, app=1, interval="15s")
+            await asyncio.sleep(0.7)
+        world.service.latency = 0.01
+        for number in range(1000, 1008):
+            world.request(number, "now")
+        await asyncio.sleep(5)
+        for number in range(1000, 1008):
+            await world.cluster.until(f"ref-{number}", lastHandledReconcileAt="now")
+
+    play(story)
+
+
+def test_each_probe_of_an_account_is_for_another_of_its_refs() -> None:
+    """One backup alone may be what is refused."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.refs(1, account=2, first=2000, interval="24h")
+        for number in range(1000, 1003):
+            world.ref(number, interval=f"{5 + number % 3}s")
+        await asyncio.sleep(30)
+        world.service.rule = lambda asked: UNAUTHORIZED if asked.account == ID.format(GOOD) else None
+        await asyncio.sleep(20)
+        world.service.log.clear()
+        world.service.rule = lambda asked: UNAUTHORIZED if asked.backup == ID.format(1000) else None
+        await asyncio.sleep(190)
+        assert {world.synced(number)[0] for number in (1001, 1002)} == {"True"}
 
     play(story)

@@ -25,7 +25,7 @@ class _Lists:
         self.spoil: Callable[[dict[str, Any]], Any] = lambda document: document
         self.paths: list[str] = []
 
-    async def get(self, path: str, *, accept: str, seconds: float) -> tuple[int, bytes]:
+    async def get(self, path: str, *, accept: str = "", seconds: float) -> tuple[int, bytes]:
         """A page of two objects."""
         del seconds
         assert accept == "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

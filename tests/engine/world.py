@@ -164,13 +164,19 @@ class Astra:
         self.asked: asyncio.Queue[tuple[str, Connection, asyncio.Future[Any]]] = asyncio.Queue()
         self.known: list[int | None] = []
 
-    async def get_backup(self, connection: Connection, spec: AppBackupRefSpec, known: int | None = None) -> Answer:
+    async def get_backup(
+        self, connection: Connection, spec: AppBackupRefSpec, known: int | None = None, *, namespace: str
+    ) -> Answer:
         """Wait for the test's answer."""
+        assert namespace == "ns"
         self.known.append(known)
         return await self._ask(spec.backup_id, connection)  # type: ignore[no-any-return]
 
-    async def list_backups(self, connection: Connection, collection: Collection, known: Known) -> Listed | Failed:
+    async def list_backups(
+        self, connection: Connection, collection: Collection, known: Known, *, namespace: str
+    ) -> Listed | Failed:
         """Wait for the test's answer."""
+        assert namespace == "ns"
         del known
         return await self._ask(str(collection.app), connection)  # type: ignore[no-any-return]
 

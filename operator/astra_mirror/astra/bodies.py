@@ -19,11 +19,12 @@ from astra_mirror.core.body import EXPECTED, SMALL, Kind
 from astra_mirror.core.fair import Path
 from astra_mirror.core.outcome import SyncReason
 from astra_mirror.core.room import Grown, Room
+from astra_mirror.metrics import QUOTA_REFUSALS
 
 MAX_DOCUMENT: Final = 1024 * 1024
 MAX_LIST: Final = 64 * 1024 * 1024
-_RATIO: Final = 8
-"""About how many bytes of JSON come out of one that is compressed."""
+_RATIO: Final = 16
+"""About how many bytes of JSON come out of one that is compressed; documents of one kind are much alike."""
 _NAMED: Final = frozenset({"br", "compress", "deflate", "zstd"})
 """Encodings that a message names; any other value of the header is the server's own words."""
 
@@ -74,6 +75,7 @@ class Hold:
         """End the request, wherever it is."""
         if not self.is_ended and not self._deadline.expired():
             self.is_ended = True
+            QUOTA_REFUSALS.labels("bodies").inc()
             self._deadline.reschedule(asyncio.get_running_loop().time())
 
     async def _grow(self, size: int) -> None:
@@ -81,6 +83,7 @@ class Hold:
             return
         match self._bodies.grow(self.number, size):
             case Grown.REFUSED:
+                QUOTA_REFUSALS.labels("bodies").inc()
                 raise AnswerError(
                     SyncReason.UNREACHABLE,
                     "The answer was not read, because too many answers wait for memory. It is asked for again later.",

@@ -68,7 +68,9 @@ class AstraClient:
         async def answer(response: httpx.Response, windows: Body) -> Answer:
             body = b"".join(windows)
             if response.status_code != httpx.codes.OK:
-                return failure_of(response.status_code, response.headers, body, connection.redact_text)
+                return failure_of(
+                    response.status_code, response.headers, connection.redact(body), connection.redact_text
+                )
             digest = hash(body)
             if digest == known:
                 return Unchanged()
@@ -157,7 +159,8 @@ async def _fetch(
 
 
 def _refused_list(connection: Connection, response: httpx.Response, windows: Body) -> Failed:
-    failure = failure_of(response.status_code, response.headers, b"".join(windows), connection.redact_text)
+    body = connection.redact(b"".join(windows))
+    failure = failure_of(response.status_code, response.headers, body, connection.redact_text)
     if isinstance(failure, Failed):
         return failure
     # That a list is not found says nothing of any backup.

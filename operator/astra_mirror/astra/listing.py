@@ -12,7 +12,8 @@ from typing import Any, Final
 WINDOW: Final = 1024 * 1024
 """Bytes decoded at a time, and with that about the largest item: as large as the answer for one backup may be."""
 MAX_VALUES: Final = 131_072
-"""Values that a document may have: to decode a megabyte of brackets takes ten times as long as one of text."""
+"""Values that a document may have, and a window of a list: to decode a megabyte of brackets takes ten times as long as
+one of text."""
 Body = Sequence[bytes]
 """A body in pieces of `WINDOW` bytes, the last of which may be shorter."""
 
@@ -20,8 +21,8 @@ _scan = json.JSONDecoder().raw_decode
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 """A text, or what is left of one: that it cannot fail to match keeps the search linear."""
-_STEP: Final = 64 * 1024
-"""Characters that are decoded at first where a window has more values than a document may have."""
+_MANY_QUOTES: Final = 16_384
+"""Of a document with more of them the texts are not looked at: that would take as long as to decode it."""
 
 
 class ListError(ValueError):
@@ -31,7 +32,7 @@ class ListError(ValueError):
 def count_values(document: bytes) -> int:
     """About how many values a JSON document has, at most; what is no JSON has any number."""
     counted = _separators(document)
-    if counted <= MAX_VALUES:
+    if counted <= MAX_VALUES or document.count(b'"') - document.count(b'\\"') > _MANY_QUOTES:
         return counted
     # Those in texts are no separators: a log with many brackets may be a detail.
     return _separators(_STRING.sub(b"", document))
@@ -58,7 +59,6 @@ class ListReader:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._text = ""
         self._at = 0
-        self._is_dense = False
 
     def __iter__(self) -> Iterator[tuple[Any, str] | None]:
         """Read the body once."""
@@ -95,31 +95,21 @@ class ListReader:
             self._back(",")
 
     def _value(self) -> Generator[None, None, tuple[Any, str]]:
-        """The next value and its text; gives way before each new attempt to find its end."""
+        """The next value and its text; gives way before another attempt to find its end."""
         self._peek()
-        # Where values are many for their size, their ends are looked for in steps, none of which takes long.
-        limit = _STEP if self._is_dense else None
         while True:
-            whole = limit is None or self._at + limit >= len(self._text)
-            text, at = (self._text, self._at) if whole else (self._text[self._at : self._at + (limit or 0)], 0)
-            found = _scanned(text, at)
-            # A number at the end may go on as well: what the decoder leaves of 1e+5 may be "e+".
-            if found is not None and (found[1] + 2 < len(text) or (whole and self._next >= len(self._body))):
+            found = _scanned(self._text, self._at)
+            # A number at the end of the window may go on: what the decoder leaves of 1e+5 may be "e+".
+            if found is not None and (found[1] + 2 < len(self._text) or self._next >= len(self._body)):
                 value, end = found
-                self._at += end - at
-                return value, text[at:end]
-            if not whole:
-                limit = self._wider(limit or 0)
+                text = self._text[self._at : end]
+                self._at = end
+                return value, text
             # The value may go on behind the window; one that fills a whole window is too large.
-            elif (found is None and len(self._text) - self._at > WINDOW) or not self._more():
+            if (found is None and len(self._text) - self._at > WINDOW) or not self._more():
                 raise ListError("it is no JSON, or has too large a value")
             del found
             yield None
-
-    def _wider(self, limit: int) -> int:
-        if count_values(self._text[self._at : self._at + 2 * limit].encode()) > MAX_VALUES:
-            raise ListError(f"one of its items has more than {MAX_VALUES} values")
-        return 2 * limit
 
     def _peek(self) -> str:
         """The next character that is no space; empty at the end."""
@@ -153,11 +143,12 @@ class ListReader:
             return False
         window = self._body[self._next]
         self._next += 1
+        if _separators(window) > MAX_VALUES:
+            raise ListError(f"a megabyte of it has more than {MAX_VALUES} values")
         try:
             text = self._decoder.decode(window, self._next >= len(self._body))
         except UnicodeDecodeError:
             raise ListError("it is not UTF-8 text") from None
-        self._is_dense = self._is_dense or _separators(window) > MAX_VALUES
         self._text, self._at = self._text[self._at :] + text, 0
         return True
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import certifi
 
+from astra_mirror.core.certificates import certificates_in
 from astra_mirror.core.connection import TLS
 
 _ISSUER_MISSING: Final = frozenset({2, 19, 20, 21})
@@ -46,7 +47,9 @@ def ssl_context(tls: TLS) -> ssl.SSLContext:
     elif tls.ca is None:
         widen(context)
     else:
-        context.load_verify_locations(cadata=tls.ca)
+        for certificate in certificates_in(tls.ca):
+            # One at a time: a call into OpenSSL stops every thread until it ends.
+            context.load_verify_locations(cadata=certificate)
     return context
 
 

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
@@ -48,9 +49,9 @@ class _Transport(AiohttpTransport):
     """One that trusts the usual authorities from the first certificate on that needs them, beside those of ca.crt."""
 
     def __init__(self, context: ssl.SSLContext, resolver: GuardedResolver, *, is_narrow: bool) -> None:
-        super().__init__(verify=context, client=self._session)
+        # Nothing of the transport in it: a circle would keep the context until the garbage collector comes by.
+        super().__init__(verify=context, client=partial(_session, context, resolver))
         self._context = context
-        self._resolver = resolver
         self._is_narrow = is_narrow
         self._widening = asyncio.Lock()
 
@@ -68,23 +69,24 @@ class _Transport(AiohttpTransport):
                 self._is_narrow = False
         return await super().handle_async_request(request)
 
-    def _session(self) -> aiohttp.ClientSession:
-        # No limit here: requests wait in their connection's lane, where waiting is cheap and fair.
-        connector = aiohttp.TCPConnector(
-            ssl=self._context,
-            limit=0,
-            resolver=self._resolver,
-            # The resolver keeps answers itself. In a cache of aiohttp's, who asks second would wait for the first one's
-            # turn, whatever namespace that is of.
-            use_dns_cache=False,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            response_class=_Response,
-            read_bufsize=_READ_BUFFER,
-        )
+
+def _session(context: ssl.SSLContext, resolver: GuardedResolver) -> aiohttp.ClientSession:
+    # No limit here: requests wait in their connection's lane, where waiting is cheap and fair.
+    connector = aiohttp.TCPConnector(
+        ssl=context,
+        limit=0,
+        resolver=resolver,
+        # The resolver keeps answers itself. In a cache of aiohttp's, who asks second would wait for the first one's turn,
+        # whatever namespace that is of.
+        use_dns_cache=False,
+        keepalive_timeout=_KEEPALIVE_SECONDS,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        response_class=_Response,
+        read_bufsize=_READ_BUFFER,
+    )
 
 
 @dataclass(slots=True, eq=False)

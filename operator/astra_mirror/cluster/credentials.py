@@ -30,7 +30,7 @@ class Credentials:
     Args:
         first: the configuration at the start.
         load: loads it anew; may raise ClusterConfigError.
-        renewed: told of each new configuration, for the TLS context's sake.
+        renewed: told of each new configuration before it counts, for the TLS context's sake; may raise OSError.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Credentials:
         self._config = first
         self._load = load
         self._renewed = renewed
-        self._loading = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
         self._loaded_at, self._tried_at = time.monotonic(), float("-inf")
         self._complained = ""
 
@@ -60,6 +60,12 @@ class Credentials:
         response.close()
         return await handler(_authorized(request, self._config))
 
+    async def close(self) -> None:
+        """End a renewal that is under way."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+
     def _have_ended(self) -> bool:
         if self._config.expires_at is not None and datetime.now(UTC) >= self._config.expires_at:
             return True
@@ -67,26 +73,30 @@ class Credentials:
 
     async def _renew(self, used: ClusterConfig) -> bool:
         """Load the credentials, unless others than those `used` are there; whether there are now."""
-        async with self._loading:
-            if self._config is not used:
-                return True
+        if self._config is used and self._renewal is None:
             if time.monotonic() - self._tried_at < _RETRY_SECONDS:
                 return False
             self._tried_at = time.monotonic()
-            try:
-                config = await self._load()
-            except ClusterConfigError as error:
-                if str(error) != self._complained:
-                    logger.warning("The credentials for the API server could not be renewed: %s", error)
-                self._complained = str(error)
-                return False
-            self._complained = ""
-            self._loaded_at = self._tried_at
-            is_new = config != self._config
-            self._config = config
-            if is_new:
+            self._renewal = asyncio.create_task(self._load_anew())
+        if self._renewal is not None:
+            # A plugin may take longer than the patience of whoever has begun it.
+            await asyncio.shield(self._renewal)
+        return self._config is not used
+
+    async def _load_anew(self) -> None:
+        try:
+            config = await self._load()
+            if config != self._config:
                 self._renewed(config)
-            return is_new
+                self._config = config
+        except (ClusterConfigError, OSError) as error:
+            if str(error) != self._complained:
+                logger.warning("The credentials for the API server could not be renewed: %s", error)
+            self._complained = str(error)
+        else:
+            self._complained, self._loaded_at = "", time.monotonic()
+        finally:
+            self._renewal = None
 
 
 def _authorized(request: aiohttp.ClientRequest, config: ClusterConfig) -> aiohttp.ClientRequest:

@@ -14,7 +14,7 @@ from kubernetes.aio import client
 from astra_mirror import __version__
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.credentials import Credentials
-from astra_mirror.cluster.kubeconfig import ClusterConfig, load_configuration
+from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
 
 USER_AGENT: Final = f"astra-mirror/{__version__}"
 CONNECT_SECONDS: Final = 5.0
@@ -47,7 +47,13 @@ class Endpoint:
         Raises:
             ClusterConfigError: no usable credentials.
         """
-        return cls(await load_configuration())
+        config = await load_configuration()
+        try:
+            return cls(config)
+        except OSError as error:
+            raise ClusterConfigError(
+                f"the certificates for the API server {config.host} are of no use: {error}"
+            ) from error
 
     def session(self, *middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
         """A session of its own, for the caller to close; `middlewares` see what comes before the credentials."""
@@ -84,7 +90,8 @@ class Endpoint:
             return response.status, await response.read()
 
     async def close(self) -> None:
-        """Close the connections of `get`."""
+        """Close the connections of `get`; end what is under way."""
+        await self._credentials.close()
         if self._own is not None:
             await self._own.close()
 

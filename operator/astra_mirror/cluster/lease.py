@@ -76,8 +76,9 @@ class Elector:
                 logger.warning("The Lease could not be released, it will expire: %s", why(error))
 
     async def _renew_until_lost(self) -> None:
+        pause = RETRY
         while True:
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(pause)
             begun = time.monotonic()
             try:
                 # A call that hangs must not carry us past the time at which another may take over.
@@ -86,6 +87,7 @@ class Elector:
             except TimeoutError:
                 self._availability.suspect()
                 return
+            pause = RETRY if renewed else ATTEMPT
             if renewed:
                 self._renewed_at = begun
             elif self._taken():

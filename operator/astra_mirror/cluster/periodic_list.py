@@ -5,26 +5,19 @@ Metadata alone, because nothing else is compared; and small pages, because an ob
 
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote
 
 import aiohttp
 from pydantic_core import from_json
 
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
-from astra_mirror.cluster.probe import collection_path
+from astra_mirror.cluster.probe import Reader, collection_path
 from astra_mirror.core.inventory import LIST_KIND, ListNotUsableError, Page, page_of
 
 PAGE: Final = 50
 """Objects a page: 13 MiB of the largest annotations, three times that while a page is parsed."""
 _ACCEPT: Final = f"application/json;as={LIST_KIND};g=meta.k8s.io;v=v1"
-
-
-class Reader(Protocol):
-    """Who makes a GET."""
-
-    async def get(self, path: str, *, accept: str, seconds: float) -> tuple[int, bytes]:
-        """The status code and body; as Endpoint.get."""
 
 
 async def listed(api: Reader, namespace: str | None) -> AsyncIterator[Page]:

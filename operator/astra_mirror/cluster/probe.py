@@ -4,18 +4,18 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 import aiohttp
 from pydantic_core import from_json
 
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
 from astra_mirror.cluster.availability import Availability, is_failing
-from astra_mirror.cluster.endpoint import Endpoint
 from astra_mirror.core.loglines import Complaint
 from astra_mirror.core.resource import GROUP, PLURAL, VERSION
 
 _PROBE_SECONDS: Final = 5.0
+_REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _NAME: Final = "astra-mirror-probe"
 _RETRY_SECONDS: Final = 1.0
 _REFUSED_SECONDS: Final = 10.0
@@ -25,6 +25,13 @@ _METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;
 logger = logging.getLogger(__name__)
 
 
+class Reader(Protocol):
+    """Who makes a GET."""
+
+    async def get(self, path: str, *, accept: str = "", seconds: float) -> tuple[int, bytes]:
+        """The status code and body; as Endpoint.get."""
+
+
 class NotUsableError(Exception):
     """The operator cannot work with this cluster; the message says why and what to do."""
 
@@ -32,19 +39,38 @@ class NotUsableError(Exception):
 class Probe:
     """A GET of an object that does not exist: the smallest answer for which the API server has to ask its storage."""
 
-    def __init__(self, endpoint: Endpoint, namespaces: Sequence[str]) -> None:
+    def __init__(self, endpoint: Reader, namespaces: Sequence[str]) -> None:
         self._endpoint = endpoint
         self._path = f"{collection_path(next(iter(namespaces), 'default'))}/{_NAME}"
+        self._was_away = False
+        self._refused_at: float | None = None
 
     async def __call__(self) -> str | None:
-        """Why the API server is away; None when it is there."""
+        """Why the API server is away; None when it is there.
+
+        One that comes back refuses all for a moment, until it has read who may do what: so long it is still away.
+        """
+        failure, status = await self._ask()
+        if failure is None and self._was_away and status in _REFUSALS and self._is_young():
+            return f"{status} just after its return"
+        self._refused_at = None
+        self._was_away = failure is not None
+        return failure
+
+    def _is_young(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        self._refused_at = now if self._refused_at is None else self._refused_at
+        return now - self._refused_at < _REFUSED_SECONDS
+
+    async def _ask(self) -> tuple[str | None, int]:
+        """Why the API server is away, and the status code of its answer, 0 without one."""
         try:
             status, body = await self._endpoint.get(self._path, seconds=_PROBE_SECONDS)
         except TimeoutError:
-            return f"no response within {_PROBE_SECONDS:g} s"
+            return f"no response within {_PROBE_SECONDS:g} s", 0
         except (aiohttp.ClientError, OSError) as error:
-            return why(error)
-        return _words(status, body) if is_failing(status) else None
+            return why(error), 0
+        return (_words(status, body) if is_failing(status) else None), status
 
 
 _ADVICE: Final = {
@@ -55,7 +81,7 @@ _ADVICE: Final = {
 _PATIENCE: Final = {HTTPStatus.UNAUTHORIZED: _REFUSED_SECONDS, HTTPStatus.FORBIDDEN: _REFUSED_SECONDS}
 
 
-async def wait_for_cluster(endpoint: Endpoint, availability: Availability, namespaces: Sequence[str]) -> None:
+async def wait_for_cluster(endpoint: Reader, availability: Availability, namespaces: Sequence[str]) -> None:
     """Return when AppBackupRefs can be listed in each namespace; an API server that is away is waited for.
 
     Raises:
@@ -65,7 +91,7 @@ async def wait_for_cluster(endpoint: Endpoint, availability: Availability, names
         await _wait_for_list(endpoint, availability, namespace)
 
 
-async def _wait_for_list(endpoint: Endpoint, availability: Availability, namespace: str | None) -> None:
+async def _wait_for_list(endpoint: Reader, availability: Availability, namespace: str | None) -> None:
     clock = asyncio.get_running_loop().time
     refused_at, complaint = None, Complaint()
     while True:
@@ -85,7 +111,7 @@ async def _wait_for_list(endpoint: Endpoint, availability: Availability, namespa
         await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _try_to_list(endpoint: Endpoint, namespace: str | None) -> tuple[int, str]:
+async def _try_to_list(endpoint: Reader, namespace: str | None) -> tuple[int, str]:
     """The status code, 0 for no answer, and what was said."""
     try:
         status, body = await endpoint.get(

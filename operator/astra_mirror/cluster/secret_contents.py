@@ -1,7 +1,7 @@
 """Turns the contents of Secrets into connections: small ones at once, large ones in a thread, one after the other.
 
-A large content is not held while it waits for its turn, by turns over namespaces: it is read again, alone. The same way
-serves Secrets whose list cannot be read, because another Secret in it cannot be decrypted.
+They wait for their turn, by turns over namespaces. A very large content is not held meanwhile: it is read again, alone.
+The same way serves Secrets whose list cannot be read, because another Secret in it cannot be decrypted.
 """
 
 import asyncio
@@ -12,20 +12,18 @@ from typing import Final, NamedTuple
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.secret_watch import Reads
 from astra_mirror.cluster.secret_wire import ReadError
-from astra_mirror.core.connection import Connection, connection_from
+from astra_mirror.core.connection import Connection, connection_from, is_small
 from astra_mirror.core.fair import FairQueue
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.secret_content import Content
 from astra_mirror.core.secret_names import Pair, Watched
 from astra_mirror.core.secret_reading import Reading, Verdict
-from astra_mirror.core.secret_table import Counted, SecretTable
+from astra_mirror.core.secret_table import MAX_HELD, Counted, SecretTable
 from astra_mirror.core.urls import AllowedURL
 
 _READS_PER_SECOND: Final = 20.0
 _READS_AT_ONCE: Final = 4
 _RETRY_SECONDS: Final = 5.0
-_MAX_SMALL: Final = 4096
-"""Up to this many characters a content is parsed in less than ten milliseconds, whatever it is."""
 
 
 class _Single(NamedTuple):
@@ -149,11 +147,11 @@ class SecretContents:
             self._settle(pair, None, None)
         elif content.digest in self._parsed:
             self._settle(pair, content.digest, self._parsed[content.digest])
-        elif content.data is not None and _is_small(content):
+        elif content.data is not None and is_small(content.data):
             self._parsed[content.digest] = result = self._parse(content)
             self._settle(pair, content.digest, result)
         else:
-            self._table.keep(pair)
+            self._table.keep(pair, hold=pair in self._used and len(self._queue) < MAX_HELD)
             if pair in self._used:
                 self._put(pair)
 
@@ -162,7 +160,9 @@ class SecretContents:
             self._changed(pair)
 
     def _parse(self, content: Content) -> Connection | Failed:
-        return connection_from(content.data or {}, self._allowed)
+        return connection_from(
+            content.data or {}, self._allowed, require_tls_verification=self._require_tls_verification
+        )
 
     async def run(self) -> None:
         """Read what is to be read alone, by turns, until cancelled."""
@@ -171,8 +171,11 @@ class SecretContents:
                 while True:
                     await self._slots.acquire()
                     single = await self._next()
-                    tasks.create_task(self._read(single)).add_done_callback(lambda _: self._slots.release())
-                    await asyncio.sleep(1 / _READS_PER_SECOND)
+                    held = self._held(single)
+                    work = self._read(single) if held is None else self._parse_in_thread(single.pair, held)
+                    tasks.create_task(work).add_done_callback(lambda _: self._slots.release())
+                    if held is None:
+                        await asyncio.sleep(1 / _READS_PER_SECOND)
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -184,6 +187,11 @@ class SecretContents:
                 return taken.value
             self._wake.clear()
             await self._wake.wait()
+
+    def _held(self, single: _Single) -> Content | None:
+        """The content that is still to be parsed, if it need not be read for that."""
+        content = self._table.unparsed(single.pair)
+        return content if content is not None and content.data is not None else None
 
     async def _read(self, single: _Single) -> None:
         pair, loop = single.pair, asyncio.get_running_loop()
@@ -220,7 +228,3 @@ class SecretContents:
             loop = asyncio.get_running_loop()
             self._parsed[content.digest] = await loop.run_in_executor(self._thread, self._parse, content)
         self._settle(pair, content.digest, self._parsed[content.digest])
-
-
-def _is_small(content: Content) -> bool:
-    return sum(map(len, (content.data or {}).values())) <= _MAX_SMALL

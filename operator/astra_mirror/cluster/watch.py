@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -17,7 +18,9 @@ import kopf
 
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
+from astra_mirror.core.loglines import Complaint
 from astra_mirror.core.resource import GROUP, PLURAL, VERSION
+from astra_mirror.core.text import cut
 
 _WATCH_SECONDS: Final = 40
 """After so long the API server ends a watch, which is begun anew where it ended."""
@@ -29,6 +32,7 @@ _UNRESOLVED_SECONDS: Final = 15.0
 """Within so long Kopf asks for its first list, unless it has not found the kind among the API's resources."""
 _MIN_RESTART_SECONDS: Final = 1.0
 _MAX_RESTART_SECONDS: Final = 30.0
+_MAX_WORDS: Final = 500
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +76,7 @@ class Watch:
         self._spawned = spawned
         self._asked = asyncio.Event()
         self._has_listed, self._has_watched = False, False
+        self._complaint = Complaint()
 
     @property
     def lacks(self) -> str | None:
@@ -151,13 +156,24 @@ class Watch:
             return await handler(request)
         self._asked.set()
         response = await handler(request)
-        if response.ok and "watch" in request.url.query:
+        verb = "watched" if "watch" in request.url.query else "listed"
+        if not response.ok:
+            self._tell(verb, response)
+        elif verb == "watched":
+            self._complaint.end()
             self._has_watched = True
-        elif response.ok and "continue" not in request.url.query:
+        elif "continue" not in request.url.query:
             if self._has_listed:
                 self._listener.relisted()
             self._has_listed = True
         return response
+
+    def _tell(self, verb: str, response: aiohttp.ClientResponse) -> None:
+        """Log that Kopf is refused something, which it tries again every five seconds; 410 is part of its life."""
+        words = f"{response.status} {response.reason or ''}".rstrip()
+        advice = ": apply the role in manifests/default" if response.status == HTTPStatus.FORBIDDEN else ""
+        if response.status != HTTPStatus.GONE and self._complaint.is_due(words) and not self._availability.is_away:
+            logger.warning("AppBackupRefs %s cannot be %s, trying again: %s%s", self._where, verb, words, advice)
 
     async def _unresolved(self) -> None:
         """Return when Kopf has not asked for a list in time; wait for ever once it has."""
@@ -179,8 +195,10 @@ def _reason(ended: set[asyncio.Task[Any]], unresolved: asyncio.Task[None]) -> st
         error = None if task.cancelled() else task.exception()
         if error is not None:
             logger.debug("Kopf has ended", exc_info=error)
+            if isinstance(error, kopf.LoginError):
+                return "the API server refuses the credentials"
             # Kopf's errors have the API server's words first, and all of its answer after them.
-            return f"{type(error).__name__}: {error.args[0] if error.args else error}"
+            return cut(f"{type(error).__name__}: {error.args[0] if error.args else error}", _MAX_WORDS)
     return f"Kopf's {next(iter(ended)).get_name()} has ended by itself"
 
 

@@ -253,7 +253,7 @@ class Breakers:
         """Learn from the answer to a request that was let through with `ticket`."""
         self.abandon(ticket)
         failure = outcome if isinstance(outcome, Failed) else None
-        if failure is not None and ticket.app is None and not proves_token(failure) and _is_of_the_list(failure):
+        if failure is not None and ticket.app is None and _is_of_the_list(failure):
             # The request for one backup goes next, and decides for the refs.
             return
         self._end_pause(ticket, failure, now)
@@ -346,7 +346,7 @@ class Breakers:
         if ticket.resumes and self._pause is not None and now >= self._pause.until:
             self._pause = None
             self.version += 1
-        if failure is not None and failure.pause is not None:
+        if failure is not None and failure.pause is not None and ticket.app is not None:
             self._pause_until(failure, now + failure.pause)
 
     def _pause_until(self, failure: Failed, until: float) -> None:
@@ -386,5 +386,5 @@ class Breakers:
 
 
 def _is_of_the_list(failure: Failed) -> bool:
-    """Whether a list's failure is taken as its own: all that is not about the certificate."""
-    return failure.reason is not SyncReason.TLS_VERIFICATION_FAILED
+    """Whether a list's failure is its own: not what proves the token, nor what is about the certificate."""
+    return not proves_token(failure) and failure.reason is not SyncReason.TLS_VERIFICATION_FAILED

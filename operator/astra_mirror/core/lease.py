@@ -14,7 +14,7 @@ RENEW_DEADLINE: Final = 10.0
 RETRY: Final = 2.0
 """Seconds between renewals."""
 ATTEMPT: Final = 1.0
-"""Seconds between attempts to take it."""
+"""Seconds between attempts to take it, or to renew it when that has failed."""
 
 
 @dataclass(frozen=True, slots=True)

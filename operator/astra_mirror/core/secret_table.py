@@ -6,12 +6,16 @@ counted before stands. So a Secret that is written in a loop costs nobody else a
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.secret_content import Content
 from astra_mirror.core.secret_names import Pair, Watched
 from astra_mirror.core.throttle import PERIOD_SECONDS, Throttle
+
+MAX_HELD: Final = 512
+"""For so many Secrets at once contents are held while they wait; those of others are read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class SecretTable:
                 return True
             secret.due = due
             self._waiting.add(pair)
-        self.keep(pair)
+        self.keep(pair, hold=len(self._waiting) <= MAX_HELD)
         return False
 
     def settle(self, pair: Pair, digest: bytes | None, result: Connection | Failed | None) -> bool:
@@ -108,11 +112,11 @@ class SecretTable:
         secret.newest = secret.newest.without_data() if secret.newest else None
         return True
 
-    def keep(self, pair: Pair) -> None:
-        """Its content is parsed later: drop what is too large to be held until then."""
+    def keep(self, pair: Pair, *, hold: bool) -> None:
+        """Its content counts later: drop the values, unless they are to be held until then and small enough for it."""
         secret = self._find(pair)
         if secret is not None and secret.newest is not None:
-            secret.newest = secret.newest.kept()
+            secret.newest = secret.newest.kept() if hold else secret.newest.without_data()
 
     def postpone(self, pair: Pair, due: float) -> None:
         """What could not be read counts at `due` at the earliest."""

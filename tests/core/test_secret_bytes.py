@@ -11,7 +11,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from astra_mirror.core.certificates import MAX_CERTIFICATES
@@ -293,6 +293,7 @@ pemish = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {},
@@ -320,6 +321,7 @@ def test_no_content_is_an_exception_or_is_quoted(keys: dict[str, bytes], require
         assert result.tls.verify or not require
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["url", "token", "ca.crt", "config.yaml", "x"]), st.text(max_size=50)))
 def test_values_need_not_be_base64(data: dict[str, str]) -> None:
     """Nor need they be anything else."""
