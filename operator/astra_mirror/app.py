@@ -4,7 +4,6 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -20,7 +19,6 @@ from astra_mirror.settings import Settings
 _DRAIN_SECONDS: Final = 5.0
 _RELEASE_SECONDS: Final = 10.0
 _FORGET_SECONDS: Final = 300.0
-_LOOKUP_THREADS: Final = 64
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +38,6 @@ async def run(settings: Settings, limit: NamespaceLimit) -> int:
         NotUsableError: the CRD is missing or may not be read.
         OSError: the HTTP address is not to be had.
     """
-    # Names are looked up in threads, one for each name at a time: some with silent servers must not hold them all.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUP_THREADS, "lookup"))
     BUILD_INFO.labels(__version__).set(1)
     async with AsyncExitStack() as stack:
         cluster = Cluster(await Endpoint.found(), settings)

@@ -150,6 +150,11 @@ class Away(Availability):
         super().__init__()
         self.suspected = 0
 
+    @property
+    def is_away(self) -> bool:
+        """What was said last."""
+        return not self._back.is_set()
+
     def suspect(self) -> None:
         """Count."""
         self.suspected += 1

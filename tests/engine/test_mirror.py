@@ -33,6 +33,7 @@ async def test_a_secret_that_changes_during_a_poll_discards_its_answer(world: Wo
         status = await world.cluster.until("ref", state="completed")
     assert {each["reason"] for each in status["conditions"]} == {"BackupCompleted", "Observed"}
     assert world.cluster.patches == 1
+    assert world.astra.namespaces == ["ns", "ns"]
 
 
 async def test_an_edit_during_a_poll_starts_the_right_one_at_once(world: World) -> None:

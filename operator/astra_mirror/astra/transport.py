@@ -76,8 +76,8 @@ def _session(context: ssl.SSLContext, resolver: GuardedResolver) -> aiohttp.Clie
         ssl=context,
         limit=0,
         resolver=resolver,
-        # The resolver keeps answers itself. In a cache of aiohttp's, who asks second would wait for the first one's turn,
-        # whatever namespace that is of.
+        # The resolver keeps answers itself. In a cache of aiohttp's, who asks second would wait for the first one's
+        # turn, whatever namespace that is of.
         use_dns_cache=False,
         keepalive_timeout=_KEEPALIVE_SECONDS,
     )

@@ -20,7 +20,8 @@ word where the server has shortened it."""
 # backslash begins another escape.
 _BACKSLASH: Final = b"\x00"
 _QUOTE: Final = b"\x01"
-_DOCUMENT_CODES: Final = re.compile(rb"\\u00([2-7][0-9a-fA-F])|%([2-7][0-9a-fA-F])|\\/")
+_JSON_CODES: Final = re.compile(rb"\\u00([2-7][0-9a-fA-F])|\\/")
+_PERCENT_CODES: Final = re.compile(rb"%([2-7][0-9a-fA-F])")
 _MAX_DOCUMENT_CODES: Final = 4096
 """Characters that are spelled by their numbers, though they need not be, up to which a document is decoded."""
 _STRUCTURE: Final = frozenset("[]{}:,0123456789+-.truefalsn")
@@ -28,12 +29,15 @@ _MAX_QUOTES: Final = 200_000
 _MAX_RAW: Final = 128 * 1024
 """Bytes of a document that is parsed to see whether it is one."""
 
-_TEXT_CODES: Final = re.compile(
-    r"\\{1,2}(?:u00|x)([2-7][0-9a-fA-F])|%([2-7][0-9a-fA-F])|\\{1,2}([!-/:-@\[\]-`{-~])|\\(\\)|&[#0-9a-zA-Z]{2,6};"
+_ESCAPES: Final = re.compile(r"\\{1,2}(?:u00|x)([2-7][0-9a-fA-F])|\\{1,2}([!-/:-@\[\]-`{-~])|\\(\\)")
+# One after the other, each with what the last has left: a token may hold what looks like a code of another kind.
+_TEXT_CODES: Final = (
+    re.compile(r"()&[#0-9a-zA-Z]{2,6};"),
+    _ESCAPES,
+    _ESCAPES,  # JSON within JSON
+    re.compile(r"%([2-7][0-9a-fA-F])"),
 )
 _MAX_TEXT_CODES: Final = 64
-_MAX_LAYERS: Final = 2
-"""JSON within JSON is as far as messages go."""
 
 # Behind the first character: the n of a line break is no letter of a token, and the end of \\u00e9 no digits of one.
 _NOT_WITHIN_AN_ESCAPE: Final = r"(?<!\\.)" + "".join(rf"(?<!\\u[0-9a-fA-F]{{{count}}}.)" for count in range(4))
@@ -45,15 +49,19 @@ def redact_document(body: bytes, token: str) -> bytes:
     Numbers stay as they are, and a document that was valid is valid afterwards. A `body` that is no JSON is treated as
     well as can be.
     """
-    is_plain = bool(token) and _is_plainly_in(body, token)
-    if not token or not (is_plain or _DOCUMENT_CODES.search(body)):
+    if not token:
+        return body
+    is_plain = _is_plainly_in(body, token)
+    if not (is_plain or _JSON_CODES.search(body) or _PERCENT_CODES.search(body)):
         return body
     raw = _without_raw_echo(body, token)
     protected = raw.replace(b"\\\\", _BACKSLASH).replace(b'\\"', _QUOTE)
     without = _cut(protected, token) if is_plain else protected
-    decoded = _DOCUMENT_CODES.sub(_decoded_byte, without, _MAX_DOCUMENT_CODES)
-    if _spelled(token).lower() in decoded.lower():
-        without = _cut(decoded, token)
+    decoded = without
+    for codes in (_JSON_CODES, _PERCENT_CODES):
+        decoded = codes.sub(_decoded_byte, decoded, _MAX_DOCUMENT_CODES)
+        if _spelled(token).lower() in decoded.lower():
+            without = decoded = _cut(decoded, token)
     if without == protected:
         return raw
     return without.replace(_QUOTE, b'\\"').replace(_BACKSLASH, b"\\\\")
@@ -71,11 +79,9 @@ def redact_text(text: str, token: str) -> str:
     if known in text.lower():
         text = _in_text(token).sub(_REDACTED, text)
     decoded = text
-    for _ in range(_MAX_LAYERS):
-        before, decoded = decoded, _TEXT_CODES.sub(_decoded_char, decoded, _MAX_TEXT_CODES)
-        if decoded == before:
-            break
-        if known in decoded.lower():
+    for codes in _TEXT_CODES:
+        before, decoded = decoded, codes.sub(_decoded_char, decoded, _MAX_TEXT_CODES)
+        if decoded != before and known in decoded.lower():
             text = decoded = _in_text(token).sub(_REDACTED, decoded)
     return text
 
@@ -119,14 +125,14 @@ def _rest(char: str, token: str) -> str:
 
 
 def _decoded_byte(match: re.Match[bytes]) -> bytes:
-    code = match[1] or match[2]
-    char = bytes([int(code, 16)]) if code else b"/"
+    char = bytes([int(match[1], 16)]) if match[1] else b"/"
     return {b"\\": _BACKSLASH, b'"': _QUOTE}.get(char, char)
 
 
 def _decoded_char(match: re.Match[str]) -> str:
-    code = match[1] or match[2]
-    return chr(int(code, 16)) if code else match[3] or match[4] or html.unescape(match[0])
+    if match[1]:
+        return chr(int(match[1], 16))
+    return html.unescape(match[0]) if match[0].startswith("&") else match[2] or match[3]
 
 
 def _is_plainly_in(body: bytes, token: str) -> bool:
