@@ -206,7 +206,7 @@ class Writes:
             case Refused() as refused:
                 if refused.is_suspicious:
                     self._api.availability.suspect()
-                return Unwritten(refused.words.replace(ref.name, ""), refused.words)
+                return Unwritten(refused.words.replace(f'"{ref.name}"', ""), refused.words)
 
     def _stored(self, ref: Ref, sent: Mapping[str, Any], wanted: bytes, stored: Mapping[str, Any]) -> Result:
         self._observe(stored, is_own=True)

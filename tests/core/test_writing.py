@@ -3,7 +3,7 @@
 import pytest
 
 from astra_mirror.core.corrections import Corrections
-from astra_mirror.core.refusals import MAX_LINES, Refusals
+from astra_mirror.core.refusals import LINES_SECONDS, MAX_LINES, Refusals
 from astra_mirror.core.slots import CORRECTION_SLOTS, HUNG, HUNG_FOR_NAMESPACE, SLOTS, Slots
 from astra_mirror.core.unstored import HOLD_SECONDS, Unstored
 
@@ -114,13 +114,14 @@ def test_a_namespace_whose_objects_are_gone_is_forgotten() -> None:
 
 
 def test_a_namespace_has_so_many_lines_in_the_log() -> None:
-    """Each reason once, ten of them, and anew after a success."""
+    """Each reason once an hour, and ten of them; a success in between changes nothing."""
     refusals = Refusals()
-    refusals.refused("a", "ns")
-    assert [refusals.is_news("ns", reason) for reason in ("x", "x", "y")] == [True, False, True]
-    assert sum(refusals.is_news("ns", str(number)) for number in range(50)) == MAX_LINES - 2
+    assert [refusals.is_news("ns", reason, 0.0) for reason in ("x", "x", "y")] == [True, False, True]
+    assert sum(refusals.is_news("ns", str(number), 1.0) for number in range(50)) == MAX_LINES - 2
     refusals.accepted("a", "ns")
-    assert refusals.is_news("ns", "x")
+    assert not refusals.is_news("ns", "x", LINES_SECONDS - 1)
+    assert refusals.is_news("ns", "x", LINES_SECONDS)
+    assert refusals.is_news("other", "x", 0.0)
 
 
 @pytest.mark.parametrize(

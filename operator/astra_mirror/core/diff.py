@@ -69,10 +69,15 @@ def stamped(
     and a poll that learns nothing new must write nothing. Where another process has just written the same transition,
     its time counts: two operators do not fight about seconds.
     """
-    before, found = _conditions(own), _conditions(actual or {})
-    conditions = [
-        _stamp(each, before.get(each["type"]), found.get(each["type"]), now) for each in desired["conditions"]
-    ]
+    before, found, at = _conditions(own), _conditions(actual or {}), timestamp(now)
+    conditions = []
+    for new in desired["conditions"]:
+        old = before.get(new["type"])
+        if old is None or not _has_status(old, new):
+            old = found.get(new["type"])
+            if old is not None and not (_has_status(old, new) and _is_recent(old["lastTransitionTime"], now)):
+                old = None
+        conditions.append(_stamp(new, old, at))
     return {**desired, "conditions": conditions}
 
 
@@ -83,19 +88,17 @@ def _conditions(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {str(each.get("type")): each for each in entries if isinstance(each, Mapping)}
 
 
-def _stamp(
-    new: Mapping[str, Any], own: Mapping[str, Any] | None, actual: Mapping[str, Any] | None, now: datetime
-) -> dict[str, Any]:
-    for old, counts in (
-        (own, True),
-        (actual, actual is not None and _is_recent(actual.get("lastTransitionTime"), now)),
-    ):
-        if old is not None and counts and old.get("status") == new["status"] and old.get("lastTransitionTime"):
-            before = str(old.get("message"))
-            is_same = old.get("reason") == new["reason"] and same_but_correlation(before, new["message"])
-            time, message = old["lastTransitionTime"], before if is_same else new["message"]
-            return {**new, "lastTransitionTime": time, "message": message}
-    return {**new, "lastTransitionTime": timestamp(now)}
+def _has_status(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return old.get("status") == new["status"] and bool(old.get("lastTransitionTime"))
+
+
+def _stamp(new: Mapping[str, Any], old: Mapping[str, Any] | None, at: str) -> dict[str, Any]:
+    if old is None:
+        return {**new, "lastTransitionTime": at}
+    before = str(old.get("message"))
+    is_same = old.get("reason") == new["reason"] and same_but_correlation(before, new["message"])
+    message = before if is_same else new["message"]
+    return {**new, "lastTransitionTime": old["lastTransitionTime"], "message": message}
 
 
 def _is_recent(time: object, now: datetime) -> bool:

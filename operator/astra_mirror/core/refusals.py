@@ -3,6 +3,7 @@
 A policy may refuse every status of a namespace, for ever. Its thousand objects must not cost more than a few do.
 """
 
+from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,7 +14,9 @@ STRICT_AFTER: Final = 10
 """After so many refusals in a row a namespace is tried once a second in all."""
 STRICT_SECONDS: Final = 1.0
 MAX_LINES: Final = 10
-"""So many reasons of one namespace are logged until one of its writes succeeds."""
+LINES_SECONDS: Final = 3600.0
+"""In so many seconds each reason of a namespace is logged once, and so many reasons of it."""
+_MAX_NAMESPACES: Final = 1000
 
 
 @dataclass(slots=True)
@@ -21,7 +24,6 @@ class _Namespace:
     in_a_row: int = 0
     next_at: float = 0.0
     objects: set[Hashable] = field(default_factory=set)
-    logged: set[str] = field(default_factory=set)
 
 
 class Refusals:
@@ -30,6 +32,7 @@ class Refusals:
     def __init__(self) -> None:
         self._attempts: dict[Hashable, int] = {}
         self._namespaces: dict[str, _Namespace] = {}
+        self._logged: OrderedDict[str, dict[str, float]] = OrderedDict()
 
     def refused(self, item: Hashable, namespace: str) -> float:
         """Take note of a refusal; the seconds after which the object is tried again."""
@@ -39,12 +42,15 @@ class Refusals:
         place.objects.add(item)
         return min(FIRST_DELAY_SECONDS * 2.0 ** min(attempt - 1, 10), MAX_DELAY_SECONDS)
 
-    def is_news(self, namespace: str, reason: str) -> bool:
-        """Whether this reason of this namespace has not been logged since its last success."""
-        logged = self._namespaces.setdefault(namespace, _Namespace()).logged
+    def is_news(self, namespace: str, reason: str, now: float) -> bool:
+        """Whether this reason of this namespace is to be logged; takes note that it is."""
+        known = self._logged.pop(namespace, {})
+        logged = self._logged[namespace] = {each: at for each, at in known.items() if now - at < LINES_SECONDS}
+        if len(self._logged) > _MAX_NAMESPACES:
+            self._logged.popitem(last=False)
         if reason in logged or len(logged) >= MAX_LINES:
             return False
-        logged.add(reason)
+        logged[reason] = now
         return True
 
     def accepted(self, item: Hashable, namespace: str) -> None:
