@@ -1,7 +1,7 @@
 """What a lane asks of the polls: the ref for a canary, new requests for those that were held back, and who uses it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from astra_mirror.core.connection import Connection
@@ -53,7 +53,7 @@ class LaneRequests:
         secrets: Secrets,
         *,
         single: Callable[[Ref], SingleRead],
-        plan: Callable[[Sequence[Ref]], None],
+        plan: Callable[[Sequence[Ref], Turn], Awaitable[None]],
     ) -> None:
         self._connection = connection
         self._refs = refs
@@ -86,7 +86,7 @@ class LaneRequests:
                 for ref in still:
                     if ref.spec.suspend:
                         ref.reading = None
-                self._plan([each for each in still if each.reading is not None])
+                await self._plan([each for each in still if each.reading is not None], turn)
 
 
 def _succeeded_last(ref: Ref) -> tuple[bool, float, str]:

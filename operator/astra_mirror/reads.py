@@ -66,7 +66,7 @@ class Reader(Protocol):
     async def listed(self, read: "ListRead", answer: Listed | Failed, round_: Round) -> None:
         """A list was answered."""
 
-    def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
+    async def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
         """Plan anew for these refs."""
 
     def ask_apart(self, connection: Connection, ref: Ref) -> None:
@@ -222,7 +222,7 @@ class SingleRead(_Read):
         """As of any request; but what holds an account or an app back is nothing to the refs of another one."""
         self.reader.ahead_ended(self)
         others = [each for each in self.waiting() if not self._is_alike(each, failure.reason.facts.concerns)]
-        self.reader.ask_otherwise(self.connection, others, self.due)
+        await self.reader.ask_otherwise(self.connection, others, self.due)
         await _Read.held(self, failure, at)
 
     def _is_alike(self, ref: Ref, concerns: Concerns) -> bool:
@@ -258,7 +258,7 @@ class SingleRead(_Read):
                 if each.reading is self:
                     self.release(each)
                     self.listener.answered(each, answer, self._round(started))
-        self.reader.ask_otherwise(self.connection, self.waiting(), self.due)
+        await self.reader.ask_otherwise(self.connection, self.waiting(), self.due)
         if failure is not None and failure.pause is None and failure.reason.facts.retry is Retry.PROBE:
             self.reader.ask_apart(self.connection, self.refs[0])
 

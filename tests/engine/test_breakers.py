@@ -384,3 +384,31 @@ def test_each_probe_of_an_account_is_for_another_of_its_refs() -> None:
         assert {world.synced(number)[0] for number in (1001, 1002)} == {"True"}
 
     play(story)
+
+
+def test_what_changes_while_thousands_are_planned_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two refs one is deleted, one suspended and one edited: nothing is asked of who is not there any more."""
+    monkeypatch.setattr("astra_mirror.turn._SECONDS", -1.0)
+
+    async def story(world: VirtualWorld) -> None:
+        world.service.rule = lambda asked: None if asked.backup else FORBIDDEN
+        world.refs(300)
+        await asyncio.sleep(30)
+        world.mirror.secret_changed("ns", "astra-control")
+        world.service.log.clear()
+        # The timer has run out, and each of these steps lets the engine go on by one ref.
+        for number in range(1200, 1290, 3):
+            await asyncio.sleep(0)
+            world.mirror.forget(f"ref-{number}")
+            world.ref(number + 1, suspend=True)
+            world.ref(number + 2, account=2)
+        await asyncio.sleep(10)
+        gone = {ID.format(number) for number in range(1200, 1290, 3)}
+        edited = {ID.format(number + 2) for number in range(1200, 1290, 3)}
+        # At most the request that was under way already.
+        assert sum(each.backup in gone for each in world.service.log) <= 15
+        asked_anew = {each.backup for each in world.service.log if each.account == ID.format(2)}
+        assert asked_anew == edited
+        assert world.reasons()["Suspended"] == 30
+
+    play(story)

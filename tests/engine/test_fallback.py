@@ -76,7 +76,7 @@ async def test_a_defect_while_others_are_planned_anew_loses_nobody(
         _, request = await world.astra.next(IDS["appID"])
         request.set_result(ERROR)
         _, request = await world.astra.next(ID.format(11))
-        monkeypatch.setattr("astra_mirror.polls.plan", broken)
+        monkeypatch.setattr("astra_mirror.planner.plan", broken)
         request.set_result(backup(11, "completed"))
         waiting = {ID.format(number) for number in range(12, 15)}
         while waiting:
