@@ -210,8 +210,11 @@ class Writes:
 
     def _stored(self, ref: Ref, sent: Mapping[str, Any], wanted: bytes, stored: Mapping[str, Any]) -> Result:
         self._observe(stored, is_own=True)
+        # The watch may have been faster, with what somebody else has written after this.
+        is_latest = ref.version == stored["metadata"]["resourceVersion"]
+        answer = ref.cluster if is_latest else status_json(stored.get("status"))
         is_exact = stored.get("status") == sent
-        ref.own = ref.cluster if is_exact else status_json(sent)
+        ref.own = answer if is_exact else status_json(sent)
         if ref.wanted is wanted:
             ref.wanted = ref.own
         if is_exact:
@@ -226,5 +229,5 @@ class Writes:
                 ", ".join(fields),
                 extra={"namespace": ref.namespace},
             )
-        until = self._unstored.learn(ref, sent=ref.own, stored=ref.cluster, now=self._clock())
+        until = self._unstored.learn(ref, sent=ref.own, stored=answer, now=self._clock())
         return Held(until, is_write=True)

@@ -210,7 +210,8 @@ class Writer:
             self._take(ref, Unwritten() if error else task.result())
         else:
             self._writes.forget(ref)
-        if again is not None and self._waiting.why(again) not in _PATIENT:
+        # The echo of the write itself, which the watch has reported before the answer came, is no reason.
+        if again is not None and again.wanted is not again.cluster and self._waiting.why(again) not in _PATIENT:
             self._put(again)
         self._pump()
 

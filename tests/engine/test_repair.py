@@ -239,3 +239,46 @@ def _share(world: World, worlds: tuple[World, ...]) -> None:
         return result
 
     world.cluster.patch = shared  # type: ignore[method-assign]
+
+
+@virtual
+async def test_a_lie_that_the_watch_reports_before_the_answer_to_an_own_write_is_a_lie() -> None:
+    """What somebody else has written after it does not become the operator's own."""
+    world = _world()
+    patch = world.cluster.patch
+
+    async def overtaken(*names: str, **options: Any) -> Any:
+        result = await patch(*names, **options)
+        if world.cluster.patches == 1:
+            world.mirror.observe(copy.deepcopy(world.cluster.objects["ref"]))
+            world.mirror.observe(world.cluster.edit("ref", state="failed"))
+        return result
+
+    world.cluster.patch = overtaken  # type: ignore[method-assign]
+    async with world.running():
+        world.mirror.observe(world.cluster.put("ref", 7))
+        _, request = await _next_after(world, 10)
+        request.set_result(backup(7, "completed"))
+        await asyncio.sleep(1)
+        assert world.cluster.objects["ref"]["status"]["state"] == "completed"
+    assert world.cluster.patches == 2
+
+
+@virtual
+async def test_an_echo_that_comes_before_the_answer_costs_nothing() -> None:
+    """One write, and no second look."""
+    world = _world()
+    _share(world, (world,))
+    patch = world.cluster.patch
+
+    async def slow(*names: str, **options: Any) -> Any:
+        result = await patch(*names, **options)
+        await asyncio.sleep(0.5)
+        return result
+
+    world.cluster.patch = slow  # type: ignore[method-assign]
+    async with world.running():
+        await world.observed("ref", 7)
+        await asyncio.sleep(10)
+    assert world.cluster.patches == 1
+    assert world.mirror.pending() == (0, 0.0)
