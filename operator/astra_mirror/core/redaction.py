@@ -38,6 +38,9 @@ _TEXT_CODES: Final = (
     re.compile(r"%([2-7][0-9a-fA-F])"),
 )
 _MAX_TEXT_CODES: Final = 64
+# One character of the rest of a token, spelled in any way: what follows a plain beginning need not be plain.
+_DOCUMENT_CHAR: Final = r"(?:\\u00[2-7][0-9a-fA-F]|\\/|%[2-7][0-9a-fA-F]|[\x00\x01!#-\[\]-~])"
+_TEXT_CHAR: Final = r"(?:\\{1,3}(?:u00|x)[2-7][0-9a-fA-F]|%[2-7][0-9a-fA-F]|&[#0-9a-zA-Z]{2,6};|\\{0,3}[!-~])"
 
 # Behind the first character: the n of a line break is no letter of a token, and the end of \\u00e9 no digits of one.
 _NOT_WITHIN_AN_ESCAPE: Final = r"(?<!\\.)" + "".join(rf"(?<!\\u[0-9a-fA-F]{{{count}}}.)" for count in range(4))
@@ -107,12 +110,12 @@ def _cut(protected: bytes, token: str) -> bytes:
 def _in_document(token: str) -> re.Pattern[bytes]:
     first, *others = (_either_case(chr(code)) for code in _spelled(token))
     known = first + _NOT_WITHIN_AN_ESCAPE + "".join(others)
-    return re.compile((known + _rest(r"[\x00\x01!#-\[\]-~]", token)).encode())
+    return re.compile((known + _rest(_DOCUMENT_CHAR, token)).encode())
 
 
 @lru_cache(maxsize=256)
 def _in_text(token: str) -> re.Pattern[str]:
-    return re.compile("".join(map(_either_case, token[:_KNOWN])) + _rest("[!-~]", token))
+    return re.compile("".join(map(_either_case, token[:_KNOWN])) + _rest(_TEXT_CHAR, token))
 
 
 def _either_case(char: str) -> str:
