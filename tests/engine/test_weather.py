@@ -92,7 +92,7 @@ def test_when_the_sky_clears_everything_is_synced(seed: int) -> None:
             world.secrets.now = OLD
             for number in _NUMBERS:
                 _put(world, chance, number)
-            world.mirror.secret_changed(None, "astra-control")
+            world.mirror.secret_changed("ns", "astra-control")
             # The longest backoff is 15 minutes, and a namespace's refused accounts are probed one a minute.
             await asyncio.sleep(1900)
             assert world.reasons() == {"Observed": len(_NUMBERS)}
