@@ -62,7 +62,7 @@ def _disturb(world: VirtualWorld, chance: random.Random) -> None:
             _put(world, chance, number)
         case 4:
             world.secrets.now = chance.choice([OLD, NEW, None])
-            world.mirror.secret_changed("ns-1", "astra-control")
+            world.mirror.secret_changed(f"ns-{chance.randrange(3)}", "astra-control")
         case _:
             world.mirror.drop_unused()
 
@@ -92,7 +92,8 @@ def test_when_the_sky_clears_everything_is_synced(seed: int) -> None:
             world.secrets.now = OLD
             for number in _NUMBERS:
                 _put(world, chance, number)
-            world.mirror.secret_changed("ns", "astra-control")
+            for number in range(3):
+                world.mirror.secret_changed(f"ns-{number}", "astra-control")
             # The longest backoff is 15 minutes, and a namespace's refused accounts are probed one a minute.
             await asyncio.sleep(1900)
             assert world.reasons() == {"Observed": len(_NUMBERS)}
