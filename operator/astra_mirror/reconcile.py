@@ -120,8 +120,9 @@ class Reconciler:
         if self._refs.get(ref.uid) is not ref or ref.spec.suspend or self._connection(ref) != round_.connection:
             return
         now = self._clocks.monotonic()
-        # Who was refused goes on showing the server's words.
-        is_known = ref.failure is not None and ref.failure.reason is failure.reason
+        # Who was refused goes on showing the server's words, unless they are about an older Secret.
+        is_same = ref.failure is not None and ref.failure.reason is failure.reason
+        is_known = is_same and ref.secret_at is None
         if not is_known:
             ref.failure, ref.digest = failure, None
         if not is_known or ref.wanted != ref.cluster or ref.is_stale != self._is_stale(ref, now):

@@ -76,6 +76,24 @@ def test_who_was_refused_shows_the_servers_words_and_who_is_held_back_does_not()
     assert "refused for other requests with this Secret; none was made for this object" in HELD_BACK.message
 
 
+def test_the_words_about_an_older_secret_are_not_kept() -> None:
+    """Who is held back with the new one is told so."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.service.rule = refused(GOOD)
+        world.refs(5)
+        await asyncio.sleep(600)
+        newer = replace(UNAUTHORIZED, message="Refused as well.")
+        world.service.rule = lambda _: newer
+        world.secrets.now = NEW
+        world.mirror.secret_changed("ns", "astra-control")
+        await asyncio.sleep(5)
+        messages = [world.synced(1000 + each)[2] for each in range(5)]
+        assert sorted(messages) == sorted([newer.message] + [HELD_BACK.message] * 4)
+
+    play(story)
+
+
 @pytest.mark.parametrize("failure", [UNAUTHORIZED, FORBIDDEN, Failed(SyncReason.TLS_VERIFICATION_FAILED, "expired")])
 def test_one_probe_a_minute_for_two_hours_and_recovery_within_one(failure: Failed) -> None:
     """One ref alone: no backoff grows beside the probes."""
