@@ -24,7 +24,8 @@ class Figures:
     """What was measured. Seconds, MiB, and milliseconds for the holds.
 
     `load` is what was meant to be done (no `names` where there is no resolver that stays silent), `done` what was.
-    `on_time` is the share of the victim's requests that started within a second of their time; `holds` are the longest.
+    `on_time` is the share of the victim's requests that started within a second of their time; `cpu` is the share of a
+    core that the operator took; `holds` are the longest.
     """
 
     secret: str
@@ -33,6 +34,7 @@ class Figures:
     requests: int
     on_time: float
     latest: float
+    cpu: float
     holds: list[float]
     repairs: list[float]
     deletions: list[float]
@@ -60,8 +62,10 @@ async def measure(*, equal: bool, load: Load, window: float) -> Figures:
     async with under_attack(equal=equal, load=load) as scene:
         with _probing(scene.address, scene.pid) as holds:
             scene.stage.remote.do("requests")
+            cpu, begun = scene.operator.usage().cpu, time.monotonic()
             repairs, deletions = await _live(scene.victim, window)
             late = scene.victim.lateness()
+            cpu = (scene.operator.usage().cpu - cpu) / (time.monotonic() - begun)
         return Figures(
             secret="equal" if equal else "different",
             load=scene.attack.load,
@@ -69,6 +73,7 @@ async def measure(*, equal: bool, load: Load, window: float) -> Figures:
             requests=len(late),
             on_time=sum(each <= 1 for each in late) / max(len(late), 1),
             latest=late[-1] if late else float("inf"),
+            cpu=cpu,
             holds=holds,
             repairs=repairs,
             deletions=deletions,
