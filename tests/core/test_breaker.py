@@ -416,6 +416,16 @@ def test_a_server_that_only_fails_counts_as_away(new: Connection) -> None:
     assert new.hold("B", 3) == Hold(ERROR)
 
 
+def test_a_server_that_names_its_own_pause_is_asked_when_that_ends(new: Connection) -> None:
+    """However often it fails: a pause of the operator's own does not come on top."""
+    busy = Failed(SyncReason.SERVER_ERROR, "no", 3, 503)
+    for number in range(5):
+        assert new.hold(now=3 * number) is None
+        new.ask(busy, now=3 * number)
+        assert new.hold(now=3 * number + 2.9) == Hold(busy)
+    assert new.hold(now=15) is None
+
+
 # What is cancelled, and what is forgotten.
 
 

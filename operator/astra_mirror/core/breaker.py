@@ -329,8 +329,10 @@ class Breakers:
         if ticket.purpose is Purpose.PROBE:
             for breaker in self._probed(ticket.account, ticket.app):
                 breaker.probe_at = now + PROBE_INTERVAL
-        is_limited = failure.reason is SyncReason.RATE_LIMITED and failure.pause is None
-        if is_limited or self._seems_away(ticket, failure):
+        if failure.pause is not None:
+            # The server has said itself when to ask again.
+            return
+        if failure.reason is SyncReason.RATE_LIMITED or self._seems_away(ticket, failure):
             # Nobody waits in a long line for a server that does not answer, ten seconds each.
             self._pause_until(failure, now + RETRY_INTERVAL)
 
