@@ -48,8 +48,11 @@ class ConnectionQueue:
             admits: whether a path, (namespace,) or (namespace, account), may have a turn.
             only: what may be taken of those that go first, and nothing of the others; None for all.
         """
-        if self._front and (only is None or self._front[0] in only):
-            return self._front.popleft()
+        # Whoever may go must not wait behind one that waits for its answer.
+        first = next((each for each in self._front if only is None or each in only), None)
+        if first is not None:
+            self._front.remove(first)
+            return first
         if only is not None:
             return None
 

@@ -115,11 +115,17 @@ class Guard:
         waiting = self.held.take(who)
         read = waiting.probe() if waiting is not None else None
         if waiting is not None and waiting.is_wanted():
-            self.held.put(who, waiting, is_observed=waiting.is_observed, due=waiting.due)
+            if read is not None:
+                self.held.put(who, waiting, is_observed=waiting.is_observed, due=waiting.due)
+            else:
+                # Those that are left are of other accounts, whose breakers count for them.
+                self._teller.tell([waiting], partial(self._engine.resume, [waiting]))
         if read is not None:
             self.held.probed(who, self.breakers, now)
-            # Of forbidden apps there may be many: their probes wait for their turn as all requests do.
-            self._send(read, self.breakers.start(read.account, read.app, now, purpose), who.app is None)
+            ticket = self.breakers.start(read.account, read.app, now, purpose)
+            # Of forbidden apps there may be many: their probes wait for their turn as all requests do, unless nothing
+            # else may go before the answer.
+            self._send(read, ticket, who.app is None or ticket.resumes)
 
     def _look_no_later_than(self, time: float | None) -> None:
         if time is None or self._closed:

@@ -368,6 +368,9 @@ class Breakers:
             del self._refused[account]
         for account in [each for each in self._good if each not in accounts]:
             del self._good[account]
+        if not self._good:
+            # Nobody is left for whom a canary could find anything out.
+            self.canary_at = None
         self._succeeded = {each for each in self._succeeded if each in accounts}
         for app in [each for each in self._apps if each not in apps]:
             del self._apps[app]
