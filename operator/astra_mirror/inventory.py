@@ -86,7 +86,7 @@ class PeriodicList:
             uids.update(each.uid for each in page.entries)
             differing += news(page.entries, self._is_news, self._feed.not_ours)
         for uid, (namespace, name) in missing(known, uids, scope).items():
-            if uid in self._mirror.objects():
+            if self._mirror.knows(uid):
                 await self._confirm(uid, namespace, name)
         for entry in differing:
             # The watch may have brought it meanwhile.

@@ -213,6 +213,10 @@ class Mirror:
         """The refs that are looked after."""
         return self._refs.uids()
 
+    def knows(self, uid: str) -> bool:
+        """Whether that ref is looked after."""
+        return self._refs.get(uid) is not None
+
     def objects(self) -> dict[str, tuple[str, str]]:
         """The refs that are looked after: uid to namespace and name."""
         return {ref.uid: (ref.namespace, ref.name) for ref in (*self._refs, *self._refs.unreadable())}

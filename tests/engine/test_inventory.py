@@ -112,6 +112,32 @@ async def test_what_was_deleted_unseen_is_dropped(inventory: _Inventory) -> None
     assert inventory.objects.asked == ["gone"]
 
 
+async def test_what_was_deleted_while_the_list_came_is_looked_for_once(
+    inventory: _Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To go through all refs for each of thousands that a tenant has deleted would hold up everybody."""
+    names = [f"gone-{number}" for number in range(50)]
+    inventory.seen("stays", *names)
+    mirror, looked = inventory.world.mirror, 0
+
+    def spoil(document: dict[str, Any]) -> dict[str, Any]:
+        for name in names:
+            inventory.feed.drop(name)
+        return document | {"items": []}
+
+    def look(_objects: Callable[[], Any] = mirror.objects) -> Any:
+        nonlocal looked
+        looked += 1
+        return _objects()
+
+    monkeypatch.setattr(mirror, "objects", look)
+    inventory.lists.spoil = spoil
+    await inventory.list.compare()
+    assert mirror.uids() == {"stays"}
+    assert inventory.objects.asked == ["stays"]
+    assert looked == 1
+
+
 async def test_a_ref_that_was_dropped_by_mistake_comes_back(inventory: _Inventory) -> None:
     """After a wrong 404, for example."""
     inventory.seen("a", "b")
