@@ -55,7 +55,7 @@ class Writer:
         self._conflicts: dict[Ref, int] = {}
         self._wake, self._idle = asyncio.Event(), asyncio.Event()
         self._sleeps_until = 0.0
-        self._runs = False
+        self._runs = self._was_away = False
 
     # What moves.
 
@@ -100,11 +100,14 @@ class Writer:
 
     async def run(self) -> None:
         """Write until cancelled."""
-        self._runs = True
+        # Before this process led, if it ever did, nobody has noticed.
+        self._runs = self._was_away = True
+        noticing = asyncio.get_running_loop().create_task(self._notice_absence())
         try:
             while True:
-                if self._availability.is_away:
+                if self._was_away or self._availability.is_away:
                     await self._availability.wait_until_back()
+                    self._was_away = False
                     self._came_back()
                 self._wake.clear()
                 self._run_timers(self._clock())
@@ -112,10 +115,18 @@ class Writer:
                 await self._sleep()
         finally:
             self._runs = False
-            tasks = list(self._tasks.values())
+            tasks = [noticing, *self._tasks.values()]
             for each in tasks:
                 each.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _notice_absence(self) -> None:
+        """Take note that the API server is away, also where nothing has to be written meanwhile."""
+        while True:
+            await self._availability.wait_until_away()
+            self._was_away = True
+            self._wake.set()
+            await self._availability.wait_until_back()
 
     async def drain(self, seconds: float) -> None:
         """Write what waits, also for a time, within so many seconds at most; while `run` runs."""

@@ -142,6 +142,45 @@ async def test_nothing_is_written_while_the_api_server_is_away() -> None:
         assert world.mirror.pending() == (0, 0.0)
 
 
+@pytest.mark.parametrize("seconds", [0, 10])
+@virtual
+async def test_its_return_is_noticed_while_all_that_waits_waits_for_a_time(seconds: int) -> None:
+    """Writes have been refused for so long that none is tried while the API server is away."""
+    world = _world()
+    async with world.running():
+        world.cluster.refuses = Refused(500, "InternalError", "no leader")
+        world.mirror.observe(world.cluster.put("ref", 7))
+        await _answer(world, [7])
+        await asyncio.sleep(200)
+        # Just after an attempt, the next one is a minute away.
+        tried = world.cluster.patches
+        while world.cluster.patches == tried:  # noqa: ASYNC110 - virtual time leaps
+            await asyncio.sleep(0.1)
+        world.cluster.refuses = None
+        world.cluster.availability.changed.clear()
+        await asyncio.sleep(seconds)
+        world.cluster.availability.changed.set()
+        start = clock()
+        await world.cluster.until("ref", state="completed")
+        assert clock() - start < 1
+
+
+@virtual
+async def test_who_leads_again_tries_all_again() -> None:
+    """What refused the writes may have made it lose the Lease as well."""
+    world = _world()
+    async with world.running():
+        world.cluster.refuses = Refused(500, "InternalError", "no space")
+        world.mirror.observe(world.cluster.put("ref", 7))
+        await _answer(world, [7])
+        await asyncio.sleep(200)
+    world.cluster.refuses = None
+    async with world.running():
+        start = clock()
+        await world.cluster.until("ref", state="completed")
+        assert clock() - start < 1
+
+
 @virtual
 async def test_what_hangs_since_before_it_was_away_is_tried_again_at_its_return() -> None:
     """The connection may be dead; nobody waits for its time-out."""

@@ -28,13 +28,31 @@ ID = "00000000-0000-4000-8000-{:012}"
 IDS = {"accountID": ID.format(1), "appID": ID.format(2)}
 
 
+class _There(asyncio.Event):
+    """Set while the API server is there; `lost` while it is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost = asyncio.Event()
+        self.set()
+
+    def set(self) -> None:
+        """It comes back."""
+        super().set()
+        self.lost.clear()
+
+    def clear(self) -> None:
+        """It goes away."""
+        super().clear()
+        self.lost.set()
+
+
 class Away(Availability):
     """Whether the API server is away: as the test says."""
 
     def __init__(self) -> None:
         self.suspicions = 0
-        self.changed = asyncio.Event()
-        self.changed.set()
+        self.changed = _There()
 
     @property
     def is_away(self) -> bool:
@@ -48,6 +66,10 @@ class Away(Availability):
     async def wait_until_back(self) -> None:
         """Until the test says so."""
         await self.changed.wait()
+
+    async def wait_until_away(self) -> None:
+        """Until the test says so."""
+        await self.changed.lost.wait()
 
 
 class Cluster:

@@ -49,7 +49,7 @@ class Availability:
         self._probe = probe
         self._name = name
         self._suspected = asyncio.Event()
-        self._back = asyncio.Event()
+        self._back, self._away = asyncio.Event(), asyncio.Event()
         self._back.set()
         self._away_since: float | None = None
         self._asked_at = self._answered_at = float("-inf")
@@ -66,6 +66,10 @@ class Availability:
     async def wait_until_back(self) -> None:
         """Wait while it is away, and while the first probe for some time finds out whether it is; else do not."""
         await self._back.wait()
+
+    async def wait_until_away(self) -> None:
+        """Wait until it is away; also for a time so short that it is back when this returns."""
+        await self._away.wait()
 
     async def run(self) -> None:
         """Probe when there is reason to, until cancelled."""
@@ -124,6 +128,7 @@ class Availability:
         elif not answered.is_set() and not self.is_away:
             self._away_since = time.monotonic()
             self._back.clear()
+            self._away.set()
             APISERVER_UP.set(0)
             logger.warning("The API server %s is away, trying every second: %s", self._name, failure)
 
@@ -134,4 +139,5 @@ class Availability:
         self._away_since = None
         self._answered_at = time.monotonic()
         APISERVER_UP.set(1)
+        self._away.clear()
         self._back.set()
