@@ -251,6 +251,26 @@ def test_writes_of_one_namespace_that_are_never_answered(
             assert _write_delay(user, proxy, backup, percent) <= before + 1
 
 
+def test_lies_beside_writes_that_are_never_answered(
+    user: User, astra: Simulator, tenant: Tenant, proxy: FaultProxy, start_behind_proxy: StartOperator
+) -> None:
+    """Rows `PATCHes of one namespace never answered` and `with lies, or wiped` at once: another's are right in 5 s."""
+    evil = tenant()
+    for each, number in ((evil, 40), (user, 1)):
+        each.secret_for(astra)
+        for name in range(number):
+            each.ref(f"ref-{name}", astra.add_backup("stuck", seconds=0.001), interval="1h")
+    start_behind_proxy()
+    for each in (evil, user):
+        each.kubectl("wait", "--for=condition=Synced", "abr", "--all", "--timeout=60s")
+    with proxy.fault(kind="hang", verb="patch", namespace=evil.namespace):
+        for turn in range(3):
+            for name in range(40):
+                _lie(evil, f"ref-{name}", {"state": f"a lie {turn}"})
+            _lie(user, "ref-0", {"state": "completed"})
+            within(5, lambda: raw_status(user, "ref-0").get("state"), lambda state: state == "running")
+
+
 def _always_another(life: Life, age: float) -> Document:
     """A running backup whose progress is another one at each look."""
     return document(life, "running", percentDone=int(age * 7) % 100)
