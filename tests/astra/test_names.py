@@ -9,7 +9,7 @@ from contextvars import copy_context
 import pytest
 
 from astra_mirror.astra.names import ASKING_NAMESPACE, FOR_NAMESPACE, IN_ALL, Addresses, Name, NameLookups, look_up
-from astra_mirror.astra.slots import Slots
+from astra_mirror.slots import Slots
 
 ADDRESS: Addresses = ((int(socket.AF_INET), "192.0.2.1"),)
 
@@ -163,7 +163,7 @@ def test_the_systems_resolver_is_asked() -> None:
 
 async def test_places_are_taken_by_turns() -> None:
     """Many tasks of one key, and one of another: one more has a place before it, and no two."""
-    slots, order = Slots(in_all=1, for_key=1), list[str]()
+    slots, order = Slots(1), list[str]()
 
     async def work(key: str) -> None:
         async with slots.take(key):
@@ -179,7 +179,7 @@ async def test_places_are_taken_by_turns() -> None:
 @pytest.mark.parametrize("turns", range(4))
 async def test_a_place_is_given_back_whatever_happens(turns: int) -> None:
     """Cancelled while it waits, in the moment of its turn, or at work."""
-    slots = Slots(in_all=1, for_key=1)
+    slots = Slots(1)
     first, second = (asyncio.create_task(_hold(slots, key)) for key in "ab")
     for _ in range(turns):
         await asyncio.sleep(0)

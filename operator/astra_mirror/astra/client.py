@@ -17,7 +17,6 @@ from astra_mirror.astra.bodies import MAX_DOCUMENT, MAX_LIST, Bodies, Hold
 from astra_mirror.astra.failures import crowded_out, interrupted, late, unreachable
 from astra_mirror.astra.listing import Body, ListError
 from astra_mirror.astra.names import ASKING_NAMESPACE
-from astra_mirror.astra.slots import Slots
 from astra_mirror.astra.transport import Clients
 from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
@@ -25,6 +24,7 @@ from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, S
 from astra_mirror.core.plan import Collection
 from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS
+from astra_mirror.slots import Slots
 
 __all__ = ["MAX_DOCUMENT", "MAX_LIST", "AstraClient"]
 
@@ -50,7 +50,7 @@ class AstraClient:
         self._clients = clients
         self._timeout = request_timeout
         self._bodies = bodies or Bodies()
-        self._reading = Slots(in_all=_READ_AT_ONCE, for_key=_READ_AT_ONCE)
+        self._reading = Slots(_READ_AT_ONCE)
 
     async def get_backup(
         self, connection: Connection, spec: AppBackupRefSpec, known: int | None = None, *, namespace: str = ""

@@ -19,11 +19,11 @@ from httpx_aiohttp import AiohttpTransport
 
 from astra_mirror import __version__
 from astra_mirror.astra.addresses import GuardedResolver
-from astra_mirror.astra.slots import Slots
 from astra_mirror.astra.tls import certificate_error, lacks_issuer, ssl_context, widen
 from astra_mirror.core.connection import TLS
 from astra_mirror.core.contexts import Contexts
 from astra_mirror.core.urls import AllowedURL
+from astra_mirror.slots import Slots
 
 _KEEPALIVE_SECONDS: Final = 4.0
 """Less than the five of many servers: a request on a connection that the server is just closing is lost, and aiohttp
@@ -108,7 +108,7 @@ class Clients:
         self._resolver = resolver or GuardedResolver(allowed)
         self._contexts: Contexts[TLS] = Contexts()
         self._entries: dict[TLS, _Entry] = {}
-        self._making = Slots(in_all=1, for_key=1)
+        self._making = Slots(1)
 
     def __len__(self) -> int:
         return len(self._entries)

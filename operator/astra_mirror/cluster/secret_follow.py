@@ -26,9 +26,9 @@ from astra_mirror.cluster.secret_watch import (
     Watching,
 )
 from astra_mirror.cluster.secret_wire import ReadError
-from astra_mirror.cluster.slots import Slots
 from astra_mirror.core.secret_names import Pair, Watched
 from astra_mirror.core.secret_reading import Reading, Verdict
+from astra_mirror.slots import Slots
 from astra_mirror.turn import Turn
 
 _SLOTS: Final = 8

@@ -13,9 +13,9 @@ from typing import Final, Protocol
 
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.secret_wire import Page, ReadError, TooLargeError, WatchEvent
-from astra_mirror.cluster.slots import Slots
 from astra_mirror.core.secret_content import Content
 from astra_mirror.core.secret_names import Pair, Watched
+from astra_mirror.slots import Slots
 
 _WATCH_SECONDS: Final = 38
 """A watch is this short so that a dead connection is noticed within a minute: bookmarks come once a minute."""
@@ -193,4 +193,4 @@ class Follower:
         await asyncio.sleep(max(_MIN_WATCH_SECONDS - (loop.time() - begun), 0.0))
 
     def _slot(self) -> AbstractAsyncContextManager[None]:
-        return nullcontext() if self._watched.is_default else self._slots.taken(self._owner)
+        return nullcontext() if self._watched.is_default else self._slots.take(self._owner)
