@@ -6,7 +6,6 @@ known by the way on which it comes back, and here only.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from astra_mirror.core.inherited import inherited, own
@@ -16,6 +15,7 @@ from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.spec import read_spec
 from astra_mirror.core.status import UNSEEN, forget, is_observed
+from astra_mirror.core.times import moment_of
 from astra_mirror.reconcile import Clocks, Reconciler
 from astra_mirror.ref import Ref, is_newer, requested_at, status_json
 from astra_mirror.refs import Refs
@@ -162,11 +162,8 @@ class Intake:
 
     def _age(self, metadata: Mapping[str, Any]) -> float:
         """The seconds since the object was created, for one that has just been seen: never less than none."""
-        try:
-            created = datetime.strptime(metadata["creationTimestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-        except (KeyError, TypeError, ValueError):
-            return 0.0
-        return max((self._clocks.utcnow() - created).total_seconds(), 0.0)
+        created = moment_of(metadata.get("creationTimestamp"))
+        return 0.0 if created is None else max((self._clocks.utcnow() - created).total_seconds(), 0.0)
 
     def _inherit(self, ref: Ref, body: Mapping[str, Any]) -> None:
         """Before the first answer what stands in the cluster is what is known."""

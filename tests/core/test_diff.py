@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from astra_mirror.core.diff import difference, fields_of
-from astra_mirror.core.progress import timestamp
 from astra_mirror.core.status import Event, next_status
+from astra_mirror.core.times import timestamp
 from tests.core.cases import COMPLETED, NOW, ROWS, as_json, observed_before, spec
 
 LATER = NOW + timedelta(hours=1)

@@ -7,11 +7,11 @@ of the operator's own. Times and texts are taken from its own, never from what s
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from astra_mirror.core.backup import Activity, meaning_of
-from astra_mirror.core.progress import timestamp
+from astra_mirror.core.times import moment_of, timestamp
 
 _CORRELATION: Final = re.compile(r" \(correlationID [^()]*\)$")
 _RECENT: Final = timedelta(minutes=1)
@@ -55,9 +55,14 @@ def _without_new_target(patch: dict[str, Any], own: Mapping[str, Any]) -> dict[s
     return {} if set(patch) == {"target"} and "target" not in own else patch
 
 
+def without_correlation(message: str) -> str:
+    """`message` without its correlationID: each answer has another one."""
+    return _CORRELATION.sub("", message)
+
+
 def same_but_correlation(one: str, other: str) -> bool:
     """Whether two messages differ in their correlationIDs at the most."""
-    return _CORRELATION.sub("", one) == _CORRELATION.sub("", other)
+    return without_correlation(one) == without_correlation(other)
 
 
 def stamped(
@@ -102,11 +107,8 @@ def _stamp(new: Mapping[str, Any], old: Mapping[str, Any] | None, at: str) -> di
 
 
 def _is_recent(time: object, now: datetime) -> bool:
-    try:
-        moment = datetime.strptime(str(time), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        return False
-    return -_AHEAD <= now - moment <= _RECENT
+    moment = moment_of(time)
+    return moment is not None and -_AHEAD <= now - moment <= _RECENT
 
 
 def with_derived_of(actual: Mapping[str, Any], status: dict[str, Any]) -> dict[str, Any]:

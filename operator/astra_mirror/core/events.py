@@ -4,11 +4,11 @@ That a backup is complete when it is first looked at is no transition, and no ne
 is what somebody who has just written the ref wants to read.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from astra_mirror.core.diff import same_but_correlation, without_correlation
 from astra_mirror.core.resource import AppBackupRefStatus
 from astra_mirror.core.status import is_observed
 from astra_mirror.core.text import cut
@@ -19,7 +19,6 @@ EVENT_SECONDS: Final = 60.0
 BURST: Final = 10
 """So many may follow each other at once."""
 
-_CORRELATION: Final = re.compile(r" \(correlationID [^()]*\)$")
 _ENDS: Final = frozenset({"BackupCompleted", "BackupFailed", "BackupRemoved", "BackupNotFound"})
 _STALE: Final = "ObservationStale"
 _SUSPENDED: Final = "Suspended"
@@ -86,7 +85,7 @@ def _of_sync(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Arou
     match synced.status:
         case "False":
             is_same = old is not None and failed and old.reason == synced.reason
-            differs = old is not None and _plain(old.message) != _plain(synced.message)
+            differs = old is not None and not same_but_correlation(old.message, synced.message)
             if not is_same or (around.new_secret and differs):
                 yield _note("Warning", "SyncFailed", f"{synced.reason}: {synced.message}")
         case "True" if failed:
@@ -99,13 +98,9 @@ def _of_sync(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Arou
             return
 
 
-def _plain(text: str) -> str:
-    # Each answer has another correlationID, and would make the same event a new one.
-    return _CORRELATION.sub("", text)
-
-
 def _note(kind: Literal["Normal", "Warning"], reason: str, text: str) -> Note:
-    return Note(kind, reason, cut(_plain(text), MAX_NOTE))
+    # With the correlationID in it, the same Event would be a new one each time.
+    return Note(kind, reason, cut(without_correlation(text), MAX_NOTE))
 
 
 def event_name(name: str, digest: str) -> str:

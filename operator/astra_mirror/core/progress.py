@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from astra_mirror.core.backup import Activity, Backup, meaning_of
 from astra_mirror.core.resource import Progress
 from astra_mirror.core.text import bytes_text
+from astra_mirror.core.times import timestamp
 
 _MAX_AHEAD = timedelta(days=3650)
 _MAX_RATE = 2**63 - 1
@@ -22,11 +23,6 @@ class Sample:
 
     bytes_done: int
     at: float
-
-
-def timestamp(moment: datetime) -> str:
-    """`moment` (UTC) as Kubernetes writes times: RFC 3339, whole seconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def next_sample(sample: Sample | None, bytes_done: int | None, at: float) -> Sample | None:
