@@ -273,10 +273,10 @@ async def test_tenants_do_not_see_each_others_cookies(astra: Simulator, clients:
     backup = astra.add_backup("completes", seconds=0)
     with astra.fault("*", kind="body", body=b"{}", headers={"Set-Cookie": "session=secret; Path=/"}):
         await ask(clients, astra, backup)
-    client = await clients.client_for(TLS())
-    assert not client.cookies
-    async with client.stream("GET", f"{astra.url}/_control/backups") as response:
-        assert "cookie" not in {name.lower() for name in response.request.headers}
+    async with clients.use(TLS()) as client:
+        assert not client.cookies
+        async with client.stream("GET", f"{astra.url}/_control/backups") as response:
+            assert "cookie" not in {name.lower() for name in response.request.headers}
 
 
 async def test_tls_is_judged_as_the_secret_says() -> None:

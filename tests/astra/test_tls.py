@@ -209,7 +209,8 @@ async def test_the_third_ca_of_a_namespace_closes_its_first(tmp_path: Path) -> N
         async with clients.use(authorities[0], "mine") as first:
             async with clients.use(authorities[1], "mine"), clients.use(authorities[2], "mine") as third:
                 assert not first.is_closed
-                assert await clients.client_for(authorities[2], "mine") is third
+            async with clients.use(authorities[2], "mine") as again:
+                assert again is third
             assert (await first.get(url)).status_code == 401
         assert first.is_closed
         assert not third.is_closed

@@ -71,7 +71,7 @@ class _Transport(AiohttpTransport):
 
 
 def _session(context: ssl.SSLContext, resolver: GuardedResolver) -> aiohttp.ClientSession:
-    # No limit here: requests wait in their connection's lane, where waiting is cheap and fair.
+    # No limit here: requests wait in their connection's queue, where waiting is cheap and fair.
     connector = aiohttp.TCPConnector(
         ssl=context,
         limit=0,
@@ -113,13 +113,9 @@ class Clients:
     def __len__(self) -> int:
         return len(self._entries)
 
-    async def client_for(self, tls: TLS, namespace: str = "") -> httpx.AsyncClient:
-        """The client that judges certificates as `tls` says. Only within `use` it is sure to stay open."""
-        return (await self._entry(tls, namespace)).client
-
     @asynccontextmanager
     async def use(self, tls: TLS, namespace: str = "") -> AsyncIterator[httpx.AsyncClient]:
-        """The client that judges certificates as `tls` says, for a request for `namespace`."""
+        """The client that judges certificates as `tls` says, for a request for `namespace`. It is open for so long."""
         entry = await self._entry(tls, namespace)
         entry.users += 1
         try:

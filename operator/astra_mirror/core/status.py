@@ -190,8 +190,3 @@ def _stale(observed: AppBackupRefStatus, event: Event) -> str | None:
         return None
     seen = f"last seen: {observed.state}" if observed.state else "last seen: no such backup"
     return f"No good answer for {format_duration(event.stale_after)} ({seen}). {event.outcome.message}"
-
-
-def says_the_same(new: Failed, old: Failed) -> bool:
-    """Whether two failures differ in their correlationIDs at the most."""
-    return new.reason == old.reason and same_but_correlation(new.message, old.message)

@@ -1,21 +1,11 @@
 """Bounded text: what the remote sends ends up in etcd and on terminals, so each string has a limit. A cut is said."""
 
-from collections.abc import Iterable
-
 _CUT = "… [cut]"
 
 
 def cut(text: str, limit: int) -> str:
     """`text` with at most `limit` characters; a shortened one ends in a mark that says so."""
     return text if len(text) <= limit else text[: limit - len(_CUT)] + _CUT
-
-
-def cut_list(texts: Iterable[str], *, count: int, limit: int) -> tuple[str, ...]:
-    """At most `count` strings of at most `limit` characters; when some are left out, the last entry says how many."""
-    every = [cut(text, limit) for text in texts]
-    if len(every) <= count:
-        return tuple(every)
-    return (*every[: count - 1], f"… [{len(every) - count + 1} more]")
 
 
 def sentence(text: str) -> str:
