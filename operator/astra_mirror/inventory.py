@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
+from astra_mirror.cluster.api import Reader
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.periodic_list import listed
-from astra_mirror.cluster.probe import Reader
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.inventory import Entry, ListNotUsableError, missing, news
 from astra_mirror.core.loglines import Complaint

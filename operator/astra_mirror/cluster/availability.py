@@ -25,9 +25,9 @@ webhook of one namespace refuses, and they must not make all others stop and go.
 logger = logging.getLogger(__name__)
 
 
-def is_failing(status: int) -> bool:
-    """Whether this status code says that the API server cannot serve at present."""
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+def is_suspicious(code: int | None) -> bool:
+    """Whether an answer with this HTTP status code, or None for no answer, may mean that the API server is away."""
+    return code is None or code >= HTTPStatus.INTERNAL_SERVER_ERROR or code == HTTPStatus.TOO_MANY_REQUESTS
 
 
 Probe = Callable[[], Awaitable[str | None]]
@@ -93,7 +93,7 @@ class Availability:
             # Cancelled: out of patience, most likely, for a time-out reaches a middleware as that.
             self.suspect()
             raise
-        if is_failing(response.status):
+        if is_suspicious(response.status):
             self.suspect()
         return response
 

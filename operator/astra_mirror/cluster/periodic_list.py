@@ -5,19 +5,13 @@ Metadata alone, because nothing else is compared; and small pages, because an ob
 
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Final
 from urllib.parse import quote
 
 import aiohttp
 from pydantic_core import from_json
 
-from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
-from astra_mirror.cluster.probe import Reader, collection_path
-from astra_mirror.core.inventory import LIST_KIND, ListNotUsableError, Page, page_of
-
-PAGE: Final = 50
-"""Objects a page: 13 MiB of the largest annotations, three times that while a page is parsed."""
-_ACCEPT: Final = f"application/json;as={LIST_KIND};g=meta.k8s.io;v=v1"
+from astra_mirror.cluster.api import METADATA_LIST, PAGE, REQUEST_TIMEOUT, Reader, collection_path, why
+from astra_mirror.core.inventory import ListNotUsableError, Page, page_of
 
 
 async def listed(api: Reader, namespace: str | None) -> AsyncIterator[Page]:
@@ -30,7 +24,7 @@ async def listed(api: Reader, namespace: str | None) -> AsyncIterator[Page]:
     while True:
         path = f"{collection_path(namespace)}?limit={PAGE}" + (f"&continue={quote(token, safe='')}" if token else "")
         try:
-            status, body = await api.get(path, accept=_ACCEPT, seconds=REQUEST_TIMEOUT)
+            status, body = await api.get(path, accept=METADATA_LIST, seconds=REQUEST_TIMEOUT)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ListNotUsableError(why(error)) from error
         if status != HTTPStatus.OK:

@@ -4,15 +4,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
 import aiohttp
-from pydantic_core import from_json
 
-from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
-from astra_mirror.cluster.availability import Availability, is_failing
+from astra_mirror.cluster.api import METADATA_LIST, REQUEST_TIMEOUT, Reader, collection_path, why, words_of
+from astra_mirror.cluster.availability import Availability, is_suspicious
 from astra_mirror.core.loglines import Complaint
-from astra_mirror.core.resource import GROUP, PLURAL, VERSION
 
 _PROBE_SECONDS: Final = 5.0
 _REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -20,16 +18,8 @@ _NAME: Final = "astra-mirror-probe"
 _RETRY_SECONDS: Final = 1.0
 _REFUSED_SECONDS: Final = 10.0
 """For how long a refusal has to last before it counts: an API server that has just started gives some as well."""
-_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 logger = logging.getLogger(__name__)
-
-
-class Reader(Protocol):
-    """Who makes a GET."""
-
-    async def get(self, path: str, *, accept: str = "", seconds: float) -> tuple[int, bytes]:
-        """The status code and body; as Endpoint.get."""
 
 
 class NotUsableError(Exception):
@@ -70,7 +60,7 @@ class Probe:
             return f"no response within {_PROBE_SECONDS:g} s", 0
         except (aiohttp.ClientError, OSError) as error:
             return why(error), 0
-        return (_words(status, body) if is_failing(status) else None), status
+        return (words_of(status, None, body) if is_suspicious(status) else None), status
 
 
 _ADVICE: Final = {
@@ -115,23 +105,8 @@ async def _try_to_list(endpoint: Reader, namespace: str | None) -> tuple[int, st
     """The status code, 0 for no answer, and what was said."""
     try:
         status, body = await endpoint.get(
-            f"{collection_path(namespace)}?limit=1", accept=_METADATA, seconds=REQUEST_TIMEOUT
+            f"{collection_path(namespace)}?limit=1", accept=METADATA_LIST, seconds=REQUEST_TIMEOUT
         )
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return 0, why(error)
-    return status, _words(status, body)
-
-
-def collection_path(namespace: str | None) -> str:
-    """The path of the AppBackupRefs of a namespace, or of all of them."""
-    return f"/apis/{GROUP}/{VERSION}{f'/namespaces/{namespace}' if namespace else ''}/{PLURAL}"
-
-
-def _words(status: int, body: bytes) -> str:
-    """A failed answer in one line: the API server's own message, where there is one."""
-    try:
-        said = from_json(body)
-    except ValueError:
-        said = None
-    message = said.get("message") if isinstance(said, dict) and said.get("kind") == "Status" else None
-    return f"{status} {message}" if message else str(status)
+    return status, words_of(status, None, body)

@@ -6,7 +6,6 @@ another kind. Something between the operator and the API server may answer as we
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
@@ -14,6 +13,7 @@ from kubernetes.aio import client
 from pydantic_core import from_json
 
 from astra_mirror.cluster.api import why
+from astra_mirror.cluster.availability import is_suspicious
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 _JSON: Final = "application/json"
@@ -49,11 +49,6 @@ class Answer:
     def is_suspicious(self) -> bool:
         """Whether the API server as a whole may be away."""
         return is_suspicious(self.code)
-
-
-def is_suspicious(code: int | None) -> bool:
-    """Whether an answer with this HTTP status code, or none, may mean that the API server as a whole is away."""
-    return code is None or code >= 500 or code == HTTPStatus.TOO_MANY_REQUESTS
 
 
 async def call(

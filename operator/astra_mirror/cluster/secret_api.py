@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio import client
 
-from astra_mirror.cluster.api import REQUEST_TIMEOUT, why
+from astra_mirror.cluster.api import REQUEST_TIMEOUT, why, words_of
 from astra_mirror.cluster.secret_wire import (
     Page,
     ReadError,
@@ -23,7 +23,6 @@ from astra_mirror.cluster.secret_wire import (
     page_of,
     says_not_found,
     secret_of,
-    words_of,
 )
 from astra_mirror.core.secret_content import Content
 from astra_mirror.core.secret_names import Pair, Watched

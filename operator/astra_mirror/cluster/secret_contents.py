@@ -215,7 +215,7 @@ class SecretContents:
 
     def _failed(self, pair: Pair, error: ReadError, since: float) -> None:
         now = asyncio.get_running_loop().time()
-        if error.speaks_of_the_server:
+        if error.is_suspicious:
             self._availability.suspect()
         reading = self._singles.get(pair, Reading())
         self._singles[pair] = reading.refused(now) if error.is_refusal else reading.failed(since)

@@ -137,7 +137,7 @@ class Follower:
                     async for each in part:
                         yield each
             except ReadError as error:
-                if error.speaks_of_the_server:
+                if error.is_suspicious:
                     self._availability.suspect()
                 if error.status is not None:
                     self._version = None

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from astra_mirror.cluster.availability import is_suspicious
 from astra_mirror.core.secret_content import Content, content_of
 from astra_mirror.core.secret_names import Pair, Watched
 
@@ -33,9 +34,9 @@ class ReadError(Exception):
         return self.status == HTTPStatus.GONE
 
     @property
-    def speaks_of_the_server(self) -> bool:
+    def is_suspicious(self) -> bool:
         """Whether the API server as a whole may be away."""
-        return self.status is None or self.status == HTTPStatus.TOO_MANY_REQUESTS or self.status >= 500
+        return is_suspicious(self.status)
 
 
 class TooLargeError(ReadError):
@@ -59,16 +60,6 @@ class WatchEvent:
     version: str
     pair: Pair | None = None
     content: Content | None = None
-
-
-def words_of(code: int, reason: str | None, raw: bytes) -> str:
-    """The API server's own message where it sent one; for the log."""
-    try:
-        status = from_json(raw)
-    except ValueError:
-        status = None
-    message = status.get("message") if isinstance(status, dict) else None
-    return f"{code} {str(message or reason)[:500]}"
 
 
 def says_not_found(raw: bytes, pair: Pair) -> bool:

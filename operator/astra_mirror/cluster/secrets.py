@@ -241,7 +241,7 @@ class SecretStore:
             await self._reads.page(watched, 1)
             is_forbidden = False
         except ReadError as error:
-            if error.speaks_of_the_server:
+            if error.is_suspicious:
                 self._availability.suspect()
         if watched not in self._retries:
             return

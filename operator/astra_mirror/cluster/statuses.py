@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from kubernetes.aio import client
 
-from astra_mirror.cluster.api import REQUEST_TIMEOUT
-from astra_mirror.cluster.availability import Availability
-from astra_mirror.cluster.raw import Answer, call, is_suspicious
+from astra_mirror.cluster.api import REQUEST_TIMEOUT, collection_path
+from astra_mirror.cluster.availability import Availability, is_suspicious
+from astra_mirror.cluster.raw import Answer, call
 from astra_mirror.core.resource import FIELD_MANAGER, GROUP, KIND, PLURAL, VERSION
 
 PATCH_TIMEOUT: Final = 40.0
@@ -93,7 +93,7 @@ class Statuses:
 
 
 def _path(namespace: str, name: str) -> str:
-    return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
+    return f"{collection_path(namespace)}/{name}"
 
 
 def _is_not_found(answer: Answer, name: str) -> bool:

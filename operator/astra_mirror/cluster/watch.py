@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 import aiohttp
 import kopf
 
+from astra_mirror.cluster.api import PAGE
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
 from astra_mirror.core.loglines import Complaint
@@ -26,8 +27,6 @@ _WATCH_SECONDS: Final = 40
 """After so long the API server ends a watch, which is begun anew where it ended."""
 _SILENT_SECONDS: Final = 45.0
 """A watch that was to end and says nothing is a dead one."""
-_PAGE: Final = 50
-"""Objects a page of the first list: with 256 KiB of annotations each 13 MiB, three times that while it is parsed."""
 _UNRESOLVED_SECONDS: Final = 15.0
 """Within so long Kopf asks for its first list, unless it has not found the kind among the API's resources."""
 _MIN_RESTART_SECONDS: Final = 1.0
@@ -218,7 +217,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.scanning.disabled = True
-    settings.watching.chunk_size = _PAGE
+    settings.watching.chunk_size = PAGE
     settings.watching.server_timeout = _WATCH_SECONDS
     settings.watching.inactivity_timeout = _SILENT_SECONDS
     # A quarter of an hour: a role that is being repaired is no reason to list all anew.
