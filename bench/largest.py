@@ -4,7 +4,8 @@ import asyncio
 import time
 from typing import Any, Final
 
-from astra_mirror.astra.client import MAX_LIST, AstraClient
+from astra_mirror.astra.bodies import MAX_LIST
+from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import Clients
 from astra_mirror.cli import tune_garbage_collector
 from astra_mirror.core.connection import Connection

@@ -201,8 +201,6 @@ class Lane:
         self._under_way[task] = under_way
         task.add_done_callback(partial(self._ended, under_way))
 
-    # What is held back, and who finds out.
-
     # What is under way.
 
     async def _run(self, under_way: _UnderWay) -> None:

@@ -209,10 +209,6 @@ class Mirror:
         """Stop looking after an object: it was deleted."""
         self._intake.forget(uid)
 
-    def uids(self) -> set[str]:
-        """The refs that are looked after."""
-        return self._refs.uids()
-
     def knows(self, uid: str) -> bool:
         """Whether that ref is looked after."""
         return self._refs.get(uid) is not None

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, Outcome, SyncReason, Unchanged
 from astra_mirror.core.progress import next_sample
 from astra_mirror.core.schedule import Pace, after_failure, backoff, jittered, stale_after
@@ -83,7 +82,7 @@ class Reconciler:
             return
         now = self._clocks.monotonic()
         outdated = ref.asked > round_.started
-        if ref.spec.suspend or self._connection(ref) != round_.connection:
+        if not self._is_current(ref, round_):
             self.poll_soon(ref)
             return
         ref.read_at = round_.started
@@ -109,7 +108,7 @@ class Reconciler:
             ref.fresh_at = now
             ref.is_of_app = not isinstance(outcome, NotFound)
         # The rate is taken against the old sample, which is replaced only then.
-        self._want(ref, outcome, now, handled)
+        self._desired.update(ref, outcome, now, handled)
         ref.digest = ref.body = None
         if isinstance(outcome, Observed):
             ref.sample = next_sample(ref.sample, outcome.backup.bytes_done, now)
@@ -117,7 +116,7 @@ class Reconciler:
 
     def held(self, ref: Ref, failure: Failed, round_: Round) -> None:
         """A breaker or a pause holds this ref's request back, since the start of that round."""
-        if self._refs.get(ref.uid) is not ref or ref.spec.suspend or self._connection(ref) != round_.connection:
+        if self._refs.get(ref.uid) is not ref or not self._is_current(ref, round_):
             return
         now = self._clocks.monotonic()
         # Who was refused goes on showing the server's words, unless they are about an older Secret.
@@ -125,12 +124,13 @@ class Reconciler:
         is_known = is_same and ref.secret_at is None
         if not is_known:
             ref.failure, ref.digest = failure, None
-        if not is_known or ref.wanted != ref.cluster or ref.is_stale != self._is_stale(ref, now):
-            self._want(ref, ref.failure, now, None)
+        if not is_known or ref.wanted != ref.cluster or ref.is_stale != self._desired.is_stale(ref, now):
+            self._desired.update(ref, ref.failure, now)
         self._schedule(ref, now)
 
-    def _connection(self, ref: Ref) -> Connection | Failed | None:
-        return connection_of(ref, self._secrets)
+    def _is_current(self, ref: Ref, round_: Round) -> bool:
+        """Whether the ref is polled as it was when the request of `round_` was made: not suspended, same connection."""
+        return not ref.spec.suspend and connection_of(ref, self._secrets) == round_.connection
 
     def broken(self, ref: Ref) -> None:
         """A defect has eaten this ref's answer: try again later, as after any failure."""
@@ -148,16 +148,16 @@ class Reconciler:
     def nothing_yet(self, ref: Ref) -> None:
         """Say that no answer has come yet, whatever it is that the ref waits for."""
         if not ref.has_status and not ref.is_observed and not ref.spec.suspend:
-            self._want(ref, ref.failure, self._clocks.monotonic(), None)
+            self._desired.update(ref, ref.failure, self._clocks.monotonic())
 
     def unreadable(self, ref: Ref) -> None:
         """Say why the spec cannot be read."""
-        self._want(ref, ref.failure, self._clocks.monotonic(), None)
+        self._desired.update(ref, ref.failure, self._clocks.monotonic())
 
     def settle(self, ref: Ref, now: float) -> None:
         """Bring the status up to date without a poll: it grew stale, was suspended, or waits for a slow answer."""
         if ref.spec.suspend or ref.failure is not None or not ref.is_observed:
-            self._want(ref, ref.failure, now, None)
+            self._desired.update(ref, ref.failure, now)
         if not ref.spec.suspend:
             self._schedule(ref, now)
 
@@ -171,9 +171,3 @@ class Reconciler:
             due = min(due, ref.grown_at)
         if due < math.inf:
             self._poll_at(ref, due)
-
-    def _is_stale(self, ref: Ref, now: float) -> bool:
-        return self._desired.is_stale(ref, now)
-
-    def _want(self, ref: Ref, outcome: Outcome | None, now: float, handled: str | None) -> None:
-        self._desired.update(ref, outcome, now, handled)

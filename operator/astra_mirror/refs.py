@@ -23,10 +23,6 @@ class Refs:
         """The ref with that uid, polled or unreadable."""
         return self._by_uid.get(uid) or self._unreadable.get(uid)
 
-    def uids(self) -> set[str]:
-        """The uids of all."""
-        return {*self._by_uid, *self._unreadable}
-
     def unreadable(self) -> list[Ref]:
         """The refs whose spec cannot be read: they have a status and are never polled."""
         return list(self._unreadable.values())

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from astra_mirror.astra.client import MAX_DOCUMENT, AstraClient
+from astra_mirror.astra.bodies import MAX_DOCUMENT
+from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import Clients
 from astra_mirror.core.connection import TLS, Connection
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, SyncReason

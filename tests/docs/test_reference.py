@@ -69,7 +69,7 @@ def test_sync_reasons() -> None:
     rows = {row[1].strip("`"): row for row in _rows("`Synced` says")}
     assert set(rows) == {*SyncReason, "NotObserved", "Suspended"}
     for reason in SyncReason:
-        assert (rows[reason][3] == "yes") == reason.needs_person
+        assert (rows[reason][3] == "yes") == reason.facts.requires_user_action
 
 
 def test_options() -> None:
@@ -203,7 +203,7 @@ def test_the_readme_names_every_reason_that_a_person_must_act_on() -> None:
     """The troubleshooting table is complete."""
     text = Path("README.md").read_text()
     for reason in SyncReason:
-        assert f"`{reason}`" in text or not reason.needs_person
+        assert f"`{reason}`" in text or not reason.facts.requires_user_action
 
 
 def test_make_help_lists_what_the_pages_name() -> None:

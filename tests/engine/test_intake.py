@@ -342,7 +342,7 @@ async def test_a_spec_that_cannot_be_read_is_said_and_nothing_is_asked(edit: dic
         await asyncio.sleep(100)
         assert _reasons(world)["Synced"] == "InvalidSpec"
         assert world.astra.asked.empty()
-        assert world.mirror.uids() == {"ref"}
+        assert world.mirror.objects().keys() == {"ref"}
         world.mirror.observe(_edit_spec(world, **good))
         _, request = await world.astra.next(ID.format(7))
         request.set_result(backup(7, "completed"))
@@ -378,7 +378,7 @@ async def test_the_shard_that_can_tell_says_it() -> None:
             await asyncio.sleep(1)
             names = [name for name in world.cluster.objects if _reasons(world, name)]
             said += [(index, name) for name in names]
-            assert world.mirror.uids() == set(names)
+            assert world.mirror.objects().keys() == set(names)
     assert sorted(name for _, name in said) == ["app-0", "app-1", "app-2", "app-3", "app-4", "app-5", "nobody"]
     assert (0, "nobody") in said
     for index, name in said:

@@ -96,7 +96,7 @@ async def test_what_the_watch_swallowed_is_added(inventory: _Inventory) -> None:
     inventory.world.cluster.put("swallowed", 7)
     inventory.world.cluster.put("b", 8)
     await inventory.list.compare()
-    assert inventory.world.mirror.uids() == {"a", "b", "c", "swallowed"}
+    assert inventory.world.mirror.objects().keys() == {"a", "b", "c", "swallowed"}
     assert sorted(inventory.objects.asked) == ["b", "swallowed"]
     assert len(inventory.lists.paths) == 2
     await inventory.list.compare()
@@ -108,7 +108,7 @@ async def test_what_was_deleted_unseen_is_dropped(inventory: _Inventory) -> None
     inventory.seen("a", "gone")
     del inventory.world.cluster.objects["gone"]
     await inventory.list.compare()
-    assert inventory.world.mirror.uids() == {"a"}
+    assert inventory.world.mirror.objects().keys() == {"a"}
     assert inventory.objects.asked == ["gone"]
 
 
@@ -143,7 +143,7 @@ async def test_a_ref_that_was_dropped_by_mistake_comes_back(inventory: _Inventor
     inventory.seen("a", "b")
     inventory.world.mirror.forget("a")
     await inventory.list.compare()
-    assert inventory.world.mirror.uids() == {"a", "b"}
+    assert inventory.world.mirror.objects().keys() == {"a", "b"}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_a_wrong_list_drops_nothing(inventory: _Inventory, spoil: Callable
     inventory.seen("a", "b")
     inventory.lists.spoil = spoil
     await inventory.list.compare()
-    assert inventory.world.mirror.uids() == {"a", "b"}
+    assert inventory.world.mirror.objects().keys() == {"a", "b"}
 
 
 async def test_what_cannot_be_confirmed_stays(inventory: _Inventory) -> None:
@@ -176,10 +176,10 @@ async def test_what_cannot_be_confirmed_stays(inventory: _Inventory) -> None:
     inventory.world.cluster.put("new", 7)
     inventory.objects.fails = True
     await inventory.list.compare()
-    assert inventory.world.mirror.uids() == {"a", "gone"}
+    assert inventory.world.mirror.objects().keys() == {"a", "gone"}
     inventory.objects.fails = False
     await inventory.list.compare()
-    assert inventory.world.mirror.uids() == {"a", "new"}
+    assert inventory.world.mirror.objects().keys() == {"a", "new"}
 
 
 async def test_a_list_that_fails_is_told_once(inventory: _Inventory, caplog: pytest.LogCaptureFixture) -> None:
@@ -203,9 +203,9 @@ async def test_another_shards_objects_are_asked_for_once(
     inventory.world.cluster.put("swallowed", 7)
     for _ in range(3):
         await inventory.list.compare()
-    assert inventory.world.mirror.uids() == set()
+    assert inventory.world.mirror.objects().keys() == set()
     assert inventory.objects.asked == ["swallowed"]
     is_ours.clear()
     inventory.world.cluster.put("theirs", 8)
     await inventory.list.compare()
-    assert inventory.world.mirror.uids() == {"theirs"}
+    assert inventory.world.mirror.objects().keys() == {"theirs"}

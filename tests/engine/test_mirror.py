@@ -106,7 +106,7 @@ async def test_a_deleted_ref_stays_deleted(world: World) -> None:
         _, request = await world.astra.next(ID.format(8))
         request.set_result(backup(8, "completed"))
         await world.cluster.until("witness", state="completed")
-    assert world.mirror.uids() == {"witness"}
+    assert world.mirror.objects().keys() == {"witness"}
     assert world.cluster.patches == 1
 
 

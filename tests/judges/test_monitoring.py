@@ -172,7 +172,9 @@ FIRES = {
 
 def test_what_needs_a_person_has_an_alert_that_says_so() -> None:
     """Each reason that the user has to end is in one of the two alerts, and no other reason is."""
-    assert {f"never-{each}" for each in SyncReason if each.needs_person} == NEEDS_A_CREDENTIAL | NEEDS_ANOTHER_SPEC
+    assert {
+        f"never-{each}" for each in SyncReason if each.facts.requires_user_action
+    } == NEEDS_A_CREDENTIAL | NEEDS_ANOTHER_SPEC
 
 
 def test_each_row_of_the_conditions_table_fires_what_it_should(

@@ -13,7 +13,7 @@ import aiohttp
 import httpx
 
 from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, read_list
-from astra_mirror.astra.bodies import MAX_DOCUMENT, MAX_LIST, Bodies, Hold
+from astra_mirror.astra.bodies import Bodies, Hold
 from astra_mirror.astra.failures import crowded_out, interrupted, late, unreachable
 from astra_mirror.astra.listing import Body, ListError
 from astra_mirror.astra.names import ASKING_NAMESPACE
@@ -25,8 +25,6 @@ from astra_mirror.core.plan import Collection
 from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS
 from astra_mirror.slots import Slots
-
-__all__ = ["MAX_DOCUMENT", "MAX_LIST", "AstraClient"]
 
 _READ_AT_ONCE: Final = 2
 """Lists longer than a window that are read at once: what is decoded of one takes several times its size."""

@@ -59,7 +59,7 @@ SUSPENDED: Final = Sync("Unknown", "Suspended", "Polling is suspended: set spec.
 def failed_sync(failure: Failed, activity: Activity | None = None) -> Sync:
     """Synced for a poll that failed; `activity` where the reason alone does not say what it asks for."""
     if activity is None:
-        activity = Activity.STALLED if failure.reason.needs_person else Activity.RECONCILING
+        activity = Activity.STALLED if failure.reason.facts.requires_user_action else Activity.RECONCILING
     return Sync("False", failure.reason, failure.message, activity)
 
 

@@ -34,11 +34,6 @@ class SyncReason(StrEnum):
         """What follows from this reason."""
         return FACTS[self]
 
-    @property
-    def needs_person(self) -> bool:
-        """Whether waiting cannot help: somebody has to change a credential, a Secret, an ID or a rule."""
-        return FACTS[self].requires_user_action
-
 
 class Concerns(Enum):
     """How far a failure reaches: which other requests would fail in the same way."""
@@ -63,7 +58,8 @@ class Facts:
     """One row.
 
     Attributes:
-        requires_user_action: whether the condition Stalled goes with it.
+        requires_user_action: whether waiting cannot help, because somebody has to change a credential, a Secret, an ID
+            or a rule: the condition Stalled goes with it.
         proves_token: whether Astra Control has accepted the token. Any 2xx proves it as well, see `outcome`.
         is_answer: whether the server has sent an HTTP response.
         concerns: which other requests would fail in the same way.
