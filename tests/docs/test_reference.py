@@ -9,12 +9,14 @@ import yaml
 from prometheus_client import REGISTRY
 
 from astra_mirror import metrics
-from astra_mirror.astra import names
+from astra_mirror.astra import bodies, names
+from astra_mirror.cluster import statuses
 from astra_mirror.core import contexts, loglines, room, secret_keys, secret_names
 from astra_mirror.core.backup import DOCUMENTED_STATES, meaning_of
 from astra_mirror.core.events import notes_of
 from astra_mirror.core.outcome import SyncReason
 from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.secret_names import Quota
 from astra_mirror.core.status import UNSEEN, Event, next_status
 from astra_mirror.settings import Settings
 from tests.core.cases import COMPLETED, MISSING, NOW, RUNNING, backup, failed, spec
@@ -104,6 +106,14 @@ def test_metrics() -> None:
     }
     assert states["astra_mirror_refs"] == {"running", "none", "other"}
     assert states["astra_mirror_connections"] == {"closed", "open", "half_open", "paused"}
+
+
+def test_values_of_labels_that_are_ours() -> None:
+    """Those of the writes and of the bounds are all on the page."""
+    rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[2])) for row in _rows("## Metrics")}
+    results = {each.__name__.lower() for each in (statuses.Stored, statuses.Conflict, statuses.Gone, statuses.Refused)}
+    assert rows["astra_mirror_status_patches_total"] == results
+    assert rows["astra_mirror_quota_refusals_total"] == {*(each.value for each in Quota), bodies.QUOTA}
 
 
 def test_events() -> None:

@@ -23,6 +23,8 @@ from astra_mirror.metrics import QUOTA_REFUSALS
 
 MAX_DOCUMENT: Final = 1024 * 1024
 MAX_LIST: Final = 64 * 1024 * 1024
+QUOTA: Final = "bodies"
+"""The bound's name in the metric."""
 _RATIO: Final = 16
 """About how many bytes of JSON come out of one that is compressed; documents of one kind are much alike."""
 _NAMED: Final = frozenset({"br", "compress", "deflate", "zstd"})
@@ -75,7 +77,7 @@ class Hold:
         """End the request, wherever it is."""
         if not self.is_ended and not self._deadline.expired():
             self.is_ended = True
-            QUOTA_REFUSALS.labels("bodies").inc()
+            QUOTA_REFUSALS.labels(QUOTA).inc()
             self._deadline.reschedule(asyncio.get_running_loop().time())
 
     async def _grow(self, size: int) -> None:
@@ -83,7 +85,7 @@ class Hold:
             return
         match self._bodies.grow(self.number, size):
             case Grown.REFUSED:
-                QUOTA_REFUSALS.labels("bodies").inc()
+                QUOTA_REFUSALS.labels(QUOTA).inc()
                 raise AnswerError(
                     SyncReason.UNREACHABLE,
                     "The answer was not read, because too many answers wait for memory. It is asked for again later.",
