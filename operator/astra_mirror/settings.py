@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         "10s", "Time that one request to Astra Control may take in all", "DURATION"
     )
     require_tls_verification: bool = _option(
-        False, "Refuse Secrets that switch the check of Astra Control's certificate off"
+        False, "Refuse Secrets that switch the verification of Astra Control's certificate off"
     )
     log_level: Literal["debug", "info", "warning", "error"] = _option(
         "info", "Least level that is logged", "debug|info|warning|error"

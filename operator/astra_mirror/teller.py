@@ -42,7 +42,7 @@ class Teller:
         if task.cancelled():
             return
         if error := task.exception():
-            logger.error("To tell what holds a request back ended in an unexpected error", exc_info=error)
+            logger.error("Handing out what holds a request back ended in an unexpected error", exc_info=error)
             for read in reads:
                 read.broken()
         self._next()

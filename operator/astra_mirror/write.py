@@ -157,7 +157,7 @@ class Writes:
                     return await self._reread(ref)
                 return result
         except TimeoutError:
-            return Refused(None, "Timeout", f"the API server has not answered within {PATCH_SECONDS:g}s")
+            return Refused(None, "Timeout", f"no response within {PATCH_SECONDS:g}s")
         finally:
             self._limits.discard(limit)
 

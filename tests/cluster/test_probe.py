@@ -39,7 +39,7 @@ class _Endpoint:
         ((500, _STATUS), "500 the reason"),
         ((503, b"<html>"), "503"),
         ((429, b""), "429"),
-        (TimeoutError(), "no response within 5 s"),
+        (TimeoutError(), "no response within 5s"),
         (aiohttp.ClientConnectionError("refused"), "refused"),
         (ConnectionResetError("reset"), "reset"),
     ],

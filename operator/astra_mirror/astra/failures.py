@@ -66,7 +66,8 @@ def unreachable(connection: Connection, error: Exception) -> Failed:
         )
     if _is(aiohttp.InvalidURL, httpx.InvalidURL)(errors):
         return Failed(
-            SyncReason.SECRET_INVALID, "The Secret's URL cannot be called: its host is no DNS name or address."
+            SyncReason.SECRET_INVALID,
+            "The Secret cannot be used: the URL is wrong: its host is no DNS name or address.",
         )
     why = next((words for applies, words in _KINDS if applies(errors)), "the connection failed")
     return Failed(SyncReason.UNREACHABLE, f"{connection.url} cannot be reached: {why}.")

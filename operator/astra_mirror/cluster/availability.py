@@ -135,7 +135,7 @@ class Availability:
     def _returned(self) -> None:
         if self._away_since is not None:
             seconds = time.monotonic() - self._away_since
-            logger.warning("The API server %s is back after %.0f s", self._name, seconds)
+            logger.warning("The API server %s is back after %.0fs", self._name, seconds)
         self._away_since = None
         self._answered_at = time.monotonic()
         APISERVER_UP.set(1)

@@ -57,7 +57,7 @@ class Probe:
         try:
             status, body = await self._endpoint.get(self._path, seconds=_PROBE_SECONDS)
         except TimeoutError:
-            return f"no response within {_PROBE_SECONDS:g} s", 0
+            return f"no response within {_PROBE_SECONDS:g}s", 0
         except (aiohttp.ClientError, OSError) as error:
             return why(error), 0
         return (words_of(status, None, body) if is_suspicious(status) else None), status
