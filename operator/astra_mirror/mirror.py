@@ -66,15 +66,7 @@ class Mirror:
             write=self._writer.submit,
             tell=tell,
         )
-        self._intake = Intake(
-            refs=self._refs,
-            clocks=clocks,
-            pace=pace,
-            shard=shard,
-            reconciler=self._reconciler,
-            writer=self._writer,
-            timing=Timing(gather=self._gather, expect=self._expect, drop=self._drop),
-        )
+        self._intake = self._new_intake(pace, shard)
         self._polls = Polls(
             remote=remote,
             secrets=secrets,
@@ -82,6 +74,17 @@ class Mirror:
             listener=self._reconciler,
             clock=clocks.monotonic,
             draw=clocks.draw,
+        )
+
+    def _new_intake(self, pace: Pace, shard: Shard) -> Intake:
+        return Intake(
+            refs=self._refs,
+            clocks=self._clocks,
+            pace=pace,
+            shard=shard,
+            reconciler=self._reconciler,
+            writer=self._writer,
+            timing=Timing(gather=self._gather, expect=self._expect, drop=self._drop),
         )
 
     def states(self) -> Iterator[str | None]:

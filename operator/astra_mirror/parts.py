@@ -17,7 +17,7 @@ from astra_mirror.cluster.kubeconfig import pod_namespace
 from astra_mirror.cluster.lease import Elector
 from astra_mirror.cluster.probe import Probe
 from astra_mirror.cluster.secret_api import SecretReads
-from astra_mirror.cluster.secrets import SecretStore
+from astra_mirror.cluster.secrets import OnChange, SecretStore
 from astra_mirror.cluster.statuses import Statuses
 from astra_mirror.cluster.watch import Watch
 from astra_mirror.core.shard import Shard
@@ -57,14 +57,7 @@ class Parts:
     def __init__(self, settings: Settings, cluster: Cluster, spawned: Callable[[], None]) -> None:
         self._clients = Clients(settings.allowed)
         self._availability = cluster.availability
-        self.secrets = SecretStore(
-            SecretReads(cluster.api),
-            cluster.availability,
-            namespaces=settings.namespace,
-            allowed=settings.allowed,
-            require_tls_verification=settings.require_tls_verification,
-            changed=self._secret_changed,
-        )
+        self.secrets = _secrets(settings, cluster, self._secret_changed)
         statuses = Statuses(cluster.api, cluster.availability)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
         self.events = EventRecorder(cluster.api, identity, cluster.availability)
@@ -92,12 +85,9 @@ class Parts:
             mirror=self.mirror,
         )
         self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
-        self._collector = EngineCollector(
-            self.mirror.states, self.mirror.open_breakers, self.mirror.connections, self.mirror.pending
-        )
-        self._collector.register()
-        self._secrets_collector = SecretsCollector(self.secrets.results)
-        self._secrets_collector.register()
+        self._collectors = _collectors(self.mirror, self.secrets)
+        for each in self._collectors:
+            each.register()
 
     @property
     def lacks(self) -> str | None:
@@ -116,13 +106,29 @@ class Parts:
         """Give back what is held."""
         if self.elector is not None and not self._availability.is_away:
             await self.elector.release()
-        self._collector.unregister()
-        self._secrets_collector.unregister()
+        for each in self._collectors:
+            each.unregister()
         await self.secrets.close()
         await self._clients.close()
 
     def _secret_changed(self, namespace: str, name: str) -> None:
         self.mirror.secret_changed(namespace, name)
+
+
+def _secrets(settings: Settings, cluster: Cluster, changed: OnChange) -> SecretStore:
+    return SecretStore(
+        SecretReads(cluster.api),
+        cluster.availability,
+        namespaces=settings.namespace,
+        allowed=settings.allowed,
+        require_tls_verification=settings.require_tls_verification,
+        changed=changed,
+    )
+
+
+def _collectors(mirror: Mirror, secrets: SecretStore) -> tuple[EngineCollector, SecretsCollector]:
+    engine = EngineCollector(mirror.states, mirror.open_breakers, mirror.connections, mirror.pending)
+    return engine, SecretsCollector(secrets.results)
 
 
 def _elector(settings: Settings, cluster: Cluster, shard: Shard, identity: str) -> Elector:
