@@ -3,6 +3,7 @@
 There may be thousands of refs: others have their turn in between, and each ref is looked at anew after it.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
@@ -76,9 +77,9 @@ class Planner:
 
     async def close(self) -> None:
         """End every request."""
-        lanes, self._lanes = list(self._lanes.values()), {}
-        for lane in lanes:
-            await lane.close()
+        # What ends meanwhile must find its lane closed, instead of making another one.
+        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
+        self._lanes.clear()
         for ref in self._refs:
             ref.reading = None
 

@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from astra_mirror.core.breaker import CANARY_INTERVAL, Breakers, Purpose
+from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, SyncReason
 from tests.engine.lanes import OK, Remote, proven
 from tests.engine.service import ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
 from tests.engine.virtual import virtual
-from tests.engine.world import ID
+from tests.engine.world import ID, URL
 
 LIMITED = Failed(SyncReason.RATE_LIMITED, "fewer", 10.0, 429)
 
@@ -124,3 +125,31 @@ def test_a_canary_is_not_wanted_of_accounts_that_are_gone() -> None:
     assert breakers.canary_at == 1.0 + CANARY_INTERVAL
     breakers.retain({"bad", "worse"}, set())
     assert breakers.canary_at is None
+
+
+@pytest.mark.parametrize("turns", range(12))
+@virtual
+async def test_what_ends_while_the_requests_are_ended_leads_to_no_other(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists of two connections fail just when this process does not lead any more: nothing is asked in their place."""
+    world, ends = VirtualWorld(), asyncio.Event()
+    monkeypatch.setattr(world.secrets, "connection", lambda namespace, _: Connection(URL, namespace))
+    running = asyncio.create_task(world.mirror.run())
+    for number in range(4):
+        world.ref(10 + number, account=1, app=1, namespace="one")
+        world.ref(20 + number, account=2, app=2, namespace="two")
+    await asyncio.sleep(40)
+
+    async def answer(asked: Asked) -> Failed | None:
+        await (ends.wait() if asked.backup is None else asyncio.sleep(1))
+        return ERROR
+
+    monkeypatch.setattr(world.service, "_answer", answer)
+    await asyncio.sleep(6)
+    running.cancel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    ends.set()
+    await asyncio.gather(running, return_exceptions=True)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
