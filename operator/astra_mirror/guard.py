@@ -113,19 +113,28 @@ class Guard:
         if purpose is not None and (at is None or at > now):
             return
         waiting = self.held.take(who)
-        read = waiting.probe() if waiting is not None else None
-        if waiting is not None and waiting.is_wanted():
-            if read is not None:
-                self.held.put(who, waiting, is_observed=waiting.is_observed, due=waiting.due)
-            else:
-                # Those that are left are of other accounts, whose breakers count for them.
-                self._teller.tell([waiting], partial(self._engine.resume, [waiting]))
-        if read is not None:
-            self.held.probed(who, self.breakers, now)
-            ticket = self.breakers.start(read.account, read.app, now, purpose)
-            # Of forbidden apps there may be many: their probes wait for their turn as all requests do, unless nothing
-            # else may go before the answer.
-            self._send(read, ticket, who.app is None or ticket.resumes)
+        if waiting is None:
+            return
+        read = waiting.probe()
+        if read is None:
+            self._let_go(waiting)
+            return
+        if waiting.is_wanted():
+            self.held.put(who, waiting, is_observed=waiting.is_observed, due=waiting.due)
+        self.held.probed(who, self.breakers, now)
+        ticket = self.breakers.start(read.account, read.app, now, purpose)
+        # Of forbidden apps there may be many: their probes wait for their turn as all requests do, unless nothing else
+        # may go before the answer.
+        self._send(read, ticket, who.app is None or ticket.resumes)
+
+    def _let_go(self, waiting: Read) -> None:
+        """Hold back no longer what cannot find out."""
+        if waiting.is_wanted():
+            # Those that are left are of other accounts, whose breakers count for them.
+            self._teller.tell([waiting], partial(self._engine.resume, [waiting]))
+        else:
+            # There may be thousands: to choose among them all for each of them would hold up everybody.
+            self.held.drop_unwanted(lambda read: read.is_wanted())
 
     def _look_no_later_than(self, time: float | None) -> None:
         if time is None or self._closed:

@@ -205,6 +205,9 @@ class Intake:
             self._refs.remove(ref)
             ref.spec = spec
             self._refs.add(ref)
+        if spec.suspend:
+            # Whatever it waits for, nobody has to ask for its sake.
+            ref.reading = None
         if ref.target != target:
             ref.want(forget(ref.status), self._pace)
             ref.forget_target()

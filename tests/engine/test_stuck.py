@@ -1,11 +1,13 @@
 """Nobody waits for ever for an answer that does not come, and nobody goes round in a circle while waiting for one."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from astra_mirror.core.breaker import CANARY_INTERVAL, Breakers, Purpose
 from astra_mirror.core.connection import Connection
+from astra_mirror.core.held import next_step
 from astra_mirror.core.outcome import Failed, SyncReason
 from tests.engine.lanes import OK, Remote, proven
 from tests.engine.service import ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
@@ -113,6 +115,38 @@ async def test_nor_do_the_others_wait_for_refs_that_are_suspended(
             world.ref(10 * account + number, account=account, app=account, suspend=True)
         await asyncio.sleep(150)
         assert world.reasons() == {"Observed": 5, "Suspended": 4}
+
+
+@pytest.mark.parametrize("failure", [UNAUTHORIZED, limited(55)])
+@pytest.mark.parametrize("then", ["are suspended", "are deleted", "name other accounts"])
+@virtual
+async def test_many_requests_that_nobody_wants_any_more_are_let_go_together(
+    then: str, failure: Failed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To choose anew among thousands for each of them would hold up everybody."""
+    steps = 0
+
+    def step(*state: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        return next_step(*state)
+
+    monkeypatch.setattr("astra_mirror.guard.next_step", step)
+    async with virtual_world() as world:
+        world.service.rule = lambda _: failure
+        for number in range(100, 150):
+            world.ref(number, account=number)
+        await asyncio.sleep(50)
+        steps = 0
+        for number in range(100, 150):
+            if then == "are deleted":
+                world.mirror.forget(f"ref-{number}")
+            elif then == "are suspended":
+                world.ref(number, account=number, suspend=True)
+            else:
+                world.ref(number, account=1)
+        await asyncio.sleep(30)
+        assert steps < 10
 
 
 def test_a_canary_is_not_wanted_of_accounts_that_are_gone() -> None:

@@ -102,6 +102,14 @@ class Held(Generic[Value]):
             del self._groups[who.account, who.app]
         return taken.value if taken is not None else None
 
+    def drop_unwanted(self, is_wanted: Callable[[Value], bool]) -> None:
+        """Let all go that nobody waits for any more."""
+        for key, group in list(self._groups.items()):
+            for value in [each for each in group.waiting if not is_wanted(each)]:
+                group.waiting.drop(value)
+            if not group.waiting:
+                del self._groups[key]
+
     def clear(self) -> None:
         """Hold nothing any more."""
         self._groups.clear()
@@ -165,11 +173,7 @@ class Held(Generic[Value]):
         self, accounts: Container[Account], namespaces: Container[str], is_wanted: Callable[[Value], bool]
     ) -> None:
         """Forget what nobody wants any more, and when others were probed."""
-        for key, group in list(self._groups.items()):
-            for value in [each for each in group.waiting if not is_wanted(each)]:
-                group.waiting.drop(value)
-            if not group.waiting:
-                del self._groups[key]
+        self.drop_unwanted(is_wanted)
         self._of_account = {key: at for key, at in self._of_account.items() if key in accounts}
         self._of_namespace = {key: at for key, at in self._of_namespace.items() if key in namespaces}
 
