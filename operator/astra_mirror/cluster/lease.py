@@ -7,6 +7,7 @@ by the Lease's resourceVersion, so two candidates cannot both succeed.
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,6 +20,13 @@ from astra_mirror.core.lease import ATTEMPT, DURATION, RENEW_DEADLINE, RETRY, Re
 from astra_mirror.core.loglines import Complaint
 
 _CALL_TIMEOUT: Final = 5.0
+
+
+class _NotALeaseError(Exception):
+    """The answer to a call is not the Lease; something between the operator and the API server may answer as well."""
+
+
+_FAILURES: Final = (aiohttp.ClientError, TimeoutError, OSError, _NotALeaseError)
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +80,7 @@ class Elector:
             self._holds = False
             try:
                 await self._replace("", self._sighting.record.version, duration=1)
-            except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            except (client.ApiException, *_FAILURES) as error:
                 logger.warning("The Lease could not be released, it will expire: %s", why(error))
 
     async def _renew_until_lost(self) -> None:
@@ -108,7 +116,7 @@ class Elector:
             if error.status != 409:
                 self._failed(error)
             return False
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except _FAILURES as error:
             self._failed(error)
             return False
         self._complaint.end()
@@ -133,8 +141,8 @@ class Elector:
 
     async def _read(self) -> Record | None:
         try:
-            lease = await self._leases.read_namespaced_lease(
-                self._name, self._namespace, _request_timeout=_CALL_TIMEOUT
+            lease = await self._asked(
+                self._leases.read_namespaced_lease(self._name, self._namespace, _request_timeout=_CALL_TIMEOUT)
             )
         except client.ApiException as error:
             if error.status == 404:
@@ -144,19 +152,32 @@ class Elector:
         return _record(lease)
 
     async def _create(self) -> None:
-        lease = await self._leases.create_namespaced_lease(
-            self._namespace, self._lease(self._identity, None, round(DURATION)), _request_timeout=_CALL_TIMEOUT
-        )
-        self._saw(lease)
+        body = self._lease(self._identity, None, round(DURATION))
+        call = self._leases.create_namespaced_lease(self._namespace, body, _request_timeout=_CALL_TIMEOUT)
+        self._saw(await self._asked(call), self._identity)
 
     async def _replace(self, holder: str, version: str, *, duration: int) -> None:
-        lease = await self._leases.replace_namespaced_lease(
-            self._name, self._namespace, self._lease(holder, version, duration), _request_timeout=_CALL_TIMEOUT
-        )
-        self._saw(lease)
+        body = self._lease(holder, version, duration)
+        call = self._leases.replace_namespaced_lease(self._name, self._namespace, body, _request_timeout=_CALL_TIMEOUT)
+        self._saw(await self._asked(call), holder)
 
-    def _saw(self, lease: client.V1Lease) -> None:
-        self._sighting = Sighting(_record(lease), time.monotonic())
+    async def _asked(self, call: Awaitable[client.V1Lease]) -> client.V1Lease:
+        """The Lease that is the answer."""
+        try:
+            lease = await call
+        except ValueError:
+            # No JSON, or of another shape. What the library says of it may be pages.
+            raise _NotALeaseError("the answer is no Lease") from None
+        metadata = lease.metadata
+        if metadata is None or not metadata.resource_version or metadata.name != self._name:
+            raise _NotALeaseError("the answer is not this Lease")
+        return lease
+
+    def _saw(self, lease: client.V1Lease, holder: str) -> None:
+        record = _record(lease)
+        if record.holder != holder:
+            raise _NotALeaseError("the answer is a Lease of another holder than the one that was written")
+        self._sighting = Sighting(record, time.monotonic())
 
     def _lease(self, holder: str, version: str | None, duration: int) -> client.V1Lease:
         now = datetime.now(UTC)
