@@ -189,9 +189,12 @@ class Writes:
 
     async def _reread(self, ref: Ref) -> Gone | Conflict | Refused:
         """Look at the object that has changed under our feet; from what it says the difference is taken again."""
+        version = ref.version
         result = await self._api.get(ref.namespace, ref.name, uid=ref.uid)
         if isinstance(result, Stored):
-            self._observe(result.object, is_own=False)
+            # Where the watch has been faster, this answer is the older one.
+            if ref.version == version:
+                self._observe(result.object, is_own=False)
             return Conflict()
         return result
 

@@ -282,3 +282,28 @@ async def test_an_echo_that_comes_before_the_answer_costs_nothing() -> None:
         await asyncio.sleep(10)
     assert world.cluster.patches == 1
     assert world.mirror.pending() == (0, 0.0)
+
+
+@virtual
+async def test_a_look_that_the_watch_has_overtaken_brings_nothing_old_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a conflict the object is read; what the watch reports meanwhile is newer, and the old target is over."""
+    world = _world()
+    async with world.running():
+        await world.observed("ref", 7)
+        get = world.cluster.get
+
+        async def overtaken(namespace: str, name: str, *, uid: str) -> Any:
+            monkeypatch.undo()
+            found = await get(namespace, name, uid=uid)
+            world.mirror.observe(world.cluster.put("ref", 8))
+            return found
+
+        monkeypatch.setattr(world.cluster, "get", overtaken)
+        world.mirror.observe(world.cluster.edit("ref", state="failed"))
+        # Somebody has changed it once more, of which the watch tells nothing.
+        world.cluster.edit("ref")
+        _, request = await world.astra.next("00000000-0000-4000-8000-000000000008")
+        request.set_result(backup(8, "running"))
+        await world.cluster.until("ref", state="running")
+        await asyncio.sleep(10)
+        assert world.astra.asked.empty()
