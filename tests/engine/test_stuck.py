@@ -149,6 +149,32 @@ async def test_many_requests_that_nobody_wants_any_more_are_let_go_together(
         assert steps < 10
 
 
+@virtual
+async def test_a_canary_that_comes_to_nothing_is_followed_by_another() -> None:
+    """Whether the token is refused has to be found out, also where its client was closed or its ref deleted."""
+    async with virtual_world() as world:
+        for number in (1, 2):
+            world.ref(number, interval="1h")
+        await asyncio.sleep(5)
+        world.service.rule, world.service.latency = (lambda _: UNAUTHORIZED), 1.0
+        world.ref(3, account=3)
+        await asyncio.sleep(1.5)
+        (canary,) = (task for task in asyncio.all_tasks() if "Lane._run" in repr(task.get_coro()))
+        canary.cancel()
+        await asyncio.sleep(CANARY_INTERVAL + 1)
+        assert world.reasons() == {"Unauthorized": 3}
+
+
+def test_a_canary_that_is_answered_is_not_repeated() -> None:
+    """Whatever the answer."""
+    for answer in (OK, Failed(SyncReason.SERVER_ERROR, "an error", code=500)):
+        breakers = Breakers()
+        breakers.record(breakers.start("good", "good", 0.0), OK, 0.0)
+        breakers.record(breakers.start("bad", "bad", 1.0), UNAUTHORIZED, 1.0)
+        breakers.record(breakers.start("good", "good", 1.0, Purpose.CANARY), answer, 2.0)
+        assert breakers.canary_at is None
+
+
 def test_a_canary_is_not_wanted_of_accounts_that_are_gone() -> None:
     """Nobody looks for one again and again."""
     breakers = Breakers()

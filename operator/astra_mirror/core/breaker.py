@@ -233,7 +233,13 @@ class Breakers:
     # What an answer changes.
 
     def abandon(self, ticket: Ticket) -> None:
-        """Forget a request that ended without an answer, because it was cancelled."""
+        """Forget a request that ended without an answer, because it was cancelled or nobody wanted it any more."""
+        self._end(ticket)
+        if ticket.purpose is Purpose.CANARY and self._opened is None and self._good and self.canary_at is None:
+            # It has found nothing out; another one does.
+            self.canary_at = ticket.started + CANARY_INTERVAL
+
+    def _end(self, ticket: Ticket) -> None:
         match ticket.purpose:
             case Purpose.FIRST:
                 self._trying.pop(ticket.account, None)
@@ -251,7 +257,7 @@ class Breakers:
 
     def record(self, ticket: Ticket, outcome: Answer | Listed, now: float) -> None:
         """Learn from the answer to a request that was let through with `ticket`."""
-        self.abandon(ticket)
+        self._end(ticket)
         failure = outcome if isinstance(outcome, Failed) else None
         if failure is not None and ticket.app is None and _is_of_the_list(failure):
             # The request for one backup goes next, and decides for the refs.
