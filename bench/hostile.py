@@ -25,7 +25,7 @@ class Figures:
 
     `load` is what was meant to be done (no `names` where there is no resolver that stays silent), `done` what was.
     `on_time` is the share of the victim's requests that started within a second of their time; `cpu` is the share of a
-    core that the operator took; `holds` are the longest.
+    core that the operator took; `holds` are the longest, `control` those of a process that has nothing to do.
     """
 
     secret: str
@@ -36,6 +36,7 @@ class Figures:
     latest: float
     cpu: float
     holds: list[float]
+    control: list[float]
     repairs: list[float]
     deletions: list[float]
     unsynced: int
@@ -47,7 +48,8 @@ class Figures:
         """The promises that do not hold."""
         judged = {
             "requests within 1 s": self.on_time >= 0.999,
-            "no hold over 50 ms": max(self.holds) <= 50,
+            # Where a process that does nothing is held for longer, the machine cannot tell.
+            "no hold over 50 ms": max(self.holds) <= max(50, *self.control),
             "Lease kept": self.lease_kept,
             "repair within 5 s": max(self.repairs) <= 5,
             "deletion at once": max(self.deletions) <= 2,
@@ -60,7 +62,7 @@ class Figures:
 async def measure(*, equal: bool, load: Load, window: float) -> Figures:
     """One attack, for `window` seconds once it is under way."""
     async with under_attack(equal=equal, load=load) as scene:
-        with _probing(scene.address, scene.pid) as holds:
+        with _control() as control, _probing(scene.address, scene.pid) as holds:
             scene.stage.remote.do("requests")
             cpu, begun = scene.operator.usage().cpu, time.monotonic()
             repairs, deletions = await _live(scene.victim, window)
@@ -75,6 +77,7 @@ async def measure(*, equal: bool, load: Load, window: float) -> Figures:
             latest=late[-1] if late else float("inf"),
             cpu=cpu,
             holds=holds,
+            control=control,
             repairs=repairs,
             deletions=deletions,
             unsynced=await scene.victim.unsynced(),
@@ -100,13 +103,32 @@ async def _live(victim: Victim, window: float) -> tuple[list[float], list[float]
 def _probing(address: str, pid: int) -> Iterator[list[float]]:
     """Ask /healthz in a process of its own; the longest holds are there at the end."""
     holds: list[float] = []
-    command = [sys.executable, "-m", "bench.prober", address, str(pid)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with _process(address, str(pid)) as prober:
         try:
             yield holds
         finally:
-            answer, _ = process.communicate("")
-            holds.extend(json.loads(answer)["longest"])
+            holds.extend(json.loads(prober.communicate("")[0])["longest"])
+
+
+@contextmanager
+def _control() -> Iterator[list[float]]:
+    """The same of a process that has nothing to do: the machine's part in the holds."""
+    with _process("serve") as server:
+        address = server.stdout.readline().strip() if server.stdout else ""
+        with _probing(address, server.pid) as holds:
+            yield holds
+        server.communicate("")
+
+
+@contextmanager
+def _process(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "bench.prober", *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
 
 
 def _say(text: str) -> None:

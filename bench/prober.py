@@ -3,8 +3,12 @@
 It asks /healthz again and again. An answer is late when the loop is held, and also when other processes have the cores;
 the kernel counts the latter for each thread (/proc/*/schedstat), so it is taken off. What is left is time in which the
 loop could have answered and did something else. Prints the longest holds in milliseconds, as JSON.
+
+`python -m bench.prober serve` is the control: a process with nothing to do, asked in the same way at the same time.
+What it shows is the machine's part and not the operator's.
 """
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -15,12 +19,17 @@ import time
 from pathlib import Path
 from typing import Final
 
+from aiohttp import web
+
 _PAUSE_SECONDS: Final = 0.003
 _SHOWN: Final = 20
 
 
 def main() -> None:
-    """Ask until stdin ends."""
+    """Ask, or serve, until stdin ends."""
+    if sys.argv[1] == "serve":
+        asyncio.run(_serve())
+        return
     address, pid = sys.argv[1], int(sys.argv[2])
     ended = threading.Event()
     threading.Thread(target=_until_the_end_of_stdin, args=(ended,), daemon=True).start()
@@ -32,6 +41,21 @@ def main() -> None:
             continue
         connection.close()
     print(json.dumps({"asked": len(holds), "longest": sorted(holds, reverse=True)[:_SHOWN]}))
+
+
+async def _serve() -> None:
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    app = web.Application()
+    app.add_routes([web.get("/healthz", healthz)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    print(f"{host}:{port}", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await runner.cleanup()
 
 
 def _until_the_end_of_stdin(ended: threading.Event) -> None:

@@ -155,7 +155,7 @@ class Victim:
         deadline = time.monotonic() + _START_SECONDS
         while await self.unsynced():
             if time.monotonic() > deadline:
-                raise RuntimeError("the victim's refs were never observed")
+                raise RuntimeError(f"{await self.unsynced()} of the victim's refs were never observed")
             await asyncio.sleep(0.2)
 
     async def repair(self, number: int) -> float:
