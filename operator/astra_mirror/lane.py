@@ -14,7 +14,7 @@ from typing import Final
 
 from astra_mirror.connection_queue import ConnectionQueue
 from astra_mirror.core.breaker import Breakers, State, Ticket
-from astra_mirror.core.concurrency import Slots
+from astra_mirror.core.concurrency import RequestSlots
 from astra_mirror.core.fair import Path
 from astra_mirror.core.outcome import Answer, Failed, Listed, SyncReason
 from astra_mirror.core.plan import Catalog
@@ -65,7 +65,7 @@ class Lane:
         self._clock = clock
         self._total = total
         self._rate = Rate(CONNECTION_PER_SECOND)
-        self._slots = Slots()
+        self._slots = RequestSlots()
         self._queue = ConnectionQueue()
         self._tickets: dict[Read, Ticket] = {}
         self._under_way: dict[asyncio.Task[None], _UnderWay] = {}

@@ -22,7 +22,7 @@ class Why(Enum):
     HELD = auto()
 
 
-class Turn(NamedTuple):
+class NextWrite(NamedTuple):
     """A ref that may be written now; `is_correction` when the operator's own last status says what is desired."""
 
     ref: Ref
@@ -87,16 +87,16 @@ class Waiting:
         self._stop_delay(ref)
         self.end(ref)
 
-    def take(self, admits: Callable[[str], bool], *, corrections: bool) -> Turn | None:
+    def take(self, admits: Callable[[str], bool], *, corrections: bool) -> NextWrite | None:
         """Whose turn it is, of the namespaces that are admitted; with `corrections`, one of these goes first."""
 
         def admits_path(path: Path) -> bool:
             return admits(str(path[0]))
 
         if corrections and (taken := self._corrections.take(admits_path)) is not None:
-            return Turn(taken.item, is_correction=True)
+            return NextWrite(taken.item, is_correction=True)
         other = self._queue.take(admits_path)
-        return None if other is None else Turn(other.item, is_correction=False)
+        return None if other is None else NextWrite(other.item, is_correction=False)
 
     def run_delays(self, now: float) -> None:
         """Let those wait for their turn whose time has come: what has changed since it was refused goes first."""

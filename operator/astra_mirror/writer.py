@@ -14,7 +14,7 @@ from typing import Final
 
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.core.refusals import Refusals
-from astra_mirror.core.slots import Slots
+from astra_mirror.core.write_slots import WriteSlots
 from astra_mirror.ref import Ref
 from astra_mirror.timers import Timers
 from astra_mirror.waiting import Waiting, Why
@@ -49,7 +49,7 @@ class Writer:
         self._waiting = Waiting()
         self._tasks: dict[str, asyncio.Task[Result]] = {}
         self._again: dict[str, Ref] = {}
-        self._slots = Slots()
+        self._slots = WriteSlots()
         self._overdue: Timers[str] = Timers()
         self._refusals = Refusals()
         self._conflicts: dict[Ref, int] = {}

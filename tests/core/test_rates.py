@@ -1,6 +1,6 @@
 """How many requests may start in a second, and how many may be under way."""
 
-from astra_mirror.core.concurrency import MAX_IN_FLIGHT, MAX_SLOW, SHARE, Slots
+from astra_mirror.core.concurrency import MAX_IN_FLIGHT, MAX_SLOW, SHARE, RequestSlots
 from astra_mirror.core.rate import Rate
 
 
@@ -22,7 +22,7 @@ def test_a_second_s_worth_at_once_and_then_so_many_a_second() -> None:
 def test_nobody_takes_more_than_three_quarters() -> None:
     """Neither a namespace with many accounts, nor an account in many namespaces."""
     most = int(SHARE * MAX_IN_FLIGHT)
-    by_namespace, by_account = Slots(), Slots()
+    by_namespace, by_account = RequestSlots(), RequestSlots()
     for number in range(most):
         by_namespace.enter(("ns", f"account-{number}"))
         by_account.enter((f"ns-{number}", "account"))
@@ -35,7 +35,7 @@ def test_nobody_takes_more_than_three_quarters() -> None:
 
 def test_what_has_no_answer_counts_among_the_slow_ones() -> None:
     """Of which there are many, but not without end, and three quarters of them for one as well."""
-    slots = Slots()
+    slots = RequestSlots()
     for number in range(MAX_SLOW):
         slots.enter((f"ns-{number}", f"account-{number}"))
         slots.slow((f"ns-{number}", f"account-{number}"))
@@ -55,7 +55,7 @@ def test_what_has_no_answer_counts_among_the_slow_ones() -> None:
 
 def test_what_has_ended_leaves_nothing_behind() -> None:
     """Names of namespaces come and go."""
-    slots = Slots()
+    slots = RequestSlots()
     for number in range(1000):
         slots.enter((f"ns-{number}", "a"))
         if number % 2:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.secret_content import HELD_CHARACTERS, Content, content_of
 from astra_mirror.core.secret_names import Pair, Watched
-from astra_mirror.core.secret_reading import FAILING_SECONDS, FORBIDDEN_SECONDS, Reading, Verdict
+from astra_mirror.core.secret_reading import FAILING_SECONDS, FORBIDDEN_SECONDS, Finding, Reading
 from astra_mirror.core.secret_table import Counted, SecretTable
 
 _PAIR = Pair("ns", "name")
@@ -139,20 +139,20 @@ def test_a_digest_stands_for_the_keys_that_are_looked_at(one: dict[str, str], ot
 def test_a_refusal_counts_when_it_lasts() -> None:
     """From the first 403 on, whatever else comes in between; what is read ends it."""
     reading = Reading().begun(0.0).refused(0.0)
-    assert reading.verdict(FORBIDDEN_SECONDS) is None
+    assert reading.finding(FORBIDDEN_SECONDS) is None
     reading = reading.begun(20.0).failed(20.0).refused(FORBIDDEN_SECONDS)
-    assert reading.verdict(FORBIDDEN_SECONDS) is Verdict.FORBIDDEN
-    assert reading.begun(31.0).verdict(1000.0) is Verdict.FORBIDDEN
-    assert reading.progressed().verdict(1000.0) is None
+    assert reading.finding(FORBIDDEN_SECONDS) is Finding.FORBIDDEN
+    assert reading.begun(31.0).finding(1000.0) is Finding.FORBIDDEN
+    assert reading.progressed().finding(1000.0) is None
 
 
 def test_failures_count_when_they_last() -> None:
     """From the request on that failed first; not while the API server is away, and not after a refusal."""
     reading = Reading().begun(5.0)
-    assert reading.verdict(5.0 + FAILING_SECONDS - 0.1) is None
-    assert reading.failed(6.0).begun(7.0).verdict(5.0 + FAILING_SECONDS) is Verdict.FAILING
-    assert reading.interrupted().verdict(1000.0) is None
-    assert reading.refused(8.0).verdict(1000.0) is None
+    assert reading.finding(5.0 + FAILING_SECONDS - 0.1) is None
+    assert reading.failed(6.0).begun(7.0).finding(5.0 + FAILING_SECONDS) is Finding.FAILING
+    assert reading.interrupted().finding(1000.0) is None
+    assert reading.refused(8.0).finding(1000.0) is None
     assert reading.succeeded() == Reading(is_read=True)
     assert reading.succeeded().begun(0.0).progressed() == Reading(is_read=True)
 

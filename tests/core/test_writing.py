@@ -4,8 +4,8 @@ import pytest
 
 from astra_mirror.core.corrections import Corrections
 from astra_mirror.core.refusals import LINES_SECONDS, MAX_LINES, Refusals
-from astra_mirror.core.slots import CORRECTION_SLOTS, HUNG, HUNG_FOR_NAMESPACE, SLOTS, Slots
 from astra_mirror.core.unstored import HOLD_SECONDS, Unstored
+from astra_mirror.core.write_slots import CORRECTION_SLOTS, HUNG, HUNG_FOR_NAMESPACE, SLOTS, WriteSlots
 
 
 def _play(wishes: list[float]) -> list[float]:
@@ -32,7 +32,7 @@ def test_ten_quiet_minutes_are_a_new_beginning() -> None:
 
 def test_a_namespace_that_hangs_leaves_slots_for_others() -> None:
     """Four of its PATCHes go on without a slot; with the others it keeps twelve."""
-    slots = Slots()
+    slots = WriteSlots()
     for number in range(SLOTS):
         assert slots.has_one
         slots.start(number, "bad", is_correction=False)
@@ -51,7 +51,7 @@ def test_a_namespace_that_hangs_leaves_slots_for_others() -> None:
 
 def test_only_so_many_hang_without_a_slot() -> None:
     """Forty-eight in all; the next ones keep theirs."""
-    slots = Slots()
+    slots = WriteSlots()
     for number in range(HUNG + 4):
         slots.start(number, f"ns-{number // 4}", is_correction=False)
         slots.overdue(number)
@@ -64,7 +64,7 @@ def test_only_so_many_hang_without_a_slot() -> None:
 
 def test_corrections_have_a_quarter_of_the_slots() -> None:
     """And those that hang without one do not count."""
-    slots = Slots()
+    slots = WriteSlots()
     for number in range(CORRECTION_SLOTS):
         assert slots.admits_correction
         slots.start(number, "ns", is_correction=True)

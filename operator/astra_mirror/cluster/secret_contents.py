@@ -17,7 +17,7 @@ from astra_mirror.core.fair import FairQueue
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.secret_content import Content
 from astra_mirror.core.secret_names import Pair, Watched
-from astra_mirror.core.secret_reading import Reading, Verdict
+from astra_mirror.core.secret_reading import Finding, Reading
 from astra_mirror.core.secret_table import MAX_HELD, Counted, SecretTable
 from astra_mirror.core.urls import AllowedURL
 
@@ -80,10 +80,10 @@ class SecretContents:
         """Whether there is such a Secret, and nothing that it says is known yet."""
         return self._table.is_awaited(pair)
 
-    def verdict(self, pair: Pair, now: float) -> Verdict | None:
+    def finding(self, pair: Pair, now: float) -> Finding | None:
         """What counts against the reading of this Secret alone; None where it was not tried, or well."""
         reading = self._singles.get(pair)
-        return reading.verdict(now) if reading else None
+        return reading.finding(now) if reading else None
 
     def offer(self, pair: Pair, content: Content | None, now: float, *, was_absent: bool) -> None:
         """Take note of what a Secret is like: see SecretTable."""

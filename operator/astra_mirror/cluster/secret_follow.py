@@ -27,7 +27,7 @@ from astra_mirror.cluster.secret_watch import (
 )
 from astra_mirror.cluster.secret_wire import ReadError
 from astra_mirror.core.secret_names import Pair, Watched
-from astra_mirror.core.secret_reading import Reading, Verdict
+from astra_mirror.core.secret_reading import Finding, Reading
 from astra_mirror.slots import Slots
 from astra_mirror.turn import Turn
 
@@ -42,12 +42,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Followed:
-    """A watch: `owner` is the namespace whose turn it takes, `verdict` what counts since the last second."""
+    """A watch: `owner` is the namespace whose turn it takes, `finding` what counts since the last second."""
 
     owner: str
     task: asyncio.Task[None]
     reading: Reading = field(default_factory=Reading)
-    verdict: Verdict | None = None
+    finding: Finding | None = None
     is_broken: bool = False
 
 
@@ -106,15 +106,15 @@ class Following:
 
     def forbidden(self, now: float) -> list[Watched]:
         """The names that the role has forbidden for long enough."""
-        return [each for each, followed in self._followed.items() if followed.reading.verdict(now) is Verdict.FORBIDDEN]
+        return [each for each, followed in self._followed.items() if followed.reading.finding(now) is Finding.FORBIDDEN]
 
     def judge(self, now: float) -> None:
         """Tell of the names of which the time that has passed says something; begin anew what a defect has ended."""
         for watched, followed in self._followed.items():
-            verdict = followed.reading.verdict(now)
+            finding = followed.reading.finding(now)
             # While a list fails, its Secrets come to different ends one by one.
-            if verdict is not followed.verdict or verdict is Verdict.FAILING:
-                followed.verdict = verdict
+            if finding is not followed.finding or finding is Finding.FAILING:
+                followed.finding = finding
                 self._review(watched)
             if followed.task.done() and not followed.task.cancelled():
                 logger.error(
@@ -127,7 +127,7 @@ class Following:
     def read_alone(self, users: Callable[[Watched], Iterable[str]], now: float) -> None:
         """Let the Secrets in use be read one by one whose list has failed for long enough."""
         for watched, followed in self._followed.items():
-            if followed.verdict is Verdict.FAILING:
+            if followed.finding is Finding.FAILING:
                 for namespace in users(watched):
                     self._read_alone(Pair(namespace, watched.name), followed.reading.failing_since, now)
 

@@ -19,7 +19,7 @@ from astra_mirror.cluster.secret_wire import ReadError
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.secret_names import MAX_WATCHES, Pair, Quota, Watched, assign, forbidden, refusal
-from astra_mirror.core.secret_reading import Reading, Verdict, not_found, unreadable
+from astra_mirror.core.secret_reading import Finding, Reading, not_found, unreadable
 from astra_mirror.core.secret_retries import Retries
 from astra_mirror.core.urls import AllowedURL
 from astra_mirror.metrics import QUOTA_REFUSALS
@@ -154,15 +154,15 @@ class SecretStore:
 
     def _found(self, pair: Pair, reading: Reading) -> Answer:
         now = asyncio.get_running_loop().time()
-        alone = self._contents.verdict(pair, now)
+        alone = self._contents.finding(pair, now)
         counted = self._contents.counted(pair)
-        if Verdict.FORBIDDEN in {reading.verdict(now), alone}:
+        if Finding.FORBIDDEN in {reading.finding(now), alone}:
             return forbidden(pair.name)
         if counted is not None:
             return counted.result or not_found(pair.name, pair.namespace)
         if reading.is_read and not self._contents.is_pending(pair):
             return not_found(pair.name, pair.namespace)
-        is_unreadable = alone is Verdict.FAILING or reading.is_unreadable(self._contents.last_single, now)
+        is_unreadable = alone is Finding.FAILING or reading.is_unreadable(self._contents.last_single, now)
         return unreadable(pair.name, pair.namespace) if is_unreadable else None
 
     def _review_soon(self, pair: Pair) -> None:

@@ -16,7 +16,7 @@ SHARE: Final = 0.75
 """The part of these limits that one account, or one namespace, may take."""
 
 
-class Slots:
+class RequestSlots:
     """The requests under way, by the parts of their paths: (namespace, account)."""
 
     def __init__(self) -> None:

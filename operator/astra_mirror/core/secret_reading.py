@@ -21,7 +21,7 @@ SINGLE_TURN_SECONDS: Final = 50.0
 _RECENT_SECONDS: Final = 5.0
 
 
-class Verdict(Enum):
+class Finding(Enum):
     """What counts: a finding of a time of its own, not of the last answer alone."""
 
     FORBIDDEN = "forbidden"
@@ -62,11 +62,11 @@ class Reading:
         """Anything else went wrong."""
         return self.begun(now)
 
-    def verdict(self, now: float) -> Verdict | None:
+    def finding(self, now: float) -> Finding | None:
         """What counts at `now`; None while nothing does that speaks against reading."""
         if self.is_forbidden:
-            return Verdict.FORBIDDEN
-        return Verdict.FAILING if self.fails_for(now) >= FAILING_SECONDS else None
+            return Finding.FORBIDDEN
+        return Finding.FAILING if self.fails_for(now) >= FAILING_SECONDS else None
 
     def fails_for(self, now: float) -> float:
         """For how many seconds it has failed without a refusal; 0 while it does not."""

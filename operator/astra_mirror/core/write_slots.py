@@ -25,7 +25,7 @@ class _Write:
     is_overdue: bool = False
 
 
-class Slots:
+class WriteSlots:
     """Who writes now. Each item is written at most once at a time."""
 
     def __init__(self) -> None:
