@@ -28,7 +28,7 @@ async def run(settings: Settings, limit: NamespaceLimit) -> int:
 
     Args:
         settings: the options.
-        limit: the log's, whose lines are told in the background.
+        limit: bounds the log lines of a namespace; says in the background how many were left out.
 
     Returns:
         The exit code: 0 after SIGTERM or SIGINT, 1 for what a restart may mend.

@@ -1,4 +1,4 @@
-"""Computes what a ref's status should be after each event, and tells the writer and the recorder of Events.
+"""Computes what a ref's status should be after each event, for the writer and the recorder of Events.
 
 The decision itself is core's; here it is joined with what the engine remembers of the ref: when the remote's words were
 last taken over, whether a missing Secret may still be on its way, and what has been said in Events.
@@ -19,7 +19,7 @@ WORDS_SECONDS: Final = 15 * 60.0
 """How often the remote's words for a failure that stays are taken over."""
 
 Tell = Callable[[str, str, str, Note], None]
-"""Told of an Event: the namespace, name and uid of the ref, and what to say."""
+"""Called for each Event with the namespace, name and uid of the ref, and what to say."""
 
 
 class DesiredStatus:
@@ -28,8 +28,8 @@ class DesiredStatus:
     Args:
         utcnow: the wall clock.
         pace: the administrator's intervals.
-        write: told of each ref whose desired status may differ from the actual one.
-        tell: told of what is worth an Event.
+        write: called with each ref whose desired status may differ from the actual one.
+        tell: called with what is worth an Event.
     """
 
     def __init__(self, *, utcnow: Callable[[], datetime], pace: Pace, write: Callable[[Ref], None], tell: Tell) -> None:

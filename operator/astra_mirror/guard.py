@@ -1,6 +1,6 @@
-"""What circuit breakers hold back on one connection: told why, kept, and now and then one of it is sent to find out.
+"""The requests that circuit breakers hold back on one connection, and the probes and canaries that go in their stead.
 
-The breakers say what changes, and core.held who finds out. This module has the timer, and hands out what follows.
+core.breaker decides what may go, and core.held which ref is probed. This module has the timer and performs both.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class Guard:
         clock: monotonic seconds.
         engine: makes canaries, and plans anew for what was held back.
         teller: hands out why something is held back.
-        send: told of each request that is to go to find out, with its ticket, and whether it goes before all others.
+        send: called with each probe and canary, its ticket, and whether it goes before all others.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Guard:
         self._closed = False
 
     def holds_back(self, read: Read, now: float) -> bool:
-        """Whether a breaker or a pause holds `read` back; then it is kept here, and its refs are told."""
+        """Whether a breaker or a pause holds `read` back; then it waits here, and its refs show why."""
         hold = self.breakers.hold(read.account, read.app, now)
         if hold is None:
             return False
         app = read.app if self.breakers.hold(read.account, None, now) is None else None
         who = Candidate(read.account, app, read.namespace)
         group = self.held.put(who, read, is_observed=read.is_observed, due=read.due)
-        group.told = hold.failure
+        group.shown = hold.failure
         if hold.failure is not None:
             self._teller.tell([read], partial(read.held, hold.failure, now))
         until = self.breakers.paused_until
@@ -67,7 +67,7 @@ class Guard:
             self._find_out()
 
     def _has_changed(self, now: float) -> bool:
-        """Let those go whose breaker has closed, and tell the others what holds them back now."""
+        """Let those go whose breaker has closed, and the others show what holds them back; whether anything changed."""
         if self.breakers.version == self._seen_version:
             return False
         self._seen_version = self.breakers.version
@@ -76,8 +76,8 @@ class Guard:
             if hold is None and self.breakers.paused_until is None:
                 reads = self.held.take_all(group)
                 self._teller.tell(reads, partial(self._engine.resume, reads))
-            elif hold is not None and hold.failure is not None and hold.failure != group.told:
-                group.told = hold.failure
+            elif hold is not None and hold.failure is not None and hold.failure != group.shown:
+                group.shown = hold.failure
                 for read in group.waiting:
                     self._teller.tell([read], partial(read.held, hold.failure, now))
         return True

@@ -1,7 +1,7 @@
 """Takes in what the watch, the lists and the answers to the writes say of the objects, and keeps the refs up to date.
 
 Whoever changed an object, the desired and the actual status are compared afterwards. What this process wrote itself is
-known by the way on which it comes back, and here only.
+recognised here, and nowhere else.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,8 +31,8 @@ _UNREADABLE: Final = AppBackupRefSpec(accountID=_NOBODY, appID=_NOBODY, backupID
 class Timing:
     """Who sets the times of refs.
 
-    `gather` is told of each new ref, `expect` of each ref of whose target nothing is known yet, `drop` of each that is
-    to be forgotten.
+    `gather` is called with each new ref, `expect` with each ref of whose target nothing is known yet, `drop` with each
+    that is to be forgotten.
     """
 
     gather: Callable[[Ref, float], None]
@@ -48,9 +48,9 @@ class Intake:
         clocks: time and chance.
         pace: the administrator's intervals.
         shard: whose refs are looked after.
-        reconciler: told of what is to be polled or said anew.
-        writer: told of statuses that somebody else has changed.
-        timing: told of what has to be done at a time.
+        reconciler: polls a ref, or computes its status, anew.
+        writer: writes statuses that somebody else has changed.
+        timing: sets the times of refs.
     """
 
     def __init__(

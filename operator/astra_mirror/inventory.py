@@ -105,5 +105,5 @@ class PeriodicList:
             case Gone():
                 self._feed.drop(uid)
             case Conflict() | Refused():
-                # Not confirmed: the next list will tell.
+                # Not confirmed: the next list is compared as well.
                 self._availability.suspect()

@@ -1,4 +1,4 @@
-"""The requests of one connection: who goes now, who waits, and who is told why nothing will be asked.
+"""The requests of one connection: which start now, which wait, and which refs show why theirs is not made.
 
 A lane decides nothing itself. Its circuit breakers say what may go, its slots and rates how much of it, the fair queue
 whose turn it is. It holds what waits as plain values, without a task or a timer for each.
@@ -93,7 +93,7 @@ class Lane:
         return self.breakers.state(self._clock())
 
     def submit(self, read: Read, *, first: bool = False) -> None:
-        """Start `read` as soon as breakers, slots and rates allow, or hold it back and tell its refs why.
+        """Start `read` as soon as breakers, slots and rates allow, or hold it back and let its refs show why.
 
         Args:
             read: the request.
@@ -246,7 +246,7 @@ class Lane:
             self._teller.tell([under_way.read], self._tell_of_slow)
 
     async def _tell_of_slow(self) -> None:
-        """Tell everybody who waits, for such an answer or for a slot."""
+        """Let all refs show it that wait for such an answer or for a slot."""
         self._will_tell_of_slow = False
         with Turn() as turn:
             for read in list(self._everyone_waiting()):

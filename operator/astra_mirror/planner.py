@@ -30,7 +30,7 @@ class Planner:
         reader: makes the requests, and takes their ends.
         secrets: where connections come from.
         refs: all refs.
-        listener: hears how the polls end.
+        listener: handles the ends of polls.
         clock: monotonic seconds.
         draw: a number from 0 to 1, by chance.
     """

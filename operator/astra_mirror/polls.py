@@ -1,6 +1,6 @@
 """Turns the refs that are due into requests, and the answers into one for each ref.
 
-Which requests, the planner says; when they are sent, their lane. An answer for many also serves the refs that were not
+The planner chooses the requests, and their lane sends them. An answer for many also serves the refs that were not
 due: they are due together with the others from then on, and cost nothing of their own.
 """
 
@@ -27,7 +27,7 @@ class Polls:
         remote: the remote side.
         secrets: where connections come from.
         refs: all refs.
-        listener: hears how the polls end.
+        listener: handles the ends of polls.
         clock: monotonic seconds.
         draw: a number from 0 to 1, by chance.
     """

@@ -56,7 +56,7 @@ def connection_of(ref: Ref, secrets: Secrets) -> Connection | Failed | None:
 
 
 class Reader(Protocol):
-    """Who makes the reads, and hears of their ends."""
+    """Makes the requests, and handles their answers."""
 
     remote: Remote
 
@@ -83,7 +83,7 @@ class Reader(Protocol):
 
 
 class Listener(Protocol):
-    """Who hears how the polls of refs end."""
+    """Handles the ends of polls."""
 
     def answered(self, ref: Ref, answer: Answer, round_: Round) -> None:
         """A poll has ended."""
@@ -92,7 +92,7 @@ class Listener(Protocol):
         """A breaker or a pause holds this ref's request back."""
 
     def broken(self, ref: Ref) -> None:
-        """A defect has eaten this ref's answer."""
+        """This ref's answer was lost by a defect of the operator."""
 
     def slow(self, ref: Ref) -> None:
         """No answer has come for a while."""
@@ -176,7 +176,7 @@ class _Read:
             self.listener.broken(each)
 
     async def slow(self) -> None:
-        """Tell the refs."""
+        """Let each ref that still waits show it."""
         with Turn() as turn:
             for each in self.waiting():
                 await turn.may_end()

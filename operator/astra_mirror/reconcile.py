@@ -32,9 +32,9 @@ class Reconciler:
         secrets: where connections come from.
         clocks: time and chance.
         pace: the administrator's intervals.
-        poll_at: told when a ref is to be looked at again.
-        write: told of each ref whose wanted status may differ from the cluster's.
-        tell: told of what is worth an Event.
+        poll_at: called with a ref, and when it is to be looked at again.
+        write: called with each ref whose desired status may differ from the actual one.
+        tell: called with what is worth an Event.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Reconciler:
         return not ref.spec.suspend and connection_of(ref, self._secrets) == round_.connection
 
     def broken(self, ref: Ref) -> None:
-        """A defect has eaten this ref's answer: try again later, as after any failure."""
+        """This ref's answer was lost by a defect of the operator: try again later, as after any failure."""
         if self._refs.get(ref.uid) is ref:
             ref.failures += 1
             now = self._clocks.monotonic()
@@ -141,7 +141,7 @@ class Reconciler:
             self._poll_at(ref, ref.next_poll)
 
     def slow(self, ref: Ref) -> None:
-        """No answer has come for a while: a ref that has no status yet is told so."""
+        """No answer has come for a while: a ref that has no status yet gets one that says so."""
         if self._refs.get(ref.uid) is ref and not ref.is_observed and not ref.has_status:
             self.settle(ref, self._clocks.monotonic())
 

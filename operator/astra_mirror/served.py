@@ -1,4 +1,4 @@
-"""Whom a list's answer serves: the refs that wait for it, and those that were not due and profit from it.
+"""Which refs a list's answer serves: those that wait for it, and those that were not due yet but are in it.
 
 An answer takes its time, and is handed out in pieces: who is served is looked at anew for each ref.
 """
@@ -40,7 +40,7 @@ def known_of(read: ListRead, refs: Refs, secrets: Secrets) -> Known:
 
 
 def is_news(ref: Ref, found: Observed | Unchanged, answer: Listed, started: float) -> bool:
-    """Whether the answer to a request of `started`, which `ref` did not wait for, tells it anything."""
+    """Whether the answer to a request of `started`, which `ref` did not wait for, says anything new about it."""
     if ref.read_at > started:
         return False
     if isinstance(found, Observed):

@@ -44,7 +44,7 @@ class HTTPServer:
     Args:
         address: HOST:PORT; without a host, all addresses of both families by one socket.
         lacks: what /readyz says.
-        started: told of the address in use.
+        started: called with the address in use.
 
     Raises:
         OSError: on entering, when the address is not to be had.

@@ -27,7 +27,7 @@ class Teller:
         return self._task is not None
 
     def tell(self, reads: Sequence[Read], what: What) -> None:
-        """Do `what` when all that came before is done; where it fails, these requests are told that they are broken."""
+        """Do `what` when all that came before is done; where it fails, these requests are `broken`."""
         self._waiting.append((reads, what))
         self._next()
 

@@ -1,7 +1,7 @@
 """The statuses that wait to be written: whose turn it is, who waits for a time, and why.
 
 Each waits once. News go by turns over the namespaces; what somebody else has changed waits in a row of its own, which
-has a part of the slots. Nothing here waits itself, and no time is read.
+has a part of the slots. This module has no task and reads no clock.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """One write of one status: the difference, the PATCH, and what its answer says of the object.
 
-What the answer says about the ref's own last status is settled here; when the next write is made, the writer says.
+What the answer says about the ref's own last status is settled here; the writer decides when the next write is made.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class StatusAPI(Protocol):
 
 
 class Observe(Protocol):
-    """Who is told of an object that the API server returned; `is_own` when it is the answer to a write."""
+    """Takes in an object that the API server returned; `is_own` when it is the answer to a write."""
 
     def __call__(self, body: Mapping[str, Any], *, is_own: bool) -> None:
         """Take it in."""
@@ -97,7 +97,7 @@ class Writes:
 
     Args:
         api: the API server's statuses.
-        observe: told of each object that the API server returned.
+        observe: called with each object that the API server returned.
         clock: monotonic seconds.
         utcnow: the wall clock.
     """

@@ -35,7 +35,7 @@ class Writer:
     Args:
         writes: makes one write.
         availability: whether the API server is away; nothing is written then.
-        gone: told of each ref whose object does not exist any more.
+        gone: called with each ref whose object does not exist any more.
         clock: monotonic seconds.
     """
 

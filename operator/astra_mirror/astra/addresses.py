@@ -66,7 +66,7 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses of `host` that may be called. What it has besides, no error tells.
+        """The addresses of `host` that may be called. No error says which others it has.
 
         Raises:
             AddressRefusedError: it has others only.

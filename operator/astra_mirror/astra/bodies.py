@@ -102,7 +102,7 @@ class Hold:
         self._deadline.reschedule(None)
         self.granted = loop.create_future()
         try:
-            # Only now there is somebody to be told.
+            # Only now there is a future that `settle` can resolve.
             self._bodies.settle()
             await self.granted
         finally:
@@ -151,7 +151,7 @@ class Bodies:
         self.settle()
 
     def settle(self) -> None:
-        """Let those go on who can, and end whoever is in their way."""
+        """Let bodies grow where there is room, and end those that are in the way."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -29,7 +29,7 @@ _KEEPALIVE_SECONDS: Final = 4.0
 """Less than the five of many servers: a request on a connection that the server is just closing is lost, and aiohttp
 makes up for one such loss, not for two."""
 _READ_BUFFER: Final = 16 * 1024
-"""Bytes of a body that a socket may deliver before it is told to stop, or about twice that: a body that waits for room
+"""Bytes of a body that a socket may deliver before reading pauses, or about twice that: a body that waits for room
 in memory (core.room) is not to take much of it meanwhile."""
 CONNECT_SECONDS: Final = 5.0
 """For TCP and TLS: a host that swallows every packet need not be waited for as long as one that computes."""

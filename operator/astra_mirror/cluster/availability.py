@@ -1,7 +1,7 @@
 """Whether the API server is away: one answer for all who talk to it, so that they wait and return together.
 
-Nothing is asked while all is well. Whoever has seen a call fail says so, and then a small GET of the operator's own
-finds out: once a second, until it is answered.
+Nothing is asked while all is well. A caller whose call has failed reports it, and then a small GET of the operator's
+own finds out: once a second, until it is answered.
 """
 
 import asyncio
@@ -41,8 +41,8 @@ async def _nobody() -> str | None:
 class Availability:
     """The API server as one small GET of the operator's own sees it.
 
-    Whoever has seen a call fail without an answer of the API server's own says so with `suspect`; who wants to write
-    waits while it is away.
+    A caller whose call has failed without an answer of the API server's own reports it with `suspect`; a caller that
+    wants to write waits while it is away.
     """
 
     def __init__(self, probe: Probe = _nobody, *, name: str = "") -> None:
@@ -105,7 +105,7 @@ class Availability:
         return await handler(request)
 
     async def _probe_until_answered(self) -> None:
-        # The next one is not kept waiting by one that hangs: whichever is answered first tells.
+        # The next one is not kept waiting by one that hangs: the first answer decides.
         answered = asyncio.Event()
         probes: set[asyncio.Task[None]] = set()
         try:

@@ -30,7 +30,7 @@ class Credentials:
     Args:
         first: the configuration at the start.
         load: loads it anew; may raise ClusterConfigError.
-        renewed: told of each new configuration before it counts, for the TLS context's sake; may raise OSError.
+        renewed: called with each new configuration before it counts, for the TLS context's sake; may raise OSError.
     """
 
     def __init__(

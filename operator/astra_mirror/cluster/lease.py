@@ -135,7 +135,7 @@ class Elector:
 
     def _failed(self, error: Exception) -> None:
         self._availability.suspect()
-        # Of an API server that is away the probe tells.
+        # That the API server is away is logged by the probe.
         if self._complaint.is_due(why(error)) and not self._availability.is_away:
             logger.warning("The Lease %s/%s cannot be had, trying again: %s", self._namespace, self._name, why(error))
 

@@ -42,7 +42,7 @@ class SecretContents:
         allowed: the administrator's --allowed-url.
         require_tls_verification: refuse Secrets that switch it off.
         used: the Secrets that refs use; of the others only what is small is parsed.
-        changed: told of a Secret of which something else is known now.
+        changed: called with a Secret about which something else is known now.
     """
 
     def __init__(

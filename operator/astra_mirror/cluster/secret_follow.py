@@ -58,7 +58,7 @@ class Following:
         reads: the API server's Secrets.
         availability: whether the API server is away.
         contents: takes in what is read.
-        review: told of a name about whose Secrets something else may be known now.
+        review: called with a name about whose Secrets something else may be known now.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Following:
         return [each for each, followed in self._followed.items() if followed.reading.finding(now) is Finding.FORBIDDEN]
 
     def judge(self, now: float) -> None:
-        """Tell of the names of which the time that has passed says something; begin anew what a defect has ended."""
+        """Review the names whose reading has failed for long enough; restart the watches that a defect has ended."""
         for watched, followed in self._followed.items():
             finding = followed.reading.finding(now)
             # While a list fails, its Secrets come to different ends one by one.

@@ -33,7 +33,7 @@ _ASSIGN_REST: Final = 20.0
 
 Answer = Connection | Failed | None
 OnChange = Callable[[str, str], None]
-"""Told of a Secret about which something else is known now: its namespace and its name."""
+"""Called with the namespace and the name of a Secret about which something else is known now."""
 
 
 class SecretStore:
@@ -89,7 +89,7 @@ class SecretStore:
     # What the engine asks.
 
     def connection(self, namespace: str, name: str) -> Answer:
-        """What the Secret says; None until that is known, which `changed` tells."""
+        """What the Secret says; None until that is known: then `changed` is called."""
         pair = Pair(namespace, name)
         return self._answers[pair] if pair in self._answers else self._use(pair)
 
@@ -198,7 +198,7 @@ class SecretStore:
                     continue
 
     async def _review(self) -> None:
-        """Tell the engine of the answers that have become others."""
+        """Report the answers that have changed to the engine."""
         pairs, self._to_review = self._to_review, {}
         with Turn() as turn:
             for pair in pairs:

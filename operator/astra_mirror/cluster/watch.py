@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
-    """Who is told of the objects."""
+    """Takes in what the watch reports."""
 
     def is_news(self, event: Mapping[str, Any]) -> bool:
         """Whether `take` wants the event: to call a handler costs Kopf far more."""
@@ -46,7 +46,7 @@ class Listener(Protocol):
         """Take an event in: its type is None in a list, else ADDED, MODIFIED or DELETED; `object` is the object."""
 
     def relisted(self) -> None:
-        """Hear of a list that is not the first: what was deleted before, Kopf does not report."""
+        """A list that is not the first has begun: Kopf does not report what was deleted before it."""
 
 
 class Watch:
@@ -56,7 +56,7 @@ class Watch:
         endpoint: the API server.
         availability: whether it is away.
         scope: the namespace; None for all.
-        listener: told of the objects.
+        listener: takes in what the watch reports.
         spawned: called after each start of Kopf, which sets signal handlers of its own.
     """
 

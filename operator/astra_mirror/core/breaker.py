@@ -120,7 +120,7 @@ class Breakers:
     def may_start(self, now: float) -> bool:
         """Whether anything may be taken from the queue: not while one request finds out for all."""
         if self._pause is not None and now < self._pause.until:
-            return True  # Each of them is held back, and its refs are told.
+            return True  # Each of them is held back, and its refs show why.
         return not self._is_resuming and (self._opened is not None or bool(self._good) or not self._trying)
 
     def hold(self, account: Account, app: App | None, now: float) -> Hold | None:
@@ -244,7 +244,7 @@ class Breakers:
             case Purpose.FIRST:
                 self._trying.pop(ticket.account, None)
                 if self._opened is not None:
-                    # Whoever says nothing leaves its place to another account.
+                    # A request without an answer leaves its place to another account.
                     self._tries += 1
                 self.version += 1
             case Purpose.PROBE:
@@ -324,14 +324,14 @@ class Breakers:
         self.version += 1
 
     def _learn_of_tls(self, ticket: Ticket, failure: Failed | None) -> None:
-        """Close what a certificate has opened, whatever the server says now: it was trusted enough to be heard."""
+        """Close what a certificate has opened: any answer shows that the certificate was accepted."""
         answered = failure is None or failure.reason.facts.is_answer
         if answered and self._opened is not None and ticket.started >= self._opened.since:
             self._opened = None
             self.version += 1
 
     def _learn_nothing(self, ticket: Ticket, failure: Failed, now: float) -> None:
-        """Whoever was refused stays refused, and is asked again in a minute."""
+        """A refused account stays refused, and is probed again in a minute."""
         if ticket.purpose is Purpose.PROBE:
             for breaker in self._probed(ticket.account, ticket.app):
                 breaker.probe_at = now + PROBE_INTERVAL
@@ -343,7 +343,7 @@ class Breakers:
             self._pause_until(failure, now + RETRY_INTERVAL)
 
     def _seems_away(self, ticket: Ticket, failure: Failed) -> bool:
-        # A list may fail by its size alone: only the request for one backup tells.
+        # A list may fail by its size alone: only the request for one backup decides.
         if ticket.purpose is not Purpose.FIRST or ticket.app is None:
             return False
         # One error of the server's own may be about that one backup.

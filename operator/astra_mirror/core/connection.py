@@ -17,7 +17,7 @@ from astra_mirror.core.urls import AllowedURL, BaseURL
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _MIN_TOKEN: Final = 8
-"""A shorter token could not be told from the words that it would have to be cut out of."""
+"""A shorter token could not be distinguished from the words that it would have to be cut out of."""
 _SMALL_TOOLKIT: Final = 768
 """Characters of base64. A list of single letters, the worst that there is, takes 6 µs a character."""
 _SMALL_CA: Final = 6 * 1024

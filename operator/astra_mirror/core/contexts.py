@@ -1,7 +1,7 @@
 """Which TLS contexts are kept: few for each namespace and few in all, so that no tenant fills the memory with them.
 
-A context belongs to what a Secret says of certificates, and tenants who say the same share one. What a tenant has too
-many of is its own oldest one's loss, never another's.
+A context belongs to what a Secret says of certificates, and tenants who say the same share one. A tenant
+that has too many loses its own oldest one, never another tenant's.
 """
 
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""The Events that tell a ref's story: what `kubectl describe` shows beneath the status. Transitions, and nothing else.
+"""The Events of a ref, which `kubectl describe` shows beneath the status: transitions, and nothing else.
 
 That a backup is complete when it is first looked at is no transition, and no news; that it has failed or does not exist
 is what somebody who has just written the ref wants to read.
@@ -79,7 +79,7 @@ def _of_sync(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Arou
     was, synced = before.condition("Synced"), after.condition("Synced")
     if synced is None or around.is_grace:
         return
-    # A failure that nobody has been told of counts as none.
+    # A failure without an Event counts as none.
     old = None if was is None or around.was_grace else was
     failed = old is not None and old.status == "False"
     match synced.status:
@@ -108,7 +108,7 @@ def event_name(name: str, digest: str) -> str:
 
     Args:
         name: the object's own, 253 characters at most.
-        digest: what tells this Event from others of the object, in hexadecimal.
+        digest: what distinguishes this Event from others of the object, in hexadecimal.
     """
     return f"{name[:_MAX_NAME].rstrip('-.')}.{digest}"
 

@@ -46,14 +46,14 @@ class Group(Generic[Value]):
     """What one breaker holds back.
 
     Attributes:
-        told: what the refs have been told, None when they keep what they show.
+        shown: what the refs show because of it, None when they keep what they show.
         has_observed: whether some of it is for a ref whose status has an observation of its target.
     """
 
     account: Account
     app: App | None
     waiting: FairQueue[Value, Value] = field(default_factory=FairQueue)
-    told: Failed | None = None
+    shown: Failed | None = None
     has_observed: bool = False
 
 

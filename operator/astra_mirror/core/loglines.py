@@ -27,7 +27,7 @@ class LogLines:
     def admit(self, namespace: str, now: float) -> bool:
         """Whether a line about this namespace is written."""
         self._expire(now)
-        # Those that were left out are told of first; until then there is no place for others.
+        # How many were left out is said first; until then there is no place for others.
         if namespace not in self._left_out and self._take_place(namespace, now):
             return True
         self._left_out[namespace] += 1
@@ -36,10 +36,10 @@ class LogLines:
     def left_out(self, now: float) -> dict[str, int]:
         """The namespaces of which it is time to say how many lines were left out, with that number; said once."""
         self._expire(now)
-        told = {each: self._left_out[each] for each in list(self._left_out) if self._take_place(each, now)}
-        for namespace in told:
+        said = {each: self._left_out[each] for each in list(self._left_out) if self._take_place(each, now)}
+        for namespace in said:
             del self._left_out[namespace]
-        return told
+        return said
 
     def _take_place(self, namespace: str, now: float) -> bool:
         number = next(self._numbers)
@@ -57,7 +57,7 @@ class LogLines:
 class Complaint:
     """A failure that is tried again and again: it is logged once, and not for the first time that it happens.
 
-    What happens once only is mended by the next attempt, or is an API server that is away, of which the probe tells.
+    What happens once only is mended by the next attempt, or is an API server that is away, which the probe logs.
     """
 
     def __init__(self) -> None:

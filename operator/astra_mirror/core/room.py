@@ -1,4 +1,4 @@
-"""Who may hold how many bytes of answers in memory: one bound for all bodies, which no tenant's fill for the others.
+"""Who may hold how many bytes of answers in memory: one bound for all bodies, which no tenant can fill alone.
 
 A body is counted as it grows. Bodies that grow side by side could fill the memory before any of them is complete, and
 then none would go on. Three rules keep them from that: a list comes in only where the room that it is expected to need

@@ -22,7 +22,7 @@ _RECENT_SECONDS: Final = 5.0
 
 
 class Finding(Enum):
-    """What counts: a finding of a time of its own, not of the last answer alone."""
+    """What the answers have come to over time; the last one alone decides nothing."""
 
     FORBIDDEN = "forbidden"
     FAILING = "failing"

@@ -81,7 +81,7 @@ def _host(text: str) -> str:
         if text.startswith("[") and text.endswith("]"):
             return _ipv6(text[1:-1])
         if _NUMBER.fullmatch(text.rpartition(".")[2]):
-            # As browsers tell (WHATWG): 127.1 and 0x7f.1 are addresses to some libraries and names to others.
+            # As browsers do (WHATWG): 127.1 and 0x7f.1 are addresses to some libraries and names to others.
             return str(IPv4Address(text))
         if _NAME.fullmatch(text) and _is_known_to_idna(text):
             return text
