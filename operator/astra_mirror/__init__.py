@@ -4,3 +4,5 @@ from importlib.metadata import version
 from typing import Final
 
 __version__: Final = version("astra-mirror")
+USER_AGENT: Final = f"astra-mirror/{__version__}"
+"""How the operator names itself to every server."""

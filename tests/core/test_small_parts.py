@@ -1,4 +1,6 @@
-"""Durations, bounded text, shards, leases."""
+"""Durations, times, bounded text, shards, leases, restarts."""
+
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -6,8 +8,10 @@ from hypothesis import strategies as st
 
 from astra_mirror.core.duration import format_duration, parse_duration
 from astra_mirror.core.lease import DURATION, RENEW_DEADLINE, Record, may_take, sight
+from astra_mirror.core.restart import MAX_SECONDS, RestartDelay
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.text import bytes_text, cut
+from astra_mirror.core.times import moment_of, timestamp
 
 
 @pytest.mark.parametrize(
@@ -69,3 +73,20 @@ def test_a_lease_is_taken_only_when_it_stands_still() -> None:
     assert may_take(sight(Record("", "3"), renewed, 20), "me", 20)
     assert may_take(sight(Record("me", "3"), renewed, 20), "me", 20)
     assert RENEW_DEADLINE < DURATION
+
+
+def test_what_fails_begins_anew_less_and_less_often() -> None:
+    """Up to half a minute; from one second on again when it has worked for a while, or ended well."""
+    delay = RestartDelay()
+    assert [delay.after(1.0) for _ in range(7)] == [1, 2, 4, 8, 16, MAX_SECONDS, MAX_SECONDS]
+    assert [delay.after(MAX_SECONDS + 1), delay.after(MAX_SECONDS)] == [1, 2]
+    delay.succeeded()
+    assert delay.after(1.0) == 1
+
+
+def test_times_are_read_as_they_are_written() -> None:
+    """And a JSON value that is no such time stands for none."""
+    assert timestamp(datetime(2026, 11, 25, 9, 8, 7, 999, tzinfo=UTC)) == "2026-11-25T09:08:07Z"
+    assert moment_of("2026-11-25T09:08:07Z") == datetime(2026, 11, 25, 9, 8, 7, tzinfo=UTC)
+    nothing: list[object] = [None, "", "2026-11-25", "2026-13-25T09:08:07Z", 7, {}]
+    assert {moment_of(each) for each in nothing} == {None}

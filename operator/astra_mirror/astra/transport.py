@@ -17,7 +17,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from astra_mirror import __version__
+from astra_mirror import USER_AGENT
 from astra_mirror.astra.addresses import GuardedResolver
 from astra_mirror.astra.tls import certificate_error, lacks_issuer, ssl_context, widen
 from astra_mirror.core.connection import TLS
@@ -143,7 +143,7 @@ class Clients:
     def _new_client(self, tls: TLS, context: ssl.SSLContext) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             transport=_Transport(context, self._resolver, is_narrow=tls.verify and tls.ca is not None),
-            headers={"User-Agent": f"astra-mirror/{__version__}", "Accept-Encoding": "gzip"},
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"},
             # AstraClient bounds the whole exchange, which none of these limits does.
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
             # httpx keeps a jar of its own beside the session's.

@@ -11,12 +11,11 @@ from typing import Final, Self
 import aiohttp
 from kubernetes.aio import client
 
-from astra_mirror import __version__
+from astra_mirror import USER_AGENT
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.credentials import Credentials
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
 
-USER_AGENT: Final = f"astra-mirror/{__version__}"
 CONNECT_SECONDS: Final = 5.0
 _SOCKET_OPTIONS: Final = {
     # A connection whose other end has gone without a word: by the first unanswered byte, or by an idle one's probes.

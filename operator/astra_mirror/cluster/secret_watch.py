@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.secret_wire import Page, ReadError, TooLargeError, WatchEvent
+from astra_mirror.core.restart import RestartDelay
 from astra_mirror.core.secret_content import Content
 from astra_mirror.core.secret_names import Pair, Watched
 from astra_mirror.slots import Slots
@@ -23,8 +24,6 @@ _SPREAD_SECONDS: Final = 8
 """Watches that began together end apart, by as much as this."""
 _MIN_WATCH_SECONDS: Final = 1.0
 """A server that ends each stream at once is not asked more often than this."""
-_MIN_RETRY_SECONDS: Final = 1.0
-_MAX_RETRY_SECONDS: Final = 30.0
 _FIRST_LIMIT: Final = 64
 _MAX_LIMIT: Final = 500
 _SMALL_PAGE_BYTES: Final = 256 * 1024
@@ -121,7 +120,7 @@ class Follower:
         self._owner = owner
         self._version: str | None = None
         self._limit = _FIRST_LIMIT
-        self._delay = _MIN_RETRY_SECONDS
+        self._delay = RestartDelay()
         self._seconds = _WATCH_SECONDS + zlib.crc32(repr(watched).encode()) % _SPREAD_SECONDS
 
     async def news(self) -> AsyncGenerator[News, None]:
@@ -142,14 +141,7 @@ class Follower:
                 if error.status is not None:
                     self._version = None
                 yield Broken(error, in_list)
-                await asyncio.sleep(self._next_delay(begun))
-
-    def _next_delay(self, begun: float) -> float:
-        if asyncio.get_running_loop().time() - begun > _MAX_RETRY_SECONDS:
-            # It has worked for a while.
-            self._delay = _MIN_RETRY_SECONDS
-        delay, self._delay = self._delay, min(self._delay * 2, _MAX_RETRY_SECONDS)
-        return delay
+                await asyncio.sleep(self._delay.after(asyncio.get_running_loop().time() - begun))
 
     async def _list(self) -> AsyncGenerator[News, None]:
         found: set[Pair] = set()
@@ -189,7 +181,7 @@ class Follower:
                 self._version = event.version
         finally:
             stream.close()
-        self._delay = _MIN_RETRY_SECONDS
+        self._delay.succeeded()
         await asyncio.sleep(max(_MIN_WATCH_SECONDS - (loop.time() - begun), 0.0))
 
     def _slot(self) -> AbstractAsyncContextManager[None]:

@@ -21,6 +21,7 @@ from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
 from astra_mirror.core.loglines import Complaint
 from astra_mirror.core.resource import GROUP, PLURAL, VERSION
+from astra_mirror.core.restart import RestartDelay
 from astra_mirror.core.text import cut
 
 _WATCH_SECONDS: Final = 40
@@ -29,8 +30,6 @@ _SILENT_SECONDS: Final = 45.0
 """A watch that was to end and says nothing is a dead one."""
 _UNRESOLVED_SECONDS: Final = 15.0
 """Within so long Kopf asks for its first list, unless it has not found the kind among the API's resources."""
-_MIN_RESTART_SECONDS: Final = 1.0
-_MAX_RESTART_SECONDS: Final = 30.0
 _MAX_WORDS: Final = 500
 
 logger = logging.getLogger(__name__)
@@ -80,24 +79,20 @@ class Watch:
     @property
     def lacks(self) -> str | None:
         """What has not succeeded yet: the list or the watch; None when both have."""
-        where = "all namespaces" if self._scope is None else f"the namespace {self._scope}"
         if not self._has_listed:
-            return f"the AppBackupRefs of {where} have not been listed yet"
-        return None if self._has_watched else f"the AppBackupRefs of {where} are not watched yet"
+            return f"the AppBackupRefs {self._where} have not been listed yet"
+        return None if self._has_watched else f"the AppBackupRefs {self._where} are not watched yet"
 
     async def run(self) -> None:
         """Watch until cancelled, with a new Kopf whenever one has ended."""
-        delay = _MIN_RESTART_SECONDS
+        delay = RestartDelay()
         while True:
             await self._availability.wait_until_back()
             begun = time.monotonic()
             failure = await self._run_kopf()
-            if time.monotonic() - begun > _MAX_RESTART_SECONDS:
-                delay = _MIN_RESTART_SECONDS
             logger.warning("The watch on AppBackupRefs %s starts anew: %s", self._where, failure)
             self._availability.suspect()
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, _MAX_RESTART_SECONDS)
+            await asyncio.sleep(delay.after(time.monotonic() - begun))
 
     @property
     def _where(self) -> str:
