@@ -37,7 +37,7 @@ class Feed:
         self.has_relisted.set()
 
     def put(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
-        """Take in an object as the API server has it; `listed` as in Mirror.observe."""
+        """Take in an object; one that is `listed` counts although its version is lower, as after a restored backup."""
         metadata = body["metadata"]
         self._mirror.observe(body, listed=listed)
         # What it has taken in is not news to it any more.

@@ -99,7 +99,7 @@ class Intake:
             ref.version, ref.cluster = metadata["resourceVersion"], status_json(body.get("status"))
 
     def observe(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
-        """Take in an object as the API server has it; as Mirror.observe."""
+        """Take in an object; one that is `listed` counts although its version is lower, as after a restored backup."""
         metadata = body["metadata"]
         ref = self._refs.get(metadata["uid"])
         if not listed and not self.is_news(metadata):

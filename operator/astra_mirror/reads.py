@@ -219,7 +219,7 @@ class SingleRead(_Read):
             each.reading = self
 
     async def held(self, failure: Failed, at: float) -> None:
-        """As of any request; but what holds an account or an app back is nothing to the refs of another one."""
+        """Show the refs why nothing is asked for them; plan anew for those that the failure does not concern."""
         self.reader.ahead_ended(self)
         others = [each for each in self.waiting() if not self._is_alike(each, failure.reason.facts.concerns)]
         await self.reader.ask_otherwise(self.connection, others, self.due)
@@ -295,6 +295,6 @@ class ListRead(_Read):
         await self.reader.listed(self, answer, self._round(started))
 
     def broken(self) -> None:
-        """As of any request; and each ref is asked for apart, so that the one with the defect stops no other."""
+        """Let the refs try again later, and not by this list: the one with the defect must stop no other."""
         self.reader.avoid(self.connection, self.collection)
         _Read.broken(self)

@@ -58,7 +58,7 @@ class InSync:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The API server stores something else than it is sent: nothing more to do until then; `is_write` as of InSync."""
+    """The API server stores something else than it is sent: wait until then. `is_write`: it has just taken one."""
 
     until: float
     is_write: bool

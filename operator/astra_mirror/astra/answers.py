@@ -102,7 +102,7 @@ def _words(text: str, problem: Problem | None, redact: Redact) -> str:
     # Before anything is cut: half a token would be one too many as well.
     message = sentence(f"{text}: {cut(redact(problem.words()), _MAX_WORDS)}")
     if problem.correlation_id:
-        # The last part of a message, where core.status expects it.
+        # The last part of a message, where core.diff looks for it.
         return f"{message} (correlationID {_plain(cut(redact(problem.correlation_id), _MAX_CORRELATION_ID))})"
     return message
 
