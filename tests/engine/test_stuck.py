@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from astra_mirror.core.breaker import CANARY_INTERVAL, Breakers, Purpose
+from astra_mirror.core.breaker import CANARY_INTERVAL, Breakers, Purpose, State
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.held import next_step
 from astra_mirror.core.outcome import Failed, SyncReason
@@ -161,8 +161,10 @@ async def test_a_canary_that_comes_to_nothing_is_followed_by_another() -> None:
         await asyncio.sleep(1.5)
         (canary,) = (task for task in asyncio.all_tasks() if "Lane._run" in repr(task.get_coro()))
         canary.cancel()
-        await asyncio.sleep(CANARY_INTERVAL + 1)
-        assert world.reasons() == {"Unauthorized": 3}
+        await asyncio.sleep(5)
+        assert world.mirror.connections() == {State.CLOSED: 1}
+        await asyncio.sleep(CANARY_INTERVAL)
+        assert world.mirror.connections() == {State.OPEN: 1}
 
 
 def test_a_canary_that_is_answered_is_not_repeated() -> None:
