@@ -108,8 +108,8 @@ class Mirror:
 
         What the watch reported before has only been taken note of.
         """
-        self._begin()
         try:
+            await self._begin()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._writer.run())
                 tasks.create_task(self._poll_when_due())
@@ -117,17 +117,23 @@ class Mirror:
             self._intake.runs = False
             await self._polls.close()
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
         self._intake.runs = True
         self._runs_since = now = self._clocks.monotonic()
-        for ref in self._refs:
-            ref.fresh_at = ref.next_poll = now
-            self._gather(ref, now)
-            self._writer.submit(ref)
-            self._unsaid.drop(ref.uid)
-            self._expect(ref)
-        for ref in self._refs.unreadable():
-            self._reconciler.unreadable(ref)
+        with Turn() as turn:
+            for ref in [*self._refs, *self._refs.unreadable()]:
+                await turn.may_end()
+                found = self._refs.get(ref.uid)
+                if found is None or found is not ref:
+                    continue
+                if self._refs.is_polled(ref):
+                    ref.fresh_at = ref.next_poll = now
+                    self._gather(ref, now)
+                    self._writer.submit(ref)
+                    self._unsaid.drop(ref.uid)
+                    self._expect(ref)
+                else:
+                    self._reconciler.unreadable(ref)
 
     async def drain(self, seconds: float) -> None:
         """Write the statuses that wait, for at most that long; while `run` runs."""

@@ -157,3 +157,16 @@ async def _probed(server: _Server) -> None:
     async with asyncio.timeout(10):
         await server.probed.wait()
     server.probed.clear()
+
+
+async def test_a_defect_of_the_probe_does_not_vanish() -> None:
+    """Everybody would wait for an answer that never comes."""
+
+    async def broken() -> str | None:
+        raise ZeroDivisionError("a bug")
+
+    availability = Availability(broken)
+    availability.suspect()
+    async with asyncio.timeout(10):
+        with pytest.raises(ZeroDivisionError):
+            await availability.run()

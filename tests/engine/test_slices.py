@@ -72,3 +72,24 @@ async def test_a_secret_that_changes_while_a_refusal_is_told_counts_for_all(worl
         for number in (7, *NUMBERS):
             status = await world.cluster.until(f"ref-{number}", state="completed")
             assert all(each["reason"] != "Unauthorized" for each in status["conditions"])
+
+
+async def test_leading_begins_in_pieces(world: World) -> None:
+    """Refs whose spec cannot be read have a status from then on, each of which takes its time to compute."""
+    for number in NUMBERS:
+        body = world.cluster.put(f"ref-{number}", number)
+        body["spec"]["interval"] = []
+        world.mirror.observe(body)
+    deleted, edited = f"ref-{NUMBERS[-1]}", f"ref-{NUMBERS[-2]}"
+    async with world.running():
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert 0 < world.mirror.pending()[0] < 20
+        world.mirror.forget(deleted)
+        del world.cluster.objects[deleted]
+        world.mirror.observe(world.cluster.put(edited, 7))
+        _, request = await world.astra.next(ID.format(7))
+        request.set_result(backup(7, "running"))
+        await world.cluster.until(edited, state="running")
+        for number in NUMBERS[:-2]:
+            await world.cluster.until(f"ref-{number}", observedGeneration=1)

@@ -115,7 +115,10 @@ class Availability:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PROBE_SECONDS):
                         await answered.wait()
-                probes = {each for each in probes if not each.done()}
+                for each in [each for each in probes if each.done()]:
+                    probes.remove(each)
+                    # A defect ends the process: everybody else would wait for ever.
+                    each.result()
         finally:
             for each in probes:
                 each.cancel()
