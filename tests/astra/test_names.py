@@ -9,7 +9,6 @@ from contextvars import copy_context
 import pytest
 
 from astra_mirror.astra.names import ASKING_NAMESPACE, FOR_NAMESPACE, IN_ALL, Addresses, Name, NameLookups, look_up
-from astra_mirror.slots import Slots
 
 ADDRESS: Addresses = ((int(socket.AF_INET), "192.0.2.1"),)
 
@@ -159,38 +158,3 @@ def test_what_is_no_name_has_no_address(host: str) -> None:
 def test_the_systems_resolver_is_asked() -> None:
     """Each address with its family."""
     assert (int(socket.AF_INET), "127.0.0.1") in look_up(Name("127.0.0.1", 0))
-
-
-async def test_places_are_taken_by_turns() -> None:
-    """Many tasks of one key, and one of another: one more has a place before it, and no two."""
-    slots, order = Slots(1), list[str]()
-
-    async def work(key: str) -> None:
-        async with slots.take(key):
-            order.append(key)
-            await asyncio.sleep(0)
-
-    tasks = [asyncio.create_task(work(key)) for key in ("a", "a", "a", "b")]
-    await asyncio.gather(*tasks)
-    assert order.index("b") <= 2
-    assert sorted(order) == ["a", "a", "a", "b"]
-
-
-@pytest.mark.parametrize("turns", range(4))
-async def test_a_place_is_given_back_whatever_happens(turns: int) -> None:
-    """Cancelled while it waits, in the moment of its turn, or at work."""
-    slots = Slots(1)
-    first, second = (asyncio.create_task(_hold(slots, key)) for key in "ab")
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    first.cancel()
-    second.cancel()
-    await asyncio.wait([first, second])
-    async with asyncio.timeout(5), slots.take("c"):
-        pass
-
-
-async def _hold(slots: Slots, key: str) -> None:
-    async with slots.take(key):
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)

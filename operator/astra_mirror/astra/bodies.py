@@ -200,7 +200,7 @@ async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             while chunk and not inflater.eof:
                 # A few kilobytes may stand for many megabytes.
                 yield inflater.decompress(chunk, SMALL)
-                chunk = inflater.unconsumed_tail  # noqa: PLW2901
+                chunk = inflater.unconsumed_tail  # noqa: PLW2901 - what is left of the chunk
                 if chunk:
                     await asyncio.sleep(0)
     except zlib.error:
