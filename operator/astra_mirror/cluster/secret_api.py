@@ -5,7 +5,7 @@ Every failure leaves this module as a `ReadError`.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -98,11 +98,10 @@ class SecretReads:
         with _failures():
             async with asyncio.timeout(OPEN_SECONDS):
                 response = await self._ask(_path(watched.scope), query, seconds + _PASS_SECONDS)
-            try:
+            with ExitStack() as unused:
+                unused.callback(response.close)
                 await _check(response)
-            except BaseException:
-                response.close()
-                raise
+                unused.pop_all()
             return SecretWatch(watched, response)
 
     async def _ask(self, path: str, query: Mapping[str, str], seconds: float) -> aiohttp.ClientResponse:
