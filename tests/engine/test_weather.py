@@ -17,6 +17,7 @@ _FAILURES = [
     ERROR,
     limited(None),
     limited(20),
+    limited(90),
     Failed(SyncReason.SERVER_ERROR, "503", 40, 503),
     Failed(SyncReason.UNAUTHORIZED, "401", 30, 401),
     Failed(SyncReason.TLS_VERIFICATION_FAILED, "expired"),
