@@ -64,17 +64,30 @@ def _until_the_end_of_stdin(ended: threading.Event) -> None:
 
 
 def _hold(connection: http.client.HTTPConnection, pid: int) -> float:
-    waited = _waited(pid) + _waited(os.getpid())
+    operator, prober = _waited(pid), _waited(os.getpid())
     begun = time.monotonic()
     connection.request("GET", "/healthz")
     connection.getresponse().read()
     took = time.monotonic() - begun
-    return 1000 * max(took - (_waited(pid) + _waited(os.getpid()) - waited), 0.0)
+    return 1000 * max(took - _since(operator, pid) - _since(prober, os.getpid()), 0.0)
 
 
-def _waited(pid: int) -> float:
-    """The seconds for which a process's first thread was ready to run and had no core."""
-    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
+def _since(before: dict[int, float], pid: int) -> float:
+    """How long a process's first thread, and the one of its others that waited most, had no core since then.
+
+    The first thread waits for another one as well: for one that was about to take the interpreter's lock.
+    """
+    waited = {thread: seconds - before.get(thread, 0.0) for thread, seconds in _waited(pid).items()}
+    return waited.pop(pid, 0.0) + max(waited.values(), default=0.0)
+
+
+def _waited(pid: int) -> dict[int, float]:
+    """The seconds for which each thread of a process was ready to run and had no core."""
+    waited = {}
+    for path in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            waited[int(path.name)] = int((path / "schedstat").read_text().split()[1]) / 1e9
+    return waited
 
 
 if __name__ == "__main__":
