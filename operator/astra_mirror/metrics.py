@@ -32,6 +32,9 @@ POLL_LATENESS: Final = Histogram(
 QUOTA_REFUSALS: Final = Counter(
     "astra_mirror_quota_refusals_total", "What a bound for tenants has refused, by bound", ["kind"]
 )
+for _kind in ("secret_names", "watches", "bodies", "events"):
+    # A series that appears with its first refusal hides that one from rate().
+    QUOTA_REFUSALS.labels(_kind)
 APISERVER_UP: Final = Gauge(
     "astra_mirror_apiserver_up", "1 while the API server answers; 0 while it is away, and until its first answer"
 )

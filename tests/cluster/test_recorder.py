@@ -4,12 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from astra_mirror.cluster.events import EventRecorder
 from astra_mirror.core.events import Note
 from tests.cluster.fake import serving
 
 NOTE = Note("Warning", "SyncFailed", "It went wrong.")
+REFUSED_EVENTS = ("astra_mirror_quota_refusals_total", {"kind": "events"})
 
 
 def _namespace(asked: tuple[str, str, dict[str, str], Any]) -> str:
@@ -39,9 +41,11 @@ async def test_a_thousand_wait_in_all() -> None:
     async with serving() as (server, api):
         server.answer = lambda _: (201, {})
         recorder = EventRecorder(api, "pod")
+        refused = REGISTRY.get_sample_value(*REFUSED_EVENTS) or 0.0
         for number in range(1100):
             recorder.submit(f"ns-{number % 20}", f"ref-{number}", f"uid-{number}", NOTE)
         assert recorder.waiting == 1000
+        assert REGISTRY.get_sample_value(*REFUSED_EVENTS) == refused + 100
 
 
 async def test_events_that_are_never_answered_hold_up_no_other_namespace() -> None:

@@ -113,7 +113,9 @@ def test_values_of_labels_that_are_ours() -> None:
     rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[2])) for row in _rows("## Metrics")}
     results = {each.__name__.lower() for each in (statuses.Stored, statuses.Conflict, statuses.Gone, statuses.Refused)}
     assert rows["astra_mirror_status_patches_total"] == results
-    assert rows["astra_mirror_quota_refusals_total"] == {*(each.value for each in Quota), bodies.QUOTA}
+    assert rows["astra_mirror_quota_refusals_total"] == {*(each.value for each in Quota), bodies.QUOTA, "events"}
+    kinds = {sample.labels["kind"] for family in metrics.QUOTA_REFUSALS.collect() for sample in family.samples}
+    assert kinds == rows["astra_mirror_quota_refusals_total"], "each series is there before its first refusal"
 
 
 def test_events() -> None:

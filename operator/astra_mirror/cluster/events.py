@@ -20,6 +20,7 @@ from astra_mirror.cluster.raw import Answer, call
 from astra_mirror.core.events import Note, event_name
 from astra_mirror.core.fair import FairQueue
 from astra_mirror.core.resource import FIELD_MANAGER, GROUP, KIND, VERSION
+from astra_mirror.metrics import QUOTA_REFUSALS
 
 _CONTROLLER: Final = "astra-mirror.io/operator"
 _MAX_WAITING: Final = 1000
@@ -69,6 +70,7 @@ class EventRecorder:
         """Record `note` about an AppBackupRef soon; drop it when too many are waiting, of its namespace or in all."""
         if not self._queue.put((namespace,), next(self._numbers), _Event(namespace, name, uid, note)):
             self._dropped += 1
+            QUOTA_REFUSALS.labels("events").inc()
         self._wake.set()
 
     async def run(self) -> None:

@@ -81,9 +81,6 @@ class SecretStore:
             used=self._answers.keys(),
             changed=self._review_soon,
         )
-        for quota in Quota:
-            # So that the series are there before the first refusal.
-            QUOTA_REFUSALS.labels(quota.value)
         self._following = Following(reads, availability, self._contents, self._review_all_soon)
 
     # What the engine asks.
