@@ -6,6 +6,7 @@ has a part of the slots. This module has no task and reads no clock.
 
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from typing import NamedTuple
 
 from astra_mirror.core.fair import FairQueue, Path
@@ -87,16 +88,17 @@ class Waiting:
         self._stop_delay(ref)
         self.end(ref)
 
-    def take(self, admits: Callable[[str], bool], *, corrections: bool) -> NextWrite | None:
-        """Whose turn it is, of the namespaces that are admitted; with `corrections`, one of these goes first."""
+    def take(self, admits: Callable[[str, bool], bool]) -> NextWrite | None:
+        """Whose turn it is; a correction goes first.
 
-        def admits_path(path: Path) -> bool:
-            return admits(str(path[0]))
-
-        if corrections and (taken := self._corrections.take(admits_path)) is not None:
-            return NextWrite(taken.item, is_correction=True)
-        other = self._queue.take(admits_path)
-        return None if other is None else NextWrite(other.item, is_correction=False)
+        Args:
+            admits: whether a write of that namespace may start now, a correction where the second argument says so.
+        """
+        for queue, is_correction in ((self._corrections, True), (self._queue, False)):
+            taken = queue.take(partial(_admits, admits, is_correction=is_correction))
+            if taken is not None:
+                return NextWrite(taken.item, is_correction)
+        return None
 
     def run_delays(self, now: float) -> None:
         """Let those wait for their turn whose time has come: what has changed since it was refused goes first."""
@@ -116,3 +118,7 @@ class Waiting:
     def _stop_delay(self, ref: Ref) -> None:
         if self._why.pop(ref, None) is not None:
             self._delays.drop(ref)
+
+
+def _admits(admits: Callable[[str, bool], bool], path: Path, *, is_correction: bool) -> bool:
+    return admits(str(path[0]), is_correction)

@@ -188,10 +188,11 @@ class Writer:
     def _start_next(self) -> bool:
         now = self._clock()
 
-        def admits(namespace: str) -> bool:
-            return self._slots.admits(namespace) and self._refusals.admits(namespace, now)
+        def admits(namespace: str, is_correction: bool) -> bool:
+            has_slot = self._slots.admits(namespace, is_correction=is_correction)
+            return has_slot and self._refusals.admits(namespace, now)
 
-        turn = self._waiting.take(admits, corrections=self._slots.admits_correction)
+        turn = self._waiting.take(admits)
         if turn is None:
             return False
         ref = turn.ref

@@ -41,12 +41,12 @@ def test_a_namespace_that_hangs_leaves_slots_for_others() -> None:
         slots.overdue(number)
     assert len(slots) == SLOTS - HUNG_FOR_NAMESPACE
     assert slots.has_one
-    assert not slots.admits("bad")
-    assert slots.admits("good")
+    assert not slots.admits("bad", is_correction=False)
+    assert slots.admits("good", is_correction=False)
     slots.end(0)
     # Another one of its hung PATCHes has given up its slot in the place of the first.
     assert len(slots) == SLOTS - HUNG_FOR_NAMESPACE - 1
-    assert slots.admits("bad")
+    assert slots.admits("bad", is_correction=False)
 
 
 def test_only_so_many_hang_without_a_slot() -> None:
@@ -59,22 +59,38 @@ def test_only_so_many_hang_without_a_slot() -> None:
     for number in range(HUNG + 4):
         slots.end(number)
     assert len(slots) == 0
-    assert all(slots.admits(f"ns-{number}") for number in range(13))
+    assert all(slots.admits(f"ns-{number}", is_correction=False) for number in range(13))
 
 
 def test_corrections_have_a_quarter_of_the_slots() -> None:
     """And those that hang without one do not count."""
     slots = WriteSlots()
     for number in range(CORRECTION_SLOTS):
-        assert slots.admits_correction
+        assert slots.admits("ns", is_correction=True)
         slots.start(number, "ns", is_correction=True)
-    assert not slots.admits_correction
+    assert not slots.admits("ns", is_correction=True)
     assert slots.has_one
     slots.overdue(0)
-    assert slots.admits_correction
+    assert slots.admits("another", is_correction=True)
     for number in range(CORRECTION_SLOTS):
         slots.end(number)
     assert len(slots) == 0
+
+
+def test_corrections_that_hang_leave_one_for_others() -> None:
+    """Four of a namespace go on without a slot; of the next ones three may start, and the fourth place is another's."""
+    slots = WriteSlots()
+    for number in range(CORRECTION_SLOTS):
+        slots.start(number, "bad", is_correction=True)
+    for number in range(CORRECTION_SLOTS):
+        slots.overdue(number)
+    for number in range(CORRECTION_SLOTS, 2 * CORRECTION_SLOTS - 1):
+        assert slots.admits("bad", is_correction=True)
+        slots.start(number, "bad", is_correction=True)
+        slots.overdue(number)
+    assert not slots.admits("bad", is_correction=True)
+    assert slots.admits("bad", is_correction=False)
+    assert slots.admits("good", is_correction=True)
 
 
 def test_a_refused_object_waits_twice_as_long_each_time() -> None:

@@ -256,6 +256,28 @@ async def test_patches_that_are_never_answered_delay_no_other_namespace() -> Non
 
 
 @virtual
+async def test_corrections_that_are_never_answered_delay_no_other_namespace() -> None:
+    """Another namespace's status is put right while all that one namespace meddled with hang."""
+    world = _world()
+    bad, good = range(1000, 1040), range(2000, 2010)
+    async with world.running():
+        for namespace, numbers in (("bad", bad), ("good", good)):
+            for number in numbers:
+                world.mirror.observe(world.cluster.put(f"ref-{number}", number, account=number, namespace=namespace))
+            await _answer(world, numbers, "running")
+        await asyncio.sleep(1)
+        world.cluster.hangs = {"bad"}
+        for number in bad:
+            world.mirror.observe(world.cluster.edit(f"ref-{number}", state="a lie"))
+        for number in good:
+            start = clock()
+            world.mirror.observe(world.cluster.edit(f"ref-{number}", state="a lie"))
+            await world.cluster.until(f"ref-{number}", state="running")
+            assert clock() - start <= 1.0
+            await asyncio.sleep(2)
+
+
+@virtual
 async def test_what_waits_is_written_before_the_end(caplog: pytest.LogCaptureFixture) -> None:
     """Also what waits for its time; but the end comes after five seconds, whatever hangs."""
     caplog.set_level(logging.WARNING)

@@ -15,6 +15,8 @@ HUNG_FOR_NAMESPACE: Final = 4
 HUNG: Final = 48
 _FREE_FOR_OTHERS: Final = SLOTS // 4
 """So many slots are left to the namespaces whose PATCHes are answered."""
+_CORRECTIONS_FREE_FOR_OTHERS: Final = 1
+"""So many of the slots for corrections are left to them."""
 
 
 @dataclass(slots=True)
@@ -47,14 +49,16 @@ class WriteSlots:
         """Whether a slot is free for anybody."""
         return self._used < SLOTS
 
-    @property
-    def admits_correction(self) -> bool:
-        """Whether one more correction may start."""
-        return self._corrections < CORRECTION_SLOTS
-
-    def admits(self, namespace: str) -> bool:
+    def admits(self, namespace: str, *, is_correction: bool) -> bool:
         """Whether a write of that namespace may start, given that a slot is free."""
-        return not self._overdue[namespace] or self._used_by_suspects() < SLOTS - _FREE_FOR_OTHERS
+        if is_correction and self._corrections >= CORRECTION_SLOTS:
+            return False
+        if namespace not in self._overdue:
+            return True
+        held = [each for each in self._writes.values() if each.has_slot and each.namespace in self._overdue]
+        if is_correction and sum(map(_is_correction, held)) >= CORRECTION_SLOTS - _CORRECTIONS_FREE_FOR_OTHERS:
+            return False
+        return len(held) < SLOTS - _FREE_FOR_OTHERS
 
     def start(self, item: Hashable, namespace: str, *, is_correction: bool) -> None:
         """Give `item` a slot."""
@@ -96,5 +100,6 @@ class WriteSlots:
         self._used -= 1
         self._corrections -= write.is_correction
 
-    def _used_by_suspects(self) -> int:
-        return sum(each.has_slot and each.namespace in self._overdue for each in self._writes.values())
+
+def _is_correction(write: _Write) -> bool:
+    return write.is_correction
