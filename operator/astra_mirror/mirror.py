@@ -54,6 +54,7 @@ class Mirror:
         self._gathered: dict[Ref, None] = {}
         self._gather_from, self._gather_until = 0.0, 0.0
         self._wake = asyncio.Event()
+        self._changed_secrets: dict[tuple[str, str], float] = {}
         self._runs_since = 0.0
         writes = Writes(api, observe=self._answered, clock=clocks.monotonic, utcnow=clocks.utcnow)
         self._writer = Writer(writes, availability=api.availability, gone=self._drop, clock=clocks.monotonic)
@@ -143,6 +144,7 @@ class Mirror:
     async def _poll_when_due(self) -> None:
         while True:
             self._wake.clear()
+            await self._poll_with_changed_secrets()
             now = self._clocks.monotonic()
             await self._say_what_waits(now)
             await self._polls.start(await self._due(now))
@@ -152,6 +154,17 @@ class Mirror:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    async def _poll_with_changed_secrets(self) -> None:
+        changed, self._changed_secrets = self._changed_secrets, {}
+        with Turn() as turn:
+            for (namespace, name), at in changed.items():
+                for ref in self._refs.of_secret(namespace, name):
+                    await turn.may_end()
+                    # Meanwhile it may have been deleted, or name another Secret.
+                    if self._refs.get(ref.uid) is ref and ref.spec.secret_ref.name == name:
+                        ref.secret_at = at
+                        self._reconciler.poll_soon(ref)
 
     async def _say_what_waits(self, now: float) -> None:
         """Give a status to the refs that have waited for a while without any answer."""
@@ -231,10 +244,9 @@ class Mirror:
         return self._refs.secrets()
 
     def secret_changed(self, namespace: str, name: str) -> None:
-        """Poll the refs that use this Secret now."""
-        for ref in self._refs.of_secret(namespace, name):
-            ref.secret_at = self._clocks.monotonic()
-            self._reconciler.poll_soon(ref)
+        """Poll the refs that use this Secret now, in time slices: there may be thousands."""
+        self._changed_secrets[namespace, name] = self._clocks.monotonic()
+        self._wake.set()
 
     def drop_unused(self) -> set[TLS]:
         """Forget the connections, breakers and limits that no ref uses any more; the TLS settings still in use."""

@@ -8,6 +8,8 @@ import pytest
 
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.outcome import Failed, Listed, SyncReason
+from astra_mirror.reconcile import Reconciler
+from astra_mirror.ref import Ref
 from tests.engine.world import ID, IDS, NEW, World, backup
 
 NUMBERS = range(100, 150)
@@ -72,6 +74,45 @@ async def test_a_secret_that_changes_while_a_refusal_is_told_counts_for_all(worl
         for number in (7, *NUMBERS):
             status = await world.cluster.until(f"ref-{number}", state="completed")
             assert all(each["reason"] != "Unauthorized" for each in status["conditions"])
+
+
+async def test_a_changed_secret_is_taken_up_in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of refs may use it; one that is deleted meanwhile is not taken up."""
+    turns, taken_up = 0, dict[str, int]()
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def poll_soon(self: Reconciler, ref: Ref, _poll_soon: Any = Reconciler.poll_soon) -> None:
+        taken_up[ref.name] = turns
+        _poll_soon(self, ref)
+
+    async with world.running():
+        for number in NUMBERS:
+            world.mirror.observe(world.cluster.put(f"ref-{number}", number))
+        _, request = await world.astra.next(IDS["appID"])
+        request.set_result(Listed(1, {ID.format(each): backup(each, "running") for each in NUMBERS}, len(NUMBERS)))
+        for number in NUMBERS:
+            await world.cluster.until(f"ref-{number}", state="running")
+        counter = asyncio.create_task(count())
+        monkeypatch.setattr(Reconciler, "poll_soon", poll_soon)
+        world.secrets.now = NEW
+        world.mirror.secret_changed("ns", "astra-control")
+        assert not taken_up
+        for _ in range(10):
+            await asyncio.sleep(0)
+        world.mirror.forget(f"ref-{NUMBERS[-1]}")
+        connection, request = await world.astra.next(IDS["appID"])
+        assert connection == NEW
+        counter.cancel()
+        request.set_result(Listed(2, {ID.format(each): backup(each, "completed") for each in NUMBERS}, len(NUMBERS)))
+        for number in NUMBERS[:-1]:
+            await world.cluster.until(f"ref-{number}", state="completed")
+    assert set(taken_up) == {f"ref-{number}" for number in NUMBERS[:-1]}
+    assert len(set(taken_up.values())) == len(taken_up)
 
 
 async def test_leading_begins_in_pieces(world: World) -> None:
