@@ -89,7 +89,7 @@ def _of_sync(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Arou
             if not is_same or (around.new_secret and differs):
                 yield _note("Warning", "SyncFailed", f"{synced.reason}: {synced.message}")
         case "True" if failed:
-            yield _note("Normal", "SyncRecovered", "Astra Control answers again.")
+            yield _note("Normal", "SyncRecovered", "The status can be refreshed again.")
         case "True" if old is not None and old.reason == _SUSPENDED:
             yield _note("Normal", "Resumed", "Polling goes on, and Astra Control answers.")
         case "Unknown" if old is not None and synced.reason == _SUSPENDED != old.reason:

@@ -119,6 +119,6 @@ def forbidden(name: str) -> Failed:
     """What a ref shows whose Secret the operator's role does not name."""
     return Failed(
         SyncReason.SECRET_FORBIDDEN,
-        f"The operator may not read Secrets named {name!r}: an administrator has to add the name to "
-        "resourceNames in the ClusterRole astra-mirror.",
+        f"The operator may not read Secrets named {name!r}: check the name in secretRef ({DEFAULT_SECRET!r} is always "
+        "read), or have an administrator add it to resourceNames in the ClusterRole astra-mirror.",
     )
