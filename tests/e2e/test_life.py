@@ -18,7 +18,7 @@ def _writes(control_plane: ControlPlane) -> list[dict[str, Any]]:
     return [
         each
         for each in control_plane.audit_events()
-        if each["user"]["username"] == _OPERATOR and each["verb"] not in {"get", "list", "watch"}
+        if each["user"].get("username") == _OPERATOR and each["verb"] not in {"get", "list", "watch"}
     ]
 
 
