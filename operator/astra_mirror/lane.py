@@ -248,10 +248,10 @@ class Lane:
     async def _tell_of_slow(self) -> None:
         """Let all refs show it that wait for such an answer or for a slot."""
         self._will_tell_of_slow = False
-        with Turn() as turn:
-            for read in list(self._everyone_waiting()):
-                await turn.may_end()
-                await read.slow()
+        turn = Turn()
+        for read in list(self._everyone_waiting()):
+            await turn.may_end()
+            await read.slow()
 
     def _everyone_waiting(self) -> Iterator[Read]:
         slow = (each.read for each in self._under_way.values() if each.is_worth_a_word)

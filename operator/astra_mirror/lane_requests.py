@@ -74,19 +74,19 @@ class LaneRequests:
     async def resume(self, reads: Sequence[Read]) -> None:
         """Plan anew for the refs of requests that were held back."""
         accounts: defaultdict[str, dict[Ref, Read]] = defaultdict(dict)
-        with Turn() as turn:
-            for read in reads:
-                await turn.may_end()
-                if isinstance(read, SingleRead | ListRead):
-                    for ref in read.waiting():
-                        accounts[ref.spec.account_id][ref] = read
-            for waiting in accounts.values():
-                await turn.may_end()
-                still = [ref for ref, read in waiting.items() if ref.reading is read]
-                for ref in still:
-                    if ref.spec.suspend:
-                        ref.reading = None
-                await self._plan([each for each in still if each.reading is not None], turn)
+        turn = Turn()
+        for read in reads:
+            await turn.may_end()
+            if isinstance(read, SingleRead | ListRead):
+                for ref in read.waiting():
+                    accounts[ref.spec.account_id][ref] = read
+        for waiting in accounts.values():
+            await turn.may_end()
+            still = [ref for ref, read in waiting.items() if ref.reading is read]
+            for ref in still:
+                if ref.spec.suspend:
+                    ref.reading = None
+            await self._plan([each for each in still if each.reading is not None], turn)
 
 
 def _succeeded_last(ref: Ref) -> tuple[bool, float, str]:

@@ -121,20 +121,20 @@ class Mirror:
     async def _begin(self) -> None:
         self._intake.runs = True
         self._runs_since = now = self._clocks.monotonic()
-        with Turn() as turn:
-            for ref in [*self._refs, *self._refs.unreadable()]:
-                await turn.may_end()
-                found = self._refs.get(ref.uid)
-                if found is None or found is not ref:
-                    continue
-                if self._refs.is_polled(ref):
-                    ref.fresh_at = ref.next_poll = now
-                    self._gather(ref, now)
-                    self._writer.submit(ref)
-                    self._unsaid.drop(ref.uid)
-                    self._expect(ref)
-                else:
-                    self._reconciler.unreadable(ref)
+        turn = Turn()
+        for ref in [*self._refs, *self._refs.unreadable()]:
+            await turn.may_end()
+            found = self._refs.get(ref.uid)
+            if found is None or found is not ref:
+                continue
+            if self._refs.is_polled(ref):
+                ref.fresh_at = ref.next_poll = now
+                self._gather(ref, now)
+                self._writer.submit(ref)
+                self._unsaid.drop(ref.uid)
+                self._expect(ref)
+            else:
+                self._reconciler.unreadable(ref)
 
     async def drain(self, seconds: float) -> None:
         """Write the statuses that wait, for at most that long; while `run` runs."""
@@ -157,23 +157,23 @@ class Mirror:
 
     async def _poll_with_changed_secrets(self) -> None:
         changed, self._changed_secrets = self._changed_secrets, {}
-        with Turn() as turn:
-            for (namespace, name), at in changed.items():
-                for ref in self._refs.of_secret(namespace, name):
-                    await turn.may_end()
-                    # Meanwhile it may have been deleted, or name another Secret.
-                    if self._refs.get(ref.uid) is ref and ref.spec.secret_ref.name == name:
-                        ref.secret_at = at
-                        self._reconciler.poll_soon(ref)
+        turn = Turn()
+        for (namespace, name), at in changed.items():
+            for ref in self._refs.of_secret(namespace, name):
+                await turn.may_end()
+                # Meanwhile it may have been deleted, or name another Secret.
+                if self._refs.get(ref.uid) is ref and ref.spec.secret_ref.name == name:
+                    ref.secret_at = at
+                    self._reconciler.poll_soon(ref)
 
     async def _say_what_waits(self, now: float) -> None:
         """Give a status to the refs that have waited for a while without any answer."""
-        with Turn() as turn:
-            for uid, _ in list(self._unsaid.pop_due(now)):
-                await turn.may_end()
-                ref = self._refs.get(uid)
-                if ref is not None and self._refs.is_polled(ref):
-                    self._reconciler.nothing_yet(ref)
+        turn = Turn()
+        for uid, _ in list(self._unsaid.pop_due(now)):
+            await turn.may_end()
+            ref = self._refs.get(uid)
+            if ref is not None and self._refs.is_polled(ref):
+                self._reconciler.nothing_yet(ref)
 
     async def _due(self, now: float) -> dict[Ref, float]:
         """The refs whose polls start now, each with its time; the others' timers that ran out are set again."""
@@ -181,26 +181,26 @@ class Mirror:
         gathered: dict[Ref, None] = {}
         if self._gathered and now >= self._gather_until:
             gathered, self._gathered = self._gathered, {}
-        with Turn() as turn:
-            for uid, since in list(self._timers.pop_due(now)):
-                await turn.may_end()
-                ref = self._refs.get(uid)
-                if ref is None:
-                    continue
-                if ref.next_poll <= now and not ref.spec.suspend:
-                    # A process that has just taken over is not late for what was due before.
-                    due[ref] = max(since, self._runs_since)
-                # One that waits for its turn with a failure may grow stale meanwhile.
-                if ref not in due or (ref.reading is not None and ref.failure is not None):
-                    self._reconciler.settle(ref, now)
-            for ref in gathered:
-                await turn.may_end()
-                if self._refs.get(ref.uid) is not ref:
-                    continue
-                if ref.spec.suspend:
-                    self._reconciler.settle(ref, now)
-                else:
-                    due.setdefault(ref, max(self._gather_until, self._runs_since))
+        turn = Turn()
+        for uid, since in list(self._timers.pop_due(now)):
+            await turn.may_end()
+            ref = self._refs.get(uid)
+            if ref is None:
+                continue
+            if ref.next_poll <= now and not ref.spec.suspend:
+                # A process that has just taken over is not late for what was due before.
+                due[ref] = max(since, self._runs_since)
+            # One that waits for its turn with a failure may grow stale meanwhile.
+            if ref not in due or (ref.reading is not None and ref.failure is not None):
+                self._reconciler.settle(ref, now)
+        for ref in gathered:
+            await turn.may_end()
+            if self._refs.get(ref.uid) is not ref:
+                continue
+            if ref.spec.suspend:
+                self._reconciler.settle(ref, now)
+            else:
+                due.setdefault(ref, max(self._gather_until, self._runs_since))
         return due
 
     def _poll_at(self, ref: Ref, due: float) -> None:

@@ -75,17 +75,17 @@ class Polls:
         """Ask for these refs, each with the time at which it was due."""
         now = self._clock()
         groups: defaultdict[tuple[Connection, str], dict[Ref, float]] = defaultdict(dict)
-        with Turn() as turn:
-            for ref, since in due.items():
-                await turn.may_end()
-                connection = connection_of(ref, self._secrets)
-                if isinstance(connection, Connection):
-                    if not self._is_on_its_way(ref, connection):
-                        groups[connection, ref.spec.account_id][ref] = since
-                elif connection is not None:
-                    ref.reading = None
-                    self._listener.answered(ref, connection, Round(connection, now, self._draw()))
-            await self._planner.submit_groups(groups, turn)
+        turn = Turn()
+        for ref, since in due.items():
+            await turn.may_end()
+            connection = connection_of(ref, self._secrets)
+            if isinstance(connection, Connection):
+                if not self._is_on_its_way(ref, connection):
+                    groups[connection, ref.spec.account_id][ref] = since
+            elif connection is not None:
+                ref.reading = None
+                self._listener.answered(ref, connection, Round(connection, now, self._draw()))
+        await self._planner.submit_groups(groups, turn)
 
     def _is_on_its_way(self, ref: Ref, connection: Connection) -> bool:
         """Whether the request under way is still the right one: not after an edit, nor with another Secret."""
@@ -114,19 +114,19 @@ class Polls:
         lane.catalog.learn(read.collection, answer.size)
         if not answer.complete:
             self.avoid(read.connection, read.collection)
-        with Turn() as turn:
-            for ref in list(served_by(read, self._refs, self._secrets)):
-                await turn.may_end()
-                # Meanwhile it may have found something better to wait for.
-                if not is_served(ref, read, self._secrets):
-                    continue
-                found = answer.found.get(ref.spec.backup_id)
-                waited = ref.reading is read
-                if found is None or (not waited and not is_news(ref, found, answer, round_.started)):
-                    continue
-                read.release(ref)
-                self._listener.answered(ref, found, round_)
-                ref.body = answer.digest if ref.digest is not None else None
+        turn = Turn()
+        for ref in list(served_by(read, self._refs, self._secrets)):
+            await turn.may_end()
+            # Meanwhile it may have found something better to wait for.
+            if not is_served(ref, read, self._secrets):
+                continue
+            found = answer.found.get(ref.spec.backup_id)
+            waited = ref.reading is read
+            if found is None or (not waited and not is_news(ref, found, answer, round_.started)):
+                continue
+            read.release(ref)
+            self._listener.answered(ref, found, round_)
+            ref.body = answer.digest if ref.digest is not None else None
         missing = read.waiting()
         for ref in missing:
             # Unless it names another backup only now.
@@ -165,8 +165,8 @@ class Polls:
     async def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
         """Plan anew for these refs, which wait for their old request until they have a new one."""
         if refs:
-            with Turn() as turn:
-                await self._planner.submit(connection, dict.fromkeys(refs, due), turn, is_fallback=True)
+            turn = Turn()
+            await self._planner.submit(connection, dict.fromkeys(refs, due), turn, is_fallback=True)
 
     def avoid(self, connection: Connection, collection: Collection) -> None:
         """Do not ask for this list for a while."""

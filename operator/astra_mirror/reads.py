@@ -136,11 +136,11 @@ class _Read:
 
     async def held(self, failure: Failed, at: float) -> None:
         """Show the refs why nothing is asked for them; they go on waiting."""
-        with Turn() as turn:
-            for each in self.waiting():
-                await turn.may_end()
-                if each.reading is self:
-                    self.listener.held(each, failure, self._round(at))
+        turn = Turn()
+        for each in self.waiting():
+            await turn.may_end()
+            if each.reading is self:
+                self.listener.held(each, failure, self._round(at))
 
     def _probe(self, refs: Sequence[Ref]) -> "SingleRead | None":
         """A request for the backup of one of `refs`: of one that was observed before, where there is one."""
@@ -177,11 +177,11 @@ class _Read:
 
     async def slow(self) -> None:
         """Let each ref that still waits show it."""
-        with Turn() as turn:
-            for each in self.waiting():
-                await turn.may_end()
-                if each.reading is self:
-                    self.listener.slow(each)
+        turn = Turn()
+        for each in self.waiting():
+            await turn.may_end()
+            if each.reading is self:
+                self.listener.slow(each)
 
     def _round(self, started: float) -> Round:
         return Round(self.connection, started, self.draw)
@@ -251,13 +251,13 @@ class SingleRead(_Read):
             for attempt in self.instead_of:
                 self.reader.suspect(self.connection, attempt)
         is_shared = failure is not None and after_single(failure) is AfterSingle.SHARE
-        with Turn() as turn:
-            # The one that went ahead comes last, so that the next time another does: its backup alone may be at fault.
-            for each in [*self.waiting()[1:], *self.waiting()[:1]] if is_shared else self.refs[:1]:
-                await turn.may_end()
-                if each.reading is self:
-                    self.release(each)
-                    self.listener.answered(each, answer, self._round(started))
+        turn = Turn()
+        # The one that went ahead comes last, so that the next time another does: its backup alone may be at fault.
+        for each in [*self.waiting()[1:], *self.waiting()[:1]] if is_shared else self.refs[:1]:
+            await turn.may_end()
+            if each.reading is self:
+                self.release(each)
+                self.listener.answered(each, answer, self._round(started))
         await self.reader.ask_otherwise(self.connection, self.waiting(), self.due)
         if failure is not None and failure.pause is None and failure.reason.facts.retry is Retry.PROBE:
             self.reader.ask_apart(self.connection, self.refs[0])

@@ -143,31 +143,31 @@ async def read_list(body: Body, known: Known, redact: Redact) -> Listed:
         ListError: it is no list of backups.
     """
     digest = 0
-    with Turn() as turn:
-        for window in body:
-            digest = hash((digest, window))
+    turn = Turn()
+    for window in body:
+        digest = hash((digest, window))
+        await turn.may_end()
+    if digest == known.body:
+        return Listed(digest, dict.fromkeys(known.documents, Unchanged()), size=None)
+    reader = ListReader(body)
+    found: dict[str, Observed | Unchanged] = {}
+    seen: Counter[str] = Counter()
+    size = 0
+    for each in reader:
+        if each is None:
             await turn.may_end()
-        if digest == known.body:
-            return Listed(digest, dict.fromkeys(known.documents, Unchanged()), size=None)
-        reader = ListReader(body)
-        found: dict[str, Observed | Unchanged] = {}
-        seen: Counter[str] = Counter()
-        size = 0
-        for each in reader:
-            if each is None:
-                await turn.may_end()
-                continue
-            size += 1
-            backup_id, text = _id_of(each[0]), each[1]
-            # An item may be large when it is decoded: none is kept while others have their turn.
-            del each
+            continue
+        size += 1
+        backup_id, text = _id_of(each[0]), each[1]
+        # An item may be large when it is decoded: none is kept while others have their turn.
+        del each
+        await turn.may_end()
+        if backup_id in known.documents:
+            seen[backup_id] += 1
+            answer = _read_item(text, backup_id, known.documents[backup_id], redact)
+            if answer is not None:
+                found[backup_id] = answer
             await turn.may_end()
-            if backup_id in known.documents:
-                seen[backup_id] += 1
-                answer = _read_item(text, backup_id, known.documents[backup_id], redact)
-                if answer is not None:
-                    found[backup_id] = answer
-                await turn.may_end()
     for backup_id, times in seen.items():
         # Which of them is right, the request for the single backup says.
         if times > 1:

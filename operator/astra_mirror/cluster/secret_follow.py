@@ -160,10 +160,10 @@ class Following:
 
     async def _take_page(self, followed: _Followed, page: Read, now: float) -> None:
         followed.reading = followed.reading.progressed()
-        with Turn() as turn:
-            for pair, content in page.found.items():
-                await turn.may_end()
-                self._contents.offer(pair, content, now, was_absent=followed.reading.is_read)
+        turn = Turn()
+        for pair, content in page.found.items():
+            await turn.may_end()
+            self._contents.offer(pair, content, now, was_absent=followed.reading.is_read)
 
     def _take(self, watched: Watched, followed: _Followed, news: News, now: float) -> None:
         match news:

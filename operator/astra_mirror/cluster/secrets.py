@@ -197,12 +197,12 @@ class SecretStore:
     async def _review(self) -> None:
         """Report the answers that have changed to the engine."""
         pairs, self._to_review = self._to_review, {}
-        with Turn() as turn:
-            for pair in pairs:
-                await turn.may_end()
-                if pair in self._answers and (answer := self._find(pair)) != self._answers[pair]:
-                    self._answers[pair] = answer
-                    self._changed(pair.namespace, pair.name)
+        turn = Turn()
+        for pair in pairs:
+            await turn.may_end()
+            if pair in self._answers and (answer := self._find(pair)) != self._answers[pair]:
+                self._answers[pair] = answer
+                self._changed(pair.namespace, pair.name)
 
     def _tick(self, now: float) -> None:
         self._contents.count_due(now)
