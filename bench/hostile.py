@@ -3,20 +3,25 @@
 Twice, with a Secret equal to the victim's and with one of its own, a namespace does its worst (bench.attack) while
 another one has an ordinary life. Judged are the victim's: requests that start within a second (99.9%), repair within
 5 s, deletion at once; and the operator's: no hold of its loop over 50 ms, the Lease kept, memory under the pod's limit.
+
+The operator has one core for itself, as a node keeps what a pod requests; the control plane, Astra Control and the
+attack share the others.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from bench.attack import Load
-from bench.stage import Victim, memory_limit, under_attack
+from bench.stage import Scene, Victim, memory_limit, under_attack
 
 
 @dataclass(frozen=True)
@@ -61,30 +66,36 @@ class Figures:
 
 async def measure(*, equal: bool, load: Load, window: float) -> Figures:
     """One attack, for `window` seconds once it is under way."""
-    async with under_attack(equal=equal, load=load) as scene:
-        with _control() as control, _probing(scene.address, scene.pid) as holds:
-            scene.stage.remote.do("requests")
-            cpu, begun = scene.operator.usage().cpu, time.monotonic()
-            repairs, deletions = await _live(scene.victim, window)
-            late = scene.victim.lateness()
-            cpu = (scene.operator.usage().cpu - cpu) / (time.monotonic() - begun)
-        return Figures(
-            secret="equal" if equal else "different",
-            load=scene.attack.load,
-            done=scene.attack.done,
-            requests=len(late),
-            on_time=sum(each <= 1 for each in late) / max(len(late), 1),
-            latest=late[-1] if late else float("inf"),
-            cpu=cpu,
-            holds=holds,
-            control=control,
-            repairs=repairs,
-            deletions=deletions,
-            unsynced=await scene.victim.unsynced(),
-            lease_kept=await scene.lease_kept(),
-            peak=scene.operator.usage().peak,
-            limit=memory_limit(),
-        )
+    with _other_cores() as own:
+        async with under_attack(equal=equal, load=load) as scene:
+            _pin(scene.pid, own)
+            return await _judged(scene, equal=equal, window=window)
+
+
+async def _judged(scene: Scene, *, equal: bool, window: float) -> Figures:
+    with _control() as control, _probing(scene.address, scene.pid) as holds:
+        scene.stage.remote.do("requests")
+        cpu, begun = scene.operator.usage().cpu, time.monotonic()
+        repairs, deletions = await _live(scene.victim, window)
+        late = scene.victim.lateness()
+        cpu = (scene.operator.usage().cpu - cpu) / (time.monotonic() - begun)
+    return Figures(
+        secret="equal" if equal else "different",
+        load=scene.attack.load,
+        done=scene.attack.done,
+        requests=len(late),
+        on_time=sum(each <= 1 for each in late) / max(len(late), 1),
+        latest=late[-1] if late else float("inf"),
+        cpu=cpu,
+        holds=holds,
+        control=control,
+        repairs=repairs,
+        deletions=deletions,
+        unsynced=await scene.victim.unsynced(),
+        lease_kept=await scene.lease_kept(),
+        peak=scene.operator.usage().peak,
+        limit=memory_limit(),
+    )
 
 
 async def _live(victim: Victim, window: float) -> tuple[list[float], list[float]]:
@@ -129,6 +140,23 @@ def _process(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+@contextmanager
+def _other_cores() -> Iterator[set[int]]:
+    """Keep this process, and what it starts, away from one core; that core, or all where there is but one."""
+    cores = os.sched_getaffinity(0)
+    own = {max(cores)}
+    os.sched_setaffinity(0, cores - own or cores)
+    try:
+        yield own
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def _pin(pid: int, cores: set[int]) -> None:
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
 
 
 def _say(text: str) -> None:
