@@ -263,6 +263,15 @@ class TestCertificates:
         assert _good({**GOOD, "ca.crt": text}).tls == TLS(f"{CA.strip()}\n{CA.strip()}")
 
 
+@pytest.mark.parametrize("value", ["ü", "\x80AAA", "=", "AAA", "A A A A ", "/w=="])
+@pytest.mark.parametrize("key", ["url", "token", "ca.crt"])
+def test_what_is_no_base64_is_no_text(key: str, value: str) -> None:
+    """In the words for it, and not in those for a defect."""
+    failure = connection_from({**_secret(GOOD), key: value}, ALLOWED)
+    assert isinstance(failure, Failed)
+    assert failure.message == f"The Secret cannot be used: its key {key!r} is not UTF-8 text."
+
+
 def test_a_url_with_the_token_in_it_is_refused() -> None:
     """Every message names the host."""
     assert "the URL contains the token" in _invalid({"url": f"https://{TOKEN.upper()}.netapp.io", "token": TOKEN})

@@ -5,7 +5,6 @@ the token.
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Final
 
@@ -41,5 +40,6 @@ def key_text(data: Mapping[str, str], key: str) -> str:
         )
     try:
         return base64.b64decode(value, validate=True).decode().strip()
-    except (binascii.Error, UnicodeError):
+    except ValueError:
+        # Of three kinds: no base64, base64 that is not even ASCII, and bytes that are no UTF-8.
         raise UnusableError(f"its key {key!r} is not UTF-8 text") from None
