@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from astra_mirror.core.identity import has_identity
 from astra_mirror.mirror import Mirror
 
 
@@ -22,7 +23,12 @@ class Feed:
         self.has_relisted = asyncio.Event()
 
     def is_news(self, event: Mapping[str, Any]) -> bool:
-        """Whether `take` wants the event: not the echo of an own PATCH, whose answer has been taken in."""
+        """Whether `take` wants the event: not the echo of an own PATCH, whose answer has been taken in.
+
+        Nor what is no object: the watch goes on, and the periodic list finds what has been missed.
+        """
+        if not has_identity(event["object"]):
+            return False
         return event["type"] != "MODIFIED" or self._mirror.is_news(event["object"]["metadata"])
 
     def take(self, event: Mapping[str, Any]) -> None:

@@ -130,9 +130,9 @@ def status_json(status: object) -> bytes:
 
 def requested_at(body: Mapping[str, Any]) -> str | None:
     """The value of the annotation that asks for a poll; one that is too long to be echoed asks for nothing."""
-    annotations: Mapping[str, str] = body["metadata"].get("annotations") or {}
-    value = annotations.get(REQUESTED_AT)
-    return value if value is not None and len(value) <= MAX_REQUESTED_AT else None
+    annotations = body["metadata"].get("annotations")
+    value = annotations.get(REQUESTED_AT) if isinstance(annotations, Mapping) else None
+    return value if isinstance(value, str) and len(value) <= MAX_REQUESTED_AT else None
 
 
 def is_newer(version: str, than: str) -> bool:

@@ -110,6 +110,8 @@ STRANGE: list[Any] = [
     pytest.param(OBJECT | {"metadata": {}}, id="no metadata"),
     pytest.param(OBJECT | {"metadata": OBJECT["metadata"] | {"resourceVersion": 7}}, id="no version"),
     pytest.param(OBJECT | {"metadata": OBJECT["metadata"] | {"uid": "u-2"}}, id="another uid"),
+    pytest.param(OBJECT | {"metadata": OBJECT["metadata"] | {"generation": None}}, id="no generation"),
+    pytest.param(OBJECT | {"metadata": OBJECT["metadata"] | {"generation": "1"}}, id="a generation that is a text"),
 ]
 
 

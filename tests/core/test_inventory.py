@@ -47,6 +47,13 @@ def test_a_page() -> None:
         _list({}),
         _list({"metadata": {"uid": "a"}}),
         _list("a"),
+        _list({"metadata": _item("a")["metadata"] | {"uid": ["a"]}}),
+        _list(_item("a", namespace=7)),
+        _list(_item("a", name={})),
+        _list(_item("a", resourceVersion=5)),
+        _list(_item("a", generation=[])),
+        _list(_item("a", generation="1")),
+        _list({"metadata": None}),
     ],
 )
 def test_what_is_no_list(body: object) -> None:

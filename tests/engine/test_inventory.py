@@ -182,6 +182,28 @@ async def test_what_cannot_be_confirmed_stays(inventory: _Inventory) -> None:
     assert inventory.world.mirror.objects().keys() == {"a", "new"}
 
 
+@pytest.mark.parametrize("lacks", ["uid", "resourceVersion", "name", "namespace", "generation", "metadata"])
+async def test_a_malformed_object_costs_itself_alone(inventory: _Inventory, lacks: str) -> None:
+    """The watch that brought it goes on, and the periodic list adds it when it can be read."""
+    found = inventory.world.cluster.put("broken", 7)
+    broken = {**found, "metadata": {key: each for key, each in found["metadata"].items() if key != lacks}}
+    if lacks == "metadata":
+        del broken["metadata"]
+    for kind in (None, "ADDED", "MODIFIED", "DELETED"):
+        assert not inventory.feed.is_news({"type": kind, "object": broken})
+    await inventory.list.compare()
+    assert inventory.world.mirror.objects().keys() == {"broken"}
+
+
+@pytest.mark.parametrize("annotations", [7, [], "x", {"astra-mirror.io/requestedAt": 7}, None])
+async def test_annotations_that_are_none_ask_for_nothing(inventory: _Inventory, annotations: object) -> None:
+    """Whatever stands there, the object is looked after."""
+    inventory.world.cluster.put("ref", 7)
+    inventory.world.cluster.objects["ref"]["metadata"]["annotations"] = annotations
+    await inventory.list.compare()
+    assert inventory.world.mirror.objects().keys() == {"ref"}
+
+
 async def test_a_list_that_fails_is_told_once(inventory: _Inventory, caplog: pytest.LogCaptureFixture) -> None:
     """However often."""
     inventory.lists.spoil = lambda _: (500, b"")

@@ -13,12 +13,12 @@ from kubernetes.aio import client
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, collection_path
 from astra_mirror.cluster.availability import Availability, is_suspicious
 from astra_mirror.cluster.raw import Answer, call
+from astra_mirror.core.identity import has_identity
 from astra_mirror.core.resource import FIELD_MANAGER, GROUP, KIND, PLURAL, VERSION
 
 PATCH_TIMEOUT: Final = 40.0
 """Seconds after which a PATCH ends in any case; the writer ends it before."""
 _API_VERSION: Final = f"{GROUP}/{VERSION}"
-_IDENTITY: Final = ("uid", "resourceVersion", "name", "namespace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +111,9 @@ def _stored(answer: Answer, *, uid: str, is_own: bool) -> Stored | Gone | Refuse
         return Refused(code, answer.reason, answer.message)
     if not isinstance(value, Mapping) or (value.get("apiVersion"), value.get("kind")) != (_API_VERSION, KIND):
         return Refused(code, "", f"the answer is not {KIND} of {_API_VERSION}")
-    metadata = value.get("metadata")
-    if not isinstance(metadata, Mapping) or not all(isinstance(metadata.get(each), str) for each in _IDENTITY):
+    if not has_identity(value):
         return Refused(code, "", "the answer has no proper metadata")
-    if metadata["uid"] != uid:
+    if value["metadata"]["uid"] != uid:
         # Its name has been given to another object. A PATCH is fenced, and cannot have met that one.
         return Refused(code, "", "the answer is another object") if is_own else Gone()
     return Stored(value)

@@ -6,7 +6,7 @@ it says it is, and each difference that is found here is confirmed by a GET befo
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 LIST_KIND: Final = "PartialObjectMetadataList"
 LIST_VERSION: Final = "meta.k8s.io/v1"
@@ -48,21 +48,23 @@ def page_of(body: object) -> Page:
         raise ListNotUsableError("the list has no resourceVersion")
     if not isinstance(items, list):
         raise ListNotUsableError("the list has no items")
-    try:
-        return Page(tuple(map(_entry, items)), str(metadata.get("continue") or ""))
-    except (KeyError, TypeError) as error:
-        raise ListNotUsableError("an item of the list has no uid, name, namespace or resourceVersion") from error
+    return Page(tuple(map(_entry, items)), str(metadata.get("continue") or ""))
 
 
-def _entry(item: Mapping[str, Any]) -> Entry:
-    metadata = item["metadata"]
-    return Entry(
-        uid=metadata["uid"],
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        version=metadata["resourceVersion"],
-        generation=metadata.get("generation", 0),
-    )
+def _entry(item: object) -> Entry:
+    match item:
+        case {
+            "metadata": {
+                "uid": str(uid),
+                "namespace": str(namespace),
+                "name": str(name),
+                "resourceVersion": str(version),
+                **others,
+            }
+        } if type(generation := others.get("generation", 0)) is int:
+            return Entry(uid, namespace, name, version, generation)
+        case _:
+            raise ListNotUsableError("an item of the list has no uid, name, namespace, resourceVersion or generation")
 
 
 def missing(
