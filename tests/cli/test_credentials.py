@@ -20,6 +20,7 @@ users: [{name: u, user: {token: secret}}]
         ("", "is not a kubeconfig"),
         ("- a", "is not a kubeconfig"),
         ("clusters: 3", "is not a kubeconfig"),
+        ("{a: " * 1500, "is not a kubeconfig"),
         ("a: [", "expected the node content"),
         ("contexts: []", "current-context"),
         (_GOOD.replace("current-context: c", "current-context: other"), "other"),

@@ -61,7 +61,7 @@ async def load_configuration(environment: Mapping[str, str] = os.environ) -> Clu
         return _complete(loaded, environment)
     except (config.ConfigException, UnsupportedProxyError, OSError, ValueError, yaml.YAMLError) as error:
         raise ClusterConfigError(f"no usable cluster credentials in {found or _SERVICE_ACCOUNT}: {error}") from error
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError, RecursionError) as error:
         # What the library does with a file that has another structure.
         raise ClusterConfigError(f"no usable cluster credentials: {found} is not a kubeconfig") from error
 
