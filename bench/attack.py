@@ -22,6 +22,8 @@ from dev.simulator.model import uuid_of
 NAMESPACE: Final = "hostile"
 HELD_NAME: Final = "held"
 """A Secret name that the administrator's role allows as well: its lists are held."""
+LARGE_NAME: Final = "large"
+"""Another one: its lists are large."""
 BUNDLE_NAME: Final = "bundle"
 """Another one: its ca.crt is edited again and again."""
 SLOW_NAME: Final = "slow-{}"
@@ -38,6 +40,7 @@ class Load:
         held: refs whose app's list is held, four an app.
         edits: of each of two Secrets, a second; each with close to 1 MiB in it.
         lies: edits of its own refs' statuses, a second.
+        large: accounts with a list of almost a MiB each, which is another one each time; four refs an account.
         names: Secrets that name a host whose look-up is not answered; 0 where there is no such resolver.
         hangs: seconds of every twenty in which its PATCHes are never answered.
     """
@@ -46,6 +49,7 @@ class Load:
     apps: int = 40
     accounts: int = 4
     held: int = 320
+    large: int = 60
     edits: float = 3.0
     lies: float = 20.0
     names: int = 0
@@ -77,15 +81,17 @@ class Attack:
     done: dict[str, int] = field(default_factory=dict)
 
     async def prepare(self, specs: list[dict[str, str]]) -> None:
-        """Make the namespace and its refs: to those backups, which are running, and to lists that are held."""
+        """Make the namespace and its refs: to those backups, which are running, and to held or large lists."""
         await self.cluster.call("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         await self._secret("astra-control", self.content)
         held = {"url": self.held_url, "token": "a-token-of-the-hostile-tenant"}
         await self._secret(HELD_NAME, held)
+        await self._secret(LARGE_NAME, held | {"token": "another-token-of-the-hostile-tenant"})
         await self._secret(BUNDLE_NAME, {"url": self.tls_url, "token": self.content["token"], "ca.crt": self.authority})
         await self._refs(BUNDLE_NAME, [{**specs[0], "interval": "1s", "secretRef": {"name": BUNDLE_NAME}}])
         await self._refs("r", [{**each, "interval": "1s"} for each in specs])
         await self._refs("held", [_held(number) for number in range(self.load.held)])
+        await self._refs("large", [_large(number) for number in range(4 * self.load.large)])
         for number in range(self.load.names):
             name = SLOW_NAME.format(number)
             await self._secret(name, {"url": f"https://n{number}.slow.netapp.io", "token": held["token"]})
@@ -145,10 +151,20 @@ def _held(number: int) -> dict[str, Any]:
     return {**ids, "backupID": backup, "interval": "1s", "secretRef": {"name": HELD_NAME}}
 
 
+def large_account(number: int) -> str:
+    """The ID of one of the accounts whose lists are large."""
+    return uuid_of(f"large account {number}")
+
+
+def _large(number: int) -> dict[str, Any]:
+    account = {"accountID": large_account(number // 4), "secretRef": {"name": LARGE_NAME}}
+    return {**_held(10_000 + number), **account}
+
+
 def role(names: int) -> str:
     """What the administrator adds to the shipped role for the tenant's other Secret names, as JSON for kubectl."""
     metadata = {"name": "hostile-secret-names"}
-    allowed = [HELD_NAME, BUNDLE_NAME, *(SLOW_NAME.format(number) for number in range(names))]
+    allowed = [HELD_NAME, LARGE_NAME, BUNDLE_NAME, *(SLOW_NAME.format(number) for number in range(names))]
     rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": allowed, "verbs": ["get", "list", "watch"]}
     subject = {"kind": "ServiceAccount", "name": "astra-mirror", "namespace": "astra-mirror-system"}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", **metadata}

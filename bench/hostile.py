@@ -4,8 +4,8 @@ Twice, with a Secret equal to the victim's and with one of its own, a namespace 
 another one has an ordinary life. Judged are the victim's: requests that start within a second (99.9%), repair within
 5 s, deletion at once; and the operator's: no hold of its loop over 50 ms, the Lease kept, memory under the pod's limit.
 
-The operator has one core for itself, as a node keeps what a pod requests; the control plane, Astra Control and the
-attack share the others.
+The operator is given a core of its own; the control plane, Astra Control and the attack share the others. Where they
+take its core for seconds at a time, what is measured is the machine.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Figures:
 
     `load` is what was meant to be done (no `names` where there is no resolver that stays silent), `done` what was.
     `on_time` is the share of the victim's requests that started within a second of their time; `cpu` is the share of a
-    core that the operator took; `holds` are the longest, `control` those of a process that has nothing to do.
+    core that the operator took; `holds` are the longest.
     """
 
     secret: str
@@ -41,7 +41,6 @@ class Figures:
     latest: float
     cpu: float
     holds: list[float]
-    control: list[float]
     repairs: list[float]
     deletions: list[float]
     unsynced: int
@@ -53,8 +52,7 @@ class Figures:
         """The promises that do not hold."""
         judged = {
             "requests within 1 s": self.on_time >= 0.999,
-            # Where a process that does nothing is held for longer, the machine cannot tell.
-            "no hold over 50 ms": max(self.holds) <= max(50, *self.control),
+            "no hold over 50 ms": max(self.holds) <= 50,
             "Lease kept": self.lease_kept,
             "repair within 5 s": max(self.repairs) <= 5,
             "deletion at once": max(self.deletions) <= 2,
@@ -73,7 +71,7 @@ async def measure(*, equal: bool, load: Load, window: float) -> Figures:
 
 
 async def _judged(scene: Scene, *, equal: bool, window: float) -> Figures:
-    with _control() as control, _probing(scene.address, scene.pid) as holds:
+    with _probing(scene.address) as holds:
         scene.stage.remote.do("requests")
         cpu, begun = scene.operator.usage().cpu, time.monotonic()
         repairs, deletions = await _live(scene.victim, window)
@@ -88,7 +86,6 @@ async def _judged(scene: Scene, *, equal: bool, window: float) -> Figures:
         latest=late[-1] if late else float("inf"),
         cpu=cpu,
         holds=holds,
-        control=control,
         repairs=repairs,
         deletions=deletions,
         unsynced=await scene.victim.unsynced(),
@@ -111,24 +108,14 @@ async def _live(victim: Victim, window: float) -> tuple[list[float], list[float]
 
 
 @contextmanager
-def _probing(address: str, pid: int) -> Iterator[list[float]]:
+def _probing(address: str) -> Iterator[list[float]]:
     """Ask /healthz in a process of its own; the longest holds are there at the end."""
     holds: list[float] = []
-    with _process(address, str(pid)) as prober:
+    with _process(address) as prober:
         try:
             yield holds
         finally:
             holds.extend(json.loads(prober.communicate("")[0])["longest"])
-
-
-@contextmanager
-def _control() -> Iterator[list[float]]:
-    """The same of a process that has nothing to do: the machine's part in the holds."""
-    with _process("serve") as server:
-        address = server.stdout.readline().strip() if server.stdout else ""
-        with _probing(address, server.pid) as holds:
-            yield holds
-        server.communicate("")
 
 
 @contextmanager
@@ -156,7 +143,9 @@ def _other_cores() -> Iterator[set[int]]:
 
 def _pin(pid: int, cores: set[int]) -> None:
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), cores)
+        # One that looks a name up may have ended meanwhile.
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 def _say(text: str) -> None:

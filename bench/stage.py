@@ -16,7 +16,7 @@ from typing import Any, Final
 import yaml
 
 from bench import world
-from bench.attack import NAMESPACE, Attack, Load, role
+from bench.attack import NAMESPACE, Attack, Load, large_account, role
 from dev.controlplane import ControlPlane
 from dev.faultproxy import FaultProxy
 from tests.cases.inputs.held_lists import HeldLists
@@ -74,7 +74,7 @@ class Stage:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> "AsyncIterator[Stage]":
+    async def open(cls, load: Load) -> "AsyncIterator[Stage]":
         """Set it up."""
         with ExitStack() as stack:
             plane = stack.enter_context(ControlPlane.start())
@@ -86,7 +86,7 @@ class Stage:
             )
             remote = stack.enter_context(world.Remote.start())
             tls = stack.enter_context(FaultProxy.start(remote.url, certificate=certificate, key=key))
-            held = stack.enter_context(HeldLists())
+            held = stack.enter_context(HeldLists(large=[large_account(each) for each in range(load.large)]))
             async with world.Cluster.open(plane) as cluster:
                 yield cls(cluster, remote, proxy, tls, held)
 
@@ -220,7 +220,7 @@ async def under_attack(*, equal: bool, load: Load) -> AsyncIterator[Scene]:
     Raises:
         ExceptionGroup: the attack itself has failed, which is no merit of the operator's.
     """
-    async with Stage.open() as stage:
+    async with Stage.open(load) as stage:
         with silent_resolver(stage.cluster.control_plane.folder) as resolver:
             load = load if resolver else replace(load, names=0)
             stage.cluster.control_plane.kubectl("apply", "-f", "-", stdin=role(load.names))

@@ -179,7 +179,8 @@ class Mirror:
         """The refs whose polls start now, each with its time; the others' timers that ran out are set again."""
         due: dict[Ref, float] = {}
         gathered: dict[Ref, None] = {}
-        if self._gathered and now >= self._gather_until:
+        gathered_at = self._gather_until
+        if self._gathered and now >= gathered_at:
             gathered, self._gathered = self._gathered, {}
         turn = Turn()
         for uid, since in list(self._timers.pop_due(now)):
@@ -200,7 +201,7 @@ class Mirror:
             if ref.spec.suspend:
                 self._reconciler.settle(ref, now)
             else:
-                due.setdefault(ref, max(self._gather_until, self._runs_since))
+                due.setdefault(ref, max(gathered_at, self._runs_since))
         return due
 
     def _poll_at(self, ref: Ref, due: float) -> None:

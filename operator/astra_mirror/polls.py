@@ -114,7 +114,7 @@ class Polls:
         lane.catalog.learn(read.collection, answer.size)
         if not answer.complete:
             self.avoid(read.connection, read.collection)
-        turn = Turn()
+        turn = Turn(read.namespace)
         for ref in list(served_by(read, self._refs, self._secrets)):
             await turn.may_end()
             # Meanwhile it may have found something better to wait for.

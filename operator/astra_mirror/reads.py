@@ -136,7 +136,7 @@ class _Read:
 
     async def held(self, failure: Failed, at: float) -> None:
         """Show the refs why nothing is asked for them; they go on waiting."""
-        turn = Turn()
+        turn = Turn(self.namespace)
         for each in self.waiting():
             await turn.may_end()
             if each.reading is self:
@@ -177,7 +177,7 @@ class _Read:
 
     async def slow(self) -> None:
         """Let each ref that still waits show it."""
-        turn = Turn()
+        turn = Turn(self.namespace)
         for each in self.waiting():
             await turn.may_end()
             if each.reading is self:
@@ -251,7 +251,7 @@ class SingleRead(_Read):
             for attempt in self.instead_of:
                 self.reader.suspect(self.connection, attempt)
         is_shared = failure is not None and after_single(failure) is AfterSingle.SHARE
-        turn = Turn()
+        turn = Turn(self.namespace)
         # The one that went ahead comes last, so that the next time another does: its backup alone may be at fault.
         for each in [*self.waiting()[1:], *self.waiting()[:1]] if is_shared else self.refs[:1]:
             await turn.may_end()

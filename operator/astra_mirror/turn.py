@@ -2,44 +2,66 @@
 
 import asyncio
 import time
-from collections import deque
 from typing import Final
 from weakref import WeakKeyDictionary
 
+from astra_mirror.core.fair import FairQueue
+
 _SECONDS: Final = 0.01
-"""For how long long work may hold the event loop before others have their turn."""
+"""For how long a piece may hold the event loop before others have their turn."""
+_AT_ONCE_SECONDS: Final = 0.005
+"""For how long work may do so that has only begun, in each pass of the loop in which others wait for their turn."""
 
 
 class _Pieces:
-    """The pieces of one event loop's long work: one a pass of the loop, in turn."""
+    """The pieces of one event loop's long work: one a pass of the loop, by turns of the namespaces."""
 
     def __init__(self) -> None:
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: FairQueue[asyncio.Future[None], asyncio.Future[None]] = FairQueue()
+        self._will_give = False
+        self._holder: asyncio.Task[object] | None = None
         self._ends = 0.0
+        self._at_once_ends = 0.0
 
-    def joined(self) -> float:
-        """When the present piece has to end, for work that begins while it lasts; zero where others wait already."""
-        return 0.0 if self._waiting else self._ends
+    def begun(self) -> float:
+        """When work has to end its first piece that begins now."""
+        return self._at_once_ends if self._waiting and not self._is_held() else self._ends
 
-    async def next(self) -> float:
+    def goes_on(self) -> float:
+        """When the piece has to end of which this is a part; zero where it is none."""
+        return self._ends if self._is_held() else 0.0
+
+    async def next(self, namespace: str) -> float:
         """Wait until it is one's turn; when the piece that begins then has to end."""
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._give, loop)
-        self._waiting.append(turn)
-        await turn
+        self._waiting.put((namespace,), turn, turn)
+        self._give_soon(loop)
+        try:
+            await turn
+        finally:
+            self._waiting.drop(turn)
+        self._holder = asyncio.current_task()
         self._ends = time.monotonic() + _SECONDS
         return self._ends
 
-    def _give(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._waiting:
-            first = self._waiting.popleft()
-            if not first.done():
-                first.set_result(None)
-                break
-        if self._waiting:
+    def _is_held(self) -> bool:
+        return self._holder is not None and self._holder is asyncio.current_task()
+
+    def _give_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._waiting and not self._will_give:
+            self._will_give = True
             loop.call_soon(self._give, loop)
+
+    def _give(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._will_give = False
+        self._at_once_ends = time.monotonic() + _AT_ONCE_SECONDS
+        while taken := self._waiting.take():
+            # One whose task is cancelled has not left the queue yet.
+            if not taken.value.done():
+                taken.value.set_result(None)
+                break
+        self._give_soon(loop)
 
 
 _pieces: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pieces] = WeakKeyDictionary()
@@ -49,14 +71,21 @@ class Turn:
     """A long work's leave to hold the event loop.
 
     All long work shares the 10 ms: ten answers that arrive together, each of them soon read, would otherwise hold the
-    loop for ten times as long as one. Nobody starves, because who has done a piece waits behind all others.
+    loop for ten times as long as one. What has only begun is done at once where there is time; who has done a piece
+    waits behind all others of the same namespace, and each namespace has a turn.
+
+    Args:
+        namespace: for whom the work is done; empty where it is done for all.
+        is_large: whether its first step takes long already; it waits for its turn even so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str = "", *, is_large: bool = False) -> None:
+        self._namespace = namespace
         self._pieces = _pieces.setdefault(asyncio.get_running_loop(), _Pieces())
-        self._ends = self._pieces.joined()
+        self._ends = 0.0 if is_large else self._pieces.begun()
 
     async def may_end(self) -> None:
         """Go on, or when the piece has lasted long enough, let others go on first."""
-        if time.monotonic() > self._ends:
-            self._ends = await self._pieces.next()
+        now = time.monotonic()
+        if now > self._ends and now > self._pieces.goes_on():
+            self._ends = await self._pieces.next(self._namespace)

@@ -81,3 +81,77 @@ async def test_work_that_is_cancelled_while_it_waits_stops_nobody() -> None:
             each.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     assert done == ["b", "d"]
+
+
+async def test_one_namespace_has_as_many_turns_as_another() -> None:
+    """Whatever number of works it has: forty of one delay another's three pieces by three pieces."""
+    done: list[str] = []
+
+    async def work(namespace: str) -> None:
+        turn = Turn(namespace)
+        for _ in range(3):
+            await turn.may_end()
+            _work(SECONDS * 1.2)
+            done.append(namespace)
+
+    crowd = [asyncio.create_task(work("crowd")) for _ in range(40)]
+    await asyncio.sleep(0)
+    await work("victim")
+    before = len(done)
+    for each in crowd:
+        each.cancel()
+    await asyncio.gather(*crowd, return_exceptions=True)
+    # Two more may have been done before it came, and one at once.
+    assert before <= 3 + 3 + 3
+
+
+async def test_work_within_work_is_part_of_its_piece() -> None:
+    """What is handed out one by one, each with a turn of its own, costs no more pieces than the work as a whole."""
+    done: list[str] = []
+
+    async def crowd() -> None:
+        turn = Turn("crowd")
+        while True:
+            await turn.may_end()
+            _work(SECONDS * 1.2)
+            done.append("crowd")
+
+    async def inner() -> None:
+        turn = Turn("inner")
+        for _ in range(2):
+            await turn.may_end()
+
+    others = [asyncio.create_task(crowd()) for _ in range(3)]
+    await asyncio.sleep(0)
+    outer = Turn()
+    for _ in range(200):
+        await outer.may_end()
+        await inner()
+    for each in others:
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    # Each of the 200 would have waited for a piece, or two, of the crowd's.
+    assert len(done) < 50
+
+
+async def test_small_work_is_done_at_once_while_others_wait() -> None:
+    """A short answer does not wait for its turn behind long ones."""
+
+    async def long() -> None:
+        turn = Turn("long")
+        for _ in range(6):
+            await turn.may_end()
+            _work(SECONDS * 1.2)
+
+    async def small() -> None:
+        await Turn("small").may_end()
+
+    others = [asyncio.create_task(long()) for _ in range(4)]
+    waits = []
+    for _ in range(8):
+        await asyncio.sleep(0)
+        one = asyncio.create_task(small())
+        waits.append(await _passes(one))
+    await asyncio.gather(*others)
+    # Most of them: of one that comes when its pass's time is over, nothing is promised.
+    assert sorted(waits)[len(waits) // 2] <= 2

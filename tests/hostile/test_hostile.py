@@ -12,7 +12,7 @@ import pytest
 from bench.attack import Load
 from bench.stage import memory_limit, under_attack
 
-_LOAD: Final = Load(refs=200, apps=10, held=80, lies=10.0, hangs=8.0)
+_LOAD: Final = Load(refs=200, apps=10, held=80, large=10, lies=10.0, hangs=8.0)
 _SECONDS: Final = 25.0
 
 

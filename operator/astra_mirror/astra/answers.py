@@ -136,14 +136,17 @@ def _moment(date: str) -> datetime | None:
         return None
 
 
-async def read_list(body: Body, known: Known, redact: Redact) -> Listed:
+async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "") -> Listed:
     """What a list says of the backups in `known`; `redact` takes the token out of a text that will be shown.
+
+    The reading takes turns of `namespace`.
 
     Raises:
         ListError: it is no list of backups.
     """
     digest = 0
-    turn = Turn()
+    # A window of a mebibyte is a step of 10 ms.
+    turn = Turn(namespace, is_large=True)
     for window in body:
         digest = hash((digest, window))
         await turn.may_end()

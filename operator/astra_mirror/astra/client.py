@@ -25,9 +25,12 @@ from astra_mirror.core.plan import Collection
 from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS
 from astra_mirror.slots import Slots
+from astra_mirror.turn import Turn
 
 _READ_AT_ONCE: Final = 2
 """Lists longer than a window that are read at once: what is decoded of one takes several times its size."""
+_LARGE_DOCUMENT: Final = 65_536
+"""Bytes of a single backup's document from which on its reading waits for its turn: a mebibyte takes 10 ms."""
 _ERROR_SECONDS: Final = 2.0
 """How long the words of an error are waited for, whose status code is there already."""
 
@@ -65,6 +68,8 @@ class AstraClient:
 
         async def answer(response: httpx.Response, windows: Body) -> Answer:
             body = b"".join(windows)
+            if len(body) > _LARGE_DOCUMENT:
+                await Turn(namespace, is_large=True).may_end()
             if response.status_code != httpx.codes.OK:
                 return failure_of(
                     response.status_code, response.headers, connection.redact(body), connection.redact_text
@@ -98,9 +103,9 @@ class AstraClient:
                 return _refused_list(connection, response, windows)
             try:
                 if len(windows) == 1:
-                    return await read_list(windows, known, connection.redact_text)
+                    return await read_list(windows, known, connection.redact_text, namespace)
                 async with self._reading.take(namespace):
-                    return await read_list(windows, known, connection.redact_text)
+                    return await read_list(windows, known, connection.redact_text, namespace)
             except ListError as error:
                 raise AnswerError(
                     SyncReason.UNEXPECTED_RESPONSE, f"The answer is not a list of backups: {error}."
