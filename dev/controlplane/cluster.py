@@ -137,13 +137,17 @@ class ControlPlane:
         certificate.private_key_pem.write_to_path(key)
         return chain, key
 
-    def audit_events(self) -> list[dict[str, Any]]:
-        """What the API server was asked for so far, one entry a request, in the audit API's words."""
+    def audit_events(self, *, of: str = "") -> list[dict[str, Any]]:
+        """What the API server was asked for so far, one entry a request, in the audit API's words.
+
+        Args:
+            of: a user; the entries of others may be left out.
+        """
         if self._audit_log is None:
             raise ValueError("the control plane was started without an audit log")
-        lines = self._audit_log.read_text().splitlines(keepends=True)
-        # The last line may be on its way.
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        with self._audit_log.open() as lines:
+            # The last line may be on its way.
+            return [json.loads(line) for line in lines if of in line and line.endswith("\n")]
 
     def overwrite(self, path: str, value: bytes | None) -> None:
         """Put bytes into etcd as they are, behind the API server's back, or remove them with None.
@@ -176,6 +180,8 @@ class ControlPlane:
         """Start the API server, at first or again, on the same port and data."""
         folder = self.folder
         audit = [f"--audit-log-path={self._audit_log}", f"--audit-policy-file={folder / 'audit-policy.yaml'}"]
+        # In one file: beyond 100 MiB the API server would begin another one.
+        audit.append("--audit-log-maxsize=10000")
         self._spawn(
             "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
