@@ -1,0 +1,321 @@
+"""Each party killed, frozen, slow or failing, on the real control plane: cells of the matrix in docs/reliability.md."""
+
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pytest
+
+from dev.controlplane import ControlPlane, KubectlError
+from dev.faultproxy import FaultProxy
+from dev.simulator import Backup, Simulator
+from tests.cases.support import within
+from tests.e2e.user import User
+from tests.operator_process import Operator, StartOperator, run_operator
+from tests.privileges.audit import Audit
+
+_AGAIN: Final = "--timeout=5s"
+_REFS: Final = 3
+
+
+@pytest.fixture(scope="module")
+def breakable(audit: Audit) -> Iterator[ControlPlane]:
+    """A control plane of these tests' own, with the operator's manifests."""
+    with ControlPlane.start(audit=True) as control_plane:
+        control_plane.kubectl("apply", "-k", "manifests/default")
+        control_plane.kubectl("wait", "--for=condition=Established", "crd/appbackuprefs.astra-mirror.io")
+        yield control_plane
+        audit(control_plane)
+
+
+class _Scene:
+    """Some refs whose backups are running, and the operator that says so."""
+
+    def __init__(self, user: User, astra: Simulator, operator: Operator) -> None:
+        self.user = user
+        self.operator = operator
+        self._astra = astra
+        self._backups: list[Backup] = []
+
+    def begin(self) -> None:
+        """Wait until each ref says that its backup is running."""
+        self.user.secret_for(self._astra)
+        for number in range(_REFS):
+            self._backups.append(self._astra.add_backup("stuck", seconds=0.001))
+            self.user.ref(f"ref-{number}", self._backups[-1])
+        for number in range(_REFS):
+            self.user.wait_reason(f"ref-{number}", "BackupInProgress")
+
+    def complete(self) -> None:
+        """Let the backups complete, and the operator learn of it."""
+        for backup in self._backups:
+            backup.set(state="completed", percentDone=100)
+        self._astra.requests.clear()
+        self._astra.requests.wait_for(2)
+
+    def learns_of_another(self) -> None:
+        """A new ref is looked after: the watches work."""
+        self.user.ref("new", self._astra.add_backup("completes", seconds=0))
+        self.user.wait("new", "Ready")
+
+    def is_right(self, timeout: str = _AGAIN) -> None:
+        """Wait until the statuses say that, and that the operator is the same process and in good health."""
+        self.user.kubectl("wait", "--for=condition=Ready", "abr", "--all", timeout)
+        assert self.operator.http("/healthz") == "ok\n"
+        assert "Traceback" not in self.operator.log
+
+
+@pytest.fixture
+def scene(breakable: ControlPlane, astra: Simulator) -> Iterator[_Scene]:
+    """On the control plane that may be broken."""
+    namespace = f"test-{secrets.token_hex(4)}"
+    breakable.kubectl("create", "namespace", namespace)
+    kubeconfig = breakable.kubeconfig_for("astra-mirror-system", "astra-mirror")
+    operator = run_operator(kubeconfig, "--allowed-url", astra.url, "--settled-interval", "1s")
+    try:
+        scene = _Scene(User(breakable, namespace), astra, operator)
+        scene.begin()
+        yield scene
+    finally:
+        assert operator.stop() == 0
+        breakable.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@contextmanager
+def _frozen(control_plane: ControlPlane, name: str) -> Iterator[None]:
+    control_plane.send(name, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        control_plane.send(name, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("name", ["kube-apiserver", "etcd"])
+def test_a_server_that_is_frozen(breakable: ControlPlane, scene: _Scene, name: str) -> None:
+    """It is away, and what was learned meanwhile is written within five seconds of its thaw."""
+    with _frozen(breakable, name):
+        scene.operator.wait_for_log("is away")
+        scene.complete()
+        assert scene.operator.http("/healthz") == "ok\n"
+    scene.is_right()
+
+
+def test_an_etcd_that_is_killed_and_comes_back(breakable: ControlPlane, scene: _Scene) -> None:
+    """The API server is away with it, and all is right within five seconds of the first write that it takes."""
+    breakable.stop_etcd()
+    try:
+        scene.operator.wait_for_log("is away")
+        scene.complete()
+    finally:
+        breakable.start_etcd()
+    within(60, lambda: _takes_writes(scene.user), bool)
+    scene.is_right()
+
+
+def _takes_writes(user: User) -> bool:
+    try:
+        user.kubectl("create", "configmap", f"probe-{secrets.token_hex(4)}", "--request-timeout=2s")
+    except KubectlError:
+        return False
+    return True
+
+
+def test_an_etcd_that_is_full(breakable: ControlPlane, scene: _Scene) -> None:
+    """Reads succeed and writes are refused: the API server is there, and each ref has its backoff, a minute at most."""
+    breakable.fill_etcd(full=True)
+    try:
+        scene.complete()
+        scene.operator.wait_for_log("database space exceeded")
+    finally:
+        breakable.fill_etcd(full=False)
+    scene.is_right("--timeout=60s")
+
+
+@contextmanager
+def _sluggish(control_plane: ControlPlane, name: str) -> Iterator[None]:
+    """Let a server run for a fifth of the time, a twentieth of a second at once."""
+    stop = threading.Event()
+
+    def hold_up() -> None:
+        while not stop.wait(0.05):
+            control_plane.send(name, signal.SIGSTOP)
+            stop.wait(0.2)
+            control_plane.send(name, signal.SIGCONT)
+
+    thread = threading.Thread(target=hold_up)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("name", ["kube-apiserver", "etcd"])
+def test_a_server_that_is_slow(breakable: ControlPlane, scene: _Scene, name: str) -> None:
+    """It is not taken for one that is away, and what is learned is written while it is slow."""
+    with _sluggish(breakable, name):
+        scene.complete()
+        scene.is_right("--timeout=20s")
+    assert "is away" not in scene.operator.log
+
+
+@pytest.fixture
+def behind_proxy(installed: ControlPlane, user: User, astra: Simulator) -> Iterator[tuple[_Scene, FaultProxy]]:
+    """On the usual control plane, by a proxy that answers for it."""
+    chain, key = installed.certificate_for("127.0.0.1")
+    with FaultProxy.start(installed.url, authority=installed.authority_pem, certificate=chain, key=key) as proxy:
+        kubeconfig = installed.kubeconfig_for("astra-mirror-system", "astra-mirror", server=proxy.url)
+        operator = run_operator(kubeconfig, "--allowed-url", astra.url, "--namespace", user.namespace)
+        try:
+            scene = _Scene(user, astra, operator)
+            scene.begin()
+            yield scene, proxy
+        finally:
+            proxy.clear()
+            assert operator.stop() == 0
+
+
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 503, "headers": {"Retry-After": "30"}},
+        {"kind": "status", "status": 429, "headers": {"Retry-After": "30"}},
+        {"kind": "cut"},
+        {"kind": "cut-answer"},
+    ],
+    ids=["500", "503", "429", "cut", "cut-answer"],
+)
+def test_an_api_server_that_fails(behind_proxy: tuple[_Scene, FaultProxy], fault: dict[str, Any]) -> None:
+    """Every request, for some seconds: it is away, and all is right within five seconds of its return."""
+    scene, proxy = behind_proxy
+    with proxy.fault(**fault):
+        scene.complete()
+        scene.operator.wait_for_log("is away")
+    scene.is_right()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 200, "body": b"<html>it works</html>"},
+        {"status": 200, "body": b"{}", "headers": _JSON},
+        {"status": 200, "body": b'{"kind":"Status","apiVersion":"v1","status":"Success"}', "headers": _JSON},
+        {"status": 200, "body": b"", "headers": _JSON},
+        {"status": 404, "body": b"404 page not found"},
+        {"status": 302, "headers": {"Location": "https://127.0.0.1:1/"}},
+    ],
+    ids=["html", "empty-object", "status", "nothing", "404", "redirect"],
+)
+def test_an_api_server_that_talks_nonsense(behind_proxy: tuple[_Scene, FaultProxy], fault: dict[str, Any]) -> None:
+    """As a proxy does that has lost its way: no ref is given up, and each is right after its backoff."""
+    scene, proxy = behind_proxy
+    with proxy.fault(kind="status", **fault):
+        proxy.requests.clear()
+        scene.complete()
+        proxy.requests.wait_for(_REFS, verb="patch")
+    scene.is_right("--timeout=20s")
+    scene.learns_of_another()
+
+
+def test_an_astra_that_is_restarted(user: User, start_operator: StartOperator) -> None:
+    """Unreachable while it is down, and observed again after the backoff."""
+    with Simulator.start() as first:
+        port = int(first.url.rpartition(":")[2])
+        user.secret_for(first)
+        backup = first.add_backup("stuck", seconds=0.001)
+        user.ref("ref", backup)
+        start_operator("--allowed-url", first.url)
+        user.wait_reason("ref", "BackupInProgress")
+    user.wait_reason("ref", "Unreachable", condition="Synced")
+    with Simulator.start(port=port) as second:
+        second.add_token(first.token)
+        second.add_backup("completes", seconds=0, id=backup.id)
+        user.wait("ref", "Ready")
+        assert user.wait_reason("ref", "Observed", condition="Synced")["state"] == "completed"
+
+
+def test_an_astra_that_is_slow(
+    user: User, astra: Simulator, tenant_of: Callable[[], User], start_operator: StartOperator
+) -> None:
+    """Its refs are observed as late as it answers, and others on the same server with another token are not."""
+    other, token = tenant_of(), astra.add_token()
+    user.secret(url=astra.url, token=token)
+    other.secret_for(astra)
+    start_operator()
+    with astra.fault("*", latency=6.0, token=token):
+        user.ref("ref", astra.add_backup("completes", seconds=0))
+        astra.requests.wait_for(1)
+        other.ref("ref", astra.add_backup("completes", seconds=0))
+        other.kubectl("wait", "--for=condition=Ready", "abr/ref", _AGAIN)
+        user.kubectl("wait", "--for=condition=Ready", "abr/ref", "--timeout=10s")
+
+
+@pytest.fixture
+def tenant_of(installed: ControlPlane) -> Iterator[Callable[[], User]]:
+    """Makes people with a namespace of their own."""
+    made: list[str] = []
+
+    def make() -> User:
+        made.append(f"tenant-{secrets.token_hex(4)}")
+        installed.kubectl("create", "namespace", made[-1])
+        return User(installed, made[-1])
+
+    yield make
+    if made:
+        installed.kubectl("delete", "namespace", *made, "--wait=false")
+
+
+def test_an_operator_that_is_frozen(user: User, astra: Simulator, start_operator: StartOperator) -> None:
+    """As a laptop that sleeps: it asks for nothing meanwhile, and when it wakes all is right within five seconds."""
+    user.secret_for(astra)
+    backup = astra.add_backup("stuck", seconds=0.001)
+    user.ref("ref", backup)
+    operator = start_operator("--namespace", user.namespace)
+    user.wait_reason("ref", "BackupInProgress")
+    os.kill(operator.pid, signal.SIGSTOP)
+    try:
+        backup.set(state="completed", percentDone=100)
+        user.ref("new", backup)
+        astra.requests.clear()
+        with pytest.raises(TimeoutError):
+            astra.requests.wait_for(1, seconds=5)
+    finally:
+        os.kill(operator.pid, signal.SIGCONT)
+    user.kubectl("wait", "--for=condition=Ready", "abr/ref", "abr/new", _AGAIN)
+
+
+def test_a_leader_that_was_frozen_overwrites_nothing(
+    user: User, astra: Simulator, start_operator: StartOperator
+) -> None:
+    """The other leads within 20 seconds; the first wakes up with what it knew, and finds that it leads no more."""
+    user.secret_for(astra)
+    backup = astra.add_backup("stuck", seconds=0.001)
+    user.ref("ref", backup)
+    options = ("--leader-elect", "--namespace", user.namespace)
+    first = start_operator(*options)
+    first.wait_for_log("Holding the Lease")
+    user.wait_reason("ref", "BackupInProgress")
+    second = start_operator(*options)
+    second.wait_for_log("Waiting for the Lease")
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        second.wait_for_log("Holding the Lease")
+        backup.set(state="completed", percentDone=100)
+        user.wait("ref", "Ready")
+        version = user.get("ref")["metadata"]["resourceVersion"]
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    first.wait_for_log("The Lease .* was lost")
+    user.ref("new", backup)
+    user.wait("new", "Ready")
+    assert user.get("ref")["metadata"]["resourceVersion"] == version
+    assert first.metric("astra_mirror_leader ") == "0.0"
