@@ -27,7 +27,7 @@ _SECRET: Final = {
     "metadata": {"namespace": "shop", "name": "astra-control", "resourceVersion": "7", "uid": UUID},
     "data": {"url": "aHR0cHM6Ly9h", "token": "dG9rZW4tdG9rZW4=", "x": "eA=="},
 }
-_OBJECT: Final = {
+_OBJECT: Final[dict[str, Any]] = {
     "apiVersion": "astra-mirror.io/v1",
     "kind": "AppBackupRef",
     "metadata": {
@@ -113,6 +113,8 @@ def test_what_is_said_of_secrets_is_believed_or_refused(raw: bytes, watched: Wat
 
 @IN_SECONDS
 @given(mutated(_json(_LISTED, _STATUS), _WORDS, most=20_000) | changed([_LISTED]))
+@example(_json({**_LISTED, "items": [{"metadata": {**_OBJECT["metadata"], "uid": ["u-1"]}}]})[0])
+@example(_json({**_LISTED, "items": [{"metadata": {**_OBJECT["metadata"], "generation": []}}]})[0])
 def test_a_list_of_objects_has_what_objects_have(raw: bytes) -> None:
     """Texts and a number, so that they can be compared with what is known; or it is no list."""
     try:
@@ -153,6 +155,10 @@ class _API(client.ApiClient):
         return self._answer
 
 
+def _but(field: str, **changes: Any) -> bytes:
+    return _json({**_OBJECT, field: {**_OBJECT[field], **changes}})[0]
+
+
 def _watched_by(feed: Feed, raw: bytes) -> None:
     """The watch brings it as well, in each way."""
     try:
@@ -171,6 +177,8 @@ def _watched_by(feed: Feed, raw: bytes) -> None:
     st.sampled_from([200, 200, 404, 409, 500]),
 )
 @example(_json(_OBJECT)[0], 200)
+@example(_but("metadata", generation=None), 200)
+@example(_but("metadata", annotations=[1]), 200)
 def test_an_object_is_taken_in_or_refused(raw: bytes, code: int) -> None:
     """What is believed of an answer can be taken in by the engine, with whatever else stands in the object."""
     statuses = Statuses(_API(code, raw))

@@ -111,6 +111,7 @@ def _check_failure(failure: Failed) -> None:
 @example({"config.yaml": b64encode(b'"\\U00110000"').decode()}, False)
 @example({"config.yaml": b64encode(b"[" * 2000).decode()}, False)
 @example({"url": b64encode(URLS[0]).decode(), "token": b64encode(TOKENS[0]).decode(), "ca.crt": "=" * 4}, True)
+@example({"url": "\x80AAA", "token": b64encode(TOKENS[0]).decode()}, False)
 def test_any_content_is_a_connection_or_an_error_in_our_words(data: dict[str, str], require: bool) -> None:
     """No exception, nothing quoted, and a number of steps that the bytes alone bound."""
     bounded = sum(min(len(data.get(key, "")), 4 * limit // 3) for key, limit in _LIMITS.items())
