@@ -63,6 +63,7 @@ _DANGEROUS: Final = re.compile(rb"exec|auth-provider|\\")
 @given(mutated(KUBECONFIGS, _WORDS, most=20_000))
 @example(KUBECONFIGS[0])
 @example(KUBECONFIGS[1])
+@example(b"{a: " * 1500)
 def test_any_file_is_a_kubeconfig_or_a_clear_error(content: bytes) -> None:
     """The message says which file it was."""
     if _DANGEROUS.search(content):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from astra_mirror.core.diff import difference, merge_patch
@@ -121,10 +121,14 @@ def test_a_process_may_find_any_status_when_it_starts(
 
 
 @IN_SECONDS
-@given(st.dictionaries(st.text(max_size=3), json_values), st.dictionaries(st.text(max_size=3), json_values))
-def test_a_merge_patch_leads_from_one_to_the_other(old: dict[str, Any], new: dict[str, Any]) -> None:
+@given(st.dictionaries(st.text(max_size=3), json_values, min_size=1), st.lists(changes, min_size=1, max_size=3))
+@example({"": 1}, [Change((0,), value=True)])
+def test_a_merge_patch_leads_from_one_to_the_other(old: dict[str, Any], edits: list[Change]) -> None:
     """Also where a value becomes another type, and a number another kind of number."""
-    new = _without_null(new)
+    edited: Any = old
+    for each in edits:
+        edited = each.applied(edited)
+    old, new = _without_null(old), _without_null(edited if isinstance(edited, dict) else {})
     merged = _merged(old, merge_patch(old, new))
     assert repr(_sorted(merged)) == repr(_sorted(new))
 

@@ -1,5 +1,6 @@
 """Fuzzes URLs: what we accept, and compare with --allowed-url, is where the HTTP library will connect."""
 
+import re
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -73,6 +74,7 @@ def test_every_library_connects_where_we_think(text: str) -> None:
         assert str(url).startswith(("it ", "its "))
         assert len(str(url)) < 400
         return
+    assert re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", url.host)
     called, parts, theirs = _called(url), urlsplit(str(url)), httpx.URL(str(url))
     assert called.scheme == parts.scheme == theirs.scheme == url.scheme
     hosts = [str(called.raw_host), str(parts.hostname), theirs.raw_host.decode("ascii")]
@@ -87,6 +89,8 @@ def test_every_library_connects_where_we_think(text: str) -> None:
 @IN_SECONDS
 @given(entries, texts)
 @example("https://*.netapp.io", "https://a.netapp.io")
+@example("https://*.netapp.io", "https://[::1%x.netapp.io]")
+@example("https://*.1", "https://127.0.0.1")
 def test_an_entry_allows_what_it_names(entry: str, text: str) -> None:
     """By whole labels, with the very scheme and port; and an address, which no resolver looks at, by its very self."""
     try:
