@@ -99,7 +99,7 @@ def _put(document: Any, path: tuple[int, ...], value: Any) -> Any:
 
 
 _TELLING: Final[list[Any]] = [
-    None, [], {}, "", "x", 7, 1, 1.0, True, False, 0, -1, 100, 100.5, 101, 2**63 - 1, 2**63, 1e300, "99.5", "101", [7], 
+    None, [], {}, "", "x", 7, 1, 1.0, True, False, 0, -1, 100, 100.5, 101, 2**63 - 1, 2**63, 1e300, "99.5", "101", [7],
     {"x": 7},
     "x" * 300, "x" * 1100, ["x"] * 40, [{"name": "n", "value": "v"}] * 70, [{"title": "y" * 1100}] * 20,
 ]  # fmt: skip

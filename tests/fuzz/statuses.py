@@ -10,34 +10,11 @@ from astra_mirror.astra.answers import AnswerError, parse_backup
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
 from astra_mirror.core.resource import ReadyWhen
 from tests.core.cases import BACKUP
+from tests.fuzz.documents import bodies
 from tests.fuzz.mutation import Change, changed, changes, mutated
 from tests.fuzz.test_answer import BACKUP as DOCUMENT
 from tests.fuzz.test_answer import WORDS
 
-_STATES: Final = (
-    "pending", "discovering", "running", "completed", "failed", "removed", "deleting", "unknown", "ready", " ", "\0",
-)  # fmt: skip
-_texts: Final = st.text(max_size=300) | st.text("x ü\n", min_size=1000, max_size=1100)
-_details: Final = st.lists(
-    st.fixed_dictionaries({}, optional=dict.fromkeys(("type", "title", "detail"), _texts)), max_size=20
-)
-_sizes: Final = st.integers(0, 2**63 - 1) | st.sampled_from([0, 1, 10**9, 2 * 10**9, 2**63 - 1, "5", -1, 1.5e300])
-_of_fields: Final = st.fixed_dictionaries(
-    {"id": st.just(BACKUP), "state": st.sampled_from(_STATES) | st.text(min_size=1, max_size=256)},
-    optional={
-        "stateUnready": st.lists(_texts, max_size=40),
-        "stateDetails": _details,
-        "hookState": st.sampled_from(["failed", "success", ""]),
-        "hookStateDetails": _details,
-        "percentDone": st.integers(0, 100) | st.floats(0, 100) | st.sampled_from(["99.99", 100.0, 100.01, "1e2"]),
-        "bytesDone": _sizes,
-        "totalBytes": _sizes,
-        "name": _texts,
-        "metadata": st.fixed_dictionaries(
-            {}, optional={"labels": st.lists(st.fixed_dictionaries({"name": _texts, "value": _texts}), max_size=70)}
-        ),
-    },
-).map(lambda document: json.dumps(document).encode())
 _DOCUMENT: Final = DOCUMENT | {"id": BACKUP}
 _of_bytes: Final = mutated([json.dumps(_DOCUMENT).encode()], WORDS, most=20_000) | changed([_DOCUMENT])
 
@@ -56,7 +33,7 @@ _failures: Final = st.builds(
     _messages | st.sampled_from(["It failed. (correlationID a)", "It failed. (correlationID b)"]),
 )
 outcomes: Final = (
-    st.none() | _of_fields.map(_outcome) | _of_bytes.map(_outcome) | _failures | st.builds(NotFound, _messages)
+    st.none() | bodies(BACKUP).map(_outcome) | _of_bytes.map(_outcome) | _failures | st.builds(NotFound, _messages)
 )
 
 

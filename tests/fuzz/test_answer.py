@@ -14,10 +14,9 @@ from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, NotFound, SyncReason
 from astra_mirror.core.urls import BaseURL
 from tests.fuzz.bounds import IN_SECONDS
+from tests.fuzz.documents import ID, SPELLED, TOKEN, bodies
 from tests.fuzz.mutation import changed, mutated
 
-ID: Final = "bab39d53-2d04-5297-b92e-58df89a2117b"
-TOKEN: Final = "s3cr3t-Token=="
 CONNECTION: Final = Connection(BaseURL.parse("https://a.netapp.io"), TOKEN)
 _DETAIL: Final = {"type": "urn:x", "title": "Bucket", "detail": "It is full"}
 BACKUP: Final[dict[str, Any]] = {
@@ -60,18 +59,11 @@ PROBLEMS: Final = [
     b'{"type": "t", "title": "x"}',
     b"<html>404 page not found</html>",
 ]
-_SPELLED: Final = [
-    TOKEN,
-    TOKEN.upper(),
-    TOKEN[:9],
-    "".join(f"\\u{ord(char):04x}" for char in TOKEN),
-    TOKEN.replace("=", "%3D"),
-    TOKEN.replace("-", "\\u002d"),
-]
 WORDS: Final = [
     each.encode()
     for each in (
-        *_SPELLED, "null", "true", "NaN", "Infinity", "1e400", "-1", "1e18", "9223372036854775807",
+        *SPELLED, "".join(f"\\u{ord(char):04x}" for char in TOKEN), "null", "true", "NaN", "Infinity", "1e400", "-1",
+        "1e18", "9223372036854775807",
         "9223372036854775808",
         "9" * 5000, "0.999999999999999999", '"1_0"', '"٣"', '" 7 "', '"NaN"', "{}", "[]", "[", "{", '"', "\\",
         "\\ud800",
@@ -146,7 +138,7 @@ def _compare(backup: Backup, expected: dict[str, Any]) -> None:
 
 
 @IN_SECONDS
-@given(mutated(DOCUMENTS, WORDS) | changed([BACKUP]))
+@given(bodies(ID) | bodies(ID) | mutated(DOCUMENTS, WORDS) | changed([BACKUP]))
 @example(DOCUMENTS[0])
 def test_a_body_is_a_backup_within_its_bounds_or_a_clear_error(body: bytes) -> None:
     """Another JSON reader finds the same values; the token is in no text; nothing but AnswerError is raised."""
