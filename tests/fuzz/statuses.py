@@ -55,7 +55,7 @@ class Step:
 steps: Final = st.builds(
     Step,
     outcomes,
-    st.sampled_from([0.0, 1.0, 15.0, 90.0, 1e5]) | st.floats(0, 1e9),
+    st.sampled_from([0.0, 1e-6, 1.0, 15.0, 90.0, 1e5]) | st.floats(0, 1e9),
     st.sampled_from([False, False, False, True]),
     st.sampled_from(ReadyWhen),
     st.booleans(),

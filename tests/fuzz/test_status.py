@@ -1,7 +1,7 @@
 """Fuzzes the building of statuses: whatever is observed, and whatever somebody else writes, the next one is right."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hypothesis import example, given, settings
@@ -51,6 +51,17 @@ def _merged(target: Any, patch: Any) -> Any:
     return merged
 
 
+def _check_times(before: Mapping[str, Any], after: Mapping[str, Any], now: datetime) -> None:
+    """A transition has a time, that of our own last one or of somebody else's within the last minute; none moves it."""
+    old = {each["type"]: each for each in before.get("conditions", ())}
+    for each in after["conditions"]:
+        was, time = old.get(each["type"]), each["lastTransitionTime"]
+        if was is not None and was["status"] == each["status"]:
+            assert time == was["lastTransitionTime"]
+        else:
+            assert -60 <= (datetime.fromisoformat(time) - now).total_seconds() <= 6
+
+
 def _check(status: dict[str, Any], generation: int) -> None:
     check_status(status, generation=generation)
     schema.check(status, schema.STATUS)
@@ -79,6 +90,7 @@ def test_every_history_ends_in_the_right_status(history: list[Step]) -> None:
         actual = meddled if isinstance(meddled, dict) else {}
         found = difference(as_json(desired), mine, actual, event.now)
         assert _merged(actual, found.patch) == found.status
+        _check_times(mine, found.status, event.now)
         mine = actual = dict(found.status)
         _check(actual, number)
         again = difference(as_json(desired), mine, actual, event.now + timedelta(days=1))
