@@ -34,7 +34,7 @@ def names() -> list[str]:
     return sorted(path.stem.removeprefix("test_") for path in _TARGETS.glob("test_*.py"))
 
 
-def _checks_of(module: ModuleType) -> list[Callable[[bytes], object]]:
+def checks_of(module: ModuleType) -> list[Callable[[bytes], object]]:
     """What the module's hypothesis tests make of bytes."""
     tests = [value for name, value in sorted(vars(module).items()) if name.startswith("test_")]
     return [test.hypothesis.fuzz_one_input for test in tests if hasattr(test, "hypothesis")]
@@ -48,7 +48,7 @@ def _fuzz(name: str, seconds: int) -> None:
         sys.exit("fuzz: atheris is missing: make fuzz installs it, on Linux and x86-64 alone")
     with atheris.instrument_imports(include=["astra_mirror", "yaml"]):
         module = importlib.import_module(f"tests.fuzz.test_{name}")
-    checks = _checks_of(module)
+    checks = checks_of(module)
 
     def check(data: bytes) -> None:
         # The first byte chooses, so that one run serves all of them.
