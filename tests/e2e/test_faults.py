@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -20,6 +21,8 @@ from tests.privileges.audit import Audit
 
 _AGAIN: Final = "--timeout=5s"
 _REFS: Final = 3
+_TAKEN_OVER: Final = 20.0
+"""Seconds from a leader's last sign of life to its successor's first."""
 
 
 @pytest.fixture(scope="module")
@@ -307,8 +310,10 @@ def test_a_leader_that_was_frozen_overwrites_nothing(
     second = start_operator(*options)
     second.wait_for_log("Waiting for the Lease")
     os.kill(first.pid, signal.SIGSTOP)
+    frozen = time.monotonic()
     try:
         second.wait_for_log("Holding the Lease")
+        assert time.monotonic() - frozen < _TAKEN_OVER
         backup.set(state="completed", percentDone=100)
         user.wait("ref", "Ready")
         version = user.get("ref")["metadata"]["resourceVersion"]

@@ -17,7 +17,8 @@ _UNITS: Final = {
 }  # fmt: skip
 _TOP: Final = 2**63
 _EXAMPLES: Final = [
-    each.encode() for each in ("15s", "1m30s", "1.5h", ".5ms", "+2h45m0.25s", "9223372036854775807ns", "0")
+    each.encode()
+    for each in ("15s", "1m30s", "1.5h", ".5ms", "+2h45m0.25s", "9223372036854775807ns", "9223372036854775808ns", "0")
 ]
 _WORDS: Final = [
     each.encode()

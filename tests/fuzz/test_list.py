@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import httpx
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from astra_mirror.astra.answers import AnswerError, parse_backup, read_list
@@ -150,8 +150,22 @@ def _single(windows: Body, backup_id: str) -> object:
     return parse_backup(text.encode(), backup_id)
 
 
-@IN_SECONDS
-@given(mutated(LISTS, [*WORDS, b"[]," * 3000, b"," * 3000], most=3 * WINDOW))
+def _long(item: str, number: int, spread: int) -> bytes:
+    return ('{"items":[' + ",".join([item] * number) + "]" + ',"x":0' * spread + "}").encode()
+
+
+_long_lists: Final = st.builds(
+    _long,
+    st.sampled_from(["0", "[]", "{}", "[0]", '"a,"', '{"id":"x"}']),
+    st.sampled_from([1, 1000, MAX_VALUES // 2, MAX_VALUES]),
+    st.integers(0, 6),
+)
+
+
+@settings(IN_SECONDS, max_examples=60)
+@given(mutated(LISTS, [*WORDS, b"[]," * 3000, b"," * 3000], most=3 * WINDOW) | _long_lists | _long_lists)
+@example(_long("0", MAX_VALUES, 0))
+@example(_long("0", MAX_VALUES, 1))
 def test_what_costs_too_much_is_refused_before_it_is_read(body: bytes) -> None:
     """A window has at most so many values; of what is read each item can be read by itself."""
     windows = chopped(body, [WINDOW])

@@ -1,6 +1,7 @@
 """Fuzzes URLs: what we accept, and compare with --allowed-url, is where the HTTP library will connect."""
 
 import re
+import socket
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ URLS: Final = [
         "https://a.netapp.io", "HTTPS://A.NetApp.IO:443/", "http://a_b-c.d:80", "https://xn--mnchen-3ya.netapp.io:8443",
         "https://127.0.0.1", "https://[::1]:8443", "https://[2001:db8::192.0.2.1]", "https://[::ffff:169.254.169.254]",
         "https://localhost", "https://a.b.c.netapp.io",
+        "https://anetapp.io",
+        "https://netapp.io",
     )
 ]  # fmt: skip
 ENTRIES: Final = [
@@ -48,6 +51,15 @@ entries: Final = mutated(ENTRIES, WORDS, most=500).map(lambda data: data.decode(
 
 def _host_as_we_write_it(host: str) -> str:
     return str(IPv6Address(host)) if ":" in host else host
+
+
+def _is_an_address_to_the_system(host: str) -> bool:
+    """127.1 and 0x7f.1 are, to the resolver of the C library."""
+    try:
+        socket.inet_aton(host)
+    except OSError:
+        return is_ip_address(host)
+    return True
 
 
 def _called(url: BaseURL) -> yarl.URL:
@@ -82,6 +94,8 @@ def test_every_library_connects_where_we_think(text: str) -> None:
     assert called.port == (parts.port or called.port) == (theirs.port or called.port) == url.port
     assert (called.user, called.password, called.query_string, called.fragment) == (None, None, "", "")
     assert BaseURL.parse(str(url)) == url
+    if _is_an_address_to_the_system(url.host):
+        assert str(ip_address(url.host)) == url.host
     # A name is looked up as it is; what the resolver does with it is Python's own IDNA.
     assert url.host.encode("idna").decode("ascii") == url.host
 
