@@ -86,6 +86,9 @@ def _longest_space(body: bytes) -> int:
 @given(mutated(LISTS, WORDS, most=20_000), sizes)
 @example(LISTS[0], [1])
 @example(b'{"items":[1e+5]}', [14, 1])
+@example(b'{"items":["\xff"]}', [12, 1])
+@example(b'{"items":["\xe2\x82\xac"]}', [12, 1])
+@example(b'{"items":[1],"items":[2]}', [100])
 def test_windows_may_end_anywhere(body: bytes, sizes: Sequence[int]) -> None:
     """The same items in the same order, as the decoder finds them in the whole text, or no list in each case."""
     space = _longest_space(body)

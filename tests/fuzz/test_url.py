@@ -79,6 +79,8 @@ def _read(text: str) -> BaseURL | ValueError:
 @given(texts)
 @example("https://[::1%x.netapp.io]")
 @example("https://xn--a.netapp.io")
+@example("https://127.1")
+@example("https://0x7f.1")
 def test_every_library_connects_where_we_think(text: str) -> None:
     """Scheme, host and port of httpx, of aiohttp behind it, and of the standard library; and no error in any."""
     url = _read(text)
