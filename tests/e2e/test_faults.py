@@ -255,7 +255,7 @@ def test_an_astra_that_is_slow(
     user.secret(url=astra.url, token=token)
     other.secret_for(astra)
     start_operator()
-    with astra.fault("*", latency=6.0, token=token):
+    with astra.fault("*", status=200, latency=6.0, token=token):
         user.ref("ref", astra.add_backup("completes", seconds=0))
         astra.requests.wait_for(1)
         other.ref("ref", astra.add_backup("completes", seconds=0))
