@@ -80,6 +80,8 @@ class Gathered:
 def gathered(events: Iterable[Mapping[str, Any]], account: Account) -> Gathered:
     """What these entries of an audit log say of an account, its own requests alone."""
     used, refused = set[Right](), set[Right]()
+    # Of all others it does not matter which object it was.
+    names = {each.name for each in account.rights()}
     for event in events:
         if event["user"].get("username") != account.user or "impersonatedUser" in event or "objectRef" not in event:
             continue
@@ -87,7 +89,8 @@ def gathered(events: Iterable[Mapping[str, Any]], account: Account) -> Gathered:
         # What admission refuses, an Event in a namespace that ends for example, was allowed by the role.
         match notes.get(_DECISION):
             case "allow":
-                used.add(_asked(event, _role(notes)))
+                right = _asked(event, _role(notes))
+                used.add(right if right.name in names else right._replace(name=""))
             case "forbid":
                 refused.add(_asked(event, ""))
     return Gathered(frozenset(used), frozenset(refused))
@@ -111,12 +114,14 @@ def unused(rights: Iterable[Right], used: Iterable[Right]) -> list[Right]:
     return sorted(each for each in rights if each not in (with_name if each.name else of_all))
 
 
-def unmeant(refused: Iterable[Right]) -> list[Right]:
-    """The refused requests that no user has caused.
+def unmeant(refused: Iterable[Right], rights: Iterable[Right]) -> list[Right]:
+    """The refused requests that no user has caused, and that the roles do not allow.
 
-    Which Secret a ref names is its author's choice, and that the role forbids all others is the point of it.
+    Which Secret a ref names is its author's choice, and that the role forbids all others is the point of it. And an API
+    server that has just started refuses everything for a moment, until it has read who may do what.
     """
-    return sorted(each for each in refused if not _is_meant(each))
+    allowed = {each._replace(role="") for each in rights}
+    return sorted(each for each in refused if not (_is_meant(each) or {each, each._replace(name="")} & allowed))
 
 
 def _is_meant(refused: Right) -> bool:

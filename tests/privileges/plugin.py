@@ -96,7 +96,7 @@ def faults_of(found: dict[str, Gathered], *, is_whole: bool) -> list[str]:
     faults = []
     for account in ACCOUNTS:
         of_account = found[account.user]
-        faults += [f"refused to {account.user}: {each}" for each in unmeant(of_account.refused)]
+        faults += [f"refused to {account.user}: {each}" for each in unmeant(of_account.refused, account.rights())]
         if is_whole:
             where = account.manifest.relative_to(account.manifest.parents[2])
             faults += [
