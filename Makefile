@@ -22,10 +22,11 @@ setup: .venv/.ready ## Make .venv with the locked dependencies and .venv/bin/ast
 	@touch $@
 
 .PHONY: lock
-lock: ## Resolve the dependencies anew (writes the three lock files)
+lock: ## Resolve the dependencies anew (writes the four lock files)
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group bench -c requirements-dev.lock pyproject.toml -o requirements-bench.lock
+	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group fuzz -o requirements-fuzz.lock
 
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 UPGRADE ?=
@@ -70,6 +71,14 @@ demo: $(if $(CONTEXT),.venv/.ready,controlplane) ## The operator at work on a re
 bench: .venv/.bench controlplane ## Measure against a stock operator (about 50 minutes; BENCH="--refs 1000 --no-sweeps" for less; HOSTILE=1: a hostile tenant as well)
 	$(BIN)/python -m bench $(BENCH)
 	$(if $(HOSTILE),$(BIN)/python -m bench.hostile)
+
+.venv/.fuzz: requirements-fuzz.lock .venv/.ready
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	@touch $@
+
+.PHONY: fuzz
+fuzz: .venv/.fuzz ## Feed what reads foreign bytes with inputs chosen by coverage (SECONDS=600 for each; TARGET=name: one alone)
+	@$(BIN)/python -m dev.fuzz --seconds $(or $(SECONDS),600) $(addprefix --target ,$(TARGET))
 
 # The first of these that is there; docker and podman take the same arguments as buildah here.
 IMAGE_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool))))

@@ -9,13 +9,17 @@ from dev.controlplane import ControlPlane
 from dev.simulator import Simulator
 from tests.e2e.user import User
 from tests.operator_process import Operator, run_operator
+from tests.privileges.audit import Audit
+
+pytest_plugins = ["tests.privileges.plugin"]
 
 
 @pytest.fixture(scope="session")
-def control_plane() -> Iterator[ControlPlane]:
+def control_plane(audit: Audit) -> Iterator[ControlPlane]:
     """A control plane with an audit log, for all tests."""
     with ControlPlane.start(audit=True) as control_plane:
         yield control_plane
+        audit(control_plane)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -76,7 +77,7 @@ class ControlPlane:
         with contextlib.ExitStack() as unfinished:
             unfinished.callback(self.stop)
             self._prepare()
-            self._start_etcd()
+            self.start_etcd()
             self.start_apiserver()
             self._start_controller_manager()
             self._wait("kube-controller-manager", self._has_default_namespace)
@@ -137,13 +138,17 @@ class ControlPlane:
         certificate.private_key_pem.write_to_path(key)
         return chain, key
 
-    def audit_events(self) -> list[dict[str, Any]]:
-        """What the API server was asked for so far, one entry a request, in the audit API's words."""
+    def audit_events(self, *, of: str = "") -> list[dict[str, Any]]:
+        """What the API server was asked for so far, one entry a request, in the audit API's words.
+
+        Args:
+            of: a user; the entries of others may be left out.
+        """
         if self._audit_log is None:
             raise ValueError("the control plane was started without an audit log")
-        lines = self._audit_log.read_text().splitlines(keepends=True)
-        # The last line may be on its way.
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        with self._audit_log.open() as lines:
+            # The last line may be on its way.
+            return [json.loads(line) for line in lines if of in line and line.endswith("\n")]
 
     def overwrite(self, path: str, value: bytes | None) -> None:
         """Put bytes into etcd as they are, behind the API server's back, or remove them with None.
@@ -156,7 +161,15 @@ class ControlPlane:
         action, body = ("deleterange", {"key": key}) if value is None else ("put", {"key": key})
         if value is not None:
             body["value"] = b64encode(value).decode()
-        url = f"http://127.0.0.1:{self._etcd_port}/v3/kv/{action}"
+        self._ask_etcd(f"kv/{action}", body)
+
+    def fill_etcd(self, *, full: bool) -> None:
+        """Let etcd refuse every write, as one does whose disk quota is used up; or no longer."""
+        alarm = {"action": "ACTIVATE" if full else "DEACTIVATE", "memberID": "0", "alarm": "NOSPACE"}
+        self._ask_etcd("maintenance/alarm", alarm)
+
+    def _ask_etcd(self, path: str, body: Mapping[str, str]) -> None:
+        url = f"http://127.0.0.1:{self._etcd_port}/v3/{path}"
         with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode()), timeout=10) as answer:
             answer.read()
 
@@ -172,10 +185,26 @@ class ControlPlane:
         """End the API server and keep its data."""
         self._stop("kube-apiserver")
 
+    def stop_etcd(self) -> None:
+        """End etcd and keep its data."""
+        self._stop("etcd")
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one of the servers itself, such as SIGSTOP to `etcd`; does nothing where it has ended."""
+        guard = self._processes.get(name)
+        if guard is None:
+            return
+        children = Path(f"/proc/{guard.pid}/task/{guard.pid}/children")
+        with contextlib.suppress(OSError):
+            for child in children.read_text().split():
+                os.kill(int(child), number)
+
     def start_apiserver(self) -> None:
         """Start the API server, at first or again, on the same port and data."""
         folder = self.folder
         audit = [f"--audit-log-path={self._audit_log}", f"--audit-policy-file={folder / 'audit-policy.yaml'}"]
+        # In one file: beyond 100 MiB the API server would begin another one.
+        audit.append("--audit-log-maxsize=10000")
         self._spawn(
             "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
@@ -223,7 +252,8 @@ class ControlPlane:
         path.touch(mode=0o600)
         path.write_text(yaml.safe_dump(content))
 
-    def _start_etcd(self) -> None:
+    def start_etcd(self) -> None:
+        """Start etcd, at first or again, on the same ports and data."""
         client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._peer_port}"
         self._spawn(
             "etcd",

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def test_an_api_server_that_goes_away(
         astra.requests.wait_for(3)
     finally:
         installed.start_apiserver()
-    user.wait("ref", "Ready")
+    user.kubectl("wait", "--for=condition=Ready", "abr/ref", "--timeout=5s")
     user.ref("new", astra.add_backup("completes", seconds=0))
     user.wait("new", "Ready")
     assert operator.stop() == 0
@@ -159,8 +160,10 @@ def test_one_of_two_works_and_the_other_takes_over(
     assert "astra_mirror_leader 0.0" in second.http("/metrics")
     user.ref("ref", astra.add_backup("completes", seconds=2))
     user.wait("ref", "Ready")
+    killed = time.monotonic()
     first.stop(signal.SIGKILL)
     second.wait_for_log("Holding the Lease")
+    assert time.monotonic() - killed < 20
     user.ref("new", astra.add_backup("completes", seconds=0))
     user.wait("new", "Ready")
     holder = installed.kubectl(

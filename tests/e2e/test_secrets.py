@@ -14,6 +14,7 @@ from dev.controlplane import ControlPlane
 from dev.simulator import Simulator
 from tests.e2e.user import User
 from tests.operator_process import Operator, StartOperator, run_operator
+from tests.privileges.audit import Audit
 
 _MIB = 1024 * 1024
 
@@ -34,12 +35,13 @@ def tenant(installed: ControlPlane) -> Iterator[Callable[[], User]]:
 
 
 @pytest.fixture
-def own_control_plane() -> Iterator[ControlPlane]:
+def own_control_plane(audit: Audit) -> Iterator[ControlPlane]:
     """A control plane that a test may break."""
-    with ControlPlane.start() as control_plane:
+    with ControlPlane.start(audit=True) as control_plane:
         control_plane.kubectl("apply", "-k", "manifests/default")
         control_plane.kubectl("wait", "--for=condition=Established", "crd/appbackuprefs.astra-mirror.io")
         yield control_plane
+        audit(control_plane)
 
 
 def test_a_secret_that_cannot_be_decrypted_stops_nobody_else(own_control_plane: ControlPlane, astra: Simulator) -> None:

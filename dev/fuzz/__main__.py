@@ -1,0 +1,112 @@
+"""`python -m dev.fuzz [--seconds 600] [--target NAME]...`: fuzzes each target until its time is over.
+
+A target is a module of tests/fuzz, and what it checks are its hypothesis tests. Here atheris, which is libFuzzer for
+Python, chooses the inputs by the branches that they reach. Each target is a process of its own: libFuzzer ends it at
+the first finding. Then pytest tries that input again, makes it as small as it can, shows what is wrong with it, and
+prints the line with which anybody can try it.
+"""
+
+import argparse
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+_ROOT: Final = Path(__file__).parents[2]
+_TARGETS: Final = _ROOT / "tests" / "fuzz"
+_KEPT: Final = _ROOT / "build" / "fuzz"
+"""What has led to a new branch, kept from one run to the next, and what was found."""
+_MOST_BYTES: Final = 8192
+"""Bytes of which hypothesis makes an input, at most."""
+_SLOW_SECONDS: Final = 20
+"""An input that takes so long is a finding as well: nothing that is read here may take a second."""
+_MOST_MEMORY: Final = 2048
+"""MiB of the process beyond which an input is a finding."""
+_ALSO_GUIDED_BY: Final = {"secret": ["yaml"], "kubeconfig": ["yaml"]}
+"""Libraries whose branches count beside our own, where a tenant's bytes get as far as there. It makes them slower."""
+_STATISTICS: Final = re.compile(r"^stat::(number_of_executed_units|average_exec_per_sec): +(\d+)$", re.MULTILINE)
+
+
+def names() -> list[str]:
+    """All targets."""
+    return sorted(path.stem.removeprefix("test_") for path in _TARGETS.glob("test_*.py"))
+
+
+def checks_of(module: ModuleType) -> list[Callable[[bytes], object]]:
+    """What the module's hypothesis tests make of bytes."""
+    tests = [value for name, value in sorted(vars(module).items()) if name.startswith("test_")]
+    return [test.hypothesis.fuzz_one_input for test in tests if hasattr(test, "hypothesis")]
+
+
+def _fuzz(name: str, seconds: int) -> None:
+    """Fuzz one target; does not return."""
+    try:
+        import atheris  # noqa: PLC0415 - it has no wheel for every machine, and the rest of this module needs none
+    except ImportError:
+        sys.exit("fuzz: atheris is missing: make fuzz installs it, on Linux and x86-64 alone")
+    with atheris.instrument_imports(include=["astra_mirror", *_ALSO_GUIDED_BY.get(name, [])]):
+        module = importlib.import_module(f"tests.fuzz.test_{name}")
+    checks = checks_of(module)
+
+    def check(data: bytes) -> None:
+        # The first byte chooses, so that one run serves all of them.
+        if data:
+            checks[data[0] % len(checks)](data[1:])
+
+    corpus = _KEPT / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    options = (
+        f"-max_total_time={seconds}",
+        f"-max_len={_MOST_BYTES}",
+        f"-timeout={_SLOW_SECONDS}",
+        f"-rss_limit_mb={_MOST_MEMORY}",
+        f"-artifact_prefix={corpus}-",
+        # Large inputs from the beginning: small ones are the plainest of each strategy.
+        "-len_control=0",
+        "-print_final_stats=1",
+    )
+    atheris.Setup([sys.argv[0], *options, str(corpus)], check)
+    atheris.Fuzz()
+
+
+def _finds_nothing(name: str, seconds: int) -> bool:
+    """Fuzz one target in a process of its own."""
+    print(f"== {name}: {seconds}s", flush=True)
+    _KEPT.mkdir(parents=True, exist_ok=True)
+    log = _KEPT / f"{name}.log"
+    command = [sys.executable, "-m", "dev.fuzz", "--seconds", str(seconds), "--run", name]
+    with log.open("w") as output:
+        code = subprocess.run(command, cwd=_ROOT, stdout=output, stderr=output, check=False).returncode
+    said = log.read_text(errors="replace")
+    print("   " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in _STATISTICS.findall(said)), flush=True)
+    if code == 0:
+        return True
+    print("\n".join(said.splitlines()[-40:]), flush=True)
+    print(f"== {name}: found; the same once more, as small as it can be ({log})", flush=True)
+    subprocess.run([sys.executable, "-m", "pytest", "-q", f"tests/fuzz/test_{name}.py"], cwd=_ROOT, check=False)
+    print(f"== {name}: make it an @example of tests/fuzz/test_{name}.py", flush=True)
+    return False
+
+
+def main() -> int:
+    """Fuzz the targets one after the other; 1 when something was found."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dev.fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=int, default=600, help="for each target (default: 600)")
+    parser.add_argument("--target", action="append", choices=names(), help="repeatable; all when left out")
+    parser.add_argument("--run", choices=names(), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.run:
+        _fuzz(arguments.run, arguments.seconds)
+    found = [name for name in arguments.target or names() if not _finds_nothing(name, arguments.seconds)]
+    print(f"fuzz: found something in {', '.join(found)}" if found else "fuzz: nothing found")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""Fuzzes what the API server, or a proxy before it, answers: Secrets, lists of objects, and objects."""
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any, Final
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from kubernetes.aio import client
+from pydantic_core import from_json
+
+from astra_mirror.cluster.secret_wire import ReadError, event_of, page_of, says_not_found, secret_of
+from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Statuses, Stored
+from astra_mirror.core.inventory import ListNotUsableError
+from astra_mirror.core.inventory import page_of as page_of_objects
+from astra_mirror.core.secret_names import Pair, Watched
+from astra_mirror.handlers import Feed
+from tests.engine.world import World
+from tests.fuzz.bounds import IN_SECONDS
+from tests.fuzz.mutation import changed, mutated
+
+UUID: Final = "3b7a5e0c-52b1-4c8e-9d0a-6f1e2d3c4b5a"
+_SECRET: Final = {
+    "kind": "Secret",
+    "apiVersion": "v1",
+    "metadata": {"namespace": "shop", "name": "astra-control", "resourceVersion": "7", "uid": UUID},
+    "data": {"url": "aHR0cHM6Ly9h", "token": "dG9rZW4tdG9rZW4=", "x": "eA=="},
+}
+_OBJECT: Final[dict[str, Any]] = {
+    "apiVersion": "astra-mirror.io/v1",
+    "kind": "AppBackupRef",
+    "metadata": {
+        "uid": "u-1", "resourceVersion": "8", "name": "ref", "namespace": "shop", "generation": 1,
+        "annotations": {"astra-mirror.io/requestedAt": "now"}, "creationTimestamp": "2026-03-01T12:00:00Z",
+    },
+    "spec": {"accountID": UUID, "appID": UUID, "backupID": UUID, "secretRef": {"name": "astra-control"},
+    "interval": "15s"},
+    "status": {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "Unknown", "reason": "x"}]},
+}  # fmt: skip
+_STATUS: Final = {
+    "apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": "NotFound", "message": "not found",
+    "code": 404,
+    "details": {"name": "ref", "group": "astra-mirror.io", "kind": "appbackuprefs"},
+}  # fmt: skip
+_LISTED: Final = {
+    "kind": "PartialObjectMetadataList",
+    "apiVersion": "meta.k8s.io/v1",
+    "metadata": {"resourceVersion": "9", "continue": "x"},
+    "items": [
+        {"metadata": _OBJECT["metadata"]},
+        {"metadata": {"uid": "u-2", "namespace": "a", "name": "b", "resourceVersion": "1"}},
+    ],
+}
+_WORDS: Final = [
+    each.encode()
+    for each in (
+        *'{}[],:"\\ \n7', "null", "true", "[]", "{}", '""', "-1", "1e9", "NaN", '"x"', '"name":', '"namespace":',
+        '"uid":null,',
+        '"metadata":null,', '"metadata":[],', '"data":null,', '"items":null,', '"items":{},', '"code":"x",',
+        '"type":"DELETED",',
+        '"kind":"Status",', '"annotations":7,', '"annotations":[],', '"annotations":{"astra-mirror.io/requestedAt":7},',
+        '"generation":"1",', '"resourceVersion":9,', '"status":7,', '"conditions":{},', '"spec":null,', '"ref"',
+        '"u-1"', "\ufeff",
+    )
+] + [b"\xff"]  # fmt: skip
+
+
+def _json(*values: Any) -> list[bytes]:
+    return [json.dumps(each, separators=(",", ":")).encode() for each in values]
+
+
+_SECRETS: Final[list[Any]] = [
+    _SECRET,
+    {
+        "kind": "SecretList",
+        "apiVersion": "v1",
+        "metadata": {"resourceVersion": "9", "continue": "x"},
+        "items": [_SECRET] * 2,
+    },
+    *({"type": kind, "object": _SECRET} for kind in ("ADDED", "MODIFIED", "DELETED")),
+    {"type": "BOOKMARK", "object": {"kind": "Secret", "metadata": {"resourceVersion": "9"}}},
+    {"type": "ERROR", "object": _STATUS | {"code": 410}},
+    _STATUS,
+]
+_watched: Final = st.sampled_from(
+    [Watched(None, "astra-control"), Watched("shop", "astra-control"), Watched(None, "other")]
+)
+
+
+@IN_SECONDS
+@given(mutated(_json(*_SECRETS), _WORDS, most=20_000) | changed(_SECRETS), _watched)
+def test_what_is_said_of_secrets_is_believed_or_refused(raw: bytes, watched: Watched) -> None:
+    """Only those that were asked for, each with texts alone; anything else is one of two kinds of error."""
+    pair = Pair("shop", watched.name)
+    assert says_not_found(raw, pair) in {False, True}
+    contents = []
+    with suppress(ReadError, ValueError):
+        event = event_of(watched, raw)
+        assert isinstance(event.version, str)
+        assert event.pair is None or watched.serves(event.pair)
+        contents.append(event.content)
+    with suppress(ReadError, ValueError):
+        page = page_of(watched, raw)
+        assert all(watched.serves(each) for each in page.found)
+        assert page.token is None or page.token
+        contents += page.found.values()
+    with suppress(ReadError, ValueError):
+        contents.append(secret_of(raw, pair))
+    for content in filter(None, contents):
+        assert all(isinstance(each, str) for each in (content.data or {}).values())
+
+
+@IN_SECONDS
+@given(mutated(_json(_LISTED, _STATUS), _WORDS, most=20_000) | changed([_LISTED]))
+@example(_json({**_LISTED, "items": [{"metadata": {**_OBJECT["metadata"], "uid": ["u-1"]}}]})[0])
+@example(_json({**_LISTED, "items": [{"metadata": {**_OBJECT["metadata"], "generation": []}}]})[0])
+def test_a_list_of_objects_has_what_objects_have(raw: bytes) -> None:
+    """Texts and a number, so that they can be compared with what is known; or it is no list."""
+    try:
+        page = page_of_objects(from_json(raw))
+    except (ListNotUsableError, ValueError):
+        return
+    for entry in page.entries:
+        assert all(isinstance(each, str) for each in (entry.uid, entry.namespace, entry.name, entry.version))
+        assert type(entry.generation) is int
+    assert isinstance(page.token, str)
+
+
+class _Answer:
+    """What the client library gives for an answer."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self.reason = "Some Reason"
+        self._body = body
+
+    async def read(self) -> bytes:
+        """The body."""
+        return self._body
+
+
+class _API(client.ApiClient):
+    """An API server that has one answer to everything."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.configuration = client.Configuration(host="https://nowhere.invalid")
+        self._answer = _Answer(status, body)
+
+    async def update_params_for_auth(self, *_arguments: object, **_options: object) -> None:
+        """Nobody in particular asks."""
+
+    async def call_api(self, *_arguments: object, **_options: object) -> Any:
+        """The one answer."""
+        return self._answer
+
+
+def _but(field: str, **changes: Any) -> bytes:
+    return _json({**_OBJECT, field: {**_OBJECT[field], **changes}})[0]
+
+
+def _watched_by(feed: Feed, raw: bytes) -> None:
+    """The watch brings it as well, in each way."""
+    try:
+        found = from_json(raw)
+    except ValueError:
+        return
+    for kind in (None, "ADDED", "MODIFIED", "DELETED"):
+        event = {"type": kind, "object": found}
+        if feed.is_news(event):
+            feed.take(event)
+
+
+@IN_SECONDS
+@given(
+    mutated(_json(_OBJECT, _OBJECT, _STATUS), _WORDS, most=20_000) | changed([_OBJECT, _STATUS]),
+    st.sampled_from([200, 200, 404, 409, 500]),
+)
+@example(_json(_OBJECT)[0], 200)
+@example(_but("metadata", generation=None), 200)
+@example(_but("metadata", annotations=[1]), 200)
+def test_an_object_is_taken_in_or_refused(raw: bytes, code: int) -> None:
+    """What is believed of an answer can be taken in by the engine, with whatever else stands in the object."""
+    statuses = Statuses(_API(code, raw))
+
+    async def ask() -> None:
+        world = World()
+        feed = Feed(world.mirror)
+        for answer in (
+            await statuses.get("shop", "ref", uid="u-1"),
+            await statuses.patch("shop", "ref", uid="u-1", version="7", patch={}),
+        ):
+            assert isinstance(answer, Stored | Gone | Conflict | Refused)
+            assert not isinstance(answer, Stored) or code == 200
+            if isinstance(answer, Refused):
+                assert isinstance(answer.words, str)
+            if isinstance(answer, Stored):
+                feed.put(answer.object)
+                feed.put(answer.object, listed=True)
+        _watched_by(feed, raw)
+
+    asyncio.run(ask())
