@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -76,7 +77,7 @@ class ControlPlane:
         with contextlib.ExitStack() as unfinished:
             unfinished.callback(self.stop)
             self._prepare()
-            self._start_etcd()
+            self.start_etcd()
             self.start_apiserver()
             self._start_controller_manager()
             self._wait("kube-controller-manager", self._has_default_namespace)
@@ -172,6 +173,20 @@ class ControlPlane:
         """End the API server and keep its data."""
         self._stop("kube-apiserver")
 
+    def stop_etcd(self) -> None:
+        """End etcd and keep its data."""
+        self._stop("etcd")
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one of the servers itself, such as SIGSTOP to `etcd`; does nothing where it has ended."""
+        guard = self._processes.get(name)
+        if guard is None:
+            return
+        children = Path(f"/proc/{guard.pid}/task/{guard.pid}/children")
+        with contextlib.suppress(OSError):
+            for child in children.read_text().split():
+                os.kill(int(child), number)
+
     def start_apiserver(self) -> None:
         """Start the API server, at first or again, on the same port and data."""
         folder = self.folder
@@ -223,7 +238,8 @@ class ControlPlane:
         path.touch(mode=0o600)
         path.write_text(yaml.safe_dump(content))
 
-    def _start_etcd(self) -> None:
+    def start_etcd(self) -> None:
+        """Start etcd, at first or again, on the same ports and data."""
         client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._peer_port}"
         self._spawn(
             "etcd",

@@ -1,0 +1,182 @@
+"""A whole soak: the stage, the script, what is judged, and the report."""
+
+import json
+import re
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from dev.soak import contents, invariants
+from dev.soak.actions import Script
+from dev.soak.doing import tenant
+from dev.soak.doing.users import make_namespace
+from dev.soak.findings import Finding
+from dev.soak.history import History
+from dev.soak.invariants import Facts
+from dev.soak.lanes import Runner
+from dev.soak.people import NAMESPACES
+from dev.soak.process import Process, Use
+from dev.soak.resources import Sampler, growth
+from dev.soak.settled import Settling
+from dev.soak.stage import Stage
+from dev.soak.topology import SLOTS
+
+_REST_SECONDS: Final = 6.0
+_CUT_SECONDS: Final = 330.0
+_SHOWN: Final = 12
+_PEERS: Final = frozenset({"elected", "pair"})
+_BAD_LINES: Final = re.compile(
+    r"Traceback|unexpected error|was never retrieved|never awaited|exception in callback", re.IGNORECASE
+)
+
+
+@dataclass
+class Report:
+    """How it went. `findings` is empty when all is well."""
+
+    script: Script
+    folder: Path
+    findings: list[Finding] = field(default_factory=list)
+    started_at: float = 0.0
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        name = f"soak: seed {self.script.seed}, {self.script.seconds:g}s, {self.script.topology}"
+        if not self.findings:
+            return [f"{name}: clean; {', '.join(f'{value} {key}' for key, value in self.summary.items())}"]
+        head = f"{name}: {len(self.findings)} findings; the operators' logs and soak.log are in {self.folder}"
+        shown = [line for each in self.findings[:_SHOWN] for line in each.lines(self.started_at)]
+        more = len(self.findings) - _SHOWN
+        return [head, *shown, *([f"... and {more} more"] if more > 0 else [])]
+
+
+def soak(script: Script, command: Path | None = None, *, judges_resources: bool = True) -> Report:
+    """Run a script.
+
+    Args:
+        script: what happens.
+        command: the operator that is put to it; None: this environment's.
+        judges_resources: whether growth of memory counts, which takes a quiet machine and minutes.
+
+    Raises:
+        ExceptionGroup: the soak itself has failed.
+    """
+    with Stage.open(script.seed, command) as stage:
+        report = Report(script, stage.folder)
+        stage.is_cutting = script.seconds < _CUT_SECONDS
+        stage.start_topology(script.topology)
+        before = _at_rest(stage)
+        for name in (*NAMESPACES, tenant.NAMESPACE):
+            make_namespace(stage.client, name)
+        history, sampler = History(stage.client), Sampler(stage)
+        tenant.prepare(stage)
+        runner = Runner(stage, script)
+        report.started_at = runner.started_at
+        try:
+            runner.run()
+            _finish(stage, history, sampler, report, before)
+        finally:
+            history.stop()
+            sampler.stop()
+        if judges_resources:
+            report.findings += growth(dict(sampler.samples), runner.started_at, time.time())
+        return report
+
+
+def _finish(stage: Stage, history: History, sampler: Sampler, report: Report, before: dict[str, Use]) -> None:
+    """Judge what has come of it."""
+    for slot in range(SLOTS):
+        stage.start(slot)
+    settling = Settling(stage, history)
+    report.findings += _ended(stage)
+    report.findings += settling.until_right()
+    if not report.findings:
+        report.findings += settling.until_quiet()
+    versions = history.versions()
+    report.findings += invariants.check(versions, _facts(stage, report.script))
+    report.findings += settling.empty()
+    sampler.stop()
+    if not report.findings:
+        report.findings += settling.until_at_rest(before)
+    report.findings += _ended(stage)
+    report.findings += _texts(stage)
+    report.summary = {
+        "actions": len(report.script.actions),
+        "refs": len(versions),
+        "versions": sum(map(len, versions.values())),
+        "operators": len(stage.processes),
+        "s until right": round(settling.seconds, 1),
+        "nudged": settling.nudged,
+    }
+
+
+def _at_rest(stage: Stage) -> dict[str, Use]:
+    """What the processes hold when there is nothing to do."""
+    for process in stage.running.values():
+        process.address()
+    # They have listed and begun their watches, and connections of the start have been closed.
+    time.sleep(_REST_SECONDS)
+    uses = {process.name: process.use(with_tasks=True) for process in stage.running.values()}
+    return {name: use for name, use in uses.items() if use is not None}
+
+
+def _facts(stage: Stage, script: Script) -> Facts:
+    names = {script.topology, *(each.args["name"] for each in script.actions if each.do == "topology")}
+    return Facts(
+        own=stage.client.own,
+        starts=tuple(process.started_at for process in stage.processes),
+        documents=stage.documents,
+        secrets=_tokens(stage),
+        has_peers=bool(names & _PEERS),
+    )
+
+
+def _tokens(stage: Stage) -> tuple[str, ...]:
+    return tuple(contents.token_of(number, stage.seed) for number in range(contents.TOKENS))
+
+
+def _ended(stage: Stage) -> list[Finding]:
+    """Who has ended though nobody has ended it, or has not ended though it should."""
+    found = []
+    for process in stage.processes:
+        if process.code is not None and not process.is_meant_to_end:
+            tail = process.log[-1500:]
+            found.append(
+                Finding(
+                    "an operator ends when it is told to, and then only",
+                    process.name,
+                    f"ended with {process.code}:\n{tail}",
+                )
+            )
+            process.is_meant_to_end = True
+    return found
+
+
+def _texts(stage: Stage) -> list[Finding]:
+    """What may be in no log and no Event."""
+    found = []
+    for process in stage.processes:
+        found += _bad_lines(process)
+        if any(token in process.log for token in _tokens(stage)):
+            found.append(Finding("a token is in no log", process.name, "has a token in its log"))
+    events = json.dumps(stage.client.list("/apis/events.k8s.io/v1/events")[0])
+    if any(token in events for token in _tokens(stage)):
+        found.append(Finding("a token is in no Event", "an Event", "has a token in it"))
+    return found
+
+
+def _bad_lines(process: Process) -> list[Finding]:
+    lines = process.log.splitlines()
+    bad = [number for number, line in enumerate(lines) if _BAD_LINES.search(line)]
+    if not bad:
+        return []
+    text = "\n      ".join(lines[max(0, bad[0] - 2) : bad[0] + 40])
+    return [Finding("no traceback is in a log", process.name, f"{len(bad)} bad lines, the first:\n      {text}")]
+
+
+def say(report: Report) -> None:
+    """Print it."""
+    print("\n".join(report.lines()), file=sys.stderr if report.findings else sys.stdout, flush=True)
