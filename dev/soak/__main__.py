@@ -2,6 +2,7 @@
 
 import argparse
 import secrets
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from dev.controlplane.cluster import StartError
 from dev.gobuild import ToolchainError
 from dev.soak.actions import Script
 from dev.soak.plan import plan
-from dev.soak.run import say, soak
+from dev.soak.run import LOG, say, soak
 
 
 def main() -> None:
@@ -19,22 +20,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="what they are made from; any when left out")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="the log of another run, instead of a seed")
     parser.add_argument("--operator", type=Path, metavar="PATH", help="another astra-mirror than this environment's")
-    parser.add_argument(
-        "--log", type=Path, metavar="FILE", help="where the actions are logged (default: soak-SEED.jsonl)"
-    )
+    parser.add_argument("--log", type=Path, metavar="FILE", help="where to copy the actions' log")
     options = parser.parse_args()
     if options.replay:
         script = Script.read(options.replay)
     else:
         seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
         script = plan(seed, options.seconds)
-    log: Path = options.log or Path(f"soak-{script.seed}.jsonl")
-    log.write_text("".join(f"{line}\n" for line in script.lines()))
-    print(f"soak: seed {script.seed}, {len(script.actions)} actions, logged in {log}", flush=True)
+    print(f"soak: seed {script.seed}, {len(script.actions)} actions in {script.seconds:g}s", flush=True)
     try:
         report = soak(script, options.operator)
     except (ToolchainError, StartError) as error:
         sys.exit(f"soak: {error}")
+    log: Path = options.log or report.folder / LOG
+    if options.log:
+        shutil.copyfile(report.folder / LOG, log)
     say(report)
     if report.findings:
         sys.exit(f"soak: failed; again with: python -m dev.soak --replay {log}")

@@ -8,6 +8,7 @@ from dev.soak import conditions, mirrored
 from dev.soak.client import OwnWrites, ref_path
 from dev.soak.findings import Finding
 from dev.soak.history import Version
+from dev.soak.words import moved
 
 _AROUND: Final = 3
 _UNSURE_SECONDS: Final = 2.0
@@ -24,6 +25,8 @@ class Facts:
         starts: when operators were started, or began to share the objects in another way.
         documents: by backup, all that Astra Control has served of it.
         secrets: texts that may occur in no object.
+        has_peers: whether more than one operator looked after the same objects.
+        secret_changes: by namespace and name, when Secrets were written.
     """
 
     own: OwnWrites
@@ -31,6 +34,7 @@ class Facts:
     documents: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     has_peers: bool = False
+    secret_changes: Mapping[tuple[str, str], list[float]] = field(default_factory=dict)
 
 
 def check(versions: Mapping[str, list[Version]], facts: Facts) -> list[Finding]:
@@ -100,6 +104,7 @@ class _Judge:
         if spec is not None:
             yield from self._against_spec(status, spec)
         yield from self._times(version)
+        yield from self._words(version)
         if before is not None:
             yield from _only_the_status(before, version)
 
@@ -152,6 +157,16 @@ class _Judge:
                 yield "lastTransitionTime changes only with the status", text
             if now["lastTransitionTime"] < old["lastTransitionTime"]:
                 yield "lastTransitionTime never goes back", f"{kind}: {old['lastTransitionTime']}"
+
+    def _words(self, version: Version) -> Iterator[Pair]:
+        """Words of Astra Control that move by themselves are not taken over."""
+        base = self._base
+        if base is None or not self._is_whole(base, version) or self._is_meddled or self._facts.has_peers:
+            return
+        if any(base.at - _UNSURE_SECONDS <= start <= version.at for start in self._facts.starts):
+            return
+        if text := moved(base, version, self._facts.secret_changes):
+            yield "the words of a failure that stays are taken over every 15 minutes at most", text
 
     def _is_whole(self, base: Version, version: Version) -> bool:
         """Whether no version was missed between the two."""

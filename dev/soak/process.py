@@ -17,6 +17,8 @@ from dev.soak.topology import OPTIONS
 _START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 40.0
 _LOOK_SECONDS: Final = 0.05
+_THAW_SECONDS: Final = 5.0
+"""What has piled up while it was frozen takes a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,16 @@ class Process:
     Args:
         command: what is run; None: this environment's operator, observed.
         kubeconfig: the way to the API server.
+        slot: whose way that is.
         options: beside the common ones.
         log: where its log goes.
     """
 
-    def __init__(self, command: Path | None, kubeconfig: Path, options: Sequence[str], log: Path) -> None:
+    def __init__(self, command: Path | None, kubeconfig: Path, slot: int, options: Sequence[str], log: Path) -> None:
         self.log_path, self._tasks_path = log, log.with_suffix(".tasks")
-        self.options = tuple(options)
+        self.slot = slot
+        self.freezes: list[tuple[float, float]] = []
+        self._frozen_at: float | None = None
         self.started_at = time.time()
         self.ended_at: float | None = None
         self.is_meant_to_end = False
@@ -95,10 +100,22 @@ class Process:
         if self.code is None:
             self._process.send_signal(number)
 
+    def freeze(self) -> None:
+        """Stop it where it is."""
+        self._frozen_at = time.time()
+        self.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.send(signal.SIGCONT)
+        if self._frozen_at is not None:
+            self.freezes.append((self._frozen_at, time.time() + _THAW_SECONDS))
+            self._frozen_at = None
+
     def end(self, number: signal.Signals) -> None:
         """End it; one that does not end is killed, and that is a finding."""
         self.is_meant_to_end = True
-        self.send(signal.SIGCONT)
+        self.thaw()
         self.send(number)
         try:
             self._process.wait(_END_SECONDS)

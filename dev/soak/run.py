@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dev.soak import contents, invariants
+from dev.soak import contents, invariants, writes
 from dev.soak.actions import Script
 from dev.soak.doing import tenant
 from dev.soak.doing.users import make_namespace
@@ -18,11 +18,13 @@ from dev.soak.invariants import Facts
 from dev.soak.lanes import Runner
 from dev.soak.people import NAMESPACES
 from dev.soak.process import Process, Use
+from dev.soak.promises import Promises, seen
 from dev.soak.resources import Sampler, growth
 from dev.soak.settled import Settling
 from dev.soak.stage import Stage
 from dev.soak.topology import SLOTS
 
+LOG: Final = "actions.jsonl"
 _REST_SECONDS: Final = 6.0
 _CUT_SECONDS: Final = 330.0
 _SHOWN: Final = 12
@@ -47,25 +49,26 @@ class Report:
         name = f"soak: seed {self.script.seed}, {self.script.seconds:g}s, {self.script.topology}"
         if not self.findings:
             return [f"{name}: clean; {', '.join(f'{value} {key}' for key, value in self.summary.items())}"]
-        head = f"{name}: {len(self.findings)} findings; the operators' logs and soak.log are in {self.folder}"
+        head = f"{name}: {len(self.findings)} findings; the operators' logs are in {self.folder}, the actions in {LOG}"
         shown = [line for each in self.findings[:_SHOWN] for line in each.lines(self.started_at)]
         more = len(self.findings) - _SHOWN
         return [head, *shown, *([f"... and {more} more"] if more > 0 else [])]
 
 
-def soak(script: Script, command: Path | None = None, *, judges_resources: bool = True) -> Report:
+def soak(script: Script, command: Path | None = None, *, judges_times: bool = True) -> Report:
     """Run a script.
 
     Args:
         script: what happens.
         command: the operator that is put to it; None: this environment's.
-        judges_resources: whether growth of memory counts, which takes a quiet machine and minutes.
+        judges_times: whether growth of memory counts and how long things take: not on a busy machine.
 
     Raises:
         ExceptionGroup: the soak itself has failed.
     """
     with Stage.open(script.seed, command) as stage:
         report = Report(script, stage.folder)
+        (stage.folder / LOG).write_text("".join(f"{line}\n" for line in script.lines()))
         stage.is_cutting = script.seconds < _CUT_SECONDS
         stage.start_topology(script.topology)
         before = _at_rest(stage)
@@ -77,28 +80,33 @@ def soak(script: Script, command: Path | None = None, *, judges_resources: bool 
         report.started_at = runner.started_at
         try:
             runner.run()
-            _finish(stage, history, sampler, report, before)
+            _finish(stage, history, report, before, judges_times=judges_times)
         finally:
             history.stop()
             sampler.stop()
-        if judges_resources:
+        if judges_times:
             report.findings += growth(dict(sampler.samples), runner.started_at, time.time())
+            report.findings += [finding for each in stage.healths for finding in each.findings()]
         return report
 
 
-def _finish(stage: Stage, history: History, sampler: Sampler, report: Report, before: dict[str, Use]) -> None:
+def _finish(stage: Stage, history: History, report: Report, before: dict[str, Use], *, judges_times: bool) -> None:
     """Judge what has come of it."""
     for slot in range(SLOTS):
         stage.start(slot)
-    settling = Settling(stage, history)
+    settling, promises = Settling(stage, history), Promises(stage, history)
     report.findings += _ended(stage)
     report.findings += settling.until_right()
     if not report.findings:
         report.findings += settling.until_quiet()
+    if judges_times and not report.findings:
+        report.findings += promises.repair()
+        report.findings += promises.comeback()
+        report.findings += seen(history)
     versions = history.versions()
     report.findings += invariants.check(versions, _facts(stage, report.script))
+    report.findings += writes.check(stage)
     report.findings += settling.empty()
-    sampler.stop()
     if not report.findings:
         report.findings += settling.until_at_rest(before)
     report.findings += _ended(stage)
@@ -131,6 +139,7 @@ def _facts(stage: Stage, script: Script) -> Facts:
         documents=stage.documents,
         secrets=_tokens(stage),
         has_peers=bool(names & _PEERS),
+        secret_changes=stage.secret_changes,
     )
 
 

@@ -73,7 +73,7 @@ class Settling:
         """See that nothing is written while nothing changes."""
         # What was right a moment ago may be on its way to be written by a peer.
         since = time.time() + _GRACE_SECONDS
-        _wait(lambda: time.time() > since + _QUIET_SECONDS, 2 * _QUIET_SECONDS)
+        wait_for(lambda: time.time() > since + _QUIET_SECONDS, 2 * _QUIET_SECONDS)
         found = []
         for versions in self._history.versions().values():
             late = sum(each.at > since for each in versions)
@@ -113,11 +113,11 @@ class Settling:
                     left.extend(left_behind(process, before[process.name], now))
             return not left
 
-        _wait(is_at_rest, _REST_SECONDS)
+        wait_for(is_at_rest, _REST_SECONDS)
         return [Finding("sockets and tasks are equal at rest", text.partition(" ")[0], text) for text in left]
 
 
-def _wait(holds: Callable[[], bool], seconds: float) -> bool:
+def wait_for(holds: Callable[[], bool], seconds: float) -> bool:
     """Look again and again until it holds or the time is over."""
     deadline = time.monotonic() + seconds
     while not holds():

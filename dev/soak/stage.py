@@ -17,9 +17,10 @@ import trustme
 from dev.controlplane import ControlPlane
 from dev.faultproxy import FaultProxy, TCPProxy
 from dev.faultproxy.faults import Fault
-from dev.simulator import Simulator
+from dev.simulator import Backup, Simulator
 from dev.soak.client import Client
 from dev.soak.contents import Places, token_of
+from dev.soak.health import Health
 from dev.soak.process import Process
 from dev.soak.topology import ALLOWED_NAMES, SLOTS, TOPOLOGIES
 from tests.cases.inputs.held_lists import HeldLists
@@ -55,6 +56,8 @@ class Stage:
     processes: list[Process] = field(default_factory=list)
     topology: str = "one"
     documents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    healths: list[Health] = field(default_factory=list)
+    secret_changes: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     is_cutting: bool = True
 
     @classmethod
@@ -88,9 +91,11 @@ class Stage:
         log = self.folder / f"operator-{len(self.processes)}-slot-{slot}.log"
         urls = [self.places.plain, self.places.tls, self.places.raw, self.places.held, self.places.closed]
         allowed = [f"--allowed-url={url}" for url in urls]
-        process = Process(self.command, self.slots[slot].kubeconfig, [*options[slot], *allowed], log)
+        process = Process(self.command, self.slots[slot].kubeconfig, slot, [*options[slot], *allowed], log)
         self.running[slot] = process
         self.processes.append(process)
+        self.healths.append(Health(process))
+        self.healths[-1].start()
 
     def start_topology(self, name: str) -> None:
         """Start the operators of a topology."""
@@ -107,6 +112,16 @@ class Stage:
     def add_fault(self, **options: Any) -> list[tuple[FaultProxy, Fault]]:  # noqa: ANN401 - Fault's own fields
         """Let something go wrong on each operator's way."""
         return [(slot.proxy, slot.proxy.add(Fault(**options))) for slot in self.slots]
+
+    def serve(self, backup: Backup, document: dict[str, Any]) -> None:
+        """Let Astra Control serve a document of a backup, and remember that it did."""
+        with self.astra.lock:
+            self.documents.setdefault(backup.id, []).append(document)
+            backup.serve_raw(json.dumps(document).encode())
+
+    def note_secret(self, namespace: str, name: str) -> None:
+        """Note that a Secret is about to change."""
+        self.secret_changes.setdefault((namespace, name), []).append(time.time())
 
     def log(self, text: str) -> None:
         """Note something in the folder, with its time."""

@@ -24,9 +24,7 @@ def _backup(stage: Stage, args: Args, _: float) -> None:
         backup = stage.astra.backups.get(key)
         if backup is None:
             backup = stage.astra.add_backup(lambda *_: None, account=key[0], app=key[1], id=backup_id)
-        stage.documents.setdefault(backup_id, []).append(document)
-        backup.serve_raw(json.dumps(document).encode())
-        backup.set()
+    stage.serve(backup, document)
 
 
 def _gone(stage: Stage, args: Args, _: float) -> None:

@@ -30,8 +30,8 @@ def _freeze(stage: Stage, args: Args, _: float) -> End | None:
     process = stage.running.get(args["slot"])
     if process is None:
         return None
-    process.send(signal.SIGSTOP)
-    return lambda: process.send(signal.SIGCONT)
+    process.freeze()
+    return process.thaw
 
 
 def _topology(stage: Stage, args: Args, _: float) -> None:

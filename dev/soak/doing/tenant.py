@@ -42,6 +42,7 @@ def _ref(stage: Stage, name: str, spec: dict[str, Any]) -> None:
 
 def _secret(stage: Stage, name: str, kind: str) -> None:
     body = secret_body(stage, {"name": name, "kind": kind, "token": 3})
+    stage.note_secret(NAMESPACE, name)
     stage.client.put(secret_path(NAMESPACE), body)
 
 

@@ -58,6 +58,7 @@ def _lie(stage: Stage, args: Args, _: float) -> None:
 
 
 def _secret(stage: Stage, args: Args, _: float) -> None:
+    stage.note_secret(args["namespace"], args["name"])
     stage.client.put(secret_path(args["namespace"]), secret_body(stage, args))
 
 
@@ -71,6 +72,7 @@ def secret_body(stage: Stage, args: Args) -> dict[str, Any]:
 
 
 def _unsecret(stage: Stage, args: Args, _: float) -> None:
+    stage.note_secret(args["namespace"], args["name"])
     stage.client.call("DELETE", secret_path(args["namespace"], args["name"]))
 
 
