@@ -10,6 +10,7 @@ from dev.controlplane.cluster import StartError
 from dev.gobuild import ToolchainError
 from dev.soak.actions import Script
 from dev.soak.plan import plan
+from dev.soak.process import Build
 from dev.soak.run import LOG, say, soak
 
 
@@ -29,7 +30,7 @@ def main() -> None:
         script = plan(seed, options.seconds)
     print(f"soak: seed {script.seed}, {len(script.actions)} actions in {script.seconds:g}s", flush=True)
     try:
-        report = soak(script, options.operator)
+        report = soak(script, Build(options.operator))
     except (ToolchainError, StartError) as error:
         sys.exit(f"soak: {error}")
     log: Path = options.log or report.folder / LOG

@@ -14,6 +14,7 @@ from typing import Final
 
 from dev.soak.topology import OPTIONS
 
+_ROOT: Final = Path(__file__).parents[2]
 _START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 40.0
 _LOOK_SECONDS: Final = 0.05
@@ -32,18 +33,36 @@ class Use:
     tasks: dict[str, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Which operator: `command`, or this environment's, whose source may be in another folder."""
+
+    command: Path | None = None
+    source: Path | None = None
+
+    def run(self, tasks: Path) -> list[str]:
+        """The beginning of its command line; `tasks` is where it says how many tasks it has."""
+        if self.command is not None:
+            return [str(self.command)]
+        return [sys.executable, "-m", "dev.soak.observed", str(tasks)]
+
+    def environment(self) -> dict[str, str]:
+        """The variables that it needs."""
+        return {"PYTHONPATH": os.pathsep.join(map(str, filter(None, (self.source, _ROOT))))}
+
+
 class Process:
     """One. It is started at once; its log is the file `log`.
 
     Args:
-        command: what is run; None: this environment's operator, observed.
+        build: which operator is run.
         kubeconfig: the way to the API server.
         slot: whose way that is.
         options: beside the common ones.
         log: where its log goes.
     """
 
-    def __init__(self, command: Path | None, kubeconfig: Path, slot: int, options: Sequence[str], log: Path) -> None:
+    def __init__(self, build: Build, kubeconfig: Path, slot: int, options: Sequence[str], log: Path) -> None:
         self.log_path, self._tasks_path = log, log.with_suffix(".tasks")
         self.slot = slot
         self.freezes: list[tuple[float, float]] = []
@@ -51,12 +70,11 @@ class Process:
         self.started_at = time.time()
         self.ended_at: float | None = None
         self.is_meant_to_end = False
-        self._is_observed = command is None
-        run = [sys.executable, "-m", "dev.soak.observed", str(self._tasks_path)] if command is None else [str(command)]
+        self._is_observed = build.command is None
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [*run, "run", *OPTIONS, *options],
-                env=os.environ | {"KUBECONFIG": str(kubeconfig), "HOME": str(log.parent)},
+                [*build.run(self._tasks_path), "run", *OPTIONS, *options],
+                env=os.environ | build.environment() | {"KUBECONFIG": str(kubeconfig), "HOME": str(log.parent)},
                 stdout=out,
                 stderr=out,
                 stdin=subprocess.DEVNULL,

@@ -88,7 +88,7 @@ class Promises:
 
 def _is_asked_soon(version: Version) -> bool:
     """Whether the shortened interval for settled backups is the one in force."""
-    return version.object["spec"].get("interval") != "1m0s"
+    return bool(version.object["spec"].get("interval") != "1m0s")
 
 
 def _is_synced(status: dict[str, Any]) -> bool:

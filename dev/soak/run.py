@@ -17,13 +17,15 @@ from dev.soak.history import History
 from dev.soak.invariants import Facts
 from dev.soak.lanes import Runner
 from dev.soak.people import NAMESPACES
-from dev.soak.process import Process, Use
+from dev.soak.process import Build, Process, Use
 from dev.soak.promises import Promises, seen
 from dev.soak.resources import Sampler, growth
 from dev.soak.settled import Settling
 from dev.soak.stage import Stage
 from dev.soak.topology import SLOTS
 
+BUILD: Final = Build()
+"""This environment's operator."""
 LOG: Final = "actions.jsonl"
 _REST_SECONDS: Final = 6.0
 _CUT_SECONDS: Final = 330.0
@@ -55,18 +57,18 @@ class Report:
         return [head, *shown, *([f"... and {more} more"] if more > 0 else [])]
 
 
-def soak(script: Script, command: Path | None = None, *, judges_times: bool = True) -> Report:
+def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> Report:
     """Run a script.
 
     Args:
         script: what happens.
-        command: the operator that is put to it; None: this environment's.
+        build: the operator that is put to it.
         judges_times: whether growth of memory counts and how long things take: not on a busy machine.
 
     Raises:
         ExceptionGroup: the soak itself has failed.
     """
-    with Stage.open(script.seed, command) as stage:
+    with Stage.open(script.seed, build) as stage:
         report = Report(script, stage.folder)
         (stage.folder / LOG).write_text("".join(f"{line}\n" for line in script.lines()))
         stage.is_cutting = script.seconds < _CUT_SECONDS

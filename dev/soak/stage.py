@@ -21,7 +21,7 @@ from dev.simulator import Backup, Simulator
 from dev.soak.client import Client
 from dev.soak.contents import Places, token_of
 from dev.soak.health import Health
-from dev.soak.process import Process
+from dev.soak.process import Build, Process
 from dev.soak.topology import ALLOWED_NAMES, SLOTS, TOPOLOGIES
 from tests.cases.inputs.held_lists import HeldLists
 from tests.cases.inputs.raw import RawServer
@@ -51,7 +51,7 @@ class Stage:
     slots: list[Slot]
     folder: Path
     seed: int
-    command: Path | None
+    build: Build
     running: dict[int, Process] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
     topology: str = "one"
@@ -62,12 +62,12 @@ class Stage:
 
     @classmethod
     @contextmanager
-    def open(cls, seed: int, command: Path | None) -> Iterator[Self]:
+    def open(cls, seed: int, build: Build) -> Iterator[Self]:
         """Set it up, and end all of it.
 
         Args:
             seed: tokens are made of it.
-            command: the operator; None: this environment's.
+            build: the operator.
         """
         with ExitStack() as stack:
             plane = stack.enter_context(ControlPlane.start())
@@ -78,7 +78,7 @@ class Stage:
             folder = Path(tempfile.mkdtemp(prefix="astra-mirror-soak-"))
             slots = [_slot(stack, plane, number) for number in range(SLOTS)]
             places = _places(stack, plane, tcp, seed)
-            stage = cls(plane, Client(plane), astra, tcp, places, slots, folder, seed, command)
+            stage = cls(plane, Client(plane), astra, tcp, places, slots, folder, seed, build)
             stack.callback(stage.end_operators)
             stack.callback(astra.clear_faults)
             yield stage
@@ -91,7 +91,7 @@ class Stage:
         log = self.folder / f"operator-{len(self.processes)}-slot-{slot}.log"
         urls = [self.places.plain, self.places.tls, self.places.raw, self.places.held, self.places.closed]
         allowed = [f"--allowed-url={url}" for url in urls]
-        process = Process(self.command, self.slots[slot].kubeconfig, slot, [*options[slot], *allowed], log)
+        process = Process(self.build, self.slots[slot].kubeconfig, slot, [*options[slot], *allowed], log)
         self.running[slot] = process
         self.processes.append(process)
         self.healths.append(Health(process))
