@@ -5,12 +5,12 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
 from dev.soak.actions import Action, Script
-from dev.soak.doing import ACTIONS, End
+from dev.soak.doing import ACTIONS, End, Perform
 from dev.soak.stage import Stage
 
 _END_SECONDS: Final = 180.0
@@ -53,9 +53,10 @@ class Lane:
 
 
 class Runner:
-    """Runs a script to its end. `failures` are the soak's own."""
+    """Runs a script to its end. `failures` are the soak's own; `actions` say how each is performed."""
 
-    def __init__(self, stage: Stage, script: Script) -> None:
+    def __init__(self, stage: Stage, script: Script, actions: Mapping[str, Perform] = ACTIONS) -> None:
+        self._actions = actions
         self._stage = stage
         self._script = script
         self.failures: list[BaseException] = []
@@ -109,7 +110,7 @@ class Runner:
 
     def _perform(self, action: Action) -> None:
         self._stage.log(str(action))
-        end = ACTIONS[action.do](self._stage, action.args, action.seconds)
+        end = self._actions[action.do](self._stage, action.args, action.seconds)
         if end is None:
             return
         if action.lane in _ONE_AT_A_TIME:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ _ROOT: Final = Path(__file__).parents[2]
 _START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 40.0
 _LOOK_SECONDS: Final = 0.05
+_GIVEN_UP: Final = re.compile(
+    r"^astra-mirror: (the API server refuses|the credentials may not|the cluster does not know)", re.MULTILINE
+)
 _THAW_SECONDS: Final = 5.0
 """What has piled up while it was frozen takes a while."""
 
@@ -100,6 +104,11 @@ class Process:
         """What it has logged."""
         return self.log_path.read_text(errors="replace")
 
+    @property
+    def has_given_up(self) -> bool:
+        """Whether it has ended, in words, because of what a restart may mend: as a Deployment's it is started anew."""
+        return self.code == 1 and _GIVEN_UP.search(self.log) is not None
+
     def address(self) -> str:
         """Where it serves /healthz.
 
@@ -112,6 +121,18 @@ class Process:
                 raise TimeoutError(f"{self.name} does not serve HTTP")
             time.sleep(_LOOK_SECONDS)
         return found[1]
+
+    def until_ready(self) -> None:
+        """Wait until it can do its work.
+
+        Raises:
+            TimeoutError: it cannot.
+        """
+        url, deadline = f"http://{self.address()}/readyz", time.monotonic() + _START_SECONDS
+        while not _is_ok(url):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} is not ready")
+            time.sleep(_LOOK_SECONDS)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal, if it runs."""
@@ -170,3 +191,11 @@ class Process:
             time.sleep(_LOOK_SECONDS)
         found: dict[str, int] = json.loads(self._tasks_path.read_text())
         return found
+
+
+def _is_ok(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

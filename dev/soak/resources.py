@@ -16,7 +16,7 @@ _MEMORY_LIMIT: Final = 512.0
 
 
 class Sampler:
-    """Looks at each process once a second, until it is stopped."""
+    """Looks at each process once a second, until it is stopped, and has those started anew that need it."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -27,6 +27,7 @@ class Sampler:
 
     def _run(self) -> None:
         while not self._stop.wait(_SAMPLE_SECONDS):
+            self._stage.revive()
             for process in list(self._stage.running.values()):
                 use = process.use()
                 if use is not None:

@@ -126,7 +126,7 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
 def _at_rest(stage: Stage) -> dict[str, Use]:
     """What the processes hold when there is nothing to do."""
     for process in stage.running.values():
-        process.address()
+        process.until_ready()
     # They have listed and begun their watches, and connections of the start have been closed.
     time.sleep(_REST_SECONDS)
     uses = {process.name: process.use(with_tasks=True) for process in stage.running.values()}

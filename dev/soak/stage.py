@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -59,6 +60,7 @@ class Stage:
     healths: list[Health] = field(default_factory=list)
     secret_changes: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     is_cutting: bool = True
+    guard: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
     @contextmanager
@@ -86,16 +88,28 @@ class Stage:
     def start(self, slot: int) -> None:
         """Start the operator of a slot as the topology says, unless it runs or there is none in it."""
         options = TOPOLOGIES[self.topology]
-        if slot >= len(options) or slot in self.running:
-            return
+        with self.guard:
+            if slot < len(options) and slot not in self.running:
+                self._start(slot, options[slot])
+
+    def _start(self, slot: int, options: tuple[str, ...]) -> None:
         log = self.folder / f"operator-{len(self.processes)}-slot-{slot}.log"
         urls = [self.places.plain, self.places.tls, self.places.raw, self.places.held, self.places.closed]
         allowed = [f"--allowed-url={url}" for url in urls]
-        process = Process(self.build, self.slots[slot].kubeconfig, slot, [*options[slot], *allowed], log)
+        process = Process(self.build, self.slots[slot].kubeconfig, slot, [*options, *allowed], log)
         self.running[slot] = process
         self.processes.append(process)
         self.healths.append(Health(process))
         self.healths[-1].start()
+
+    def revive(self) -> None:
+        """Start those anew that have ended because of what a restart may mend."""
+        with self.guard:
+            for slot, process in list(self.running.items()):
+                if process.has_given_up:
+                    process.is_meant_to_end, process.ended_at = True, time.time()
+                    del self.running[slot]
+                    self.start(slot)
 
     def start_topology(self, name: str) -> None:
         """Start the operators of a topology."""

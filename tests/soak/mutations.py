@@ -141,7 +141,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
         Edit(
             "core/duration.py",
             "    return parse_nanoseconds(text) / 1_000_000_000",
-            "    return sum(float(f'{part[1]}.{part[2] or 0}') * _UNITS[part[3]] / 1e9 for part in _PART.finditer(text))",
+            "    return sum(float(f'{m[1]}.{m[2] or 0}') * _UNITS[m[3]] / 1e9 for m in _PART.finditer(text))",
         ),
     ),
     "issuing-authority": (

@@ -17,17 +17,15 @@ _LOGS = sorted((Path(__file__).parent / "logs").glob("*.jsonl"))
 _SECONDS = 60.0
 
 
-def _run(script: Script) -> None:
-    report = soak(script, judges_times=False)
+def _script(log: Path | None) -> Script:
+    """SEED in the environment repeats one; a failure's first line names the seed and the log to replay."""
+    if log is not None:
+        return Script.read(log)
+    return plan(int(os.environ.get("SEED") or secrets.randbelow(10**6)), _SECONDS)
+
+
+@pytest.mark.parametrize("log", [None, *_LOGS], ids=["another-seed", *(each.stem for each in _LOGS)])
+def test_a_soak(log: Path | None) -> None:
+    """Nothing is found."""
+    report = soak(_script(log), judges_times=False)
     assert not report.findings, "\n".join(report.lines())
-
-
-def test_a_minute() -> None:
-    """SEED in the environment repeats one; the seed and the log to replay are in the failure's first lines."""
-    _run(plan(int(os.environ.get("SEED") or secrets.randbelow(10**6)), _SECONDS))
-
-
-@pytest.mark.parametrize("log", _LOGS, ids=[each.stem for each in _LOGS])
-def test_what_was_found_once(log: Path) -> None:
-    """Each log is a run that failed."""
-    _run(Script.read(log))
