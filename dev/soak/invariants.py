@@ -155,7 +155,8 @@ class _Judge:
             if now["status"] == old["status"] and not is_same_time:
                 text = f"{kind} is {now['status']} since {old['lastTransitionTime']}, then {now['lastTransitionTime']}"
                 yield "lastTransitionTime changes only with the status", text
-            if now["lastTransitionTime"] < old["lastTransitionTime"]:
+            # A peer that has not seen yet what the other one has seen puts its own back.
+            if now["lastTransitionTime"] < old["lastTransitionTime"] and not self._facts.has_peers:
                 yield "lastTransitionTime never goes back", f"{kind}: {old['lastTransitionTime']}"
 
     def _words(self, version: Version) -> Iterator[Pair]:

@@ -109,7 +109,7 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
     report.findings += invariants.check(versions, _facts(stage, report.script))
     report.findings += writes.check(stage)
     report.findings += settling.empty()
-    if not report.findings:
+    if judges_times and not report.findings:
         report.findings += settling.until_at_rest(before)
     report.findings += _ended(stage)
     report.findings += _texts(stage)

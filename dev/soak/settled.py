@@ -21,7 +21,8 @@ _NATURAL_SECONDS: Final = 75.0
 _BOUND_SECONDS: Final = 240.0
 _QUIET_SECONDS: Final = 12.0
 _GRACE_SECONDS: Final = 2.0
-_REST_SECONDS: Final = 90.0
+_REST_SECONDS: Final = 330.0
+"""What nobody uses any more is let go every five minutes."""
 _BACKED_OFF: Final = (
     "Synced is ServerError",
     "Synced is Unreachable",
