@@ -127,6 +127,7 @@ class _Judge:
             self._is_tainted = self._is_tainted and (bool(wrong) or not is_fresh)
             if not self._is_tainted:
                 yield from wrong
+                yield from _rate(status)
 
     def _content(self, status: Mapping[str, Any]) -> Iterator[Pair]:
         """The observation is one that Astra Control has served."""
@@ -173,6 +174,12 @@ class _Judge:
         """Whether no version was missed between the two."""
         between = self._versions[self._versions.index(base) + 1 : self._versions.index(version) + 1]
         return all(each.follows for each in between)
+
+
+def _rate(status: Mapping[str, Any]) -> Iterator[Pair]:
+    derived = status.get("progress", {}).keys() & {"bytesPerSecond", "estimatedCompletionTime"}
+    if derived and status.get("state") in mirrored.AT_REST:
+        yield "the rate exists only while the backup is in progress", f"{status['state']}: {status['progress']}"
 
 
 def target_of(spec: Mapping[str, Any]) -> dict[str, str]:

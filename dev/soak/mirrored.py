@@ -8,8 +8,8 @@ from typing import Any, Final
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _TEXTS: Final = ("name", "version", "bucketID", "snapshotID", "scheduleID", "backupCreationTimestamp")
 _METADATA: Final = ("creationTimestamp", "modificationTimestamp", "createdBy", "modifiedBy")
-_UNDER_WAY: Final = frozenset({"pending", "discovering", "running", "unknown"})
-_SETTLED: Final = frozenset({"completed", "failed", "removed", "deleting"})
+AT_REST: Final = frozenset({"completed", "failed", "removed", "deleting"})
+"""States of a backup that is not in progress."""
 _MAX_REASONS: Final = 32
 Document = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ def _percent(document: Document) -> int | None:
     number = number_of(document.get("percentDone"))
     if number is None or not 0 <= number <= 100:
         return None
-    is_under_way = document["state"] not in _SETTLED
+    is_under_way = document["state"] not in AT_REST
     return min(int(number), 99 if is_under_way else 100)
 
 

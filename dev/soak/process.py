@@ -74,6 +74,7 @@ class Process:
         self.started_at = time.time()
         self.ended_at: float | None = None
         self.is_meant_to_end = False
+        self.was_stopped = False
         self._is_observed = build.command is None
         with log.open("wb") as out:
             self._process = subprocess.Popen(
@@ -154,6 +155,8 @@ class Process:
     def end(self, number: signal.Signals) -> None:
         """End it; one that does not end is killed, and that is a finding."""
         self.is_meant_to_end = True
+        # Before it serves, its signal handlers may not be there.
+        self.was_stopped = number is signal.SIGTERM and "Serving HTTP" in self.log
         self.thaw()
         self.send(number)
         try:

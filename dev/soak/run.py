@@ -1,14 +1,13 @@
 """A whole soak: the stage, the script, what is judged, and the report."""
 
-import json
-import re
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dev.soak import contents, invariants, writes
+from dev.soak import ends, invariants, writes
 from dev.soak.actions import Script
 from dev.soak.doing import tenant
 from dev.soak.doing.users import make_namespace
@@ -17,7 +16,7 @@ from dev.soak.history import History
 from dev.soak.invariants import Facts
 from dev.soak.lanes import Runner
 from dev.soak.people import NAMESPACES
-from dev.soak.process import Build, Process, Use
+from dev.soak.process import Build, Use
 from dev.soak.promises import Promises, seen
 from dev.soak.resources import Sampler, growth
 from dev.soak.settled import Settling
@@ -31,9 +30,6 @@ _REST_SECONDS: Final = 6.0
 _CUT_SECONDS: Final = 330.0
 _SHOWN: Final = 12
 _PEERS: Final = frozenset({"elected", "pair"})
-_BAD_LINES: Final = re.compile(
-    r"Traceback|unexpected error|was never retrieved|never awaited|exception in callback", re.IGNORECASE
-)
 
 
 @dataclass
@@ -87,7 +83,7 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
             history.stop()
             sampler.stop()
         if judges_times:
-            report.findings += growth(dict(sampler.samples), runner.started_at, time.time())
+            report.findings += growth(dict(sampler.samples), runner.started_at, runner.started_at + script.seconds)
             report.findings += [finding for each in stage.healths for finding in each.findings()]
         return report
 
@@ -97,10 +93,11 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
     for slot in range(SLOTS):
         stage.start(slot)
     settling, promises = Settling(stage, history), Promises(stage, history)
-    report.findings += _ended(stage)
+    report.findings += ends.ended(stage)
     report.findings += settling.until_right()
     if not report.findings:
         report.findings += settling.until_quiet()
+        report.findings += ends.metrics(stage)
     if judges_times and not report.findings:
         report.findings += promises.repair()
         report.findings += promises.comeback()
@@ -111,8 +108,10 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
     report.findings += settling.empty()
     if judges_times and not report.findings:
         report.findings += settling.until_at_rest(before)
-    report.findings += _ended(stage)
-    report.findings += _texts(stage)
+    for process in stage.running.values():
+        process.end(signal.SIGTERM)
+    report.findings += ends.ended(stage)
+    report.findings += ends.texts(stage)
     report.summary = {
         "actions": len(report.script.actions),
         "refs": len(versions),
@@ -139,53 +138,10 @@ def _facts(stage: Stage, script: Script) -> Facts:
         own=stage.client.own,
         starts=tuple(process.started_at for process in stage.processes),
         documents=stage.documents,
-        secrets=_tokens(stage),
+        secrets=ends.tokens(stage),
         has_peers=bool(names & _PEERS),
         secret_changes=stage.secret_changes,
     )
-
-
-def _tokens(stage: Stage) -> tuple[str, ...]:
-    return tuple(contents.token_of(number, stage.seed) for number in range(contents.TOKENS))
-
-
-def _ended(stage: Stage) -> list[Finding]:
-    """Who has ended though nobody has ended it, or has not ended though it should."""
-    found = []
-    for process in stage.processes:
-        if process.code is not None and not process.is_meant_to_end:
-            tail = process.log[-1500:]
-            found.append(
-                Finding(
-                    "an operator ends when it is told to, and then only",
-                    process.name,
-                    f"ended with {process.code}:\n{tail}",
-                )
-            )
-            process.is_meant_to_end = True
-    return found
-
-
-def _texts(stage: Stage) -> list[Finding]:
-    """What may be in no log and no Event."""
-    found = []
-    for process in stage.processes:
-        found += _bad_lines(process)
-        if any(token in process.log for token in _tokens(stage)):
-            found.append(Finding("a token is in no log", process.name, "has a token in its log"))
-    events = json.dumps(stage.client.list("/apis/events.k8s.io/v1/events")[0])
-    if any(token in events for token in _tokens(stage)):
-        found.append(Finding("a token is in no Event", "an Event", "has a token in it"))
-    return found
-
-
-def _bad_lines(process: Process) -> list[Finding]:
-    lines = process.log.splitlines()
-    bad = [number for number, line in enumerate(lines) if _BAD_LINES.search(line)]
-    if not bad:
-        return []
-    text = "\n      ".join(lines[max(0, bad[0] - 2) : bad[0] + 40])
-    return [Finding("no traceback is in a log", process.name, f"{len(bad)} bad lines, the first:\n      {text}")]
 
 
 def say(report: Report) -> None:
