@@ -7,7 +7,6 @@ from typing import Final
 from dev.soak import people, trouble
 from dev.soak.actions import Action, Lane, Script
 from dev.soak.backups import keys, next_fields
-from dev.soak.contents import TOKENS
 from dev.soak.people import Step, World
 from dev.soak.topology import DEFAULT_SECRET, TOPOLOGIES
 
@@ -52,13 +51,12 @@ def plan(seed: int, seconds: float) -> Script:
 
 
 def _beginning(world: World) -> list[Action]:
-    """Backups, tokens, Secrets and some refs, before anything else."""
+    """Backups, Secrets and some refs, before anything else."""
     random = world.random
     made: list[tuple[Lane, Step]] = []
     for account, app, number in keys():
         where = {"account": account, "app": app, "number": number}
         made.append(("astra", Step("backup", {**where, "serial": world.next(), "fields": next_fields(random)})))
-    made += [("astra", Step("grant", {"token": each, "accounts": None, "no_apps": []})) for each in range(TOKENS)]
     for namespace in people.NAMESPACES:
         made.append(("users", Step("secret", people.secret_args(world, namespace, DEFAULT_SECRET))))
     made.append(("users", Step("secret", people.secret_args(world, people.NAMESPACES[0], "other-0", kind="tls"))))

@@ -20,7 +20,7 @@ from dev.faultproxy import FaultProxy, TCPProxy
 from dev.faultproxy.faults import Fault
 from dev.simulator import Backup, Simulator
 from dev.soak.client import Client
-from dev.soak.contents import Places, token_of
+from dev.soak.contents import TOKENS, Places, token_of
 from dev.soak.health import Health
 from dev.soak.process import Build, Process
 from dev.soak.topology import ALLOWED_NAMES, SLOTS, TOPOLOGIES
@@ -80,6 +80,8 @@ class Stage:
             folder = Path(tempfile.mkdtemp(prefix="astra-mirror-soak-"))
             slots = [_slot(stack, plane, number) for number in range(SLOTS)]
             places = _places(stack, plane, tcp, seed)
+            for number in range(TOKENS):
+                astra.add_token(token_of(number, seed))
             stage = cls(plane, Client(plane), astra, tcp, places, slots, folder, seed, build)
             stack.callback(stage.end_operators)
             stack.callback(astra.clear_faults)
