@@ -57,8 +57,8 @@ def _beginning(world: World) -> list[Action]:
     for account, app, number in keys():
         where = {"account": account, "app": app, "number": number}
         made.append(("astra", Step("backup", {**where, "serial": world.next(), "fields": next_fields(random)})))
-    for namespace in people.NAMESPACES:
-        made.append(("users", Step("secret", people.secret_args(world, namespace, DEFAULT_SECRET))))
+    secrets = [people.secret_args(world, namespace, DEFAULT_SECRET) for namespace in people.NAMESPACES]
+    made += [("users", Step("secret", each)) for each in secrets]
     made.append(("users", Step("secret", people.secret_args(world, people.NAMESPACES[0], "other-0", kind="tls"))))
     made += [("users", people.new_ref(world)) for _ in range(_REFS)]
     return [Action(0.0, lane, *step) for lane, step in made]
