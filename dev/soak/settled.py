@@ -21,9 +21,9 @@ _NATURAL_SECONDS: Final = 75.0
 """What recovers by itself has recovered by then; but for a backoff, which may have grown as long as the faults took."""
 _BOUND_SECONDS: Final = 240.0
 _QUIET_SECONDS: Final = 12.0
+_SAY_SECONDS: Final = 20.0
 _GRACE_SECONDS: Final = 2.0
-_REST_SECONDS: Final = 330.0
-"""What nobody uses any more is let go every five minutes."""
+_REST_SECONDS: Final = 60.0
 _BACKED_OFF: Final = (
     "Synced is ServerError",
     "Synced is Unreachable",
@@ -44,12 +44,15 @@ class Settling:
 
     def until_right(self) -> list[Finding]:
         """Wait until each status is right; what is not when the time is over."""
-        begun = time.monotonic()
+        begun, said = time.monotonic(), 0.0
         while True:
             wrong = self._oracle.wrong(World.read(self._stage.client, time.time()))
             self.seconds = time.monotonic() - begun
             if not wrong:
                 return []
+            if self.seconds > said + _SAY_SECONDS:
+                said = self.seconds
+                self._stage.log(f"wrong after {said:.0f}s: {dict(list(wrong.items())[:5])}")
             if self.seconds > _NATURAL_SECONDS and not self.nudged:
                 self._nudge(wrong)
             if self.seconds > _BOUND_SECONDS:
@@ -116,6 +119,7 @@ class Settling:
             return not left
 
         wait_for(is_at_rest, _REST_SECONDS)
+        self._stage.log(f"at rest: {left or 'as at the start'}")
         return [Finding("sockets and tasks are equal at rest", text.partition(" ")[0], text) for text in left]
 
 
