@@ -52,9 +52,16 @@ class Answer:
 
 @dataclass
 class OwnWrites:
-    """What the soak has written. `unsure` are begin and end of calls that may have been carried out or not."""
+    """What the soak has written, by resource version.
+
+    Attributes:
+        versions: statuses.
+        edits: all else; also what was not changed by a call, and may be anybody's.
+        unsure: path, begin and end of calls that may have been carried out or not.
+    """
 
     versions: set[str] = field(default_factory=set)
+    edits: set[str] = field(default_factory=set)
     unsure: list[tuple[str, float, float]] = field(default_factory=list)
 
 
@@ -90,11 +97,17 @@ class Client:
                     self.own.unsure.append((path.removesuffix("/status"), begun, time.time()))
             if answer is not None and answer.status not in _TRANSIENT:
                 if method != "GET":
-                    self.own.versions.add(answer.body.get("metadata", {}).get("resourceVersion", ""))
+                    self._note(path, body or {}, answer)
                 return answer
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{method} {path}: {answer}")
             time.sleep(_PAUSE_SECONDS)
+
+    def _note(self, path: str, body: Mapping[str, Any], answer: Answer) -> None:
+        version = _version(answer.body)
+        # A status that was the same before is not written, and keeps its version.
+        is_status = path.endswith("/status") and version != _version(body)
+        (self.own.versions if is_status else self.own.edits).add(version)
 
     def once(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         """Make one call once.
@@ -151,6 +164,10 @@ class Client:
         name = body["metadata"]["name"]
         answer = self.call("POST", path, body)
         return self.call("PUT", f"{path}/{name}", body) if answer.status == 409 else answer
+
+
+def _version(body: Mapping[str, Any]) -> str:
+    return str(body.get("metadata", {}).get("resourceVersion", ""))
 
 
 def _events(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:

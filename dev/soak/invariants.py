@@ -77,13 +77,17 @@ class _Judge:
 
     def _is_operators(self, version: Version) -> bool:
         """Whether an operator has written it, as far as can be told."""
-        if version.number in self._facts.own.versions or "conditions" not in version.status:
+        own = self._facts.own
+        if version.number in own.versions or "conditions" not in version.status:
+            return False
+        if not version.follows and version.number in own.edits:
+            # Who has written the status before the edit was not seen.
             return False
         namespace, name = version.name.split("/")
         path = ref_path(namespace, name)
         return not any(
             path == unsure and begun - _UNSURE_SECONDS <= version.at <= ended + _UNSURE_SECONDS
-            for unsure, begun, ended in self._facts.own.unsure
+            for unsure, begun, ended in own.unsure
         )
 
     def _is_memory_of_a_lie(self, version: Version) -> bool:

@@ -63,7 +63,7 @@ class Promises:
 
     def _untouched(self) -> list[Version]:
         """Refs that are Synced, and that nobody has meddled with for more than a minute; of each namespace some."""
-        own, now = self._stage.client.own.versions, time.time()
+        own, now = self._stage.client.own.versions | self._stage.client.own.edits, time.time()
         found = []
         for versions in self._history.versions().values():
             meddled = [each.at for each in versions if each.number in own]
