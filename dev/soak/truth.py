@@ -9,6 +9,7 @@ from typing import Any, Final
 from dev.simulator import Simulator
 from dev.soak import conditions, contents, mirrored
 from dev.soak.client import REFS, Client
+from dev.soak.doing.lies import LIE
 from dev.soak.invariants import target_of
 from dev.soak.topology import ALLOWED_NAMES, DEFAULT_SECRET, PLACES, YOUNG_SECONDS
 
@@ -137,9 +138,13 @@ def _wrong_observation(ref: Mapping[str, Any], status: Mapping[str, Any], wanted
     requested = ref["metadata"].get("annotations", {}).get(_ANNOTATION)
     if requested is not None and status.get("lastHandledReconcileAt") != requested:
         return [f"requestedAt is {requested} and was not handled: {status.get('lastHandledReconcileAt')}"]
+    lies = [each["type"] for each in status["conditions"] if each["message"] == LIE]
+    if lies:
+        return [f"the message of {', '.join(lies)} is a lie"]
     if wanted.document is None:
-        is_right = "state" not in status and conditions.row_shown(status) == conditions.NOT_FOUND
-        return [] if is_right else [f"the backup does not exist, and the state is {status.get('state')}"]
+        seen = mirrored.shown(status) | status.get("progress", {})
+        is_right = not seen and conditions.row_shown(status) == conditions.NOT_FOUND
+        return [] if is_right else [f"the backup does not exist, and the status has {seen}"]
     if "state" not in status:
         return [f"the backup is {wanted.document['state']} and the status has no state"]
     return mirrored.differences(status, wanted.document)

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from dev.soak.client import Client, ref_path
 
+LIE: Final = "a lie"
+"""The words of a status that somebody has meddled with."""
 _OLD: Final = "2020-01-01T00:00:00Z"
 Status = dict[str, Any]
 
@@ -34,7 +36,7 @@ def _without_ready(status: Status) -> Status:
 
 
 def _foreign(status: Status) -> Status:
-    foreign = {"type": "Foreign", "status": "True", "reason": "Lie", "message": "a lie", "lastTransitionTime": _OLD}
+    foreign = {"type": "Foreign", "status": "True", "reason": "Lie", "message": LIE, "lastTransitionTime": _OLD}
     return status | {"conditions": [*status.get("conditions", []), foreign]}
 
 
@@ -65,6 +67,6 @@ _LIES: Final[Mapping[str, Callable[[Status], Status]]] = {
     "foreign": _foreign,
     "generation": lambda status: status | {"observedGeneration": status.get("observedGeneration", -1) + 7},
     "target": _target,
-    "words": lambda status: _conditions(status, lambda each: each | {"message": "a lie"}),
-    "progress": lambda status: status | {"progress": {"percentDone": 1, "bytesPerSecond": 1, "summary": "a lie"}},
+    "words": lambda status: _conditions(status, lambda each: each | {"message": LIE}),
+    "progress": lambda status: status | {"progress": {"percentDone": 1, "bytesPerSecond": 1, "summary": LIE}},
 }
