@@ -26,7 +26,7 @@ _AT_TIMES: Final[Mapping[str, Actor]] = {
     "network": ("network", trouble.network, 3.0),
     "cluster": ("cluster", trouble.cluster, 8.0),
     "operators": ("operators", trouble.operators, 8.0),
-    "tenant": ("tenant", trouble.tenant, 4.0),
+    "tenant": ("tenant", trouble.tenant, 8.0),
 }
 """A few of these at a time, for a phase: whoever always does everything finds only what everything breaks."""
 _PHASE_SECONDS: Final = 15.0
