@@ -26,6 +26,7 @@ class Facts:
         documents: by backup, all that Astra Control has served of it.
         secrets: texts that may occur in no object.
         has_peers: whether more than one operator looked after the same objects.
+        has_rivals: whether they did so at the same time: each corrects the other a few times before both agree.
         secret_changes: by namespace and name, when Secrets were written.
     """
 
@@ -34,6 +35,7 @@ class Facts:
     documents: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     has_peers: bool = False
+    has_rivals: bool = False
     secret_changes: Mapping[tuple[str, str], list[float]] = field(default_factory=dict)
 
 
@@ -149,7 +151,9 @@ class _Judge:
     def _times(self, version: Version) -> Iterator[Pair]:
         """Times of transition move with a condition's status, and then only."""
         base = self._base
-        if base is None or not self._is_whole(base, version) or (self._is_meddled and self._is_tainted):
+        if base is None or self._facts.has_rivals or not self._is_whole(base, version):
+            return
+        if self._is_meddled and self._is_tainted:
             return
         before = conditions.by_type(base.status)
         for kind, now in conditions.by_type(version.status).items():

@@ -140,6 +140,7 @@ def _facts(stage: Stage, script: Script) -> Facts:
         documents=stage.documents,
         secrets=ends.tokens(stage),
         has_peers=bool(names & _PEERS),
+        has_rivals="pair" in names,
         secret_changes=stage.secret_changes,
     )
 
