@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from dev.soak.history import Version
 
@@ -28,26 +28,30 @@ class Finding:
     def lines(self, start: float) -> list[str]:
         """The finding for a person; times are seconds after `start`."""
         when = f" at {self.at - start:.1f}s" if self.at else ""
-        return [
-            f"* {self.subject}{when}: {self.text}",
-            f"  ({self.invariant})",
-            *(_line(each, start) for each in self.around),
-        ]
+        head = [f"* {self.subject}{when}: {self.text}", f"  ({self.invariant})"]
+        before: Version | None = None
+        for each in self.around:
+            head.append(_line(each, before, start))
+            before = each
+        return head
 
 
-def _line(version: Version, start: float) -> str:
+def _line(version: Version, before: Version | None, start: float) -> str:
+    """A version; of its spec and its fields only what was not there in the one before."""
     conditions = " ".join(
         f"{each['type']}={each['status']}/{each['reason']}@{each.get('lastTransitionTime', '')[11:19]}"
         for each in version.status.get("conditions", [])
     )
-    spec = json.dumps({name: value for name, value in version.object["spec"].items() if name != "readyWhen"})
-    rest = {name: value for name, value in version.status.items() if name in _SHOWN}
+    known = before.status if before is not None else {}
+    rest = {name: version.status.get(name) for name in _SHOWN if version.status.get(name) != known.get(name)}
+    is_new = before is None or before.object["spec"] != version.object["spec"]
+    spec = f" spec {_short(version.object['spec'])}" if is_new else ""
     mark = "" if version.follows else " (versions before it were missed)"
     head = f"    {version.at - start:7.2f}s g{version.generation} rv{version.number}{mark}"
-    return f"{head} {conditions} {_short(rest)} {spec}"
+    return f"{head} {conditions} {_short(rest) if rest else ''}{spec}"
 
 
-_SHOWN = {"observedGeneration", "state", "progress", "hookState", "target", "lastHandledReconcileAt"}
+_SHOWN: Final = ("observedGeneration", "state", "progress", "hookState", "target", "lastHandledReconcileAt")
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -67,7 +67,6 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
     with Stage.open(script.seed, build) as stage:
         report = Report(script, stage.folder)
         (stage.folder / LOG).write_text("".join(f"{line}\n" for line in script.lines()))
-        stage.is_cutting = script.seconds < _CUT_SECONDS
         stage.start_topology(script.topology)
         before = _at_rest(stage)
         for name in (*NAMESPACES, tenant.NAMESPACE):
@@ -76,6 +75,7 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
         tenant.prepare(stage)
         runner = Runner(stage, script)
         report.started_at = runner.started_at
+        stage.cuts_from = runner.started_at + script.seconds - _CUT_SECONDS
         try:
             runner.run()
             _finish(stage, history, report, before, judges_times=judges_times)

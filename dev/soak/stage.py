@@ -28,7 +28,7 @@ from tests.cases.inputs.held_lists import HeldLists
 from tests.cases.inputs.raw import RawServer
 
 _ROOT: Final = Path(__file__).parents[2]
-_HELD_SECONDS: Final = 3.0
+_HELD_SECONDS: Final = 4.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Stage:
     documents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     healths: list[Health] = field(default_factory=list)
     secret_changes: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    is_cutting: bool = True
+    cuts_from: float = 0.0
+    """From when on nothing may be left to the list that is made every five minutes; seconds since the epoch."""
     guard: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
@@ -74,7 +75,6 @@ class Stage:
         with ExitStack() as stack:
             plane = stack.enter_context(ControlPlane.start())
             _install(plane)
-            # More than a soak lets any server wait, and less than an operator may take to end.
             astra = stack.enter_context(Simulator.start())
             tcp = stack.enter_context(TCPProxy(_port(astra.url)))
             folder = Path(tempfile.mkdtemp(prefix="astra-mirror-soak-"))

@@ -175,3 +175,13 @@ def test_what_a_status_shows_of_a_document() -> None:
         "progress": {"percentDone": 99, "totalBytes": 12},
         "backup": {"createdBy": "me", "labels": [{"name": "a", "value": "b"}]},
     }
+
+
+def test_a_finding_shows_the_versions_around_it() -> None:
+    """With what each has that the one before had not."""
+    later = _status()
+    later["conditions"][0]["lastTransitionTime"] = _LATER
+    versions = {"u": [_version(1, _status()), _version(2, later)]}
+    text = "\n".join(check(versions, Facts(OwnWrites(), (), {_ID: [_DOCUMENT]}))[0].lines(0.0))
+    assert text.startswith("* ns/ref at 2.0s: Ready is False since 2026-11-25T10:00:00Z, then 2026-11-25T10:00:09Z")
+    assert text.count('"accountID"') == 2, "the spec and the target, once each"

@@ -1,10 +1,12 @@
 """What the way to the API server does: the fault proxies of all operators, or of one, and TCP behind them."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dev.soak.stage import Stage
 
+_REFS: Final = "*/appbackuprefs*"
 _PASSIVE: Final = frozenset({"silent", "dead"})
 """What a watch has to notice by itself: these never end, and concern only watches that were open then."""
 Args = Mapping[str, Any]
@@ -23,8 +25,9 @@ def _fault(stage: Stage, args: Args, _: float) -> End | None:
     def end() -> None:
         for proxy, fault in added:
             proxy.clear(fault)
-        if options.get("kind") == "swallow" and stage.is_cutting:
-            # The periodic list would find what was swallowed after five minutes: not within this run.
+        is_listed_again = options.get("path") == _REFS and time.time() < stage.cuts_from
+        if options.get("kind") == "swallow" and not is_listed_again:
+            # Refs are listed every five minutes, which may be too late for this run; Secrets are not.
             for slot in stage.slots:
                 slot.tcp.cut()
 

@@ -17,7 +17,8 @@ from dev.soak.topology import DEFAULT_SECRET, MANY_NAMES
 
 NAMESPACE: Final = "soak-hostile"
 _REFS: Final = 12
-_HELD: Final = 40
+_HELD: Final = 240
+"""In sixty apps: a quarter of a GiB of lists at the same time, if nobody bounds them."""
 _NAMES: Final = 120
 Args = Mapping[str, Any]
 End = Callable[[], object]
