@@ -80,6 +80,11 @@ bench: .venv/.bench controlplane ## Measure against a stock operator (about 50 m
 fuzz: .venv/.fuzz ## Feed what reads foreign bytes with inputs chosen by coverage (SECONDS=600 for each; TARGET=name: one alone)
 	@$(BIN)/python -m dev.fuzz --seconds $(or $(SECONDS),600) $(addprefix --target ,$(TARGET))
 
+.PHONY: soak
+# OPERATOR=PATH: another version. A failure names the log of its actions: SOAK="--replay FILE" does the same again.
+soak: controlplane ## A seeded random mix of everything that may happen (SECONDS=600, SEED=number, OPERATOR=PATH)
+	$(BIN)/python -m dev.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(if $(OPERATOR),--operator $(abspath $(OPERATOR))) $(SOAK)
+
 # The first of these that is there; docker and podman take the same arguments as buildah here.
 IMAGE_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool))))
 IMAGE ?= astra-mirror:0.1.0

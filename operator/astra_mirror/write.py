@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.corrections import Corrections
-from astra_mirror.core.diff import Difference, difference
+from astra_mirror.core.diff import Difference, difference, with_earlier_times
 from astra_mirror.core.unstored import Unstored
 from astra_mirror.metrics import STATUS_PATCHES
 from astra_mirror.ref import Ref, status_json
@@ -178,9 +178,20 @@ class Writes:
         until = self._unstored.until(ref, desired=ref.own, actual=ref.cluster, now=now)
         if until is not None:
             return Held(until, is_write=False)
-        if not may_correct:
-            return Later(now)
+        return self._correction(ref, found, own, actual, now) if may_correct else Later(now)
+
+    def _correction(
+        self, ref: Ref, found: Difference, own: Mapping[str, Any], actual: Mapping[str, Any], now: float
+    ) -> Difference | Result:
+        """What somebody else has changed, when it may be put right now."""
         history = self._corrections.get(ref, Corrections())
+        if history.is_slowed(now):
+            # Nobody slips so often: it may be another operator, which has seen the same transitions earlier.
+            own = with_earlier_times(own, actual)
+            found = difference(own, own, actual, self._utcnow())
+            ref.wanted = ref.own = status_json(own) if found.patch else ref.cluster
+        if not found.patch:
+            return InSync(is_write=False)
         due = history.due(now)
         if due > now:
             return Later(due)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from astra_mirror.core.diff import difference, fields_of
+from astra_mirror.core.diff import difference, fields_of, with_earlier_times
 from astra_mirror.core.status import Event, next_status
 from astra_mirror.core.times import timestamp
 from tests.core.cases import COMPLETED, NOW, ROWS, as_json, observed_before, spec
@@ -23,6 +23,22 @@ def _condition(status: Any, kind: str) -> dict[str, Any]:
 
 def _forged(row: dict[str, Any], **fields: str) -> dict[str, Any]:
     return row | {"conditions": [each | fields for each in row["conditions"]]}
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(1, True), (600, True), (601, False), (-1, False), (0, False)])
+def test_times_that_another_operator_has_seen_a_little_earlier(seconds: int, counts: bool) -> None:
+    """They count; what lies far back, or later, does not."""
+    own = _forged(ROWS["running"], lastTransitionTime=timestamp(NOW))
+    actual = _forged(own, lastTransitionTime=timestamp(NOW - timedelta(seconds=seconds)))
+    assert with_earlier_times(own, actual) == (actual if counts else own)
+
+
+def test_times_of_another_status_are_left_alone() -> None:
+    """A transition that the other has seen is none of ours."""
+    own = _forged(ROWS["running"], lastTransitionTime=timestamp(NOW))
+    earlier = timestamp(NOW - timedelta(seconds=5))
+    assert with_earlier_times(own, _forged(own, lastTransitionTime=earlier, status="Other")) == own
+    assert with_earlier_times(own, {}) == own
 
 
 def test_equal_statuses_differ_in_nothing() -> None:

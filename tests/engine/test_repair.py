@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from astra_mirror.core.outcome import Failed, SyncReason
 from tests.engine.virtual import clock, utcnow, virtual
 from tests.engine.world import World, backup
 from tests.invariants import check_status
@@ -226,6 +227,34 @@ async def test_two_operators_do_not_fight() -> None:
     assert [world.cluster.patches for world in worlds] == patches
     assert one.cluster.objects["ref"]["status"] == settled
     assert settled["progress"]["bytesPerSecond"] > 0
+
+
+@virtual
+async def test_two_operators_come_to_the_same_times() -> None:
+    """One of them had a failure in between, so that its Synced is True since later: neither insists for ever."""
+    one, two = _world(), _world()
+    two.cluster.objects, two.cluster.versions = one.cluster.objects, one.cluster.versions
+    worlds = (one, two)
+    for world in worlds:
+        _share(world, worlds)
+    async with one.running(), two.running():
+        body = one.cluster.put("ref", 7, interval="30s")
+        for world in worlds:
+            world.mirror.observe(copy.deepcopy(body))
+        for world in worlds:
+            _, request = await _next_after(world, 40)
+            request.set_result(backup(7, "running"))
+        _, request = await _next_after(two, 40)
+        request.set_result(Failed(SyncReason.UNREACHABLE, "It cannot be reached."))
+        await asyncio.sleep(3)
+        _, request = await _next_after(two, 100)
+        request.set_result(backup(7, "running"))
+        await asyncio.sleep(120)
+        patches = [world.cluster.patches for world in worlds]
+        settled = copy.deepcopy(one.cluster.objects["ref"]["status"])
+        await asyncio.sleep(900)
+    assert [world.cluster.patches for world in worlds] == patches
+    assert one.cluster.objects["ref"]["status"] == settled
 
 
 def _share(world: World, worlds: tuple[World, ...]) -> None:

@@ -27,6 +27,10 @@ class Corrections:
         delay = self._next_delay(now)
         return max(now, self.last + delay) if delay else now
 
+    def is_slowed(self, now: float) -> bool:
+        """Whether there were so many of late that the next one has to wait."""
+        return self._next_delay(now) > 0
+
     def made(self, now: float) -> "Corrections":
         """What is to be remembered of a correction that is made now."""
         return Corrections((*self._recent(now), now), self._next_delay(now), now)

@@ -16,6 +16,8 @@ from astra_mirror.core.times import moment_of, timestamp
 _CORRELATION: Final = re.compile(r" \(correlationID [^()]*\)$")
 _RECENT: Final = timedelta(minutes=1)
 """How young another writer's transition may be to be the very one that this process is about to write."""
+_PEER: Final = timedelta(minutes=10)
+"""How much earlier another operator may have seen a transition."""
 _AHEAD: Final = timedelta(seconds=5)
 _DERIVED: Final = ("bytesPerSecond", "estimatedCompletionTime")
 
@@ -109,6 +111,25 @@ def _stamp(new: Mapping[str, Any], old: Mapping[str, Any] | None, at: str) -> di
 def _is_recent(time: object, now: datetime) -> bool:
     moment = moment_of(time)
     return moment is not None and -_AHEAD <= now - moment <= _RECENT
+
+
+def with_earlier_times(own: Mapping[str, Any], actual: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` with the actual transition times that are up to ten minutes earlier, for conditions of the same status.
+
+    Two operators may have seen one transition at different moments, one of them with a failure in between. Where each
+    of them does this, both come to the same times.
+    """
+    found = _conditions(actual)
+    conditions = [_with_earlier_time(each, found.get(each["type"], {})) for each in own.get("conditions", [])]
+    return {**own, "conditions": conditions}
+
+
+def _with_earlier_time(own: Mapping[str, Any], actual: Mapping[str, Any]) -> dict[str, Any]:
+    ours, theirs = moment_of(own.get("lastTransitionTime")), moment_of(actual.get("lastTransitionTime"))
+    if own.get("status") != actual.get("status") or ours is None or theirs is None:
+        return dict(own)
+    is_earlier = timedelta(0) < ours - theirs <= _PEER
+    return {**own, "lastTransitionTime": actual["lastTransitionTime"]} if is_earlier else dict(own)
 
 
 def with_derived_of(actual: Mapping[str, Any], status: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""What Astra Control does: backups move, tokens come and go, and answers are not what they should be."""
+
+import json
+from collections.abc import Callable, Mapping
+from threading import Event, Thread
+from typing import Any, Final
+
+from dev.simulator import Fault
+from dev.soak import contents
+from dev.soak.backups import ACCOUNTS, app_of, backup_of, served
+from dev.soak.stage import Stage
+
+_MOVING_SECONDS: Final = 0.5
+Args = Mapping[str, Any]
+End = Callable[[], object]
+
+
+def _backup(stage: Stage, args: Args, _: float) -> None:
+    account, app, number = args["account"], args["app"], args["number"]
+    backup_id = backup_of(account, app, number)
+    document = served(backup_id, args["serial"], args["fields"])
+    with stage.astra.lock:
+        key = (ACCOUNTS[account], app_of(account, app), backup_id)
+        backup = stage.astra.backups.get(key)
+        if backup is None:
+            backup = stage.astra.add_backup(lambda *_: None, account=key[0], app=key[1], id=backup_id)
+    stage.serve(backup, document)
+
+
+def _gone(stage: Stage, args: Args, _: float) -> None:
+    account, app, number = args["account"], args["app"], args["number"]
+    backup = stage.astra.find(backup_of(account, app, number))
+    if backup is not None:
+        backup.serve_raw(None)
+
+
+def _grant(stage: Stage, args: Args, _: float) -> None:
+    token = contents.token_of(args["token"], stage.seed)
+    accounts = None if args["accounts"] is None else [ACCOUNTS[each] for each in args["accounts"]]
+    stage.astra.add_token(token, accounts=accounts, no_apps=args["no_apps"])
+
+
+def _fault(stage: Stage, args: Args, _: float) -> End:
+    options = dict(args)
+    if "body" in options:
+        options["body"] = _body(options["body"], contents.token_of(0, stage.seed))
+    fault = stage.astra.add_fault(Fault(**options))
+    return lambda: stage.astra.clear_faults(fault)
+
+
+def _body(name: str, token: str) -> bytes:
+    bodies: Mapping[str, Callable[[], bytes]] = {
+        "empty": lambda: b"",
+        "text": lambda: b"<html>gateway</html>",
+        "list": lambda: b"[1, 2, 3]",
+        "null": lambda: b"null",
+        "deep": lambda: b"[" * 100_000,
+        "no-state": lambda: b'{"id": "x"}',
+        "state-number": lambda: b'{"id": "x", "state": 7}',
+        "huge": lambda: b'{"padding": "' + b"x" * 2**21 + b'"}',
+        "echo": lambda: json.dumps({"id": token, "state": token, "items": [token]}).encode(),
+        "infinite": lambda: b'{"id": "x", "state": "running", "percentDone": Infinity, "bytesDone": NaN}',
+    }
+    return bodies[name]()
+
+
+def _moving_words(stage: Stage, args: Args, _: float) -> End:
+    """An error whose text is another one at each answer: expired by so many seconds."""
+    fault = stage.astra.add_fault(
+        Fault("*", status=args["status"], headers={"Content-Type": "application/problem+json"})
+    )
+    stop = Event()
+
+    def move() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            problem = {"type": "about:blank", "title": "Token", "detail": f"expired by {number}s", "status": "401"}
+            fault.body = json.dumps(problem | {"correlationID": f"c-{number}"}).encode()
+            stop.wait(_MOVING_SECONDS)
+
+    mover = Thread(target=move, daemon=True)
+    mover.start()
+
+    def end() -> None:
+        stop.set()
+        stage.astra.clear_faults(fault)
+
+    return end
+
+
+def _freeze(stage: Stage, _: Args, __: float) -> End:
+    stage.astra_tcp.freeze()
+    return stage.astra_tcp.thaw
+
+
+def _cut(stage: Stage, _: Args, __: float) -> None:
+    stage.astra_tcp.cut()
+
+
+ACTIONS: Final[Mapping[str, Callable[[Stage, Args, float], End | None]]] = {
+    "backup": _backup,
+    "gone": _gone,
+    "grant": _grant,
+    "astra-fault": _fault,
+    "moving-words": _moving_words,
+    "astra-freeze": _freeze,
+    "astra-cut": _cut,
+}

@@ -1,0 +1,48 @@
+"""What happens to the operators: killed, stopped, frozen, replaced by others."""
+
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from dev.soak.stage import Stage
+
+Args = Mapping[str, Any]
+End = Callable[[], object]
+
+
+def _end(stage: Stage, slot: int, number: signal.Signals) -> None:
+    process = stage.running.pop(slot, None)
+    if process is not None:
+        process.end(number)
+
+
+def _kill(stage: Stage, args: Args, _: float) -> None:
+    _end(stage, args["slot"], signal.SIGKILL)
+    stage.start(args["slot"])
+
+
+def _stop(stage: Stage, args: Args, _: float) -> None:
+    _end(stage, args["slot"], signal.SIGTERM)
+    stage.start(args["slot"])
+
+
+def _freeze(stage: Stage, args: Args, _: float) -> End | None:
+    process = stage.running.get(args["slot"])
+    if process is None:
+        return None
+    process.freeze()
+    return process.thaw
+
+
+def _topology(stage: Stage, args: Args, _: float) -> None:
+    for slot in list(stage.running):
+        _end(stage, slot, signal.SIGTERM)
+    stage.start_topology(args["name"])
+
+
+ACTIONS: Final[Mapping[str, Callable[[Stage, Args, float], End | None]]] = {
+    "kill": _kill,
+    "stop": _stop,
+    "freeze-operator": _freeze,
+    "topology": _topology,
+}

@@ -1,0 +1,53 @@
+"""For how long an operator's event loop stands still: asked at /healthz, again and again, by a thread for each."""
+
+import http.client
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from dev.soak.findings import Finding
+from dev.soak.process import Process
+
+_PAUSE_SECONDS: Final = 0.05
+_MAX_HOLD_SECONDS: Final = 2.0
+"""Far more than an operator may stand still, because its machine is shared with all that the soak does."""
+
+
+@dataclass
+class Health:
+    """The holds of one process, by begin and end in seconds since the epoch."""
+
+    process: Process
+    holds: list[tuple[float, float]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Ask until the process ends."""
+        threading.Thread(target=self._ask, name=f"health of {self.process.name}", daemon=True).start()
+
+    def _ask(self) -> None:
+        try:
+            connection = http.client.HTTPConnection(self.process.address(), timeout=60)
+        except (TimeoutError, OSError):
+            return
+        while self.process.code is None and self.process.ended_at is None:
+            begun = time.time()
+            try:
+                connection.request("GET", "/healthz")
+                connection.getresponse().read()
+            except (OSError, http.client.HTTPException):
+                connection.close()
+            if time.time() - begun > _MAX_HOLD_SECONDS:
+                self.holds.append((begun, time.time()))
+            time.sleep(_PAUSE_SECONDS)
+        connection.close()
+
+    def findings(self) -> list[Finding]:
+        """The holds that are not the soak's own doing: it has frozen the process, or the process was about to end."""
+        process = self.process
+        return [
+            Finding("the event loop does not stand still", process.name, f"for {ended - begun:.1f}s", begun)
+            for begun, ended in self.holds
+            if not any(since <= ended and begun <= until for since, until in process.freezes)
+            and (process.ended_at is None or ended < process.ended_at - 1)
+        ]

@@ -1,0 +1,94 @@
+"""A seed makes a script: pure, so that a seed says it all."""
+
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Final
+
+from dev.soak import people, trouble
+from dev.soak.actions import Action, Lane, Script
+from dev.soak.backups import keys, next_fields
+from dev.soak.people import Step, World
+from dev.soak.topology import DEFAULT_SECRET, TOPOLOGIES
+
+Actor = tuple[Lane, Callable[[World], Step], float]
+"""A lane, what is done next, and the mean seconds between two of its actions."""
+
+_ALWAYS: Final[Mapping[str, Actor]] = {
+    "users": ("users", people.users, 0.7),
+    "backups": ("astra", trouble.backups, 0.25),
+}
+_AT_TIMES: Final[Mapping[str, Actor]] = {
+    "meddler": ("users", people.meddler, 0.8),
+    "secrets": ("users", people.secrets, 1.5),
+    "namespaces": ("namespaces", people.namespace_ends, 15.0),
+    "tokens": ("astra", trouble.tokens, 4.0),
+    "astra": ("astra", trouble.astra, 3.0),
+    "network": ("network", trouble.network, 3.0),
+    "cluster": ("cluster", trouble.cluster, 8.0),
+    "operators": ("operators", trouble.operators, 8.0),
+    "tenant": ("tenant", trouble.tenant, 8.0),
+}
+"""A few of these at a time, for a phase: whoever always does everything finds only what everything breaks."""
+_PHASE_SECONDS: Final = 15.0
+_REFS: Final = 24
+_START_SECONDS: Final = 3.0
+_QUIET_SHARE: Final = 0.25
+_MAX_QUIET_SECONDS: Final = 60.0
+
+
+def plan(seed: int, seconds: float) -> Script:
+    """The script of a seed: after the last action, and the end of whatever has one, a quiet time follows."""
+    random = Random(seed)  # noqa: S311 - the same script for the same seed
+    topology = random.choice(sorted(TOPOLOGIES))
+    is_steady = random.random() < 0.35
+    world = World(random)
+    active = seconds - min(seconds * _QUIET_SHARE, _MAX_QUIET_SECONDS)
+    actions = _beginning(world)
+    for since, until, actors in _phases(random, active, is_steady=is_steady):
+        actions += _acts(world, actors, since, until, active)
+    actions.sort(key=lambda each: each.at)
+    return Script(seed, seconds, topology, tuple(actions))
+
+
+def _beginning(world: World) -> list[Action]:
+    """Backups, Secrets and some refs, before anything else."""
+    random = world.random
+    made: list[tuple[Lane, Step]] = []
+    for account, app, number in keys():
+        where = {"account": account, "app": app, "number": number}
+        made.append(("astra", Step("backup", {**where, "serial": world.next(), "fields": next_fields(random)})))
+    secrets = [people.secret_args(world, namespace, DEFAULT_SECRET) for namespace in people.NAMESPACES]
+    made += [("users", Step("secret", each)) for each in secrets]
+    made.append(("users", Step("secret", people.secret_args(world, people.NAMESPACES[0], "other-0", kind="tls"))))
+    made += [("users", people.new_ref(world)) for _ in range(_REFS)]
+    return [Action(0.0, lane, *step) for lane, step in made]
+
+
+def _phases(random: Random, active: float, *, is_steady: bool) -> list[tuple[float, float, list[Actor]]]:
+    """From when, to when, and who acts."""
+    phases, since = [], _START_SECONDS
+    while since < active:
+        until = min(active, since + random.uniform(0.6, 1.4) * _PHASE_SECONDS)
+        names = random.sample(sorted(_AT_TIMES), random.randint(1, 4))
+        actors = [*_ALWAYS.values(), *(_AT_TIMES[name] for name in names)]
+        if is_steady:
+            lane, _, gap = _AT_TIMES["operators"]
+            actors = [(lane, trouble.freezes, gap) if each[0] == lane else each for each in actors]
+        phases.append((since, until, actors))
+        since = until
+    return phases
+
+
+def _acts(world: World, actors: list[Actor], since: float, until: float, active: float) -> list[Action]:
+    """What they do in a phase, in the order of time, so that the plan knows at each what there is."""
+    times = []
+    for actor in actors:
+        at = since + world.random.expovariate(1 / actor[2])
+        while at < until:
+            times.append((round(at, 2), actor))
+            at += world.random.expovariate(1 / actor[2])
+    actions = []
+    for at, (lane, act, _) in sorted(times, key=lambda each: each[0]):
+        do, args, seconds = act(world)
+        actions.append(Action(at, lane, do, args, round(min(seconds, active - at), 2)))
+    return actions

@@ -1,0 +1,204 @@
+"""An operator as a process, in whatever way it ends; what it uses, and what it has logged."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dev.soak.topology import OPTIONS
+
+_ROOT: Final = Path(__file__).parents[2]
+_START_SECONDS: Final = 60.0
+_END_SECONDS: Final = 40.0
+_LOOK_SECONDS: Final = 0.05
+_GIVEN_UP: Final = re.compile(
+    r"^astra-mirror: (the API server refuses|the credentials may not|the cluster does not know)", re.MULTILINE
+)
+_THAW_SECONDS: Final = 5.0
+"""What has piled up while it was frozen takes a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a process holds: memory in MiB, sockets, threads, and asyncio's tasks where that is known."""
+
+    at: float
+    memory: float
+    sockets: int
+    threads: int
+    tasks: dict[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Which operator: `command`, or this environment's, whose source may be in another folder."""
+
+    command: Path | None = None
+    source: Path | None = None
+
+    def run(self, tasks: Path) -> list[str]:
+        """The beginning of its command line; `tasks` is where it says how many tasks it has."""
+        if self.command is not None:
+            return [str(self.command)]
+        return [sys.executable, "-m", "dev.soak.observed", str(tasks)]
+
+    def environment(self) -> dict[str, str]:
+        """The variables that it needs."""
+        return {"PYTHONPATH": os.pathsep.join(map(str, filter(None, (self.source, _ROOT))))}
+
+
+class Process:
+    """One. It is started at once; its log is the file `log`.
+
+    Args:
+        build: which operator is run.
+        kubeconfig: the way to the API server.
+        slot: whose way that is.
+        options: beside the common ones.
+        log: where its log goes.
+    """
+
+    def __init__(self, build: Build, kubeconfig: Path, slot: int, options: Sequence[str], log: Path) -> None:
+        self.log_path, self._tasks_path = log, log.with_suffix(".tasks")
+        self.slot = slot
+        self.freezes: list[tuple[float, float]] = []
+        self._frozen_at: float | None = None
+        self.started_at = time.time()
+        self.ended_at: float | None = None
+        self.is_meant_to_end = False
+        self.was_stopped = False
+        self._is_observed = build.command is None
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [*build.run(self._tasks_path), "run", *OPTIONS, *options],
+                env=os.environ | build.environment() | {"KUBECONFIG": str(kubeconfig), "HOME": str(log.parent)},
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+            )
+
+    @property
+    def name(self) -> str:
+        """What it is called in the report."""
+        return self.log_path.stem
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """The code that it has ended with; None while it runs."""
+        return self._process.poll()
+
+    @property
+    def log(self) -> str:
+        """What it has logged."""
+        return self.log_path.read_text(errors="replace")
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether it has ended, in words, because of what a restart may mend: as a Deployment's it is started anew."""
+        return self.code == 1 and _GIVEN_UP.search(self.log) is not None
+
+    def address(self) -> str:
+        """Where it serves /healthz.
+
+        Raises:
+            TimeoutError: it does not.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while (found := re.search(r"Serving HTTP on ([\d.:]+)", self.log)) is None:
+            if time.monotonic() > deadline or self.code is not None:
+                raise TimeoutError(f"{self.name} does not serve HTTP")
+            time.sleep(_LOOK_SECONDS)
+        return found[1]
+
+    def until_ready(self) -> None:
+        """Wait until it can do its work.
+
+        Raises:
+            TimeoutError: it cannot.
+        """
+        url, deadline = f"http://{self.address()}/readyz", time.monotonic() + _START_SECONDS
+        while not _is_ok(url):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} is not ready")
+            time.sleep(_LOOK_SECONDS)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, if it runs."""
+        if self.code is None:
+            self._process.send_signal(number)
+
+    def freeze(self) -> None:
+        """Stop it where it is."""
+        self._frozen_at = time.time()
+        self.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.send(signal.SIGCONT)
+        if self._frozen_at is not None:
+            self.freezes.append((self._frozen_at, time.time() + _THAW_SECONDS))
+            self._frozen_at = None
+
+    def end(self, number: signal.Signals) -> None:
+        """End it; one that does not end is killed, and that is a finding."""
+        self.is_meant_to_end = True
+        # Before it serves, its signal handlers may not be there.
+        self.was_stopped = number is signal.SIGTERM and "Serving HTTP" in self.log
+        self.thaw()
+        self.send(number)
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.is_meant_to_end = False
+            self._process.kill()
+            self._process.wait()
+        self.ended_at = time.time()
+
+    def use(self, *, with_tasks: bool = False) -> Use | None:
+        """What it holds now; None when it has ended."""
+        folder = Path(f"/proc/{self.pid}")
+        try:
+            status = (folder / "status").read_text()
+            links = [str(each.readlink()) for each in (folder / "fd").iterdir()]
+        except OSError:
+            return None
+        memory = re.search(r"VmRSS:\s+(\d+) kB", status)
+        threads = re.search(r"Threads:\s+(\d+)", status)
+        if memory is None or threads is None:
+            return None
+        sockets = sum(each.startswith("socket:") for each in links)
+        tasks = self._tasks() if with_tasks and self._is_observed else None
+        return Use(time.time(), int(memory[1]) / 1024, sockets, int(threads[1]), tasks)
+
+    def _tasks(self) -> dict[str, int] | None:
+        """Ask it, by a signal, for its tasks by name."""
+        self._tasks_path.unlink(missing_ok=True)
+        self.send(signal.SIGUSR2)
+        deadline = time.monotonic() + _END_SECONDS
+        while not self._tasks_path.exists():
+            if time.monotonic() > deadline or self.code is not None:
+                return None
+            time.sleep(_LOOK_SECONDS)
+        found: dict[str, int] = json.loads(self._tasks_path.read_text())
+        return found
+
+
+def _is_ok(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -1,0 +1,150 @@
+"""A whole soak: the stage, the script, what is judged, and the report."""
+
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from dev.soak import ends, invariants, writes
+from dev.soak.actions import Script
+from dev.soak.doing import tenant
+from dev.soak.doing.users import make_namespace
+from dev.soak.findings import Finding
+from dev.soak.history import History
+from dev.soak.invariants import Facts
+from dev.soak.lanes import Runner
+from dev.soak.people import NAMESPACES
+from dev.soak.process import Build, Use
+from dev.soak.promises import Promises, seen
+from dev.soak.resources import Sampler, growth
+from dev.soak.settled import Settling
+from dev.soak.stage import Stage
+from dev.soak.topology import SLOTS
+
+BUILD: Final = Build()
+"""This environment's operator."""
+LOG: Final = "actions.jsonl"
+_REST_SECONDS: Final = 6.0
+_CUT_SECONDS: Final = 330.0
+_SHOWN: Final = 12
+_PEERS: Final = frozenset({"elected", "pair"})
+
+
+@dataclass
+class Report:
+    """How it went. `findings` is empty when all is well."""
+
+    script: Script
+    folder: Path
+    findings: list[Finding] = field(default_factory=list)
+    started_at: float = 0.0
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        name = f"soak: seed {self.script.seed}, {self.script.seconds:g}s, {self.script.topology}"
+        if not self.findings:
+            return [f"{name}: clean; {', '.join(f'{value} {key}' for key, value in self.summary.items())}"]
+        head = f"{name}: {len(self.findings)} findings; the operators' logs are in {self.folder}, the actions in {LOG}"
+        shown = [line for each in self.findings[:_SHOWN] for line in each.lines(self.started_at)]
+        more = len(self.findings) - _SHOWN
+        return [head, *shown, *([f"... and {more} more"] if more > 0 else [])]
+
+
+def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> Report:
+    """Run a script.
+
+    Args:
+        script: what happens.
+        build: the operator that is put to it.
+        judges_times: whether growth of memory counts and how long things take: not on a busy machine.
+
+    Raises:
+        ExceptionGroup: the soak itself has failed.
+    """
+    with Stage.open(script.seed, build) as stage:
+        report = Report(script, stage.folder)
+        (stage.folder / LOG).write_text("".join(f"{line}\n" for line in script.lines()))
+        stage.start_topology(script.topology)
+        before = _at_rest(stage)
+        for name in (*NAMESPACES, tenant.NAMESPACE):
+            make_namespace(stage.client, name)
+        history, sampler = History(stage.client), Sampler(stage)
+        tenant.prepare(stage)
+        runner = Runner(stage, script)
+        report.started_at = runner.started_at
+        stage.cuts_from = runner.started_at + script.seconds - _CUT_SECONDS
+        try:
+            runner.run()
+            _finish(stage, history, report, before, judges_times=judges_times)
+        finally:
+            history.stop()
+            sampler.stop()
+        if judges_times:
+            report.findings += growth(dict(sampler.samples), runner.started_at, runner.started_at + script.seconds)
+            report.findings += [finding for each in stage.healths for finding in each.findings()]
+        return report
+
+
+def _finish(stage: Stage, history: History, report: Report, before: dict[str, Use], *, judges_times: bool) -> None:
+    """Judge what has come of it."""
+    for slot in range(SLOTS):
+        stage.start(slot)
+    settling, promises = Settling(stage, history), Promises(stage, history)
+    report.findings += ends.ended(stage)
+    report.findings += settling.until_right()
+    if not report.findings:
+        report.findings += settling.until_quiet()
+        report.findings += ends.metrics(stage)
+    if judges_times and not report.findings:
+        report.findings += promises.repair()
+        report.findings += promises.comeback()
+        report.findings += seen(history)
+    versions = history.versions()
+    report.findings += invariants.check(versions, _facts(stage, report.script))
+    report.findings += writes.check(stage)
+    report.findings += settling.empty()
+    if judges_times and not report.findings:
+        report.findings += settling.until_at_rest(before)
+    for process in stage.running.values():
+        process.end(signal.SIGTERM)
+    report.findings += ends.ended(stage)
+    report.findings += ends.texts(stage)
+    report.summary = {
+        "actions": len(report.script.actions),
+        "refs": len(versions),
+        "versions": sum(map(len, versions.values())),
+        "operators": len(stage.processes),
+        "s until right": round(settling.seconds, 1),
+        "nudged": settling.nudged,
+    }
+
+
+def _at_rest(stage: Stage) -> dict[str, Use]:
+    """What the processes hold when there is nothing to do."""
+    for process in stage.running.values():
+        process.until_ready()
+    # They have listed and begun their watches, and connections of the start have been closed.
+    time.sleep(_REST_SECONDS)
+    uses = {process.name: process.use(with_tasks=True) for process in stage.running.values()}
+    return {name: use for name, use in uses.items() if use is not None}
+
+
+def _facts(stage: Stage, script: Script) -> Facts:
+    names = {script.topology, *(each.args["name"] for each in script.actions if each.do == "topology")}
+    return Facts(
+        own=stage.client.own,
+        starts=tuple(process.started_at for process in stage.processes),
+        documents=stage.documents,
+        secrets=ends.tokens(stage),
+        has_peers=bool(names & _PEERS),
+        has_rivals="pair" in names,
+        secret_changes=stage.secret_changes,
+    )
+
+
+def say(report: Report) -> None:
+    """Print it."""
+    print("\n".join(report.lines()), file=sys.stderr if report.findings else sys.stdout, flush=True)

@@ -1,0 +1,139 @@
+"""After the faults: waits until everything is as it has to be, and sees that it stays so."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from dev.soak import conditions
+from dev.soak.client import REFS, ref_path
+from dev.soak.doing import tenant
+from dev.soak.doing.users import until_gone
+from dev.soak.findings import Finding
+from dev.soak.history import History, Version
+from dev.soak.people import NAMESPACES
+from dev.soak.process import Use
+from dev.soak.resources import left_behind
+from dev.soak.stage import Stage
+from dev.soak.truth import Oracle, World
+
+_LOOK_SECONDS: Final = 0.5
+_NATURAL_SECONDS: Final = 75.0
+"""What recovers by itself has recovered by then; but for a backoff, which may have grown as long as the faults took."""
+_BOUND_SECONDS: Final = 240.0
+_QUIET_SECONDS: Final = 12.0
+_SAY_SECONDS: Final = 20.0
+_GRACE_SECONDS: Final = 2.0
+_REST_SECONDS: Final = 60.0
+_BACKED_OFF: Final = (
+    "Synced is ServerError",
+    "Synced is Unreachable",
+    "Synced is UnexpectedResponse",
+    "Synced is RateL",
+)
+
+
+class Settling:
+    """The end of a run. `nudged` counts refs that had to be asked for, because their backoff was not over yet."""
+
+    def __init__(self, stage: Stage, history: History) -> None:
+        self._stage = stage
+        self._history = history
+        self._oracle = Oracle(stage.astra, stage.seed)
+        self.nudged = 0
+        self.seconds = 0.0
+
+    def until_right(self) -> list[Finding]:
+        """Wait until each status is right; what is not when the time is over."""
+        begun, said = time.monotonic(), 0.0
+        while True:
+            wrong = self._oracle.wrong(World.read(self._stage.client, time.time()))
+            self.seconds = time.monotonic() - begun
+            if not wrong:
+                return []
+            if self.seconds > said + _SAY_SECONDS:
+                said = self.seconds
+                self._stage.log(f"wrong after {said:.0f}s: {dict(list(wrong.items())[:5])}")
+            if self.seconds > _NATURAL_SECONDS and not self.nudged:
+                self._nudge(wrong)
+            if self.seconds > _BOUND_SECONDS:
+                return [self._finding(name, texts) for name, texts in wrong.items()]
+            time.sleep(_LOOK_SECONDS)
+
+    def _nudge(self, wrong: dict[str, list[str]]) -> None:
+        for name, texts in wrong.items():
+            if texts[0].startswith(_BACKED_OFF):
+                namespace, _, ref = name.partition("/")
+                annotations = {"astra-mirror.io/requestedAt": f"settled-{time.time():.0f}"}
+                body = {"metadata": {"annotations": annotations}}
+                self._stage.client.call("PATCH", ref_path(namespace, ref), body)
+                self.nudged += 1
+
+    def _finding(self, name: str, texts: list[str]) -> Finding:
+        known = [each for each in self._history.versions().values() if each[-1].name == name]
+        latest = max(known, key=lambda each: each[-1].at, default=[])
+        invariant = f"each status is right {_BOUND_SECONDS:g}s after the last fault"
+        return Finding(invariant, name, "; ".join(texts), around=tuple(latest[-4:]))
+
+    def until_quiet(self) -> list[Finding]:
+        """See that nothing is written while nothing changes."""
+        # What was right a moment ago may be on its way to be written by a peer.
+        since = time.time() + _GRACE_SECONDS
+        wait_for(lambda: time.time() > since + _QUIET_SECONDS, 2 * _QUIET_SECONDS)
+        found = []
+        for versions in self._history.versions().values():
+            late = sum(each.at > since for each in versions)
+            if late and not _goes_on_by_itself(versions[-1]):
+                text = f"{late} versions within {_QUIET_SECONDS:g}s"
+                around = tuple(versions[-late - 1 :][:6])
+                found.append(
+                    Finding("nothing is written while nothing changes", versions[-1].name, text, since, around)
+                )
+        if found:
+            return found
+        wrong = self._oracle.wrong(World.read(self._stage.client, time.time()))
+        return [self._finding(name, texts) for name, texts in wrong.items()]
+
+    def empty(self) -> list[Finding]:
+        """Remove all objects, which nobody may hold up."""
+        names = [*NAMESPACES, tenant.NAMESPACE]
+        for name in names:
+            self._stage.client.call("DELETE", f"/api/v1/namespaces/{name}")
+        for name in names:
+            try:
+                until_gone(self._stage.client, name)
+            except TimeoutError as error:
+                return [Finding("the end of a namespace never waits for the operator", name, str(error))]
+        items, _ = self._stage.client.list(REFS)
+        return [Finding("a deleted ref is gone", str(each["metadata"]["name"]), "is still there") for each in items]
+
+    def until_at_rest(self, before: dict[str, Use]) -> list[Finding]:
+        """Wait until the processes hold what they held before anything was there."""
+        left: list[str] = []
+
+        def is_at_rest() -> bool:
+            left.clear()
+            for process in self._stage.running.values():
+                now = process.use(with_tasks=True)
+                if now is not None and process.name in before:
+                    left.extend(left_behind(process, before[process.name], now))
+            return not left
+
+        wait_for(is_at_rest, _REST_SECONDS)
+        self._stage.log(f"at rest: {left or 'as at the start'}")
+        return [Finding("sockets and tasks are equal at rest", text.partition(" ")[0], text) for text in left]
+
+
+def _goes_on_by_itself(version: Version) -> bool:
+    """Whether it says what time alone changes: a Secret that is missing for a minute, names that are tried by turns."""
+    synced = conditions.by_type(version.status).get("Synced", {})
+    return synced.get("reason") in {"SecretNotFound", "SecretForbidden"}
+
+
+def wait_for(holds: Callable[[], bool], seconds: float) -> bool:
+    """Look again and again until it holds or the time is over."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True

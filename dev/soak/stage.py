@@ -1,0 +1,197 @@
+"""Where a soak plays: the control plane, a fault proxy for each operator, Astra Control, and the ways to it."""
+
+import json
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import trustme
+
+from dev.controlplane import ControlPlane
+from dev.faultproxy import FaultProxy, TCPProxy
+from dev.faultproxy.faults import Fault
+from dev.simulator import Backup, Simulator
+from dev.soak.client import Client
+from dev.soak.contents import TOKENS, Places, token_of
+from dev.soak.health import Health
+from dev.soak.process import Build, Process
+from dev.soak.topology import ALLOWED_NAMES, SLOTS, TOPOLOGIES
+from tests.cases.inputs.held_lists import HeldLists
+from tests.cases.inputs.raw import RawServer
+
+_ROOT: Final = Path(__file__).parents[2]
+_HELD_SECONDS: Final = 4.0
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for an operator, with a way to the API server of its own: the fault proxy, and TCP behind it."""
+
+    proxy: FaultProxy
+    tcp: TCPProxy
+    kubeconfig: Path
+
+
+@dataclass
+class Stage:
+    """All of it. `folder` keeps the logs after the end."""
+
+    plane: ControlPlane
+    client: Client
+    astra: Simulator
+    astra_tcp: TCPProxy
+    places: Places
+    slots: list[Slot]
+    folder: Path
+    seed: int
+    build: Build
+    running: dict[int, Process] = field(default_factory=dict)
+    processes: list[Process] = field(default_factory=list)
+    topology: str = "one"
+    documents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    healths: list[Health] = field(default_factory=list)
+    secret_changes: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    cuts_from: float = 0.0
+    """From when on nothing may be left to the list that is made every five minutes; seconds since the epoch."""
+    guard: threading.RLock = field(default_factory=threading.RLock)
+
+    @classmethod
+    @contextmanager
+    def open(cls, seed: int, build: Build) -> Iterator[Self]:
+        """Set it up, and end all of it.
+
+        Args:
+            seed: tokens are made of it.
+            build: the operator.
+        """
+        with ExitStack() as stack:
+            plane = stack.enter_context(ControlPlane.start())
+            _install(plane)
+            astra = stack.enter_context(Simulator.start())
+            tcp = stack.enter_context(TCPProxy(_port(astra.url)))
+            folder = Path(tempfile.mkdtemp(prefix="astra-mirror-soak-"))
+            slots = [_slot(stack, plane, number) for number in range(SLOTS)]
+            places = _places(stack, plane, tcp, seed)
+            for number in range(TOKENS):
+                astra.add_token(token_of(number, seed))
+            stage = cls(plane, Client(plane), astra, tcp, places, slots, folder, seed, build)
+            stack.callback(stage.end_operators)
+            stack.callback(astra.clear_faults)
+            yield stage
+
+    def start(self, slot: int) -> None:
+        """Start the operator of a slot as the topology says, unless it runs or there is none in it."""
+        options = TOPOLOGIES[self.topology]
+        with self.guard:
+            if slot < len(options) and slot not in self.running:
+                self._start(slot, options[slot])
+
+    def _start(self, slot: int, options: tuple[str, ...]) -> None:
+        log = self.folder / f"operator-{len(self.processes)}-slot-{slot}.log"
+        urls = [self.places.plain, self.places.tls, self.places.raw, self.places.held, self.places.closed]
+        allowed = [f"--allowed-url={url}" for url in urls]
+        process = Process(self.build, self.slots[slot].kubeconfig, slot, [*options, *allowed], log)
+        self.running[slot] = process
+        self.processes.append(process)
+        self.healths.append(Health(process))
+        self.healths[-1].start()
+
+    def revive(self) -> None:
+        """Start those anew that have ended because of what a restart may mend."""
+        with self.guard:
+            for slot, process in list(self.running.items()):
+                if process.has_given_up:
+                    process.is_meant_to_end, process.ended_at = True, time.time()
+                    del self.running[slot]
+                    self.start(slot)
+
+    def start_topology(self, name: str) -> None:
+        """Start the operators of a topology."""
+        self.topology = name
+        for slot in range(len(TOPOLOGIES[name])):
+            self.start(slot)
+
+    def end_operators(self) -> None:
+        """Kill those that run."""
+        for process in self.running.values():
+            process.end(signal.SIGKILL)
+        self.running.clear()
+
+    def add_fault(self, **options: Any) -> list[tuple[FaultProxy, Fault]]:  # noqa: ANN401 - Fault's own fields
+        """Let something go wrong on each operator's way."""
+        return [(slot.proxy, slot.proxy.add(Fault(**options))) for slot in self.slots]
+
+    def serve(self, backup: Backup, document: dict[str, Any]) -> None:
+        """Let Astra Control serve a document of a backup, and remember that it did."""
+        with self.astra.lock:
+            self.documents.setdefault(backup.id, []).append(document)
+            backup.serve_raw(json.dumps(document).encode())
+
+    def note_secret(self, namespace: str, name: str) -> None:
+        """Note that a Secret is about to change."""
+        self.secret_changes.setdefault((namespace, name), []).append(time.time())
+
+    def log(self, text: str) -> None:
+        """Note something in the folder, with its time."""
+        with (self.folder / "soak.log").open("a") as out:
+            print(json.dumps({"time": round(time.time(), 3), "text": text}), file=out)
+
+
+def _install(plane: ControlPlane) -> None:
+    plane.kubectl("apply", "-k", str(_ROOT / "manifests" / "default"))
+    plane.kubectl("wait", "--for=condition=Established", "crd/appbackuprefs.astra-mirror.io")
+    plane.kubectl("apply", "-f", "-", stdin=_role())
+
+
+def _role() -> str:
+    """What the administrator adds to the shipped role, as JSON for kubectl."""
+    metadata = {"name": "soak-secret-names"}
+    rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": list(ALLOWED_NAMES)}
+    subject = {"kind": "ServiceAccount", "name": "astra-mirror", "namespace": "astra-mirror-system"}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", **metadata}
+    version = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": metadata}
+    rules = [rule | {"verbs": ["get", "list", "watch"]}]
+    documents = [
+        {**version, "kind": "ClusterRole", "rules": rules},
+        {**version, "kind": "ClusterRoleBinding", "roleRef": reference, "subjects": [subject]},
+    ]
+    return "\n---\n".join(map(json.dumps, documents))
+
+
+def _slot(stack: ExitStack, plane: ControlPlane, number: int) -> Slot:
+    certificate, key = plane.certificate_for("127.0.0.1", f"slot-{number}.example")
+    tcp = stack.enter_context(TCPProxy(_port(plane.url)))
+    url = f"https://127.0.0.1:{tcp.port}"
+    proxy = stack.enter_context(FaultProxy.start(url, authority=plane.authority_pem, certificate=certificate, key=key))
+    return Slot(proxy, tcp, plane.kubeconfig_for("astra-mirror-system", "astra-mirror", server=proxy.url))
+
+
+def _places(stack: ExitStack, plane: ControlPlane, tcp: TCPProxy, seed: int) -> Places:
+    certificate, key = plane.certificate_for("127.0.0.1")
+    plain = f"http://127.0.0.1:{tcp.port}"
+    tls = stack.enter_context(FaultProxy.start(plain, certificate=certificate, key=key))
+    raw = stack.enter_context(RawServer(_echo(seed)))
+    held = stack.enter_context(HeldLists(seconds=_HELD_SECONDS))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        closed = f"http://127.0.0.1:{free.getsockname()[1]}"
+    other = trustme.CA().cert_pem.bytes().decode()
+    own = certificate.read_text().partition("-----END CERTIFICATE-----")
+    return Places(plain, tls.url, raw.url, held.url, closed, plane.authority_pem, own[0] + own[1] + "\n", other)
+
+
+def _echo(seed: int) -> bytes:
+    """An answer that no HTTP library reads, with tokens where one might quote them."""
+    token = token_of(0, seed)
+    return f"HTTP/1.1 200 OK\r\nContent-Encoding: {token}\r\nX-{token} {token}\r\n\r\n{token}".encode()
+
+
+def _port(url: str) -> int:
+    return urlsplit(url).port or 0

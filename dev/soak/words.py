@@ -1,0 +1,55 @@
+"""A message whose words move by themselves is not written again and again: docs/reference.md, Conditions."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dev.soak import conditions
+from dev.soak.history import Version
+
+_SECONDS: Final = 15 * 60.0
+_LATE_SECONDS: Final = 75.0
+"""For how long a change of a Secret may go on to have consequences: ten seconds' throttle, a probe a minute."""
+_CORRELATION: Final = re.compile(r" \(correlationID [^()]*\)$")
+_REMOTE: Final = frozenset({"Unauthorized", "Forbidden", "InvalidRequest", "ServerError", "RateLimited"})
+_OWN_WORDS: Final = "none was made for this object"
+_ANNOTATION: Final = "astra-mirror.io/requestedAt"
+
+
+def moved(before: Version, after: Version, changes: Mapping[tuple[str, str], list[float]]) -> str | None:
+    """What Synced says now, where it had to stay as it was.
+
+    Args:
+        before: the last version of the same operator.
+        after: the next one.
+        changes: by namespace and name, when Secrets were written.
+    """
+    old, new = conditions.by_type(before.status)["Synced"], conditions.by_type(after.status)["Synced"]
+    is_same = (old["status"], old["reason"]) == (new["status"], new["reason"])
+    if not is_same or new["reason"] not in _REMOTE or _plain(old) == _plain(new):
+        return None
+    if _OWN_WORDS in old["message"] + new["message"] or _is_asked_for(before, after, changes):
+        return None
+    return f"{old['message']!r}, then {new['message']!r}"
+
+
+def _plain(condition: Mapping[str, Any]) -> str:
+    return _CORRELATION.sub("", condition["message"])
+
+
+def _is_asked_for(before: Version, after: Version, changes: Mapping[tuple[str, str], list[float]]) -> bool:
+    """Whether there was an edit, a new Secret or a requestedAt in between, after which words count at once."""
+    if (
+        before.generation != after.generation
+        or after.at - before.at > _SECONDS
+        or _requested(before) != _requested(after)
+    ):
+        return True
+    name = after.object["spec"].get("secretRef", {}).get("name", "astra-control")
+    times = changes.get((after.object["metadata"]["namespace"], name), [])
+    return any(before.at - _LATE_SECONDS <= each <= after.at for each in times)
+
+
+def _requested(version: Version) -> object:
+    shown = version.status.get("lastHandledReconcileAt")
+    return shown, version.object["metadata"].get("annotations", {}).get(_ANNOTATION)

@@ -1,0 +1,166 @@
+"""What the soak has to find: the mends of inputs that once failed, each taken back alone.
+
+Each is a few texts of the operator's source and what they become; `dev/takeback.py` puts them to the soak. The names of
+the inputs are those of the table that the tests under tests/cases quote. `UNREACHABLE` says of the others why a soak
+cannot meet them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """In a file below operator/astra_mirror, `old`, which occurs once, becomes `new`."""
+
+    file: str
+    old: str
+    new: str
+
+
+MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
+    "yaml-escape": (
+        Edit("core/toolkit.py", "    except Exception:  # noqa: BLE001", "    except KeyError:  # noqa: BLE001"),
+        Edit(
+            "core/connection.py",
+            "    except Exception as error:  # noqa: BLE001",
+            "    except KeyError as error:  # noqa",
+        ),
+    ),
+    "large-secret": (
+        Edit("core/secret_keys.py", "    if size > limit:", "    if size > limit * 100:"),
+        Edit("core/toolkit.py", "MAX_TOKENS: Final = 10_000", "MAX_TOKENS: Final = 10_000_000"),
+        Edit(
+            "core/connection.py",
+            '    return len(data.get(TOOLKIT, "")) <=',
+            '    return True or len(data.get(TOOLKIT, "")) <=',
+        ),
+    ),
+    "many-names": (
+        Edit("core/secret_names.py", "        return self.name == DEFAULT_SECRET", "        return False"),
+        Edit("core/secret_names.py", "MAX_NAMES: Final = 16", "MAX_NAMES: Final = 1000"),
+        Edit("core/secret_names.py", "MAX_WATCHES: Final = 250", "MAX_WATCHES: Final = 12"),
+    ),
+    "edited-bundles": (
+        Edit("core/contexts.py", "IN_ALL: Final = 64", "IN_ALL: Final = 6400"),
+        Edit("core/contexts.py", "FOR_NAMESPACE: Final = 2", "FOR_NAMESPACE: Final = 2000"),
+        Edit(
+            "core/contexts.py",
+            "        evicted = [self._drop(key) for key in list(self._kept) if key not in used]",
+            "        evicted: list[Key] = []",
+        ),
+    ),
+    "held-lists": (
+        Edit("core/room.py", "LISTS: Final = 64 * MIB", "LISTS: Final = 6400 * MIB"),
+        Edit("core/room.py", "SINGLES: Final = 8 * MIB", "SINGLES: Final = 800 * MIB"),
+    ),
+    "wrong-account": (
+        Edit(
+            "core/breaker.py",
+            "        elif not self._good:\n            self._open(failure, now, tries=ACCOUNTS_TRIED)",
+            "        else:\n            self._open(failure, now, tries=0)",
+        ),
+        Edit("core/breaker.py", "        elif is_news and self.canary_at is None:", "        if False:"),
+    ),
+    "not-found-page": (
+        Edit(
+            "cluster/statuses.py",
+            "        if _is_not_found(answer, name):\n            return await self.get(namespace, name, uid=uid)",
+            "        if answer.code == HTTPStatus.NOT_FOUND:\n            return Gone()",
+        ),
+    ),
+    "secrets-unreadable": (
+        Edit(
+            "core/secret_reading.py",
+            "        return self.fails_for(now) >= FAILING_SECONDS + patience",
+            "        return False",
+        ),
+    ),
+    "lies-stand": (
+        Edit(
+            "core/corrections.py",
+            "        return max(now, self.last + delay) if delay else now",
+            "        return now + 900",
+        ),
+    ),
+    "refused-by-policy": (
+        Edit("core/refusals.py", "MAX_DELAY_SECONDS: Final = 60.0", "MAX_DELAY_SECONDS: Final = 900.0"),
+        Edit("core/refusals.py", "FIRST_DELAY_SECONDS: Final = 1.0", "FIRST_DELAY_SECONDS: Final = 300.0"),
+    ),
+    "api-server-away": (
+        Edit("core/refusals.py", "FIRST_DELAY_SECONDS: Final = 1.0", "FIRST_DELAY_SECONDS: Final = 8.0"),
+        Edit("writer.py", "        self._refusals.forgive()\n        self._writes.give_up()\n", "        return\n"),
+    ),
+    "two-writes-at-once": (
+        Edit(
+            "writer.py",
+            "        if ref.uid in self._slots:\n            self._again[ref.uid] = ref\n        else:\n",
+            "        if True:\n",
+        ),
+    ),
+    "hung-writes": (
+        Edit("core/write_slots.py", "HUNG: Final = 48", "HUNG: Final = 0"),
+        Edit("core/write_slots.py", "        return len(held) < SLOTS - _FREE_FOR_OTHERS", "        return True"),
+    ),
+    "backed-off-probes": (Edit("core/breaker.py", "PROBE_INTERVAL: Final = 60.0", "PROBE_INTERVAL: Final = 660.0"),),
+    "moving-words": (
+        Edit("desired.py", "    return _are_remote(outcome) and", "    return False and _are_remote(outcome) and"),
+    ),
+    "dead-secrets-watch": (
+        Edit("cluster/secret_watch.py", "\n_WATCH_SECONDS: Final = ", "\n_WATCH_SECONDS: Final = 240 + "),
+        Edit("cluster/secret_api.py", "_PASS_SECONDS: Final = 8.0", "_PASS_SECONDS: Final = 80.0"),
+    ),
+    "echoed-token": (
+        Edit("core/connection.py", "        return redact_document(body, self.token)", "        return body"),
+        Edit("core/connection.py", "        return redact_text(text, self.token)", "        return text"),
+    ),
+    "quoted-answer": (
+        Edit(
+            "astra/failures.py",
+            '    return Failed(SyncReason.UNREACHABLE, f"{connection.url} cannot be reached: {why}.")',
+            '    return Failed(SyncReason.UNREACHABLE, f"{connection.url} cannot be reached: {error!r} {why}.")',
+        ),
+    ),
+    "strange-urls": (
+        Edit(
+            "core/urls.py",
+            "        if _NAME.fullmatch(text) and _is_known_to_idna(text):\n            return text",
+            "        return text",
+        ),
+    ),
+    "two-operators": (Edit("core/diff.py", "    status = with_derived_of(actual, status)\n", ""),),
+    "error-event": (
+        Edit(
+            "cluster/watch.py",
+            '            logger.warning("The watch on AppBackupRefs %s starts anew: %s", self._where, failure)\n',
+            "            raise RuntimeError(failure)\n",
+        ),
+    ),
+    "go-durations": (
+        Edit(
+            "core/duration.py",
+            "    return parse_nanoseconds(text) / 1_000_000_000",
+            "    return sum(float(f'{m[1]}.{m[2] or 0}') * _UNITS[m[3]] / 1e9 for m in _PART.finditer(text))",
+        ),
+    ),
+    "issuing-authority": (
+        Edit("astra/tls.py", "    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN\n", ""),
+        Edit(
+            "astra/tls.py",
+            "    context.verify_flags &= ~ssl.VERIFY_X509_STRICT\n",
+            "    context.verify_flags |= ssl.VERIFY_X509_STRICT\n",
+        ),
+    ),
+}
+"""By the name of the input."""
+
+UNREACHABLE: Final[Mapping[str, str]] = {
+    "24,000 labels": "a step of 134 ms is no event that a machine with other work to do can tell",
+    "the 200th character of a name": "an Event that is refused changes no status; tests/cases looks at the Events",
+    "kubeconfig": "credential plugins, tls-server-name and proxy-url are fixed when a process starts",
+    "a role without watch": "the soak takes watch away from a process that has watched already; /readyz is not judged",
+    "recipes, README, alerts": "they are documents; tests/docs and tests/judges run them",
+    "requestedAt while paused": "it is judged by tests/engine: a pause of the soak is shorter than the backoff",
+    "DNS, then no CA, then a wrong CA": "the last Event is judged by tests/e2e",
+}

@@ -1,0 +1,40 @@
+"""The contents of Secrets that a soak writes are what the soak takes them for."""
+
+import base64
+
+import pytest
+import trustme
+
+from astra_mirror.core.connection import Connection, connection_from
+from astra_mirror.core.urls import AllowedURL
+from dev.soak.contents import KINDS, Places, token_of
+
+_CA = trustme.CA()
+_PEM = _CA.cert_pem.bytes().decode()
+_CHAIN = _CA.issue_cert("127.0.0.1").cert_chain_pems[0].bytes().decode()
+_PLACES = Places(
+    plain="http://127.0.0.1:1",
+    tls="https://127.0.0.1:2",
+    raw="http://127.0.0.1:3",
+    held="http://127.0.0.1:4",
+    closed="http://127.0.0.1:5",
+    authority=_PEM,
+    certificate=_CHAIN,
+    other_authority=trustme.CA().cert_pem.bytes().decode(),
+)
+_URLS = [_PLACES.plain, _PLACES.tls, _PLACES.raw, _PLACES.held, _PLACES.closed]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_content(name: str) -> None:
+    """Good ones are a connection, the others are refused with a reason that is named, unless a request has to tell."""
+    kind = KINDS[name]
+    keys = kind.keys(_PLACES, token_of(0, 1))
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in keys.items()}
+    found = connection_from(data, [AllowedURL.parse(each) for each in _URLS])
+    told_by_a_request = kind.reasons <= {"TLSVerificationFailed", "Unreachable", "UnexpectedResponse"}
+    if isinstance(found, Connection):
+        assert told_by_a_request
+        assert found.token == token_of(0, 1)
+    else:
+        assert str(found.reason) in kind.reasons

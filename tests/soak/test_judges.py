@@ -1,0 +1,187 @@
+"""The soak's judges see what is wrong: each invariant is broken once, and nothing else is found."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dev.soak import conditions, mirrored
+from dev.soak.backups import backup_of, served
+from dev.soak.client import OwnWrites
+from dev.soak.conditions import Row
+from dev.soak.history import Version
+from dev.soak.invariants import Facts, check, target_of
+
+_ID = backup_of(0, 0, 0)
+_DOCUMENT = served(_ID, 1, {"state": "running", "percentDone": 42.5, "bytesDone": 10, "totalBytes": 20})
+_SPEC = {"accountID": _ID, "appID": _ID, "backupID": _ID, "readyWhen": "Completed"}
+_TIME = "2026-11-25T10:00:00Z"
+_LATER = "2026-11-25T10:00:09Z"
+Object = dict[str, Any]
+
+
+def _condition(kind: str, status: str, reason: str) -> Object:
+    texts = {"message": "Words.", "lastTransitionTime": _TIME, "observedGeneration": 1}
+    return {"type": kind, "status": status, "reason": reason, **texts}
+
+
+def _status() -> Object:
+    return {
+        "observedGeneration": 1,
+        "target": target_of(_SPEC),
+        **mirrored.expected(_DOCUMENT),
+        "conditions": [
+            _condition("Ready", "False", "BackupInProgress"),
+            _condition("Synced", "True", "Observed"),
+            _condition("Succeeded", "Unknown", "BackupInProgress"),
+            _condition("Finished", "False", "BackupInProgress"),
+            _condition("Reconciling", "True", "BackupInProgress"),
+        ],
+    }
+
+
+def _version(number: int, status: Object, **metadata: Any) -> Version:
+    made = {"namespace": "ns", "name": "ref", "uid": "u", "generation": 1, "resourceVersion": str(number)}
+    return Version(float(number), {"metadata": made | metadata, "spec": _SPEC, "status": status}, number > 1)
+
+
+def _findings(*versions: Version, own: set[str] | None = None, starts: tuple[float, ...] = ()) -> list[str]:
+    facts = Facts(OwnWrites(own or set()), starts, {_ID: [_DOCUMENT]}, ("the-token",))
+    return [each.invariant for each in check({"u": list(versions)}, facts)]
+
+
+def _failed(status: Object) -> None:
+    status["conditions"][1] = _condition("Synced", "False", "Unreachable")
+
+
+def _set(path: str, value: Any) -> Callable[[Object], None]:
+    def change(status: Object) -> None:
+        where: Any = status
+        *parents, last = path.split(".")
+        for each in parents:
+            where = where[int(each)] if each.isdecimal() else where[each]
+        where[int(last) if last.isdecimal() else last] = value
+
+    return change
+
+
+def _generation(status: Object, generation: int) -> None:
+    status["observedGeneration"] = generation
+    for each in status["conditions"]:
+        each["observedGeneration"] = generation
+
+
+def _suspended(status: Object) -> None:
+    status["conditions"][1] = _condition("Synced", "Unknown", "Suspended")
+    status["conditions"].pop()
+
+
+_BROKEN: dict[str, Callable[[Object], None]] = {
+    "a status has the form that docs/reference.md says": lambda status: status["conditions"].pop(0) and None,
+    "observedGeneration is never ahead": lambda status: _generation(status, 2),
+    "the conditions say what the state means": _set("conditions.0.status", "True"),
+    "Synced says whether polling is suspended": _suspended,
+    "target stands beside every observation, and only there": lambda status: status.pop("target") and None,
+    "what is observed is about what the spec names": _set("target.secretName", "other"),
+    "an observation is one that there was": _set("backup.name", "another"),
+    "a status shows what Astra Control said": _set("progress.percentDone", 43),
+    "a token is in no object": _set("conditions.0.message", "it was the-token"),
+}
+
+
+def test_a_right_history_is_right() -> None:
+    """The base of the others."""
+    later = _status()
+    _failed(later)
+    later["conditions"][1]["lastTransitionTime"] = _LATER
+    assert not _findings(_version(1, _status()), _version(2, later))
+
+
+@pytest.mark.parametrize("invariant", _BROKEN)
+def test_a_version_that_breaks_an_invariant(invariant: str) -> None:
+    """Each in its own way."""
+    status = copy.deepcopy(_status())
+    _BROKEN[invariant](status)
+    assert _findings(_version(1, status)) == [invariant]
+
+
+def test_a_time_that_moves_by_itself() -> None:
+    """In any condition."""
+    later = _status()
+    later["conditions"][0]["lastTransitionTime"] = _LATER
+    assert _findings(_version(1, _status()), _version(2, later)) == ["lastTransitionTime changes only with the status"]
+
+
+def test_what_an_operator_may_not_write() -> None:
+    """A label is not its business."""
+    later = _status()
+    _failed(later)
+    found = _findings(_version(1, _status()), _version(2, later, labels={"a": "b"}))
+    assert found == ["the operator writes the status alone"]
+
+
+def test_lies_are_not_the_operators() -> None:
+    """What the soak itself has written is not judged; what is put right afterwards is."""
+    lie = _status() | {"state": "completed"}
+    moved = _status()
+    moved["conditions"][0]["lastTransitionTime"] = _LATER
+    assert not _findings(_version(1, _status()), _version(2, lie), _version(3, _status()), own={"2"})
+    found = _findings(_version(1, _status()), _version(2, lie), _version(3, moved), own={"2"})
+    assert found == ["lastTransitionTime changes only with the status"]
+
+
+def test_a_lie_may_become_the_memory_of_a_process_that_starts() -> None:
+    """It has nothing else to go by, until the first answer."""
+    lie = _status()
+    lie["progress"] = {"percentDone": 1}
+    failed = copy.deepcopy(lie)
+    _failed(failed)
+    lied = [_version(1, _status()), _version(2, lie), _version(3, failed)]
+    assert not _findings(*lied, own={"2"}, starts=(2.5,))
+    assert _findings(*lied, own={"2"}) == ["a status shows what Astra Control said"]
+
+
+@pytest.mark.parametrize(
+    ("state", "hooks", "ready_when", "row"),
+    [
+        ("running", None, "Completed", Row("False", "BackupInProgress", "Unknown", "False", "Reconciling")),
+        ("completed", "success", "Completed", Row("True", "BackupCompleted", "True", "True", "")),
+        ("completed", "failed", "Completed", Row("True", "BackupCompletedHooksFailed", "True", "True", "")),
+        ("completed", "failed", "Observed", Row("True", "BackupObserved", "True", "True", "")),
+        ("ready", None, "Completed", Row("Unknown", "BackupStateUnrecognized", "Unknown", "False", "Reconciling")),
+    ],
+)
+def test_rows(state: str, hooks: str | None, ready_when: str, row: Row) -> None:
+    """Rows of the table in docs/reference.md."""
+    assert conditions.row_of(state, hooks, ready_when) == row
+
+
+def test_what_a_status_shows_of_a_document() -> None:
+    """Names as they are; what is wrong is left out, and percentages stay under 100 until the end."""
+    document = {
+        "id": _ID,
+        "state": "running",
+        "percentDone": "100",
+        "bytesDone": -1,
+        "totalBytes": "12",
+        "stateUnready": [1, "a"],
+        "hookState": 3,
+        "metadata": {"createdBy": "me", "labels": [{"name": "a", "value": "b"}, {"name": "c"}]},
+    }
+    assert mirrored.expected(document) == {
+        "state": "running",
+        "stateUnready": ["a"],
+        "progress": {"percentDone": 99, "totalBytes": 12},
+        "backup": {"createdBy": "me", "labels": [{"name": "a", "value": "b"}]},
+    }
+
+
+def test_a_finding_shows_the_versions_around_it() -> None:
+    """With what each has that the one before had not."""
+    later = _status()
+    later["conditions"][0]["lastTransitionTime"] = _LATER
+    versions = {"u": [_version(1, _status()), _version(2, later)]}
+    text = "\n".join(check(versions, Facts(OwnWrites(), (), {_ID: [_DOCUMENT]}))[0].lines(0.0))
+    assert text.startswith("* ns/ref at 2.0s: Ready is False since 2026-11-25T10:00:00Z, then 2026-11-25T10:00:09Z")
+    assert text.count('"accountID"') == 2, "the spec and the target, once each"

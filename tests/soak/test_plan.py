@@ -1,0 +1,39 @@
+"""A seed says it all, and its log says it again."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from dev.soak.actions import Script
+from dev.soak.doing import ACTIONS
+from dev.soak.plan import plan
+
+
+def test_a_seed_makes_the_same_script_again() -> None:
+    """And another seed another one."""
+    assert plan(7, 60) == plan(7, 60)
+    assert plan(7, 60) != plan(8, 60)
+
+
+def test_a_log_replays_its_script(tmp_path: Path) -> None:
+    """What is written is what is read."""
+    script = plan(7, 60)
+    log = tmp_path / "log"
+    log.write_text("\n".join(script.lines()))
+    assert Script.read(log) == script
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_everything_ends_before_the_quiet_time(seed: int) -> None:
+    """A quarter of the run at the end, a minute at the most, is without faults; each action is one that there is."""
+    for seconds, quiet in ((60.0, 15.0), (600.0, 60.0)):
+        script = plan(seed, seconds)
+        assert {each.do for each in script.actions} <= set(ACTIONS)
+        assert max(each.at + each.seconds for each in script.actions) <= seconds - quiet + 0.01
+
+
+def test_each_action_comes_up() -> None:
+    """In twenty runs of ten minutes each action occurs, so that none is dead code."""
+    seen = Counter(each.do for seed in range(20) for each in plan(seed, 600).actions)
+    assert set(seen) == set(ACTIONS)
