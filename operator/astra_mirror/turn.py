@@ -7,9 +7,9 @@ from weakref import WeakKeyDictionary
 
 from astra_mirror.core.fair import FairQueue
 
-_SECONDS: Final = 0.01
+_SECONDS: Final = 0.005
 """For how long a piece may hold the event loop before others have their turn."""
-_AT_ONCE_SECONDS: Final = 0.005
+_AT_ONCE_SECONDS: Final = 0.002
 """For how long work may do so that has only begun, in each pass of the loop in which others wait for their turn."""
 
 
@@ -70,7 +70,7 @@ _pieces: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pieces] = WeakKeyDictiona
 class Turn:
     """A long work's leave to hold the event loop.
 
-    All long work shares the 10 ms: ten answers that arrive together, each of them soon read, would otherwise hold the
+    All long work shares the 5 ms: ten answers that arrive together, each of them soon read, would otherwise hold the
     loop for ten times as long as one. What has only begun is done at once where there is time; who has done a piece
     waits behind all others of the same namespace, and each namespace has a turn.
 

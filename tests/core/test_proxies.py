@@ -69,11 +69,11 @@ def test_the_kubeconfig_wins() -> None:
     assert proxy_for("https://127.0.0.1:6443", _PROXY, environment) == _PROXY
 
 
-@pytest.mark.parametrize("kubeconfig", ["socks5://me:password@a:1", None])
-def test_a_kind_of_proxy_that_cannot_be_used(kubeconfig: str | None) -> None:
+@pytest.mark.parametrize("is_in_kubeconfig", [True, False])
+@pytest.mark.parametrize("proxy", ["socks5://me:password@a:1", "http://me:password@[", "http://me:password@[]:1"])
+def test_a_kind_of_proxy_that_cannot_be_used(proxy: str, *, is_in_kubeconfig: bool) -> None:
     """It is said where it comes from, and not what it contains: there may be a password in it."""
-    environment = {"HTTPS_PROXY": "socks5://me:password@a:1"}
     with pytest.raises(UnsupportedProxyError, match=r"must be an http:// or https:// URL") as caught:
-        proxy_for("https://kube.example", kubeconfig, environment)
+        proxy_for("https://kube.example", proxy if is_in_kubeconfig else None, {"HTTPS_PROXY": proxy})
     assert "password" not in str(caught.value)
-    assert ("proxy-url" if kubeconfig else "HTTPS_PROXY") in str(caught.value)
+    assert ("proxy-url" if is_in_kubeconfig else "HTTPS_PROXY") in str(caught.value)

@@ -6,7 +6,7 @@ from typing import Any
 
 from astra_mirror.turn import Turn
 
-SECONDS = 0.01
+SECONDS = 0.005
 
 
 def _work(seconds: float) -> None:

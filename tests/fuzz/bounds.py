@@ -1,9 +1,11 @@
 """How long each target is tried with pytest, and how much work a piece of bytes may cost.
 
 Each run of pytest tries other inputs: a fault that one in ten thousand inputs has is found by somebody. What has been
-found is kept in .hypothesis and tried first the next time.
+found is kept in .hypothesis and tried first the next time. CI alone tries the same inputs each time: what no change has
+caused must not stop it.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,11 +15,12 @@ from typing import Any, Final, Self
 from hypothesis import HealthCheck, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+_IS_CI: Final = bool(os.environ.get("CI"))
+
 IN_SECONDS: Final = settings(
     max_examples=400,
-    # Whatever profile is in force: hypothesis' own one for CI tries the same inputs in each run.
-    derandomize=False,
-    database=DirectoryBasedExampleDatabase(".hypothesis/examples"),
+    derandomize=_IS_CI,
+    database=None if _IS_CI else DirectoryBasedExampleDatabase(".hypothesis/examples"),
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

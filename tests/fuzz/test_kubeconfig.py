@@ -110,6 +110,8 @@ _ENTRY_WORDS: Final = [
     mutated(_ENTRIES, _ENTRY_WORDS, most=500),
     mutated([b"http://p:3128", b"p:3128", b"https://u:p@p"], [b"socks5://", b"://", b"@", b" "], most=200),
 )
+@example("https://10.0.0.1", b"", b"[]//p:3128")
+@example("https://10.0.0.1", b"", b"[//p:3128")
 def test_any_words_in_the_variables_for_proxies_are_read(server: str, excluded: bytes, proxy: bytes) -> None:
     """A network that has the server's address excludes it, whatever else stands there; only a kind can be wrong."""
     environment = {

@@ -135,6 +135,7 @@ def test_a_process_may_find_any_status_when_it_starts(
 @IN_SECONDS
 @given(st.dictionaries(st.text(max_size=3), json_values, min_size=1), st.lists(changes, min_size=1, max_size=3))
 @example({"": 1}, [Change((0,), value=True)])
+@example({"": {"": True}}, [Change((0, 0), value=1)])
 def test_a_merge_patch_leads_from_one_to_the_other(old: dict[str, Any], edits: list[Change]) -> None:
     """Also where a value becomes another type, and a number another kind of number."""
     edited: Any = old

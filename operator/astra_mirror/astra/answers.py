@@ -145,7 +145,7 @@ async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "
         ListError: it is no list of backups.
     """
     digest = 0
-    # A window of a mebibyte is a step of 10 ms.
+    # A whole window is decoded before the first item is there.
     turn = Turn(namespace, is_large=True)
     for window in body:
         digest = hash((digest, window))

@@ -30,7 +30,7 @@ from astra_mirror.turn import Turn
 _READ_AT_ONCE: Final = 2
 """Lists longer than a window that are read at once: what is decoded of one takes several times its size."""
 _LARGE_DOCUMENT: Final = 65_536
-"""Bytes of a single backup's document from which on its reading waits for its turn: a mebibyte takes 10 ms."""
+"""Bytes of a single backup's document from which on its reading waits for its turn: a mebibyte takes about 10 ms."""
 _ERROR_SECONDS: Final = 2.0
 """How long the words of an error are waited for, whose status code is there already."""
 

@@ -159,11 +159,11 @@ def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[s
     patch: dict[str, Any] = {key: None for key in current if key not in wanted}
     for key, value in wanted.items():
         old = current.get(key)
-        if old == value and type(old) is type(value):
-            continue
         if isinstance(old, Mapping) and isinstance(value, Mapping):
-            patch[key] = merge_patch(old, value)
-        else:
+            # Not compared as a whole: 1 and true are equal to Python.
+            if inner := merge_patch(old, value):
+                patch[key] = inner
+        elif old != value or type(old) is not type(value):
             patch[key] = value
     return patch
 

@@ -44,7 +44,11 @@ def proxy_for(server: str, kubeconfig: str | None, environment: Mapping[str, str
 
 
 def _checked(proxy: str, source: str) -> str:
-    if urlsplit(proxy).scheme.lower() not in _PROXY_SCHEMES:
+    try:
+        scheme = urlsplit(proxy).scheme.lower()
+    except ValueError:
+        scheme = ""
+    if scheme not in _PROXY_SCHEMES:
         # Without what is before the host: it may be a password.
         raise UnsupportedProxyError(f"{source} must be an http:// or https:// URL")
     return proxy
