@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -118,13 +118,12 @@ class Client:
         connection = getattr(self._local, "connection", None) or self._connect(_CALL_SECONDS)
         self._local.connection = connection
         headers = self._headers | {"Content-Type": _MERGE if method == "PATCH" else "application/json"}
-        try:
+        with ExitStack() as unfinished:
+            unfinished.callback(connection.close)
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             text = response.read()
-        except BaseException:
-            connection.close()
-            raise
+            unfinished.pop_all()
         found = json.loads(text) if text.startswith(b"{") else {}
         return Answer(response.status, found)
 
