@@ -11,7 +11,7 @@ import pytest
 from dev.controlplane import ControlPlane
 from dev.faultproxy import FaultProxy
 from dev.simulator import Simulator
-from tests.cases.support import always, within
+from tests.cases.support import always, reasons, within
 from tests.e2e.user import User
 from tests.operator_process import Operator, StartOperator, run_operator
 
@@ -109,6 +109,21 @@ def test_a_watch_that_swallows_events(
             user.ref(name, astra.add_backup("completes", seconds=0))
         user.kubectl("wait", "--for=condition=Ready", "abr", "--all", "--timeout=330s")
         within(60, lambda: _refs(operator), lambda number: number == 3)
+
+
+@pytest.mark.minutes
+def test_a_watch_on_secrets_that_swallows_events(
+    user: User, astra: Simulator, proxy: FaultProxy, start_behind_proxy: StartOperator
+) -> None:
+    """Row `a 404 page not found`, a sibling: Secrets are listed anew as well."""
+    user.secret_for(astra)
+    user.ref("ref", astra.add_backup("completes", seconds=0))
+    start_behind_proxy("--namespace", user.namespace)
+    user.wait_reason("ref", "BackupCompleted")
+    with proxy.fault(kind="swallow", path="*/secrets*"):
+        user.secret(url=astra.url, token="a-token-that-nobody-knows")
+        user.kubectl("wait", "--for=condition=Synced=False", "abr/ref", "--timeout=330s")
+    within(5, lambda: reasons(user, "Synced")["ref"], lambda seen: seen == "Unauthorized")
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ def test_a_404_that_is_no_status(
     with proxy.fault(**fault):
         backup.set(state="completed", percentDone=100)
         proxy.requests.clear()
-        proxy.requests.wait_for(1, verb="patch", path=_STATUS)
-        time.sleep(3)
+        # An object that was taken for gone would not be written again.
+        proxy.requests.wait_for(3, verb="patch", path=_STATUS)
     within(20, lambda: reasons(user, "Ready")["ref"], lambda seen: seen == "BackupCompleted")
 
 

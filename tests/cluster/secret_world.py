@@ -63,6 +63,7 @@ class FakeServer:
         self.watch_fault: BaseException | None = None
         self.get_fault: Callable[[Pair], BaseException | None] = lambda _: None
         self.delay = 0.001
+        self.swallows = False
         self.watches: list[FakeWatch] = []
         self.asked: list[tuple[float, str, object]] = []
         self.under_way = self.most_under_way = 0
@@ -82,7 +83,8 @@ class FakeServer:
     def _tell(self, pair: Pair, content: Content | None) -> None:
         for watch in self.open_watches():
             if watch.watched.serves(pair):
-                watch.events.put_nowait(WatchEvent(str(self.version), pair, content))
+                told = WatchEvent(str(self.version), None, None) if self.swallows else None
+                watch.events.put_nowait(told or WatchEvent(str(self.version), pair, content))
 
     def fail(self, fault: BaseException | None) -> None:
         """Let every request end with this from now on; None for none."""

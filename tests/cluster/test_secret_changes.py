@@ -3,6 +3,7 @@
 import asyncio
 import base64
 
+from astra_mirror.cluster.secret_wire import ReadError
 from astra_mirror.core.outcome import SyncReason
 from tests.cluster.secret_world import SecretWorld, keys
 from tests.cluster.virtual import run_virtually
@@ -218,5 +219,53 @@ def test_a_restart_of_a_list_finds_what_was_deleted_meanwhile() -> None:
             assert world.reason("ns-650") is SyncReason.SECRET_NOT_FOUND
             assert world.token("ns-651") == "another-token"
             assert world.token("ns-000") == "a-good-token"
+
+    run_virtually(scenario())
+
+
+def test_what_a_watch_has_swallowed_counts_within_five_minutes() -> None:
+    """A change, a new one and one that is gone, of which the watch says the version alone."""
+
+    async def scenario() -> None:
+        world = SecretWorld()
+        world.server.write("changed")
+        world.server.write("gone")
+        async with world.running():
+            for namespace in ("changed", "gone", "new"):
+                world.answer(namespace)
+            await asyncio.sleep(70)
+            world.server.swallows = True
+            world.server.write("changed", data=keys("another-token"))
+            world.server.write("new")
+            world.server.delete("gone")
+            await asyncio.sleep(5)
+            assert (world.token("changed"), world.token("gone")) == ("a-good-token", "a-good-token")
+            assert world.reason("new") is SyncReason.SECRET_NOT_FOUND
+            await asyncio.sleep(295)
+            assert (world.token("changed"), world.token("new")) == ("another-token", "a-good-token")
+            assert world.reason("gone") is SyncReason.SECRET_NOT_FOUND
+            world.changed.clear()
+            await asyncio.sleep(3600)
+            assert not world.changed
+            assert 13 <= len(world.server.times("list")) <= 20
+
+    run_virtually(scenario())
+
+
+def test_a_list_for_safety_that_fails_leaves_the_watch_alone() -> None:
+    """What is known stands, a change counts at once, and nothing is read one by one."""
+
+    async def scenario() -> None:
+        world = SecretWorld()
+        world.server.write("ns")
+        async with world.running():
+            world.answer("ns")
+            await asyncio.sleep(1)
+            world.server.list_fault = ReadError("500 unable to decrypt", 500)
+            await asyncio.sleep(1800)
+            world.server.write("ns", data=keys("another-token"))
+            await asyncio.sleep(3)
+            assert world.token("ns") == "another-token"
+            assert not world.server.times("get")
 
     run_virtually(scenario())

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from dev.soak.stage import Stage
 
-_REFS: Final = "*/appbackuprefs*"
 _PASSIVE: Final = frozenset({"silent", "dead"})
 """What a watch has to notice by itself: these never end, and concern only watches that were open then."""
 Args = Mapping[str, Any]
@@ -25,9 +24,8 @@ def _fault(stage: Stage, args: Args, _: float) -> End | None:
     def end() -> None:
         for proxy, fault in added:
             proxy.clear(fault)
-        is_listed_again = options.get("path") == _REFS and time.time() < stage.cuts_from
-        if options.get("kind") == "swallow" and not is_listed_again:
-            # Refs are listed every five minutes, which may be too late for this run; Secrets are not.
+        if options.get("kind") == "swallow" and time.time() >= stage.cuts_from:
+            # Everything is listed anew every five minutes, which would be too late for this run.
             for slot in stage.slots:
                 slot.tcp.cut()
 

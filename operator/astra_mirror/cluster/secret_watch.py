@@ -1,6 +1,7 @@
 """Follows the Secrets of one name for as long as it is asked to: lists them, watches them, and begins anew.
 
 No error ends it. A connection that breaks is taken up where it broke; any answer that is an error leads to a new list.
+So does the time: what a watch has kept back shows in a list, which is made every few minutes.
 While the API server is away nothing is asked, and after its return many such followers begin by turns.
 """
 
@@ -24,6 +25,8 @@ _SPREAD_SECONDS: Final = 8
 """Watches that began together end apart, by as much as this."""
 _MIN_WATCH_SECONDS: Final = 1.0
 """A server that ends each stream at once is not asked more often than this."""
+_LIST_SECONDS: Final = 300.0
+"""After a list the next one is made within this time, though no watch has failed; names by turns, not all at once."""
 _FIRST_LIMIT: Final = 64
 _MAX_LIMIT: Final = 500
 _SMALL_PAGE_BYTES: Final = 256 * 1024
@@ -121,16 +124,20 @@ class Follower:
         self._version: str | None = None
         self._limit = _FIRST_LIMIT
         self._delay = RestartDelay()
-        self._seconds = _WATCH_SECONDS + zlib.crc32(repr(watched).encode()) % _SPREAD_SECONDS
+        spread = zlib.crc32(repr(watched).encode())
+        self._seconds = _WATCH_SECONDS + spread % _SPREAD_SECONDS
+        self._until_list = _LIST_SECONDS - self._seconds - spread % self._seconds
+        self._list_at = 0.0
 
     async def news(self) -> AsyncGenerator[News, None]:
         """What becomes known, without end."""
+        loop = asyncio.get_running_loop()
         while True:
             if self._availability.is_away:
                 yield Waiting()
                 await self._availability.wait_until_back()
-            in_list = self._version is None
-            begun = asyncio.get_running_loop().time()
+            begun = loop.time()
+            in_list = self._version is None or begun >= self._list_at
             try:
                 async with aclosing(self._list() if in_list else self._watch()) as part:
                     async for each in part:
@@ -138,10 +145,14 @@ class Follower:
             except ReadError as error:
                 if error.is_suspicious:
                     self._availability.suspect()
-                if error.status is not None:
+                # Of a list that was made for safety nothing has come: the watch goes on.
+                is_spare = in_list and self._version is not None
+                if is_spare:
+                    self._list_at = loop.time() + self._until_list
+                elif error.status is not None:
                     self._version = None
-                yield Broken(error, in_list)
-                await asyncio.sleep(self._delay.after(asyncio.get_running_loop().time() - begun))
+                yield Broken(error, in_list and not is_spare)
+                await asyncio.sleep(self._delay.after(loop.time() - begun))
 
     async def _list(self) -> AsyncGenerator[News, None]:
         found: set[Pair] = set()
@@ -149,7 +160,8 @@ class Follower:
         while True:
             page: Page | None = None
             async with self._slot():
-                yield Asking()
+                if self._version is None:
+                    yield Asking()
                 try:
                     page = await self._reads.page(self._watched, self._limit, token)
                 except TooLargeError:
@@ -161,12 +173,15 @@ class Follower:
             if page.size < _SMALL_PAGE_BYTES:
                 self._limit = min(self._limit * 2, _MAX_LIMIT)
             found.update(page.found)
+            # What is known now is newer than what the watch would go on from.
+            self._version = None
             yield Read(page.found)
             version, token = page.version, page.token
             if token is None:
                 break
         yield ReadAll(frozenset(found))
         self._version = version
+        self._list_at = asyncio.get_running_loop().time() + self._until_list
 
     async def _watch(self) -> AsyncGenerator[News, None]:
         loop = asyncio.get_running_loop()
