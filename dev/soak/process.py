@@ -17,7 +17,8 @@ from dev.soak.topology import OPTIONS
 
 _ROOT: Final = Path(__file__).parents[2]
 _START_SECONDS: Final = 60.0
-_END_SECONDS: Final = 40.0
+_END_SECONDS: Final = 30.0
+"""A pod is killed when it has not ended so long after SIGTERM."""
 _LOOK_SECONDS: Final = 0.05
 _GIVEN_UP: Final = re.compile(
     r"^astra-mirror: (the API server refuses|the credentials may not|the cluster does not know)", re.MULTILINE

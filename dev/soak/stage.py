@@ -59,6 +59,8 @@ class Stage:
     documents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     healths: list[Health] = field(default_factory=list)
     secret_changes: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    starts: list[tuple[float, str]] = field(default_factory=list)
+    """When each operator was started, and as which topology said."""
     cuts_from: float = 0.0
     """From when on nothing may be left to the list that is made every five minutes; seconds since the epoch."""
     guard: threading.RLock = field(default_factory=threading.RLock)
@@ -95,6 +97,7 @@ class Stage:
                 self._start(slot, options[slot])
 
     def _start(self, slot: int, options: tuple[str, ...]) -> None:
+        self.starts.append((time.time(), self.topology))
         log = self.folder / f"operator-{len(self.processes)}-slot-{slot}.log"
         urls = [self.places.plain, self.places.tls, self.places.raw, self.places.held, self.places.closed]
         allowed = [f"--allowed-url={url}" for url in urls]

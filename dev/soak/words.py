@@ -28,7 +28,7 @@ def moved(before: Version, after: Version, changes: Mapping[tuple[str, str], lis
     is_same = (old["status"], old["reason"]) == (new["status"], new["reason"])
     if not is_same or new["reason"] not in _REMOTE or _plain(old) == _plain(new):
         return None
-    if _OWN_WORDS in old["message"] + new["message"] or _is_asked_for(before, after, changes):
+    if _OWN_WORDS in old["message"] + new["message"] or is_asked_for(before, after, changes):
         return None
     return f"{old['message']!r}, then {new['message']!r}"
 
@@ -37,7 +37,7 @@ def _plain(condition: Mapping[str, Any]) -> str:
     return _CORRELATION.sub("", condition["message"])
 
 
-def _is_asked_for(before: Version, after: Version, changes: Mapping[tuple[str, str], list[float]]) -> bool:
+def is_asked_for(before: Version, after: Version, changes: Mapping[tuple[str, str], list[float]]) -> bool:
     """Whether there was an edit, a new Secret or a requestedAt in between, after which words count at once."""
     if (
         before.generation != after.generation
