@@ -7,21 +7,24 @@ from typing import Any, Final, NamedTuple
 
 from dev.soak import contents
 from dev.soak.backups import ACCOUNTS, app_of, backup_of, keys
-from dev.soak.topology import DEFAULT_SECRET
+from dev.soak.topology import DEFAULT_SECRET, MANY_NAMES
 
 NAMESPACES: Final = ("soak-a", "soak-b", "soak-c", "soak-d")
+STILL: Final = tuple(f"soak-still-{number}" for number in range(4))
+"""The namespaces of the gallery, which nobody touches."""
 LIES: Final = (
     "wipe", "empty", "state", "completed", "conditions", "no-ready", "flip", "times", "foreign", "generation", "target",
     "words", "progress",
 )  # fmt: skip
 """How a status is meddled with; see `doing.lies`."""
 _MAX_REFS: Final = 60
+_LONG_INTERVAL: Final = "1m0s"
 _INTERVALS: Final = (
     "1s",
     "1s",
     "2s",
     "1.5s",
-    "1m0s",
+    _LONG_INTERVAL,
     "1000ms",
     "300ms600ms100ms",
     "0.5s1500000us",
@@ -81,6 +84,22 @@ def new_ref(world: World, namespace: str | None = None) -> Step:
     name = f"{_LONG}.{number}" if number % 17 == 0 else f"ref-{number}"
     world.refs[namespace, name] = spec(world.random)
     return Step("ref", {"namespace": namespace, "name": name, "spec": world.refs[namespace, name]})
+
+
+def gallery(world: World) -> list[Step]:
+    """A Secret of each content, with a ref, whom no action ever touches: so each run meets each of them.
+
+    They are dealt out over the namespaces: none has more than its two TLS contexts, nor more than its sixteen names.
+    """
+    made = []
+    intervals = [each for each in _INTERVALS if each != _LONG_INTERVAL]
+    for number, kind in enumerate(sorted(contents.KINDS.keys() - contents.VAGUE.keys())):
+        where = {"namespace": STILL[number % len(STILL)], "name": MANY_NAMES[number // len(STILL)]}
+        made.append(Step("secret", secret_args(world, **where, kind=kind)))
+        fields = {"suspend": False, "interval": intervals[number % len(intervals)]}
+        whole = spec(world.random) | fields | {"secretRef": {"name": where["name"]}}
+        made.append(Step("ref", {"namespace": where["namespace"], "name": f"still-{kind}", "spec": whole}))
+    return made
 
 
 def _some_ref(world: World) -> tuple[dict[str, str], dict[str, Any]]:

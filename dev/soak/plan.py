@@ -51,7 +51,7 @@ def plan(seed: int, seconds: float) -> Script:
 
 
 def _beginning(world: World) -> list[Action]:
-    """Backups, Secrets and some refs, before anything else."""
+    """Backups, Secrets, some refs, and the gallery, before anything else."""
     random = world.random
     made: list[tuple[Lane, Step]] = []
     for account, app, number in keys():
@@ -61,6 +61,7 @@ def _beginning(world: World) -> list[Action]:
     made += [("users", Step("secret", each)) for each in secrets]
     made.append(("users", Step("secret", people.secret_args(world, people.NAMESPACES[0], "other-0", kind="tls"))))
     made += [("users", people.new_ref(world)) for _ in range(_REFS)]
+    made += [("users", each) for each in people.gallery(world)]
     return [Action(0.0, lane, *step) for lane, step in made]
 
 

@@ -15,7 +15,7 @@ from dev.soak.findings import Finding
 from dev.soak.history import History
 from dev.soak.invariants import Facts
 from dev.soak.lanes import Runner
-from dev.soak.people import NAMESPACES
+from dev.soak.people import NAMESPACES, STILL
 from dev.soak.process import Build, Use
 from dev.soak.promises import Promises, seen
 from dev.soak.resources import Sampler, growth
@@ -69,7 +69,7 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
         (stage.folder / LOG).write_text("".join(f"{line}\n" for line in script.lines()))
         stage.start_topology(script.topology)
         before = _at_rest(stage)
-        for name in (*NAMESPACES, tenant.NAMESPACE):
+        for name in (*NAMESPACES, *STILL, tenant.NAMESPACE):
             make_namespace(stage.client, name)
         history, sampler = History(stage.client), Sampler(stage)
         tenant.prepare(stage)

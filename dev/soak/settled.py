@@ -10,7 +10,7 @@ from dev.soak.doing import tenant
 from dev.soak.doing.users import until_gone
 from dev.soak.findings import Finding
 from dev.soak.history import History, Version
-from dev.soak.people import NAMESPACES
+from dev.soak.people import NAMESPACES, STILL
 from dev.soak.process import Use
 from dev.soak.resources import left_behind
 from dev.soak.stage import Stage
@@ -95,7 +95,7 @@ class Settling:
 
     def empty(self) -> list[Finding]:
         """Remove all objects, which nobody may hold up."""
-        names = [*NAMESPACES, tenant.NAMESPACE]
+        names = [*NAMESPACES, *STILL, tenant.NAMESPACE]
         for name in names:
             self._stage.client.call("DELETE", f"/api/v1/namespaces/{name}")
         for name in names:

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from dev.soak import contents
 from dev.soak.actions import Script
 from dev.soak.doing import ACTIONS
+from dev.soak.people import STILL
 from dev.soak.plan import plan
+from dev.soak.topology import PLACES
+
+_WITH_A_CONTEXT = {"tls", "tls-both", "tls-none", "tls-own", "tls-wrong", "toolkit"}
 
 
 def test_a_seed_makes_the_same_script_again() -> None:
@@ -37,3 +42,17 @@ def test_each_action_comes_up() -> None:
     """In twenty runs of ten minutes each action occurs, so that none is dead code."""
     seen = Counter(each.do for seed in range(20) for each in plan(seed, 600).actions)
     assert set(seen) == set(ACTIONS)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_content_is_there_in_each_run(seed: int) -> None:
+    """With a ref that is asked for soon, whom nobody touches, and within the shares of its namespace."""
+    still = [each for each in plan(seed, 60).actions if each.args.get("namespace") in STILL]
+    secrets = {(each.args["namespace"], each.args["name"]): each.args["kind"] for each in still if each.do == "secret"}
+    refs = {(each.args["namespace"], each.args["spec"]["secretRef"]["name"]) for each in still if each.do == "ref"}
+    assert sorted(secrets.values()) == sorted(contents.KINDS.keys() - contents.VAGUE.keys())
+    assert refs == secrets.keys()
+    names = Counter(namespace for namespace, _ in secrets)
+    contexts = Counter(namespace for (namespace, _), kind in secrets.items() if kind in _WITH_A_CONTEXT)
+    assert max(names.values()) <= PLACES
+    assert max(contexts.values()) <= 2
