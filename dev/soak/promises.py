@@ -1,11 +1,16 @@
 """What is promised in seconds, tried at the end of a run, when nothing else is going on."""
 
 import time
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
 from typing import Any, Final
 
+from dev.soak.client import ref_path
+from dev.soak.doing import tenant
 from dev.soak.doing.lies import lie
 from dev.soak.findings import Finding
 from dev.soak.history import History, Version
+from dev.soak.people import STILL
 from dev.soak.settled import wait_for
 from dev.soak.stage import Stage
 from dev.soak.truth import Oracle, World
@@ -19,6 +24,17 @@ _AWAY_SECONDS: Final = 10.0
 _SLACK_SECONDS: Final = 1.5
 """For the looking, and for a machine that does all this at once."""
 _RECENT_SECONDS: Final = 75.0
+_MOVED: Final = 8
+"""Refs whose backup moves: so few that no namespace's writes count as refused one and all."""
+_WARM_SECONDS: Final = 12.0
+"""For one that is settled, with the shortened interval."""
+_REFUSED_SECONDS: Final = 4.0
+_AFTER_REFUSAL_SECONDS: Final = 10.0
+"""Tried again after 1, 2 and 4 s; see docs/reference.md, Writes."""
+_HUNG_SECONDS: Final = 3.0
+_BESIDE_HUNG_SECONDS: Final = 5.0
+_SLOTS: Final = 16
+"""Of the status writer."""
 _SEEN_SECONDS: Final = 120.0
 
 
@@ -29,6 +45,7 @@ class Promises:
         self._stage = stage
         self._history = history
         self._oracle = Oracle(stage.astra, stage.seed)
+        self._moves = 0
 
     def repair(self) -> list[Finding]:
         """A status that somebody has changed or wiped is put right within 5 s."""
@@ -36,8 +53,7 @@ class Promises:
         for version, how in zip(refs, _LIES, strict=False):
             namespace, name = version.name.split("/")
             lie(self._stage.client, namespace, name, how)
-        names = [each.name for each in refs]
-        return self._until_right(names, _REPAIR_SECONDS, "a status is put right within 5 s")
+        return self._until_right(_names(refs), _REPAIR_SECONDS, "a status is put right within 5 s")
 
     def comeback(self) -> list[Finding]:
         """When the API server was away, every status is right within 5 s of its return."""
@@ -45,50 +61,113 @@ class Promises:
         moved = [each for each in refs if each.status.get("state") == "completed" and _is_asked_soon(each)][:5]
         self._stage.plane.stop_apiserver()
         try:
-            for each in moved:
-                self._change(each.status["target"])
+            self._move(moved, "removed", state="removed")
             # Long enough that a settled backup is asked for meanwhile, with the shortened interval.
             time.sleep(_AWAY_SECONDS)
         finally:
             self._stage.plane.start_apiserver()
-        names = [each.name for each in moved]
         seconds = _BACK_SECONDS + (_LEASE_SECONDS if self._stage.topology == "elected" else 0.0)
-        return self._until_right(names, seconds, "each status is right within 5 s of the API server's return")
+        return self._until_right(_names(moved), seconds, "each status is right within 5 s of the API server's return")
 
-    def _change(self, target: dict[str, str]) -> None:
-        key = (target["accountID"], target["appID"], target["backupID"])
-        backup = self._stage.astra.backups[key]
-        document = {**self._stage.documents[key[2]][-1], "state": "removed", "name": f"soak {key[2][:8]} #removed"}
-        self._stage.serve(backup, document)
+    def refused(self) -> list[Finding]:
+        """A write that was refused, by whatever is on the way, is made soon after the refusals end."""
+        refs = self._begin_moving()
+        with self._fault(kind="status", status=404, body=b"404 page not found\n"):
+            self._move(refs, "refused")
+            time.sleep(_REFUSED_SECONDS)
+        return self._until_right(_names(refs), _AFTER_REFUSAL_SECONDS, "a write that was refused is made soon after")
+
+    def hung(self) -> list[Finding]:
+        """A tenant whose writes are never answered holds up nobody else's."""
+        crowd = [each.name for each in self._latest() if _is_of_tenant(each) and _is_synced(each.status)]
+        if len(crowd) <= _SLOTS:
+            return []
+        refs = self._begin_moving()
+        with self._fault(kind="hang", namespace=tenant.NAMESPACE):
+            for each in crowd:
+                annotations = {"astra-mirror.io/requestedAt": f"hung-{time.time():.0f}"}
+                path = ref_path(*each.split("/"))
+                self._stage.client.call("PATCH", path, {"metadata": {"annotations": annotations}})
+            time.sleep(_HUNG_SECONDS)
+            self._move(refs, "beside")
+            return self._until_right(_names(refs), _BESIDE_HUNG_SECONDS, "writes that hang hold up no other namespace's")
+
+    @contextmanager
+    def _fault(self, **options: Any) -> Iterator[None]:  # noqa: ANN401 - Fault's own fields
+        """Something that happens to each write of a status."""
+        added = self._stage.add_fault(verb="patch", path="*/status", **options)
+        try:
+            yield
+        finally:
+            for proxy, fault in added:
+                proxy.clear(fault)
+
+    def _begin_moving(self) -> list[Version]:
+        """A few refs whose backups are under way from now on, so that they are asked for every two seconds."""
+        refs = sorted(filter(_is_asked_soon, self._untouched()), key=_is_touched)[:_MOVED]
+        self._move(refs, "begun", state="running", percentDone=1)
+        names = _names(refs)
+        wait_for(lambda: not self._wrong().keys() & names, _WARM_SECONDS)
+        return refs
+
+    def _move(self, refs: Sequence[Version], what: str, **fields: object) -> None:
+        """Let Astra Control say something else of their backups; `what` is in the names of these."""
+        self._moves += 1
+        for each in refs:
+            target = each.status["target"]
+            key = (target["accountID"], target["appID"], target["backupID"])
+            document = {**self._stage.documents[key[2]][-1], "name": f"soak {key[2][:8]} #{what}-{self._moves}", **fields}
+            self._stage.serve(self._stage.astra.backups[key], document)
+
+    def _latest(self) -> list[Version]:
+        """The last version of each object that is there."""
+        return [each[-1] for each in self._history.versions().values() if not each[-1].is_last]
 
     def _untouched(self) -> list[Version]:
-        """Refs that are Synced, and that nobody has meddled with for more than a minute; of each namespace some."""
+        """Refs that are Synced and observed, and that nobody has meddled with for more than a minute."""
         own, now = self._stage.client.own.versions | self._stage.client.own.edits, time.time()
         found = []
         for versions in self._history.versions().values():
             meddled = [each.at for each in versions if each.number in own]
             last = versions[-1]
             is_quiet = now - max(meddled, default=0.0) > _RECENT_SECONDS
-            if is_quiet and not last.is_last and "state" in last.status and _is_synced(last.status):
+            is_known = "state" in last.status and last.status["target"]["backupID"] in self._stage.documents
+            if is_quiet and not last.is_last and is_known and _is_synced(last.status):
                 found.append(last)
         return found
 
-    def _until_right(self, names: list[str], seconds: float, invariant: str) -> list[Finding]:
+    def _wrong(self) -> dict[str, list[str]]:
+        return self._oracle.wrong(World.read(self._stage.client, time.time()))
+
+    def _until_right(self, names: Set[str], seconds: float, invariant: str) -> list[Finding]:
         wrong: dict[str, list[str]] = {}
 
         def is_right() -> bool:
             wrong.clear()
-            wrong.update(self._oracle.wrong(World.read(self._stage.client, time.time())))
-            return not wrong.keys() & set(names)
+            wrong.update(self._wrong())
+            return not wrong.keys() & names
 
         if wait_for(is_right, seconds + _SLACK_SECONDS):
             return []
-        return [Finding(invariant, name, "; ".join(wrong[name])) for name in names if name in wrong]
+        return [Finding(invariant, name, "; ".join(wrong[name])) for name in sorted(names & wrong.keys())]
 
 
 def _is_asked_soon(version: Version) -> bool:
     """Whether the shortened interval for settled backups is the one in force."""
     return bool(version.object["spec"].get("interval") != "1m0s")
+
+
+def _names(refs: Sequence[Version]) -> set[str]:
+    return {each.name for each in refs}
+
+
+def _is_touched(version: Version) -> bool:
+    """Whether it is none of the gallery's, which are sure to be quiet, and a few in each namespace."""
+    return version.name.partition("/")[0] not in STILL
+
+
+def _is_of_tenant(version: Version) -> bool:
+    return version.name.startswith(f"{tenant.NAMESPACE}/")
 
 
 def _is_synced(status: dict[str, Any]) -> bool:

@@ -100,6 +100,8 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
         report.findings += ends.metrics(stage)
     if judges_times and not report.findings:
         report.findings += promises.repair()
+        report.findings += promises.refused()
+        report.findings += promises.hung()
         report.findings += promises.comeback()
         report.findings += seen(history)
     versions = history.versions()

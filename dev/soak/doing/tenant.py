@@ -16,7 +16,8 @@ from dev.soak.stage import Stage
 from dev.soak.topology import DEFAULT_SECRET, MANY_NAMES
 
 NAMESPACE: Final = "soak-hostile"
-_REFS: Final = 12
+_REFS: Final = 24
+"""More than the operator has slots for writes."""
 _HELD: Final = 240
 """In sixty apps: a quarter of a GiB of lists at the same time, if nobody bounds them."""
 _NAMES: Final = 120
