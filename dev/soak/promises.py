@@ -1,12 +1,14 @@
 """What is promised in seconds, tried at the end of a run, when nothing else is going on."""
 
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Container, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, Final
 
+from dev.faultproxy import Fault, FaultProxy
+from dev.soak import conditions
 from dev.soak.client import ref_path
-from dev.soak.doing import tenant
+from dev.soak.doing import operators, tenant
 from dev.soak.doing.lies import lie
 from dev.soak.findings import Finding
 from dev.soak.history import History, Version
@@ -33,6 +35,9 @@ _AFTER_REFUSAL_SECONDS: Final = 10.0
 """Tried again after 1, 2 and 4 s; see docs/reference.md, Writes."""
 _HUNG_SECONDS: Final = 3.0
 _BESIDE_HUNG_SECONDS: Final = 5.0
+_WRITTEN: Final = 5
+_UNREADABLE_SECONDS: Final = 45.0
+"""Ten count for the list, three for the Secret alone; the rest is for a start, and for a Lease."""
 _SLOTS: Final = 16
 """Of the status writer."""
 _SEEN_SECONDS: Final = 120.0
@@ -56,18 +61,54 @@ class Promises:
         return self._until_right(_names(refs), _REPAIR_SECONDS, "a status is put right within 5 s")
 
     def comeback(self) -> list[Finding]:
-        """When the API server was away, every status is right within 5 s of its return."""
-        refs = self._untouched()
-        moved = [each for each in refs if each.status.get("state") == "completed" and _is_asked_soon(each)][:5]
-        self._stage.plane.stop_apiserver()
+        """When the API server was away, every status is right within 5 s of its return.
+
+        Some were being written when it went: their calls end in an error, after which they would wait for a while.
+        """
+        refs = list(filter(_is_asked_soon, self._untouched()))
+        written, moved = refs[:_WRITTEN], refs[_WRITTEN : 2 * _WRITTEN]
+        with self._fault(kind="hang"):
+            self._move(written, "written", state="removed")
+            # Long enough that a settled backup is asked for meanwhile, with the shortened interval.
+            time.sleep(_AWAY_SECONDS)
+            self._stage.plane.stop_apiserver()
         try:
             self._move(moved, "removed", state="removed")
-            # Long enough that a settled backup is asked for meanwhile, with the shortened interval.
             time.sleep(_AWAY_SECONDS)
         finally:
             self._stage.plane.start_apiserver()
+        names = _names(written) | _names(moved)
         seconds = _BACK_SECONDS + (_LEASE_SECONDS if self._stage.topology == "elected" else 0.0)
-        return self._until_right(_names(moved), seconds, "each status is right within 5 s of the API server's return")
+        return self._until_right(names, seconds, "each status is right within 5 s of the API server's return")
+
+    def unreadable(self, before: Container[str]) -> list[Finding]:
+        """Where Secrets cannot be read, and this process has never read them, the refs say that.
+
+        Args:
+            before: processes that have to go on to the end; nothing is tried while one of them runs.
+        """
+        running = list(self._stage.running.items())
+        refs = [each for each in self._untouched() if not _is_touched(each)]
+        if not refs or any(process.name in before for _, process in running):
+            return []
+        added = self._stage.add_fault(kind="status", status=500, path="*/secrets*")
+        try:
+            for slot, _ in running:
+                operators.ACTIONS["stop"](self._stage, {"slot": slot}, 0.0)
+            uids = {each.object["metadata"]["uid"] for each in refs}
+            said: set[str] = set()
+
+            def is_said() -> bool:
+                latest = [each for each in self._latest() if each.object["metadata"]["uid"] in uids]
+                said.update(each.name for each in latest if _reason(each.status) == "SecretUnreadable")
+                return _names(refs) <= said
+
+            wait_for(is_said, _UNREADABLE_SECONDS)
+        finally:
+            _clear(added)
+        missing = sorted(_names(refs) - said)
+        text = f"nothing was said of it for {_UNREADABLE_SECONDS:g}s"
+        return [Finding("a Secret that cannot be read is SecretUnreadable", name, text) for name in missing]
 
     def refused(self) -> list[Finding]:
         """A write that was refused, by whatever is on the way, is made soon after the refusals end."""
@@ -99,8 +140,7 @@ class Promises:
         try:
             yield
         finally:
-            for proxy, fault in added:
-                proxy.clear(fault)
+            _clear(added)
 
     def _begin_moving(self) -> list[Version]:
         """A few refs whose backups are under way from now on, so that they are asked for every two seconds."""
@@ -172,6 +212,15 @@ def _is_of_tenant(version: Version) -> bool:
 
 def _is_synced(status: dict[str, Any]) -> bool:
     return any(each["type"] == "Synced" and each["status"] == "True" for each in status.get("conditions", []))
+
+
+def _reason(status: dict[str, Any]) -> str:
+    return str(conditions.by_type(status).get("Synced", {}).get("reason", ""))
+
+
+def _clear(added: Sequence[tuple[FaultProxy, Fault]]) -> None:
+    for proxy, fault in added:
+        proxy.clear(fault)
 
 
 def seen(history: History) -> list[Finding]:

@@ -103,6 +103,7 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
         report.findings += promises.refused()
         report.findings += promises.hung()
         report.findings += promises.comeback()
+        report.findings += promises.unreadable(before)
         report.findings += seen(history)
     versions = history.versions()
     report.findings += invariants.check(versions, _facts(stage, report.script))
