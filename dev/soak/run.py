@@ -19,7 +19,7 @@ from dev.soak.people import NAMESPACES, STILL
 from dev.soak.process import Build, Use
 from dev.soak.promises import Promises, seen
 from dev.soak.resources import Sampler, growth
-from dev.soak.settled import Settling
+from dev.soak.settled import QUIET_SECONDS, ROUND_SECONDS, Settling
 from dev.soak.stage import Stage
 from dev.soak.topology import SLOTS
 
@@ -96,7 +96,7 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
     report.findings += ends.ended(stage)
     report.findings += settling.until_right()
     if not report.findings:
-        report.findings += settling.until_quiet()
+        report.findings += settling.until_quiet(ROUND_SECONDS if judges_times else QUIET_SECONDS)
         report.findings += ends.metrics(stage)
     if judges_times and not report.findings:
         report.findings += promises.repair()
