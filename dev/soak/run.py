@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dev.soak import ends, invariants, writes
+from dev.soak import derived, ends, invariants, writes
 from dev.soak.actions import Script
 from dev.soak.doing import tenant
 from dev.soak.doing.users import make_namespace
@@ -107,6 +107,7 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
         report.findings += seen(history)
     versions = history.versions()
     report.findings += invariants.check(versions, _facts(stage, report.script))
+    report.findings += derived.check(versions.values())
     report.findings += writes.check(stage)
     report.findings += settling.empty()
     if judges_times and not report.findings:
