@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dev.soak import derived, ends, invariants, writes
+from dev.soak import derived, ends, invariants, moving, writes
 from dev.soak.actions import Script
 from dev.soak.doing import tenant
 from dev.soak.doing.users import make_namespace
@@ -106,7 +106,14 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
         report.findings += promises.unreadable(before)
         report.findings += seen(history)
     versions = history.versions()
-    report.findings += invariants.check(versions, _facts(stage, report.script))
+    facts = _facts(stage, report.script)
+    report.findings += invariants.check(versions, facts)
+    report.findings += moving.check(
+        versions.values(),
+        is_shared=lambda *_: facts.has_peers,
+        starts=facts.starts,
+        secret_changes=facts.secret_changes,
+    )
     report.findings += derived.check(versions.values())
     report.findings += writes.check(stage)
     report.findings += settling.empty()
