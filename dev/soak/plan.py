@@ -34,6 +34,8 @@ _REFS: Final = 24
 _START_SECONDS: Final = 3.0
 _QUIET_SHARE: Final = 0.25
 _MAX_QUIET_SECONDS: Final = 60.0
+_WITH_GROWTH: Final = 300.0
+"""From so many seconds on a run tells whether memory grows from its second fifth to its last."""
 _LONG_RUN: Final = 100.0
 """From so many seconds on a run may take a minute longer to settle."""
 
@@ -50,6 +52,8 @@ def plan(seed: int, seconds: float) -> Script:
     actions = _beginning(world)
     for since, until, actors in _phases(random, active, is_steady=is_steady):
         actions += _acts(world, actors, since, until, active)
+    if seconds >= _WITH_GROWTH:
+        actions += _heavy(world, seconds)
     actions += _last(world, active, is_long=seconds >= _LONG_RUN)
     actions.sort(key=lambda each: each.at)
     return Script(seed, seconds, topology, tuple(actions))
@@ -68,6 +72,13 @@ def _beginning(world: World) -> list[Action]:
     made += [("users", people.new_ref(world)) for _ in range(_REFS)]
     made += [("users", each) for each in people.gallery(world)]
     return [Action(0.0, lane, *step) for lane, step in made]
+
+
+def _heavy(world: World, seconds: float) -> list[Action]:
+    """All that a tenant may do, in the first fifth: memory that is taken once, and kept for the next time, is no growth."""
+    gap = seconds / 5 / (len(trouble.TENANT) + 1)
+    steps = [trouble.of_tenant(world, what) for what in trouble.TENANT]
+    return [Action(round(gap * number, 2), "tenant", *step) for number, step in enumerate(steps, 1)]
 
 
 def _last(world: World, active: float, *, is_long: bool) -> list[Action]:

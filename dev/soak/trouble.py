@@ -18,6 +18,8 @@ _SECRETS: Final = "*/secrets*"
 _STATUS_PATH: Final = "*/status"
 _WORDS_SECONDS: Final = 10.0
 """How much longer words move than anything else lasts: they are heard a few times only, more and more slowly."""
+TENANT: Final = ("held", "bundles", "storm", "liars", "names", "forbidden-names", "hung-writes")
+"""What a hostile tenant does; what takes most memory comes first."""
 _LEASES: Final = "*/leases*"
 _RESOURCES: Final = (_REFS, _SECRETS, _STATUS_PATH, _LEASES, "*/events*", "*")
 
@@ -179,9 +181,13 @@ def freezes(world: World) -> Step:
 
 def tenant(world: World) -> Step:
     """What a hostile tenant does next, with all rights of its own namespace; see `doing.tenant`."""
+    return of_tenant(world, world.random.choice(TENANT))
+
+
+def of_tenant(world: World, what: str) -> Step:
+    """One of these things."""
     random = world.random
     seconds = round(random.uniform(3, 9), 1)
-    what = random.choice(["storm", "liars", "bundles", "held", "names", "forbidden-names", "hung-writes"])
     rates = {"storm": 3.0, "liars": 20.0, "bundles": 3.0}
     kind = random.choice(sorted(contents.HOSTILE)) if what == "storm" else ""
     return Step(what, {"rate": rates.get(what, 0.0), "kind": kind}, seconds)
