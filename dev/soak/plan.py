@@ -6,9 +6,9 @@ from typing import Final
 
 from dev.soak import people, trouble
 from dev.soak.actions import Action, Lane, Script
-from dev.soak.backups import keys, next_fields
+from dev.soak.backups import ACCOUNTS, keys, next_fields
 from dev.soak.people import Step, World
-from dev.soak.topology import DEFAULT_SECRET, TOPOLOGIES
+from dev.soak.topology import DEFAULT_SECRET
 
 Actor = tuple[Lane, Callable[[World], Step], float]
 """A lane, what is done next, and the mean seconds between two of its actions."""
@@ -34,24 +34,33 @@ _REFS: Final = 24
 _START_SECONDS: Final = 3.0
 _QUIET_SHARE: Final = 0.25
 _MAX_QUIET_SECONDS: Final = 60.0
+_WITH_GROWTH: Final = 300.0
+"""From so many seconds on a run tells whether memory grows from its second fifth to its last."""
+_LONG_RUN: Final = 100.0
+"""From so many seconds on a run may take a minute longer to settle."""
 
 
 def plan(seed: int, seconds: float) -> Script:
     """The script of a seed: after the last action, and the end of whatever has one, a quiet time follows."""
     random = Random(seed)  # noqa: S311 - the same script for the same seed
-    topology = random.choice(sorted(TOPOLOGIES))
+    # Of any three seeds in a row each has another kind.
+    topology = ("one", "pair", random.choice(["elected", "shards", "three-shards"]))[seed % 3]
     is_steady = random.random() < 0.35
-    world = World(random)
+    # In a short run nobody can wait for what an interval of a minute makes of staleness.
+    world = World(random, long_interval=people.LONG_INTERVAL if seconds >= _LONG_RUN else "0m4s")
     active = seconds - min(seconds * _QUIET_SHARE, _MAX_QUIET_SECONDS)
     actions = _beginning(world)
     for since, until, actors in _phases(random, active, is_steady=is_steady):
         actions += _acts(world, actors, since, until, active)
+    if seconds >= _WITH_GROWTH:
+        actions += _heavy(world, seconds)
+    actions += _last(world, active, is_long=seconds >= _LONG_RUN)
     actions.sort(key=lambda each: each.at)
     return Script(seed, seconds, topology, tuple(actions))
 
 
 def _beginning(world: World) -> list[Action]:
-    """Backups, Secrets and some refs, before anything else."""
+    """Backups, Secrets, some refs, and the gallery, before anything else."""
     random = world.random
     made: list[tuple[Lane, Step]] = []
     for account, app, number in keys():
@@ -61,7 +70,34 @@ def _beginning(world: World) -> list[Action]:
     made += [("users", Step("secret", each)) for each in secrets]
     made.append(("users", Step("secret", people.secret_args(world, people.NAMESPACES[0], "other-0", kind="tls"))))
     made += [("users", people.new_ref(world)) for _ in range(_REFS)]
+    made += [("users", each) for each in people.gallery(world)]
     return [Action(0.0, lane, *step) for lane, step in made]
+
+
+def _heavy(world: World, seconds: float) -> list[Action]:
+    """All that a tenant may do, in the first fifth: memory that is taken once, and kept for the next time, is no growth."""
+    gap = seconds / 5 / (len(trouble.TENANT) + 1)
+    steps = [trouble.of_tenant(world, what) for what in trouble.TENANT]
+    return [Action(round(gap * number, 2), "tenant", *step) for number, step in enumerate(steps, 1)]
+
+
+def _last(world: World, active: float, *, is_long: bool) -> list[Action]:
+    """What each run ends with, because its consequences have to stand when all else is over."""
+    # The watch on refs ends with an error that has no code of its own; then tokens are good for some accounts only.
+    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "message": "a fault of the soak"}
+    event = {"kind": "error-event", "count": 1, "event": {"type": "ERROR", "object": status}}
+    watch = {"path": "*/appbackuprefs*", "verb": "watch"}
+    actions = [Action(active - 3, "network", "api-fault", watch | event, 1.0)]
+    for token in (0, 1):
+        accounts = world.random.sample(range(len(ACCOUNTS)), len(ACCOUNTS) - 1)
+        actions.append(Action(active, "astra", "grant", {"token": token, "accounts": accounts, "no_apps": []}))
+    if is_long:
+        # A Secret changes while the watches on Secrets say nothing any more, which they notice within 90 s.
+        silent = {"path": "*/secrets*", "kind": "silent", "verb": "watch"}
+        late = {**people.LATE, "kind": "no-token", "token": 2}
+        actions.append(Action(active - 1, "network", "api-fault", silent))
+        actions.append(Action(active - 0.5, "users", "secret", late))
+    return actions
 
 
 def _phases(random: Random, active: float, *, is_steady: bool) -> list[tuple[float, float, list[Actor]]]:

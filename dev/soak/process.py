@@ -29,13 +29,17 @@ _THAW_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a process holds: memory in MiB, sockets, threads, and asyncio's tasks where that is known."""
+    """What a process holds: memory in MiB, sockets, threads, and asyncio's tasks where that is known.
+
+    `peak` is the most memory that it ever held.
+    """
 
     at: float
     memory: float
     sockets: int
     threads: int
     tasks: dict[str, int] | None = None
+    peak: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +181,13 @@ class Process:
         except OSError:
             return None
         memory = re.search(r"VmRSS:\s+(\d+) kB", status)
+        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
         threads = re.search(r"Threads:\s+(\d+)", status)
-        if memory is None or threads is None:
+        if memory is None or peak is None or threads is None:
             return None
         sockets = sum(each.startswith("socket:") for each in links)
         tasks = self._tasks() if with_tasks and self._is_observed else None
-        return Use(time.time(), int(memory[1]) / 1024, sockets, int(threads[1]), tasks)
+        return Use(time.time(), int(memory[1]) / 1024, sockets, int(threads[1]), tasks, int(peak[1]) / 1024)
 
     def _tasks(self) -> dict[str, int] | None:
         """Ask it, by a signal, for its tasks by name."""

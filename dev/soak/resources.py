@@ -48,7 +48,7 @@ def growth(samples: dict[str, list[Use]], start: float, end: float) -> list[Find
     for name, uses in samples.items():
         early = [each.memory for each in uses if start + fifth <= each.at < start + 2 * fifth]
         late = [each.memory for each in uses if end - fifth <= each.at < end]
-        peak = max((each.memory for each in uses), default=0.0)
+        peak = max((each.peak for each in uses), default=0.0)
         if peak > _MEMORY_LIMIT:
             found.append(Finding("memory stays under the pod's limit", name, f"{peak:.0f} MiB"))
         if min(len(early), len(late)) < _MIN_SAMPLES:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dev.soak import ends, invariants, writes
+from dev.soak import derived, ends, invariants, moving, writes
 from dev.soak.actions import Script
 from dev.soak.doing import tenant
 from dev.soak.doing.users import make_namespace
@@ -16,11 +16,11 @@ from dev.soak.facts import Facts, periods
 from dev.soak.findings import Finding
 from dev.soak.history import History
 from dev.soak.lanes import Runner
-from dev.soak.people import NAMESPACES
+from dev.soak.people import NAMESPACES, STILL
 from dev.soak.process import Build, Use
 from dev.soak.promises import Promises, seen
 from dev.soak.resources import Sampler, growth
-from dev.soak.settled import Settling
+from dev.soak.settled import QUIET_SECONDS, ROUND_SECONDS, Settling
 from dev.soak.stage import Stage
 from dev.soak.topology import SLOTS
 
@@ -85,7 +85,7 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
         (stage.folder / LOG).write_text("".join(f"{line}\n" for line in script.lines()))
         stage.start_topology(script.topology)
         before = _at_rest(stage)
-        for name in (*NAMESPACES, tenant.NAMESPACE):
+        for name in (*NAMESPACES, *STILL, tenant.NAMESPACE):
             make_namespace(stage.client, name)
         records, sampler = _Records.begin(stage), Sampler(stage)
         tenant.prepare(stage)
@@ -116,15 +116,26 @@ def _finish(stage: Stage, records: _Records, report: Report, before: dict[str, U
     if not report.findings:
         # A lie that the truth does not look at may be put right only a minute later: that is no unrest.
         report.findings += ends.metrics(stage)
-        report.findings += settling.until_quiet()
+        report.findings += settling.until_quiet(ROUND_SECONDS if judges_times else QUIET_SECONDS)
     if judges_times and not report.findings:
-        report.findings += promises.polled()
         report.findings += promises.repair()
+        report.findings += promises.polled()
+        report.findings += promises.refused()
+        report.findings += promises.hung()
         report.findings += promises.comeback()
+        report.findings += promises.unreadable(before)
         report.findings += seen(history)
     history.until_complete()
     versions = history.versions()
-    report.findings += invariants.check(versions, _facts(stage))
+    facts = _facts(stage)
+    report.findings += invariants.check(versions, facts)
+    report.findings += moving.check(
+        versions.values(),
+        is_shared=facts.has_peers,
+        starts=facts.starts,
+        secret_changes=facts.secret_changes,
+    )
+    report.findings += derived.check(versions.values())
     report.findings += writes.check(stage)
     report.findings += settling.empty()
     report.findings += records.events.findings()

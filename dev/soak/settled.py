@@ -2,17 +2,17 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from dev.soak import conditions
 from dev.soak.client import REFS, ref_path
 from dev.soak.doing import tenant
 from dev.soak.doing.users import until_gone
 from dev.soak.findings import Finding
-from dev.soak.history import History, Version
-from dev.soak.people import NAMESPACES
+from dev.soak.history import History
+from dev.soak.people import NAMESPACES, STILL
 from dev.soak.process import Use
+from dev.soak.quiet import restless
 from dev.soak.resources import left_behind
 from dev.soak.stage import Stage
 from dev.soak.truth import Oracle, World
@@ -27,7 +27,9 @@ permits is soon longer than any run can wait for. Whether a ref that is nudged w
 be told; that each one is polled on afterwards is judged by `Promises.polled`.
 """
 _BOUND_SECONDS: Final = 240.0
-_QUIET_SECONDS: Final = 12.0
+QUIET_SECONDS: Final = 12.0
+ROUND_SECONDS: Final = 65.0
+"""For one whole round of probes, one of which goes in a minute."""
 _SAY_SECONDS: Final = 20.0
 _GRACE_SECONDS: Final = 2.0
 _RIVALS_GRACE_SECONDS: Final = 10.0
@@ -87,19 +89,18 @@ class Settling:
         invariant = f"each status is right {_BOUND_SECONDS:g}s after the last fault"
         return Finding(invariant, name, "; ".join(texts), around=tuple(latest[-4:]))
 
-    def until_quiet(self) -> list[Finding]:
-        """See that nothing is written while nothing changes."""
+    def until_quiet(self, seconds: float) -> list[Finding]:
+        """See that nothing is written for so many seconds while nothing changes."""
         has_rivals = self._stage.topology == "pair"
         # What was right a moment ago may be on its way to be written by a peer.
         since = time.time() + (_RIVALS_GRACE_SECONDS if has_rivals else _GRACE_SECONDS)
-        time.sleep(since + _QUIET_SECONDS - time.time())
-        patches, found = self._patches(since), []
+        time.sleep(since + seconds - time.time())
+        patches, lies, found = self._patches(since), self._stage.client.own.versions, []
         for versions in self._history.versions().values():
-            if text := restless(versions, since, patches[versions[-1].name], has_rivals=has_rivals):
-                around = tuple(versions[-_SHOWN:])
-                found.append(
-                    Finding("nothing is written while nothing changes", versions[-1].name, text, since, around)
-                )
+            name = versions[-1].name
+            if text := restless(versions, since, patches[name], lies, has_rivals=has_rivals):
+                text, around = f"{text} within {seconds:g}s", tuple(versions[-_SHOWN:])
+                found.append(Finding("nothing is written while nothing changes", name, text, since, around))
         if found:
             return found
         wrong: dict[str, list[str]] = {}
@@ -113,7 +114,7 @@ class Settling:
         return [self._finding(name, texts) for name, texts in wrong.items()]
 
     def _patches(self, since: float) -> Counter[str]:
-        """How many writes of each status the operators have asked for: one that changes nothing makes no version."""
+        """By ref, how many writes of its status the operators have asked for since then."""
         requests = [
             each
             for slot in self._stage.slots
@@ -124,7 +125,7 @@ class Settling:
 
     def empty(self) -> list[Finding]:
         """Remove all objects, which nobody may hold up."""
-        names = [*NAMESPACES, tenant.NAMESPACE]
+        names = [*NAMESPACES, *STILL, tenant.NAMESPACE]
         for name in names:
             self._stage.client.call("DELETE", f"/api/v1/namespaces/{name}")
         for name in names:
@@ -150,31 +151,6 @@ class Settling:
         wait_for(is_at_rest, _REST_SECONDS)
         self._stage.log(f"at rest: {left or 'as at the start'}")
         return [Finding("sockets and tasks are equal at rest", text.partition(" ")[0], text) for text in left]
-
-
-def restless(versions: Sequence[Version], since: float, patches: int, *, has_rivals: bool) -> str | None:
-    """How often a status was written in the quiet time; None where that is as it should be.
-
-    Args:
-        versions: those of one object, oldest first.
-        since: when the quiet time began.
-        patches: how many writes of its status operators have asked for since.
-        has_rivals: whether two operators write it.
-    """
-    last = versions[-1]
-    if last.is_last:
-        return None
-    allowed = 0
-    if conditions.by_type(last.status).get("Synced", {}).get("status") == "False":
-        # Two operators that probe by turns have different words for who was refused.
-        if has_rivals:
-            return None
-        # A Secret is missing for a minute, a probe shows the server's words, a name gets a place: once each, by time.
-        allowed = 1
-    late = sum(each.at > since for each in versions)
-    if late > allowed or patches > allowed:
-        return f"{late} versions and {patches} PATCHes within {_QUIET_SECONDS:g}s"
-    return None
 
 
 def wait_for(holds: Callable[[], bool], seconds: float) -> bool:

@@ -20,7 +20,7 @@ from dev.faultproxy import FaultProxy, TCPProxy
 from dev.faultproxy.faults import Fault
 from dev.simulator import Backup, Simulator
 from dev.soak.client import Client
-from dev.soak.contents import TOKENS, Places, token_of
+from dev.soak.contents import ALLOWED_SUFFIX, TOKENS, Places, token_of
 from dev.soak.health import Health
 from dev.soak.process import Build, Process
 from dev.soak.topology import ALLOWED_NAMES, SLOTS, TOPOLOGIES
@@ -100,7 +100,7 @@ class Stage:
         self.starts.append((time.time(), self.topology))
         log = self.folder / f"operator-{len(self.processes)}-slot-{slot}.log"
         urls = [self.places.plain, self.places.tls, self.places.raw, self.places.held, self.places.closed]
-        allowed = [f"--allowed-url={url}" for url in urls]
+        allowed = [f"--allowed-url={url}" for url in (*urls, f"https://*.{ALLOWED_SUFFIX}")]
         process = Process(self.build, self.slots[slot].kubeconfig, slot, [*options, *allowed], log)
         self.running[slot] = process
         self.processes.append(process)

@@ -41,6 +41,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
         Edit("core/secret_names.py", "        return self.name == DEFAULT_SECRET", "        return False"),
         Edit("core/secret_names.py", "MAX_NAMES: Final = 16", "MAX_NAMES: Final = 1000"),
         Edit("core/secret_names.py", "MAX_WATCHES: Final = 250", "MAX_WATCHES: Final = 12"),
+        Edit("cluster/secrets.py", "                self._give_up(watched, now)", "                pass"),
     ),
     "edited-bundles": (
         Edit("core/contexts.py", "IN_ALL: Final = 64", "IN_ALL: Final = 6400"),
@@ -76,6 +77,11 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
             "        return self.fails_for(now) >= FAILING_SECONDS + patience",
             "        return False",
         ),
+        Edit(
+            "core/secret_reading.py",
+            "        return Finding.FAILING if self.fails_for(now) >= FAILING_SECONDS else None",
+            "        return None",
+        ),
     ),
     "lies-stand": (
         Edit(
@@ -89,7 +95,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
         Edit("core/refusals.py", "FIRST_DELAY_SECONDS: Final = 1.0", "FIRST_DELAY_SECONDS: Final = 300.0"),
     ),
     "api-server-away": (
-        Edit("core/refusals.py", "FIRST_DELAY_SECONDS: Final = 1.0", "FIRST_DELAY_SECONDS: Final = 8.0"),
+        Edit("core/refusals.py", "FIRST_DELAY_SECONDS: Final = 1.0", "FIRST_DELAY_SECONDS: Final = 60.0"),
         Edit("writer.py", "        self._refusals.forgive()\n        self._writes.give_up()\n", "        return\n"),
     ),
     "two-writes-at-once": (
@@ -108,7 +114,8 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
         Edit("desired.py", "    return _are_remote(outcome) and", "    return False and _are_remote(outcome) and"),
     ),
     "dead-secrets-watch": (
-        Edit("cluster/secret_watch.py", "\n_WATCH_SECONDS: Final = ", "\n_WATCH_SECONDS: Final = 240 + "),
+        Edit("cluster/secret_watch.py", "\n_WATCH_SECONDS: Final = ", "\n_WATCH_SECONDS: Final = 600 + "),
+        Edit("cluster/secret_watch.py", "\n_LIST_SECONDS: Final = 300.0", "\n_LIST_SECONDS: Final = 3000.0"),
         Edit("cluster/secret_api.py", "_PASS_SECONDS: Final = 8.0", "_PASS_SECONDS: Final = 80.0"),
     ),
     "echoed-token": (

@@ -1,13 +1,20 @@
 """A seed says it all, and its log says it again."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dev.soak import contents
 from dev.soak.actions import Script
 from dev.soak.doing import ACTIONS
+from dev.soak.people import LATE, STILL
 from dev.soak.plan import plan
+from dev.soak.topology import PLACES
+
+_WITH_A_CONTEXT = {"tls", "tls-both", "tls-none", "tls-own", "tls-wrong", "toolkit"}
 
 
 def test_a_seed_makes_the_same_script_again() -> None:
@@ -37,3 +44,42 @@ def test_each_action_comes_up() -> None:
     """In twenty runs of ten minutes each action occurs, so that none is dead code."""
     seen = Counter(each.do for seed in range(20) for each in plan(seed, 600).actions)
     assert set(seen) == set(ACTIONS)
+
+
+def _key(args: Mapping[str, Any]) -> tuple[str, str]:
+    return args["namespace"], args["name"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_content_is_there_in_each_run(seed: int) -> None:
+    """With a ref that is asked for soon, whom nobody touches, and within the shares of its namespace."""
+    still = [each for each in plan(seed, 60).actions if each.args.get("namespace") in STILL]
+    secrets = {_key(each.args): each.args["kind"] for each in still if each.do == "secret"}
+    refs = {(each.args["namespace"], each.args["spec"]["secretRef"]["name"]) for each in still if each.do == "ref"}
+    late = secrets.pop(_key(LATE))
+    assert late in {"plain", "no-token"}
+    assert sorted(secrets.values()) == sorted(contents.KINDS.keys() - contents.VAGUE.keys())
+    assert refs == {*secrets, _key(LATE)}
+    names = Counter(namespace for namespace, _ in secrets)
+    contexts = Counter(namespace for (namespace, _), kind in secrets.items() if kind in _WITH_A_CONTEXT)
+    assert max(names.values()) <= PLACES
+    assert max(contexts.values()) <= 2
+
+
+def test_three_seeds_in_a_row_have_one_operator_two_and_shards_or_an_election() -> None:
+    """What only one of them shows is met by trying three."""
+    for seed in range(20):
+        topologies = [plan(seed + number, 60).topology for number in range(3)]
+        assert {"one", "pair"} < set(topologies)
+        assert len(set(topologies)) == 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_has_to_stand_at_the_end(seed: int) -> None:
+    """Tokens that are good for some accounts, in each run; a Secret that changed unseen, where there is time."""
+    for seconds in (60.0, 600.0):
+        actions = plan(seed, seconds).actions
+        grants = {each.args["token"]: each.args["accounts"] for each in actions if each.do == "grant"}
+        assert [len(grants[token]) for token in (0, 1)] == [2, 2]
+        late = [each.args["kind"] for each in actions if each.do == "secret" and _key(each.args) == _key(LATE)]
+        assert late == (["plain", "no-token"] if seconds == 600 else ["plain"])

@@ -16,9 +16,12 @@ from dev.soak.stage import Stage
 from dev.soak.topology import DEFAULT_SECRET, MANY_NAMES
 
 NAMESPACE: Final = "soak-hostile"
-_REFS: Final = 12
-_HELD: Final = 240
-"""In sixty apps: a quarter of a GiB of lists at the same time, if nobody bounds them."""
+_REFS: Final = 24
+"""More than the operator has slots for writes."""
+_HELD: Final = 480
+"""In sixty apps on each of two connections: half a GiB of lists at the same time, if nobody bounds them."""
+_HELD_SECONDS: Final = 11.0
+"""One list is held, for four seconds, before the others may begin, a few more each half second."""
 _NAMES: Final = 120
 Args = Mapping[str, Any]
 End = Callable[[], object]
@@ -41,8 +44,8 @@ def _ref(stage: Stage, name: str, spec: dict[str, Any]) -> None:
     stage.client.call("POST", ref_path(NAMESPACE), {**kind, "metadata": {"name": name}, "spec": spec})
 
 
-def _secret(stage: Stage, name: str, kind: str) -> None:
-    body = secret_body(stage, {"name": name, "kind": kind, "token": 3})
+def _secret(stage: Stage, name: str, kind: str, token: int = 3) -> None:
+    body = secret_body(stage, {"name": name, "kind": kind, "token": token})
     stage.note_secret(NAMESPACE, name)
     stage.client.put(secret_path(NAMESPACE), body)
 
@@ -78,12 +81,26 @@ def _liars(stage: Stage, args: Args, seconds: float) -> None:
 
 
 def _held(stage: Stage, _: Args, __: float) -> End:
-    """Refs whose apps' lists are held: almost 4 MiB each, which end seconds later."""
-    _secret(stage, "other-0", "held")
-    names = [f"held-{number}" for number in range(_HELD)]
+    """Refs whose apps' lists are held: almost 4 MiB each, which end seconds later.
+
+    Their Secrets come last, so that all lists begin at the same time.
+    """
+    secrets, names = ("other-0", "other-1"), [f"held-{number}" for number in range(_HELD)]
     for number, name in enumerate(names):
-        _ref(stage, name, _spec(number + 100, secretRef={"name": "other-0"}))
-    return lambda: _remove(stage, names)
+        which = number // 4 % 2
+        spec = _spec(number + 100, accountID=uuid_of(f"hostile account {which}"), secretRef={"name": secrets[which]})
+        _ref(stage, name, spec)
+    for token, name in zip((3, 2), secrets, strict=True):
+        _secret(stage, name, "held", token)
+    time.sleep(_HELD_SECONDS)
+
+    def end() -> None:
+        _remove(stage, names)
+        for name in secrets:
+            stage.note_secret(NAMESPACE, name)
+            stage.client.call("DELETE", secret_path(NAMESPACE, name))
+
+    return end
 
 
 def _names(stage: Stage, _: Args, __: float) -> End:
