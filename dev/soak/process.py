@@ -28,7 +28,7 @@ _THAW_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a process holds: memory in MiB, sockets, threads, and asyncio's tasks where that is known.
+    """What a process holds: memory in MiB, sockets, threads, and asyncio's tasks and TLS contexts where that is known.
 
     `peak` is the most memory that it ever held.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dev.soak import derived, ends, invariants, moving, writes
+from dev.soak import derived, ends, invariants, moving, told, writes
 from dev.soak.actions import Script
 from dev.soak.doing import tenant
 from dev.soak.doing.users import make_namespace
@@ -116,6 +116,7 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
     )
     report.findings += derived.check(versions.values())
     report.findings += writes.check(stage)
+    report.findings += told.check(stage, report.script)
     report.findings += settling.empty()
     if judges_times and not report.findings:
         report.findings += settling.until_at_rest(before)
