@@ -13,6 +13,7 @@ from dev.soak.doing import ACTIONS
 from dev.soak.people import LATE, STILL
 from dev.soak.plan import plan
 from dev.soak.topology import PLACES
+from dev.soak.trouble import TENANT
 
 _WITH_A_CONTEXT = {"tls", "tls-both", "tls-none", "tls-own", "tls-wrong", "toolkit"}
 
@@ -83,3 +84,10 @@ def test_what_has_to_stand_at_the_end(seed: int) -> None:
         assert [len(grants[token]) for token in (0, 1)] == [2, 2]
         late = [each.args["kind"] for each in actions if each.do == "secret" and _key(each.args) == _key(LATE)]
         assert late == (["plain", "no-token"] if seconds == 600 else ["plain"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_takes_memory_comes_before_growth_is_looked_at(seed: int) -> None:
+    """In a run that is long enough to tell growth: memory that is kept for the next time is none."""
+    early = {each.do for each in plan(seed, 600).actions if each.at < 120}
+    assert set(TENANT) <= early
