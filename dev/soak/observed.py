@@ -1,6 +1,7 @@
 """The operator, which says how many tasks and TLS contexts it has: `python -m dev.soak.observed FILE run ...`.
 
-It writes that to the file when it gets SIGUSR2. No metric says that, and no operator needs it; a soak does, to see that none is left behind.
+It writes that to the file when it gets SIGUSR2. No metric says that, and no operator needs it; a soak does, to see that
+none is left behind.
 """
 
 import asyncio

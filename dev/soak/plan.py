@@ -75,7 +75,7 @@ def _beginning(world: World) -> list[Action]:
 
 
 def _heavy(world: World, seconds: float) -> list[Action]:
-    """All that a tenant may do, in the first fifth: memory that is taken once, and kept for the next time, is no growth."""
+    """All that a tenant may do, in the first fifth: memory that is taken once, and kept, is no growth."""
     gap = seconds / 5 / (len(trouble.TENANT) + 1)
     steps = [trouble.of_tenant(world, what) for what in trouble.TENANT]
     return [Action(round(gap * number, 2), "tenant", *step) for number, step in enumerate(steps, 1)]
