@@ -53,13 +53,26 @@ class Lane:
 
 
 class Runner:
-    """Runs a script to its end. `failures` are the soak's own; `actions` say how each is performed."""
+    """Runs a script to its end.
 
-    def __init__(self, stage: Stage, script: Script, actions: Mapping[str, Perform] = ACTIONS) -> None:
+    Args:
+        stage: where.
+        script: what.
+        failures: of the soak's own, the first of which ends it; somebody else may add to them.
+        actions: how each is performed.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        script: Script,
+        failures: list[BaseException],
+        actions: Mapping[str, Perform] = ACTIONS,
+    ) -> None:
         self._actions = actions
         self._stage = stage
         self._script = script
-        self.failures: list[BaseException] = []
+        self.failures = failures
         self._lanes: dict[str, Lane] = {}
         self._numbers = itertools.count()
         self._due: list[tuple[float, int, str, Work]] = []

@@ -18,27 +18,46 @@ _MEMORY_LIMIT: Final = 512.0
 
 
 class Sampler:
-    """Looks at each process once a second, until it is stopped, and has those started anew that need it."""
+    """Looks at each process once a second, until it is stopped, and has those started anew that need it.
+
+    `failures` are the soak's own: whoever is not looked at any more cannot be judged.
+    """
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._stop = threading.Event()
+        self.failures: list[BaseException] = []
         self.samples: defaultdict[str, list[Use]] = defaultdict(list)
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._stop.wait(_SAMPLE_SECONDS):
-            self._stage.revive()
-            for process in list(self._stage.running.values()):
-                use = process.use()
-                if use is not None:
-                    self.samples[process.name].append(use)
+        try:
+            while not self._stop.wait(_SAMPLE_SECONDS):
+                self._look()
+        except Exception as error:  # noqa: BLE001 - a fault of the soak's own, which ends it
+            self.failures.append(error)
+
+    def _look(self) -> None:
+        self._stage.revive()
+        for process in self._stage.now_running():
+            use = process.use()
+            if use is not None:
+                self.samples[process.name].append(use)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         self._stop.set()
         self._thread.join()
+
+    def check(self) -> None:
+        """See that it has looked until it was stopped.
+
+        Raises:
+            ExceptionGroup: it has not.
+        """
+        if self.failures:
+            raise BaseExceptionGroup("the soak itself has failed", self.failures)
 
 
 def growth(samples: dict[str, list[Use]], start: float, end: float) -> list[Finding]:

@@ -73,7 +73,7 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
             make_namespace(stage.client, name)
         history, sampler = History(stage.client), Sampler(stage)
         tenant.prepare(stage)
-        runner = Runner(stage, script)
+        runner = Runner(stage, script, sampler.failures)
         report.started_at = runner.started_at
         stage.cuts_from = runner.started_at + script.seconds - _CUT_SECONDS
         try:
@@ -82,6 +82,7 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
         finally:
             history.stop()
             sampler.stop()
+        sampler.check()
         if judges_times:
             report.findings += growth(dict(sampler.samples), runner.started_at, runner.started_at + script.seconds)
             report.findings += [finding for each in stage.healths for finding in each.findings()]
@@ -108,8 +109,8 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
     report.findings += settling.empty()
     if judges_times and not report.findings:
         report.findings += settling.until_at_rest(before)
-    for process in stage.running.values():
-        process.end(signal.SIGTERM)
+    for slot in range(SLOTS):
+        stage.end(slot, signal.SIGTERM)
     report.findings += ends.ended(stage)
     report.findings += ends.texts(stage)
     report.summary = {

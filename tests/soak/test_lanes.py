@@ -32,7 +32,7 @@ def _fail(*_: object) -> None:
 
 def _run(*actions: Action) -> list[str]:
     stage = _Stage()
-    runner = Runner(cast("Stage", stage), Script(1, 0.3, "one", actions), {"do": _perform, "fail": _fail})
+    runner = Runner(cast("Stage", stage), Script(1, 0.3, "one", actions), [], {"do": _perform, "fail": _fail})
     runner.run()
     return stage.done
 
