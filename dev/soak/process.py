@@ -153,7 +153,11 @@ class Process:
             self._frozen_at = None
 
     def end(self, number: signal.Signals) -> None:
-        """End it; one that does not end is killed, and that is a finding."""
+        """End it; one that does not end is killed, and that is a finding. So is one that has ended by itself before."""
+        if self.code is not None:
+            self.is_meant_to_end = self.is_meant_to_end or self.has_given_up
+            self.ended_at = time.time()
+            return
         self.is_meant_to_end = True
         # Before it serves, its signal handlers may not be there.
         self.was_stopped = number is signal.SIGTERM and "Serving HTTP" in self.log
