@@ -1,4 +1,4 @@
-"""An operator as a process, in whatever way it ends; what it uses, and what it has logged."""
+"""An operator as a process, which does not outlive this one; what it uses, and what it has logged."""
 
 import json
 import os
@@ -9,7 +9,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +65,7 @@ class Process:
         kubeconfig: the way to the API server.
         slot: whose way that is.
         options: beside the common ones.
-        log: where its log goes.
+        log: where its log goes, in a folder that is there.
     """
 
     def __init__(self, build: Build, kubeconfig: Path, slot: int, options: Sequence[str], log: Path) -> None:
@@ -76,14 +78,21 @@ class Process:
         self.is_meant_to_end = False
         self.was_stopped = False
         self._is_observed = build.command is None
+        home = log.with_suffix(".home")
+        home.mkdir()
+        pipe = _pipe()
+        # The guard kills it when this process ends, also one that is stopped where it is, and removes its home.
+        guard = [sys.executable, "-m", "dev.controlplane.guard", str(pipe), str(home)]
         with log.open("wb") as out:
-            self._process = subprocess.Popen(
-                [*build.run(self._tasks_path), "run", *OPTIONS, *options],
-                env=os.environ | build.environment() | {"KUBECONFIG": str(kubeconfig), "HOME": str(log.parent)},
+            self._guard = subprocess.Popen(
+                [*guard, *build.run(self._tasks_path), "run", *OPTIONS, *options],
+                env=os.environ | build.environment() | {"KUBECONFIG": str(kubeconfig), "HOME": str(home)},
                 stdout=out,
                 stderr=out,
                 stdin=subprocess.DEVNULL,
+                pass_fds=[pipe],
             )
+        self.pid = self._child()
 
     @property
     def name(self) -> str:
@@ -91,14 +100,10 @@ class Process:
         return self.log_path.stem
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    @property
     def code(self) -> int | None:
-        """The code that it has ended with; None while it runs."""
-        return self._process.poll()
+        """The code that it has ended with, negative for a signal; None while it runs."""
+        code = self._guard.poll()
+        return code if code is None or code < 128 else code - 256
 
     @property
     def log(self) -> str:
@@ -138,7 +143,9 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         """Send a signal, if it runs."""
         if self.code is None:
-            self._process.send_signal(number)
+            # It may have ended, and its guard not yet.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def freeze(self) -> None:
         """Stop it where it is."""
@@ -164,11 +171,11 @@ class Process:
         self.thaw()
         self.send(number)
         try:
-            self._process.wait(_END_SECONDS)
+            self._guard.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self.is_meant_to_end = False
-            self._process.kill()
-            self._process.wait()
+            self.send(signal.SIGKILL)
+            self._guard.wait()
         self.ended_at = time.time()
 
     def use(self, *, with_tasks: bool = False) -> Use | None:
@@ -187,6 +194,17 @@ class Process:
         tasks = self._tasks() if with_tasks and self._is_observed else None
         return Use(time.time(), int(memory[1]) / 1024, sockets, int(threads[1]), tasks)
 
+    def _child(self) -> int:
+        """The operator's own process id: its guard has no other child."""
+        children = Path(f"/proc/{self._guard.pid}/task/{self._guard.pid}/children")
+        deadline = time.monotonic() + _START_SECONDS
+        while self.code is None and time.monotonic() < deadline:
+            with suppress(OSError):
+                if found := children.read_text().split():
+                    return int(found[0])
+            time.sleep(_LOOK_SECONDS)
+        return self._guard.pid
+
     def _tasks(self) -> dict[str, int] | None:
         """Ask it, by a signal, for its tasks by name."""
         self._tasks_path.unlink(missing_ok=True)
@@ -198,6 +216,13 @@ class Process:
             time.sleep(_LOOK_SECONDS)
         found: dict[str, int] = json.loads(self._tasks_path.read_text())
         return found
+
+
+@cache
+def _pipe() -> int:
+    """The reading end of a pipe that closes when this process ends, in whatever way: nobody else has the other end."""
+    read, _ = os.pipe()
+    return read
 
 
 def _is_ok(url: str) -> bool:
