@@ -1,5 +1,6 @@
 """A whole soak: the stage, the script, what is judged, and the report."""
 
+import shutil
 import signal
 import sys
 import time
@@ -54,7 +55,7 @@ class Report:
 
 
 def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> Report:
-    """Run a script.
+    """Run a script. The folder of the logs is removed when nothing is found.
 
     Args:
         script: what happens.
@@ -86,7 +87,9 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
         if judges_times:
             report.findings += growth(dict(sampler.samples), runner.started_at, runner.started_at + script.seconds)
             report.findings += [finding for each in stage.healths for finding in each.findings()]
-        return report
+    if not report.findings:
+        shutil.rmtree(report.folder, ignore_errors=True)
+    return report
 
 
 def _finish(stage: Stage, history: History, report: Report, before: dict[str, Use], *, judges_times: bool) -> None:

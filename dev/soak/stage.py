@@ -87,7 +87,11 @@ class Stage:
             stage = cls(plane, Client(plane), astra, tcp, places, slots, folder, seed, build)
             stack.callback(stage.end_operators)
             stack.callback(astra.clear_faults)
-            yield stage
+            try:
+                yield stage
+            except BaseException as error:
+                error.add_note(f"soak: seed {seed}; the logs and the actions are in {folder}")
+                raise
 
     def start(self, slot: int) -> None:
         """Start the operator of a slot as the topology says, unless it runs, there is none in it, or all is over."""
