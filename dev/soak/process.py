@@ -21,11 +21,16 @@ _ROOT: Final = Path(__file__).parents[2]
 _START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 40.0
 _LOOK_SECONDS: Final = 0.05
+_TAIL: Final = 600
 _GIVEN_UP: Final = re.compile(
     r"^astra-mirror: (the API server refuses|the credentials may not|the cluster does not know)", re.MULTILINE
 )
 _THAW_SECONDS: Final = 5.0
 """What has piled up while it was frozen takes a while."""
+
+
+class NotReadyError(TimeoutError):
+    """An operator has not become ready after its start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +124,12 @@ class Process:
         """Where it serves /healthz.
 
         Raises:
-            TimeoutError: it does not.
+            NotReadyError: it does not.
         """
         deadline = time.monotonic() + _START_SECONDS
         while (found := re.search(r"Serving HTTP on ([\d.:]+)", self.log)) is None:
             if time.monotonic() > deadline or self.code is not None:
-                raise TimeoutError(f"{self.name} does not serve HTTP")
+                raise NotReadyError(f"{self.name} does not serve HTTP: {self.log[-_TAIL:]}")
             time.sleep(_LOOK_SECONDS)
         return found[1]
 
@@ -132,12 +137,12 @@ class Process:
         """Wait until it can do its work.
 
         Raises:
-            TimeoutError: it cannot.
+            NotReadyError: it cannot.
         """
         url, deadline = f"http://{self.address()}/readyz", time.monotonic() + _START_SECONDS
         while not _is_ok(url):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.name} is not ready")
+                raise NotReadyError(f"{self.name} is not ready: {self.log[-_TAIL:]}")
             time.sleep(_LOOK_SECONDS)
 
     def send(self, number: signal.Signals) -> None:
