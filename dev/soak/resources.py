@@ -1,7 +1,9 @@
 """What the operators hold while a soak runs, and what they must not hold more of at its end."""
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from dev.soak.findings import Finding
@@ -80,6 +82,19 @@ def growth(samples: dict[str, list[Use]], start: float, end: float) -> list[Find
                 Finding("memory does not grow by more than 10 MiB from the second fifth to the last", name, text)
             )
     return found
+
+
+def most(uses: Mapping[str, Use]) -> dict[str, Use]:
+    """For each process what any of them holds: whoever stands by at the start of a soak may lead at its end."""
+    sockets = max((each.sockets for each in uses.values()), default=0)
+    tasks: Counter[str] = Counter()
+    for each in uses.values():
+        # The larger number of each name.
+        tasks |= Counter(each.tasks or {})
+    return {
+        name: replace(use, sockets=sockets, tasks=None if use.tasks is None else dict(tasks))
+        for name, use in uses.items()
+    }
 
 
 def left_behind(process: Process, before: Use, after: Use) -> list[str]:

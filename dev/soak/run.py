@@ -19,7 +19,7 @@ from dev.soak.lanes import Runner
 from dev.soak.people import NAMESPACES
 from dev.soak.process import Build, Use
 from dev.soak.promises import Promises, seen
-from dev.soak.resources import Sampler, growth
+from dev.soak.resources import Sampler, growth, most
 from dev.soak.settled import Settling
 from dev.soak.stage import Stage
 from dev.soak.topology import SLOTS
@@ -133,7 +133,7 @@ def _at_rest(stage: Stage) -> dict[str, Use]:
     # They have listed and begun their watches, and connections of the start have been closed.
     time.sleep(_REST_SECONDS)
     uses = {process.name: process.use(with_tasks=True) for process in stage.running.values()}
-    return {name: use for name, use in uses.items() if use is not None}
+    return most({name: use for name, use in uses.items() if use is not None})
 
 
 def _facts(stage: Stage, script: Script) -> Facts:
