@@ -152,6 +152,11 @@ class Process:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it is stopped where it is."""
+        return self._frozen_at is not None
+
     def freeze(self) -> None:
         """Stop it where it is."""
         self._frozen_at = time.time()

@@ -115,6 +115,11 @@ class Stage:
         with self.guard:
             return list(self.running.values())
 
+    def slot_in_use(self, number: int) -> int:
+        """The slot of an operator of this topology, for any number: a plan does not know how many there are."""
+        with self.guard:
+            return number % len(TOPOLOGIES[self.topology])
+
     def end(self, slot: int, number: signal.Signals) -> None:
         """End the operator of a slot by a signal, if there is one."""
         with self.guard:

@@ -12,19 +12,21 @@ End = Callable[[], object]
 
 
 def _kill(stage: Stage, args: Args, _: float) -> None:
-    stage.end(args["slot"], signal.SIGKILL)
-    stage.start(args["slot"])
+    slot = stage.slot_in_use(args["slot"])
+    stage.end(slot, signal.SIGKILL)
+    stage.start(slot)
 
 
 def _stop(stage: Stage, args: Args, _: float) -> None:
-    stage.end(args["slot"], signal.SIGTERM)
-    stage.start(args["slot"])
+    slot = stage.slot_in_use(args["slot"])
+    stage.end(slot, signal.SIGTERM)
+    stage.start(slot)
 
 
 def _freeze(stage: Stage, args: Args, _: float) -> End | None:
     with stage.guard:
-        process = stage.running.get(args["slot"])
-    if process is None:
+        process = stage.running.get(stage.slot_in_use(args["slot"]))
+    if process is None or process.is_frozen:
         return None
     process.freeze()
     return process.thaw
