@@ -206,8 +206,10 @@ def _places(stack: ExitStack, plane: ControlPlane, tcp: TCPProxy, seed: int) -> 
     tls = stack.enter_context(FaultProxy.start(plain, certificate=certificate, key=key))
     raw = stack.enter_context(RawServer(_echo(seed)))
     held = stack.enter_context(HeldLists(seconds=_HELD_SECONDS))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        closed = f"http://127.0.0.1:{free.getsockname()[1]}"
+    # Bound, so that nobody else gets the port, and not listening.
+    taken = stack.enter_context(socket.socket())
+    taken.bind(("127.0.0.1", 0))
+    closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
     other = trustme.CA().cert_pem.bytes().decode()
     own = certificate.read_text().partition("-----END CERTIFICATE-----")
     return Places(plain, tls.url, raw.url, held.url, closed, plane.authority_pem, own[0] + own[1] + "\n", other)
