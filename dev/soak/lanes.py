@@ -79,6 +79,8 @@ class Runner:
         self._changed = threading.Condition()
         self.started_at = time.time()
         self._start = time.monotonic()
+        self.lag = 0.0
+        """For how many seconds an action began later than planned, at the most: its lane was busy, or the machine."""
 
     def now(self) -> float:
         """Seconds since the start."""
@@ -122,7 +124,10 @@ class Runner:
         return self._lanes[name]
 
     def _perform(self, action: Action) -> None:
-        self._stage.log(str(action))
+        now = self.now()
+        with self._changed:
+            self.lag = max(self.lag, now - action.at)
+        self._stage.log(f"{now:7.2f}s, planned for {action}")
         end = self._actions[action.do](self._stage, action.args, action.seconds)
         if end is None:
             return

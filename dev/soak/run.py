@@ -84,6 +84,7 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
             history.stop()
             sampler.stop()
         sampler.check()
+        report.summary["s behind the plan at most"] = round(runner.lag, 1)
         if judges_times:
             report.findings += growth(dict(sampler.samples), runner.started_at, runner.started_at + script.seconds)
             report.findings += [finding for each in stage.healths for finding in each.findings()]
