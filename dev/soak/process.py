@@ -188,6 +188,15 @@ class Process:
             self._guard.wait()
         self.ended_at = time.time()
 
+    def processor_seconds(self) -> float:
+        """For how long it has had a processor so far, all its threads together; 0 when it has ended."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        # In user mode and in the kernel's; see proc(5), whose numbers begin with two that come before the last ")".
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def use(self, *, with_tasks: bool = False) -> Use | None:
         """What it holds now; None when it has ended."""
         folder = Path(f"/proc/{self.pid}")

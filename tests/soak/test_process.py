@@ -120,3 +120,11 @@ def test_a_sampler_that_dies_says_so() -> None:
     sampler.stop()
     with pytest.raises(BaseExceptionGroup, match="the soak itself has failed"):
         sampler.check()
+
+
+def test_what_it_has_worked_is_counted(start: Start) -> None:
+    """The operator's own, not its guard's; none any more when it has ended."""
+    process = start("while :; do :; done")
+    _until(lambda: process.processor_seconds() > 0.1)
+    process.end(signal.SIGKILL)
+    assert process.processor_seconds() == 0
