@@ -13,7 +13,8 @@ from dev.soak.actions import Action, Script
 from dev.soak.doing import ACTIONS, End, Perform
 from dev.soak.stage import Stage
 
-_END_SECONDS: Final = 180.0
+_END_SECONDS: Final = 400.0
+"""What is under way may wait for the end of a namespace, and for the API server."""
 _ONE_AT_A_TIME: Final = frozenset({"cluster"})
 """Who cannot begin anything before the last has ended: what is begun may need what is broken."""
 Work = Callable[[], Any]
