@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from tests.cases.inputs import contents as hostile
+from dev.hostile import contents as hostile
 
 KIND_LABEL: Final = "soak/content"
 TOKEN_LABEL: Final = "soak/token"

@@ -18,14 +18,14 @@ import trustme
 from dev.controlplane import ControlPlane
 from dev.faultproxy import FaultProxy, TCPProxy
 from dev.faultproxy.faults import Fault
+from dev.hostile.held_lists import HeldLists
+from dev.hostile.raw import RawServer
 from dev.simulator import Backup, Simulator
 from dev.soak.client import Client
 from dev.soak.contents import TOKENS, Places, token_of
 from dev.soak.health import Health
 from dev.soak.process import Build, Process
 from dev.soak.topology import ALLOWED_NAMES, SLOTS, TOPOLOGIES
-from tests.cases.inputs.held_lists import HeldLists
-from tests.cases.inputs.raw import RawServer
 
 _ROOT: Final = Path(__file__).parents[2]
 _HELD_SECONDS: Final = 4.0
