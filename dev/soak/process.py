@@ -19,7 +19,7 @@ from dev.soak.topology import OPTIONS
 
 _ROOT: Final = Path(__file__).parents[2]
 _GUARD: Final = _ROOT / "dev" / "controlplane" / "guard.py"
-"""As a file: its package would cost a second of each start."""
+"""Run as a file: its package loads what a control plane alone needs."""
 _START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 40.0
 _LOOK_SECONDS: Final = 0.05
@@ -212,7 +212,9 @@ class Process:
         if memory is None or threads is None:
             return None
         sockets = sum(each.startswith("socket:") for each in links)
-        tasks = self._tasks() if with_tasks and self._is_observed else None
+        # Before it serves, its signal handlers may not be there, and the signal would end it.
+        can_tell = with_tasks and self._is_observed and "Serving HTTP" in self.log
+        tasks = self._tasks() if can_tell else None
         return Use(time.time(), int(memory[1]) / 1024, sockets, int(threads[1]), tasks)
 
     def _child(self) -> int:
