@@ -1,5 +1,6 @@
 """A whole soak: the stage, the script, what is judged, and the report."""
 
+import shutil
 import signal
 import sys
 import time
@@ -18,7 +19,7 @@ from dev.soak.lanes import Runner
 from dev.soak.people import NAMESPACES, STILL
 from dev.soak.process import Build, Use
 from dev.soak.promises import Promises, seen
-from dev.soak.resources import Sampler, growth
+from dev.soak.resources import Sampler, growth, most
 from dev.soak.settled import QUIET_SECONDS, ROUND_SECONDS, Settling
 from dev.soak.stage import Stage
 from dev.soak.topology import SLOTS
@@ -54,7 +55,7 @@ class Report:
 
 
 def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> Report:
-    """Run a script.
+    """Run a script. The folder of the logs is removed when nothing is found.
 
     Args:
         script: what happens.
@@ -73,7 +74,7 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
             make_namespace(stage.client, name)
         history, sampler = History(stage.client), Sampler(stage)
         tenant.prepare(stage)
-        runner = Runner(stage, script)
+        runner = Runner(stage, script, sampler.failures)
         report.started_at = runner.started_at
         stage.cuts_from = runner.started_at + script.seconds - _CUT_SECONDS
         try:
@@ -82,10 +83,14 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
         finally:
             history.stop()
             sampler.stop()
+        sampler.check()
+        report.summary["s behind the plan at most"] = round(runner.lag, 1)
         if judges_times:
             report.findings += growth(dict(sampler.samples), runner.started_at, runner.started_at + script.seconds)
             report.findings += [finding for each in stage.healths for finding in each.findings()]
-        return report
+    if not report.findings:
+        shutil.rmtree(report.folder, ignore_errors=True)
+    return report
 
 
 def _finish(stage: Stage, history: History, report: Report, before: dict[str, Use], *, judges_times: bool) -> None:
@@ -120,8 +125,8 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
     report.findings += settling.empty()
     if judges_times and not report.findings:
         report.findings += settling.until_at_rest(before)
-    for process in stage.running.values():
-        process.end(signal.SIGTERM)
+    for slot in range(SLOTS):
+        stage.end(slot, signal.SIGTERM)
     report.findings += ends.ended(stage)
     report.findings += ends.texts(stage)
     report.summary = {
@@ -141,7 +146,7 @@ def _at_rest(stage: Stage) -> dict[str, Use]:
     # They have listed and begun their watches, and connections of the start have been closed.
     time.sleep(_REST_SECONDS)
     uses = {process.name: process.use(with_tasks=True) for process in stage.running.values()}
-    return {name: use for name, use in uses.items() if use is not None}
+    return most({name: use for name, use in uses.items() if use is not None})
 
 
 def _facts(stage: Stage, script: Script) -> Facts:
