@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from tests.cases.inputs import contents as hostile
+from dev.hostile import contents as hostile
 
 ALLOWED_SUFFIX: Final = "soak.test"
 """Any name that ends so is allowed, and there is none: strange spellings of such are refused for what they are."""

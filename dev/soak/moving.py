@@ -1,7 +1,7 @@
 """Words of Astra Control that move by themselves, where many things excuse a change of them: counted, not one by one.
 
-`words.moved` judges two versions and takes any write of a Secret within a minute as an excuse. Here each write, edit and
-start excuses one change, and one more is nobody's.
+`words.moved` judges two versions and takes any write of a Secret within a minute as an excuse. Here each write, edit
+and start excuses one change, and one more is nobody's.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

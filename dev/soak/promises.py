@@ -145,7 +145,8 @@ class Promises:
                 self._stage.client.call("PATCH", path, {"metadata": {"annotations": annotations}})
             time.sleep(_HUNG_SECONDS)
             self._move(refs, "beside")
-            return self._until_right(_names(refs), _BESIDE_HUNG_SECONDS, "writes that hang hold up no other namespace's")
+            text = "writes that hang hold up no other namespace's"
+            return self._until_right(_names(refs), _BESIDE_HUNG_SECONDS, text)
 
     @contextmanager
     def _fault(self, **options: Any) -> Iterator[None]:  # noqa: ANN401 - Fault's own fields
@@ -170,7 +171,8 @@ class Promises:
         for each in refs:
             target = each.status["target"]
             key = (target["accountID"], target["appID"], target["backupID"])
-            document = {**self._stage.documents[key[2]][-1], "name": f"soak {key[2][:8]} #{what}-{self._moves}", **fields}
+            name = f"soak {key[2][:8]} #{what}-{self._moves}"
+            document = {**self._stage.documents[key[2]][-1], "name": name, **fields}
             self._stage.serve(self._stage.astra.backups[key], document)
 
     def _latest(self) -> list[Version]:

@@ -1,5 +1,6 @@
 """A whole soak: the stage, the script, what is judged, and the report."""
 
+import shutil
 import signal
 import sys
 import time
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dev.soak import derived, ends, invariants, moving, writes
+from dev.soak import derived, ends, invariants, moving, told, writes
 from dev.soak.actions import Script
 from dev.soak.doing import tenant
 from dev.soak.doing.users import make_namespace
@@ -19,7 +20,7 @@ from dev.soak.lanes import Runner
 from dev.soak.people import NAMESPACES, STILL
 from dev.soak.process import Build, Use
 from dev.soak.promises import Promises, seen
-from dev.soak.resources import Sampler, growth
+from dev.soak.resources import Sampler, growth, most
 from dev.soak.settled import QUIET_SECONDS, ROUND_SECONDS, Settling
 from dev.soak.stage import Stage
 from dev.soak.topology import SLOTS
@@ -70,7 +71,7 @@ class _Records:
 
 
 def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> Report:
-    """Run a script.
+    """Run a script. The folder of the logs is removed when nothing is found.
 
     Args:
         script: what happens.
@@ -89,7 +90,7 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
             make_namespace(stage.client, name)
         records, sampler = _Records.begin(stage), Sampler(stage)
         tenant.prepare(stage)
-        runner = Runner(stage, script)
+        runner = Runner(stage, script, sampler.failures)
         report.started_at = runner.started_at
         stage.cuts_from = runner.started_at + script.seconds - _CUT_SECONDS
         try:
@@ -98,10 +99,14 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
         finally:
             records.stop()
             sampler.stop()
+        sampler.check()
+        report.summary["s behind the plan at most"] = round(runner.lag, 1)
         if judges_times:
             report.findings += growth(dict(sampler.samples), runner.started_at, runner.started_at + script.seconds)
             report.findings += [finding for each in stage.healths for finding in each.findings()]
-        return report
+    if not report.findings:
+        shutil.rmtree(report.folder, ignore_errors=True)
+    return report
 
 
 def _finish(stage: Stage, records: _Records, report: Report, before: dict[str, Use], *, judges_times: bool) -> None:
@@ -137,12 +142,13 @@ def _finish(stage: Stage, records: _Records, report: Report, before: dict[str, U
     )
     report.findings += derived.check(versions.values())
     report.findings += writes.check(stage)
+    report.findings += told.check(stage, report.script)
     report.findings += settling.empty()
     report.findings += records.events.findings()
     if judges_times and not report.findings:
         report.findings += settling.until_at_rest(before)
-    for process in stage.running.values():
-        process.end(signal.SIGTERM)
+    for slot in range(SLOTS):
+        stage.end(slot, signal.SIGTERM)
     report.findings += ends.ended(stage)
     report.findings += ends.texts(stage)
     report.summary = {
@@ -163,7 +169,7 @@ def _at_rest(stage: Stage) -> dict[str, Use]:
     # They have listed and begun their watches, and connections of the start have been closed.
     time.sleep(_REST_SECONDS)
     uses = {process.name: process.use(with_tasks=True) for process in stage.running.values()}
-    return {name: use for name, use in uses.items() if use is not None}
+    return most({name: use for name, use in uses.items() if use is not None})
 
 
 def _facts(stage: Stage) -> Facts:

@@ -188,6 +188,6 @@ def of_tenant(world: World, what: str) -> Step:
     """One of these things."""
     random = world.random
     seconds = round(random.uniform(3, 9), 1)
-    rates = {"storm": 3.0, "liars": 20.0, "bundles": 3.0}
+    rates = {"storm": 3.0, "liars": 20.0, "bundles": 6.0}
     kind = random.choice(sorted(contents.HOSTILE)) if what == "storm" else ""
     return Step(what, {"rate": rates.get(what, 0.0), "kind": kind}, seconds)

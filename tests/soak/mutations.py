@@ -159,15 +159,23 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
             "    context.verify_flags |= ssl.VERIFY_X509_STRICT\n",
         ),
     ),
+    "event-names": (Edit("core/events.py", "{name[:_MAX_NAME].rstrip('-.')}", "{name[:_MAX_NAME]}"),),
+    "short-tokens": (Edit("core/connection.py", "_MIN_TOKEN: Final = 8", "_MIN_TOKEN: Final = 1"),),
+    "edited-target": (
+        Edit(
+            "intake.py",
+            "        if ref.target != target:\n            ref.want(forget(ref.status), self._pace)\n",
+            "        if ref.target != target:\n",
+        ),
+    ),
 }
-"""By the name of the input."""
+"""By the name of the input, or of what else the same change has mended."""
 
 UNREACHABLE: Final[Mapping[str, str]] = {
     "24,000 labels": "a step of 134 ms is no event that a machine with other work to do can tell",
-    "the 200th character of a name": "an Event that is refused changes no status; tests/cases looks at the Events",
-    "kubeconfig": "credential plugins, tls-server-name and proxy-url are fixed when a process starts",
-    "a role without watch": "the soak takes watch away from a process that has watched already; /readyz is not judged",
+    "kubeconfig": "the operators of the soak have one kind of it, with a token; tests/cases/test_kubeconfig.py has others",
+    "a role without watch": "/readyz is judged at the start and at the end, when the role is whole",
     "recipes, README, alerts": "they are documents; tests/docs and tests/judges run them",
-    "requestedAt while paused": "it is judged by tests/engine: a pause of the soak is shorter than the backoff",
-    "DNS, then no CA, then a wrong CA": "the last Event is judged by tests/e2e",
+    "requestedAt while paused": "how soon after a pause it is handled is timed by tests/engine alone",
+    "DNS, then no CA, then a wrong CA": "which cause an Event names is judged by tests/cases/test_tls.py alone",
 }

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from dev.soak.moving import check
 from dev.soak.history import Version
+from dev.soak.moving import check
 
 
 def _version(at: float, message: str, *, reason: str = "ServerError", generation: int = 1) -> Version:
@@ -39,7 +39,8 @@ def test_an_edit_is_an_excuse() -> None:
 def test_what_is_no_move() -> None:
     """The operator's own words, another reason, a correlationID alone, and a change a minute later."""
     own = "The token was refused for other requests with this Secret; none was made for this object."
-    assert _found(*[_version(each, own if each % 2 else f"expired {each}", reason="Unauthorized") for each in range(6)]) == 0
-    assert _found(*[_version(each, f"{each}", reason=("ServerError", "Unauthorized")[each % 2]) for each in range(6)]) == 0
-    assert _found(*[_version(each, f"x (correlationID {each})") for each in range(6)]) == 0
-    assert _found(*[_version(each * 61.0, f"{each}") for each in range(6)]) == 0
+    reasons = ("ServerError", "Unauthorized")
+    assert _found(*[_version(at, own if at % 2 else f"{at}", reason="Unauthorized") for at in range(6)]) == 0
+    assert _found(*[_version(at, f"{at}", reason=reasons[at % 2]) for at in range(6)]) == 0
+    assert _found(*[_version(at, f"x (correlationID {at})") for at in range(6)]) == 0
+    assert _found(*[_version(at * 61.0, f"{at}") for at in range(6)]) == 0

@@ -13,6 +13,7 @@ from dev.soak.doing import ACTIONS
 from dev.soak.people import LATE, STILL
 from dev.soak.plan import plan
 from dev.soak.topology import PLACES
+from dev.soak.trouble import TENANT
 
 _WITH_A_CONTEXT = {"tls", "tls-both", "tls-none", "tls-own", "tls-wrong", "toolkit"}
 
@@ -74,12 +75,24 @@ def test_three_seeds_in_a_row_have_one_operator_two_and_shards_or_an_election() 
         assert len(set(topologies)) == 3
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(12))
 def test_what_has_to_stand_at_the_end(seed: int) -> None:
-    """Tokens that are good for some accounts, in each run; a Secret that changed unseen, where there is time."""
+    """Tokens that are good for some accounts where one operator writes; a Secret that changed, where there is time."""
     for seconds in (60.0, 600.0):
-        actions = plan(seed, seconds).actions
-        grants = {each.args["token"]: each.args["accounts"] for each in actions if each.do == "grant"}
-        assert [len(grants[token]) for token in (0, 1)] == [2, 2]
+        script = plan(seed, seconds)
+        actions = script.actions
+        last = {each.args["token"]: each.args for each in actions if each.do == "grant"}
+        topologies = [script.topology, *(each.args["name"] for each in actions if each.do == "topology")]
+        if topologies[-1] == "pair":
+            assert all(each["accounts"] is None and not each["no_apps"] for each in last.values())
+        else:
+            assert all(last[token]["accounts"] is not None or last[token]["no_apps"] for token in (0, 1))
         late = [each.args["kind"] for each in actions if each.do == "secret" and _key(each.args) == _key(LATE)]
         assert late == (["plain", "no-token"] if seconds == 600 else ["plain"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_takes_memory_comes_before_growth_is_looked_at(seed: int) -> None:
+    """In a run that is long enough to tell growth: memory that is kept for the next time is none."""
+    early = {each.do for each in plan(seed, 600).actions if each.at < 120}
+    assert set(TENANT) <= early

@@ -3,8 +3,9 @@
 That its writes are never answered is the fault proxy's part, as a webhook of its own would do it.
 """
 
+import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,6 +24,9 @@ _HELD: Final = 480
 _HELD_SECONDS: Final = 11.0
 """One list is held, for four seconds, before the others may begin, a few more each half second."""
 _NAMES: Final = 120
+_BUNDLES: Final = 14
+"""Secrets, each of which may change three times at once: two fewer than the names that a namespace may use."""
+_CERTIFICATES: Final = 60
 Args = Mapping[str, Any]
 End = Callable[[], object]
 
@@ -65,11 +69,24 @@ def _storm(stage: Stage, args: Args, seconds: float) -> None:
     _secret(stage, DEFAULT_SECRET, "plain")
 
 
-def _bundles(stage: Stage, args: Args, seconds: float) -> None:
-    """Its ca.crt is edited again and again, and is asked with."""
-    kinds = ["tls", "tls-both", "tls-own", "tls-wrong"]
-    _at_rate(args["rate"], seconds, lambda number: _secret(stage, DEFAULT_SECRET, kinds[number % len(kinds)]))
-    _secret(stage, DEFAULT_SECRET, "plain")
+def _bundles(stage: Stage, args: Args, seconds: float) -> End:
+    """The ca.crt of many Secrets is edited again and again, each time into another one, and is asked with."""
+    secrets = MANY_NAMES[:_BUNDLES]
+    names = [f"bundled-{number}" for number in range(_BUNDLES)]
+    for number, name in enumerate(names):
+        _bundle(stage, secrets[number], number)
+        _ref(stage, name, _spec(number, secretRef={"name": secrets[number]}))
+    _at_rate(args["rate"], seconds, lambda number: _bundle(stage, secrets[number % _BUNDLES], number + _BUNDLES))
+    return lambda: _remove(stage, names, secrets)
+
+
+def _bundle(stage: Stage, name: str, number: int) -> None:
+    """A Secret that trusts the authority and another one, the latter so many times that no two are the same."""
+    body = secret_body(stage, {"name": name, "kind": "tls", "token": 3})
+    bundle = stage.places.authority + stage.places.other_authority * (number % _CERTIFICATES + 1)
+    body["data"]["ca.crt"] = base64.b64encode(bundle.encode()).decode()
+    stage.note_secret(NAMESPACE, name)
+    stage.client.put(secret_path(NAMESPACE), body)
 
 
 def _liars(stage: Stage, args: Args, seconds: float) -> None:
@@ -94,13 +111,7 @@ def _held(stage: Stage, _: Args, __: float) -> End:
         _secret(stage, name, "held", token)
     time.sleep(_HELD_SECONDS)
 
-    def end() -> None:
-        _remove(stage, names)
-        for name in secrets:
-            stage.note_secret(NAMESPACE, name)
-            stage.client.call("DELETE", secret_path(NAMESPACE, name))
-
-    return end
+    return lambda: _remove(stage, names, secrets)
 
 
 def _names(stage: Stage, _: Args, __: float) -> End:
@@ -129,9 +140,12 @@ def _hung_writes(stage: Stage, _: Args, __: float) -> End:
     return end
 
 
-def _remove(stage: Stage, names: list[str]) -> None:
+def _remove(stage: Stage, names: Sequence[str], secrets: Sequence[str] = ()) -> None:
     for name in names:
         stage.client.call("DELETE", ref_path(NAMESPACE, name))
+    for name in secrets:
+        stage.note_secret(NAMESPACE, name)
+        stage.client.call("DELETE", secret_path(NAMESPACE, name))
 
 
 ACTIONS: Final[Mapping[str, Callable[[Stage, Args, float], End | None]]] = {
