@@ -19,7 +19,7 @@ from bench import world
 from bench.attack import NAMESPACE, Attack, Load, large_account, role
 from dev.controlplane import ControlPlane
 from dev.faultproxy import FaultProxy
-from tests.cases.inputs.held_lists import HeldLists
+from dev.hostile.held_lists import HeldLists
 
 _ROOT: Final = Path(__file__).parents[1]
 _VICTIM: Final = "victim"

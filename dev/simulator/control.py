@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from dev.simulator.store import DEFAULT_ACCOUNT, DEFAULT_APP, Backup, Fault, FaultKind, Store
 
-_NOT_FROM_JSON = {"cleared", "body"}
+_NOT_FROM_JSON = {"cleared", "body", "_chance"}
 _FAULT_FIELDS = {each.name for each in fields(Fault)} - _NOT_FROM_JSON
 _BACKUP_FIELDS = {"scenario", "account", "app", "id", "name", "seconds", "size"}
 

@@ -18,9 +18,6 @@ DEFAULT_ACCOUNT: Final = uuid_of("account")
 DEFAULT_APP: Final = uuid_of("app")
 
 
-_CHANCE: Final = random.Random(2026)  # noqa: S311 - the same faults in each run
-
-
 class UnknownScenarioError(ValueError):
     """No scenario has that name."""
 
@@ -79,6 +76,10 @@ FaultKind = Literal[
 ]  # fmt: skip
 
 
+def _some_chance() -> random.Random:
+    return random.Random(2026)  # noqa: S311 - the same faults in each run
+
+
 @dataclass(eq=False)
 class Fault:
     """What goes wrong for requests whose path matches the pattern.
@@ -98,11 +99,13 @@ class Fault:
     token: str | None = None
     share: float = 1.0
     cleared: threading.Event = field(default_factory=threading.Event)
+    _chance: random.Random = field(default_factory=_some_chance, init=False, repr=False)
+    """One of its own: the same requests meet it in each run, whatever other faults there are."""
 
     def matches(self, path: str, token: str | None) -> bool:
         """Whether a request meets it."""
         named = fnmatchcase(path, self.path) and self.token in {None, token} and self.count != 0
-        return named and (self.share >= 1 or _CHANCE.random() < self.share)
+        return named and (self.share >= 1 or self._chance.random() < self.share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import argparse
 import secrets
-import shutil
 import sys
 from pathlib import Path
 
@@ -29,15 +28,16 @@ def main() -> None:
         seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
         script = plan(seed, options.seconds)
     print(f"soak: seed {script.seed}, {len(script.actions)} actions in {script.seconds:g}s", flush=True)
+    if options.log:
+        # Before anything can go wrong.
+        options.log.write_text("".join(f"{line}\n" for line in script.lines()))
     try:
         report = soak(script, Build(options.operator))
     except (ToolchainError, StartError) as error:
         sys.exit(f"soak: {error}")
-    log: Path = options.log or report.folder / LOG
-    if options.log:
-        shutil.copyfile(report.folder / LOG, log)
     say(report)
     if report.findings:
+        log: Path = options.log or report.folder / LOG
         sys.exit(f"soak: failed; again with: python -m dev.soak --replay {log}")
 
 

@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,6 +23,8 @@ _PATIENCE_SECONDS: Final = 120.0
 _PAUSE_SECONDS: Final = 0.2
 _CALL_SECONDS: Final = 15.0
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
+_REFUSED: Final = frozenset({429})
+"""What comes before anything is done: after any other of these the call may have been carried out."""
 _MERGE: Final = "application/merge-patch+json"
 
 
@@ -89,16 +91,15 @@ class Client:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         begun = time.time()
         while True:
-            try:
+            answer = None
+            with suppress(OSError, http.client.HTTPException, ValueError):
                 answer = self.once(method, path, body)
-            except (OSError, http.client.HTTPException, ValueError):
-                answer = None
-                if method != "GET":
-                    self.own.unsure.append((path.removesuffix("/status"), begun, time.time()))
             if answer is not None and answer.status not in _TRANSIENT:
                 if method != "GET":
                     self._note(path, body or {}, answer)
                 return answer
+            if method != "GET" and (answer is None or answer.status not in _REFUSED):
+                self.own.unsure.append((path.removesuffix("/status"), begun, time.time()))
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{method} {path}: {answer}")
             time.sleep(_PAUSE_SECONDS)

@@ -111,6 +111,17 @@ def contradictions(status: Status, ready_when: str) -> list[str]:
     return []
 
 
+def changes(before: Status, after: Status, *, has_rivals: bool) -> list[str]:
+    """Which conditions are not what they were; the words and times of two operators, `has_rivals`, may be others."""
+    parts = ("status", "reason") if has_rivals else ("status", "reason", "message", "lastTransitionTime")
+    old, new = by_type(before), by_type(after)
+    return [
+        f"the condition {kind} was {old.get(kind)} and is {new.get(kind)}"
+        for kind in sorted(old.keys() | new.keys())
+        if any(old.get(kind, {}).get(each) != new.get(kind, {}).get(each) for each in parts)
+    ]
+
+
 def _stands(seen: Row, known: Row) -> bool:
     """Whether a suspended ref keeps its Ready, with all else as it was observed."""
     return (seen.succeeded, seen.finished, seen.extra) == (known.succeeded, known.finished, "")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from tests.cases.inputs import contents as hostile
+from dev.hostile import contents as hostile
 
+ALLOWED_SUFFIX: Final = "soak.test"
+"""Any name that ends so is allowed, and there is none: strange spellings of such are refused for what they are."""
 KIND_LABEL: Final = "soak/content"
 TOKEN_LABEL: Final = "soak/token"
 TOKENS: Final = 4
@@ -103,7 +105,7 @@ HOSTILE: Final[Mapping[str, Kind]] = {
     **{f"unreadable-{name}": _refused(keys) for name, keys in hostile.UNREADABLE.items()},
     **{f"typed-{name}": _refused(keys) for name, keys in hostile.TYPED.items()},
     **{
-        f"url-{number}": _refused({"url": url, "token": "a-token-of-some-length"})
+        f"url-{number}": _refused({"url": url.replace("netapp.io", ALLOWED_SUFFIX), "token": "a-token-of-some-length"})
         for number, url in enumerate(hostile.STRANGE_URLS)
     },
 }

@@ -1,34 +1,38 @@
-"""How operators have ended, and what they have left in logs, Events and metrics."""
+"""How operators have ended, and what they have left in logs and metrics."""
 
-import json
 import re
 import time
 import urllib.request
+from http import HTTPStatus
 from typing import Final
 
 from dev.soak import contents
 from dev.soak.findings import Finding
 from dev.soak.process import Process
+from dev.soak.settled import wait_for
 from dev.soak.stage import Stage
 
 _BAD_LINES: Final = re.compile(
-    r"Traceback|unexpected error|was never retrieved|never awaited|exception in callback", re.IGNORECASE
+    r"Traceback|unexpected error|was never retrieved|never awaited|exception in callback|Task was destroyed"
+    r"|Unclosed (client|connect|transport|socket)|Exception ignored|Fatal Python",
+    re.IGNORECASE,
 )
 _PENDING: Final = re.compile(r"^astra_mirror_status_pending (\S+)$", re.MULTILINE)
 _CORRECTION_SECONDS: Final = 75.0
 """Somebody who has lied often waits for a minute, and may have lied about what the truth does not look at."""
+_READY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.5
 _TAIL: Final = 1500
 _LINES: Final = 40
 
 
 def tokens(stage: Stage) -> tuple[str, ...]:
-    """What may occur nowhere."""
+    """The tokens of this soak, which may occur nowhere."""
     return tuple(contents.token_of(number, stage.seed) for number in range(contents.TOKENS))
 
 
 def ended(stage: Stage) -> list[Finding]:
-    """Who has ended though nobody has ended it, or in another way than it should."""
+    """Operators that have ended by themselves, or with another exit code than they should."""
     found = []
     for process in stage.processes:
         if process.code is not None and not process.is_meant_to_end:
@@ -42,19 +46,49 @@ def ended(stage: Stage) -> list[Finding]:
     return found
 
 
+def ready(stage: Stage) -> list[Finding]:
+    """Operators that are not ready though nothing is broken any more."""
+    unready: list[str] = []
+
+    def are_ready() -> bool:
+        # Looked at anew each time: one that a restart may mend is replaced by another.
+        unready[:] = [process.name for process in list(stage.running.values()) if not _is_ready(process)]
+        return not unready
+
+    wait_for(are_ready, _READY_SECONDS)
+    text = f"/readyz is not ok for {_READY_SECONDS:g}s"
+    return [Finding("an operator is ready when nothing is broken", name, text) for name in unready]
+
+
+def _is_ready(process: Process) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{process.address()}/readyz", timeout=10) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
+
+
 def metrics(stage: Stage) -> list[Finding]:
-    """What may be in no metric, and that nothing waits any more."""
+    """What may be in no metric, and that nothing waits any more; of operators that are ready."""
     found = []
-    for process in stage.running.values():
+    for process in list(stage.running.values()):
         deadline = time.monotonic() + _CORRECTION_SECONDS
-        while (pending := _PENDING.search(text := _metrics(process))) and float(pending[1]):
+        while (waits := pending(text := _metrics(process))) is not None:
             if time.monotonic() > deadline:
-                found.append(Finding("no status waits when all are right", process.name, pending[0]))
+                found.append(Finding("no status waits when all are right", process.name, waits))
                 break
             time.sleep(_LOOK_SECONDS)
         if any(token in text for token in tokens(stage)):
             found.append(Finding("a token is in no metric", process.name, "has a token in its metrics"))
     return found
+
+
+def pending(text: str) -> str | None:
+    """What metrics say of statuses that wait; None where they say that none does."""
+    found = _PENDING.search(text)
+    if found is None:
+        return "has no metric of the statuses that wait"
+    return found[0] if float(found[1]) else None
 
 
 def _metrics(process: Process) -> str:
@@ -64,22 +98,21 @@ def _metrics(process: Process) -> str:
 
 
 def texts(stage: Stage) -> list[Finding]:
-    """What may be in no log and no Event."""
+    """What may be in no log."""
     found = []
     for process in stage.processes:
-        found += _bad_lines(process)
+        if text := bad_lines(process.log):
+            found.append(Finding("no traceback is in a log", process.name, text))
         if any(token in process.log for token in tokens(stage)):
             found.append(Finding("a token is in no log", process.name, "has a token in its log"))
-    events = json.dumps(stage.client.list("/apis/events.k8s.io/v1/events")[0])
-    if any(token in events for token in tokens(stage)):
-        found.append(Finding("a token is in no Event", "an Event", "has a token in it"))
     return found
 
 
-def _bad_lines(process: Process) -> list[Finding]:
-    lines = process.log.splitlines()
+def bad_lines(log: str) -> str | None:
+    """What a log says of a defect: how many lines, and the first with those around it; None where it says nothing."""
+    lines = log.splitlines()
     bad = [number for number, line in enumerate(lines) if _BAD_LINES.search(line)]
     if not bad:
-        return []
+        return None
     text = "\n      ".join(lines[max(0, bad[0] - 2) : bad[0] + _LINES])
-    return [Finding("no traceback is in a log", process.name, f"{len(bad)} bad lines, the first:\n      {text}")]
+    return f"{len(bad)} bad lines, the first:\n      {text}"

@@ -9,7 +9,7 @@ from dev.soak.history import Version
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One.
+    """A violated invariant.
 
     Attributes:
         invariant: what should hold, as a sentence.

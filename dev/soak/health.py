@@ -1,4 +1,8 @@
-"""For how long an operator's event loop stands still: asked at /healthz, again and again, by a thread for each."""
+"""For how long an operator's event loop stands still: asked at /healthz, again and again, by a thread for each.
+
+An answer may be late because others have the processors, or because whoever waits for it is late himself. So a hold
+counts only when the operator was at work nearly all the time; one that waits for bytes in its loop is not found here.
+"""
 
 import http.client
 import threading
@@ -12,6 +16,8 @@ from dev.soak.process import Process
 _PAUSE_SECONDS: Final = 0.05
 _MAX_HOLD_SECONDS: Final = 2.0
 """Far more than an operator may stand still, because its machine is shared with all that the soak does."""
+_AT_WORK: Final = 0.8
+"""The part of a hold for which the operator must have had a processor."""
 
 
 @dataclass
@@ -31,13 +37,13 @@ class Health:
         except (TimeoutError, OSError):
             return
         while self.process.code is None and self.process.ended_at is None:
-            begun = time.time()
+            begun, used = time.time(), self.process.processor_seconds()
             try:
                 connection.request("GET", "/healthz")
                 connection.getresponse().read()
             except (OSError, http.client.HTTPException):
                 connection.close()
-            if time.time() - begun > _MAX_HOLD_SECONDS:
+            if is_hold(time.time() - begun, self.process.processor_seconds() - used):
                 self.holds.append((begun, time.time()))
             time.sleep(_PAUSE_SECONDS)
         connection.close()
@@ -51,3 +57,8 @@ class Health:
             if not any(since <= ended and begun <= until for since, until in process.freezes)
             and (process.ended_at is None or ended < process.ended_at - 1)
         ]
+
+
+def is_hold(waited: float, worked: float) -> bool:
+    """Whether an answer that was waited for was held up by the operator, which has worked for so many seconds of it."""
+    return waited > _MAX_HOLD_SECONDS and worked >= _AT_WORK * waited

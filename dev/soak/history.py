@@ -1,16 +1,18 @@
 """Each version that each ref ever had, as a watch at the API server itself has seen them."""
 
-import http.client
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dev.soak.client import REFS, Client, ExpiredError
+from dev.soak.client import REFS, Client
+from dev.soak.watch import Watch
 
-_SILENCE_SECONDS: Final = 75.0
-_PAUSE_SECONDS: Final = 0.2
+_LATE_SECONDS: Final = 30.0
+"""For how long the watch may be behind: it may have to begin anew."""
+_LOOK_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,53 +53,50 @@ class History:
         self._client = client
         self._guard = threading.Lock()
         self._versions: defaultdict[str, list[Version]] = defaultdict(list)
-        self._stop = threading.Event()
-        self._last_change = time.time()
-        self._version = ""
-        self._thread = threading.Thread(target=self._record, name="history", daemon=True)
-        self._thread.start()
+        self._watch = Watch(client, REFS, self._take, name="history")
 
     def stop(self) -> None:
-        """Take nothing more up."""
-        self._stop.set()
+        """Stop recording."""
+        self._watch.stop()
 
     def versions(self) -> dict[str, list[Version]]:
-        """By uid, oldest first."""
+        """By uid, oldest first.
+
+        Raises:
+            RuntimeError: the recording has ended by itself.
+        """
+        self._watch.check()
         with self._guard:
             return {uid: list(each) for uid, each in self._versions.items()}
 
-    @property
-    def last_change(self) -> float:
-        """When the last version came."""
-        with self._guard:
-            return self._last_change
+    def until_complete(self) -> None:
+        """Wait until it has the versions that the API server has.
 
-    def _record(self) -> None:
-        """List, watch, and watch on after each end, until the API server does not know the version any more."""
-        while not self._stop.is_set():
-            if not self._version:
-                items, self._version = self._client.list(REFS)
-                for item in items:
-                    self._take(item, follows=False)
-            try:
-                self._follow()
-            except ExpiredError:
-                self._version = ""
-            except (OSError, http.client.HTTPException, ValueError):
-                self._stop.wait(_PAUSE_SECONDS)
-
-    def _follow(self) -> None:
-        """Take up what a watch says."""
-        with self._client.watch(REFS, self._version, silence=_SILENCE_SECONDS) as events:
-            for event in events:
-                if event["type"] != "BOOKMARK":
-                    self._take(event["object"], follows=True, is_last=event["type"] == "DELETED")
-                self._version = event["object"]["metadata"]["resourceVersion"]
+        Raises:
+            RuntimeError: it does not get them: nothing that is judged by it counts.
+        """
+        items, _ = self._client.list(REFS)
+        deadline = time.monotonic() + _LATE_SECONDS
+        while missed := missing(items, self.versions()):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the history lacks versions that the API server has, of {', '.join(missed[:5])}")
+            time.sleep(_LOOK_SECONDS)
 
     def _take(self, item: dict[str, Any], *, follows: bool, is_last: bool = False) -> None:
         with self._guard:
             known = self._versions[item["metadata"]["uid"]]
             if known and known[-1].number == item["metadata"]["resourceVersion"]:
                 return
-            self._last_change = time.time()
-            known.append(Version(self._last_change, item, follows and bool(known), is_last))
+            known.append(Version(time.time(), item, follows and bool(known), is_last))
+
+
+def missing(items: Iterable[Mapping[str, Any]], versions: Mapping[str, list[Version]]) -> list[str]:
+    """The names of the objects in a list of which these versions end before the one that is listed."""
+    found = []
+    for item in items:
+        metadata = item["metadata"]
+        known = versions.get(metadata["uid"], [])
+        # Versions count upwards in all objects together; a later one says that the listed one has been replaced.
+        if all(int(each.number) < int(metadata["resourceVersion"]) for each in known):
+            found.append(f"{metadata['namespace']}/{metadata['name']}")
+    return found

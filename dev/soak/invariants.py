@@ -1,42 +1,17 @@
 """What must be true of each version of a status that an operator has written, and between each and the next."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dev.soak import conditions, mirrored
-from dev.soak.client import OwnWrites, ref_path
+from dev.soak import conditions, mirrored, transitions
+from dev.soak.facts import Facts
 from dev.soak.findings import Finding
 from dev.soak.history import Version
-from dev.soak.words import moved
+from dev.soak.words import is_asked_for, moved
 
 _AROUND: Final = 3
-_UNSURE_SECONDS: Final = 2.0
 _IDS: Final = ("accountID", "appID", "backupID")
 Pair = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the soak knows beside the versions.
-
-    Attributes:
-        own: what it has written itself.
-        starts: when operators were started, or began to share the objects in another way.
-        documents: by backup, all that Astra Control has served of it.
-        secrets: texts that may occur in no object.
-        has_peers: whether more than one operator looked after the same objects.
-        has_rivals: whether they did so at the same time: each corrects the other a few times before both agree.
-        secret_changes: by namespace and name, when Secrets were written.
-    """
-
-    own: OwnWrites
-    starts: tuple[float, ...] = ()
-    documents: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
-    secrets: tuple[str, ...] = ()
-    has_peers: bool = False
-    has_rivals: bool = False
-    secret_changes: Mapping[tuple[str, str], list[float]] = field(default_factory=dict)
 
 
 def check(versions: Mapping[str, list[Version]], facts: Facts) -> list[Finding]:
@@ -58,24 +33,34 @@ class _Judge:
         self._base: Version | None = None
         self._is_meddled = False
         self._is_tainted = False
+        self._transitions: set[transitions.Transition] = set()
 
     def findings(self) -> list[Finding]:
         found = []
         for number, version in enumerate(self._versions):
             before = self._versions[number - 1] if number and version.follows else None
             around = tuple(self._versions[max(0, number - _AROUND) : number + 2])
-            if any(secret in str(version.object) for secret in self._facts.secrets):
-                found.append(Finding("a token is in no object", version.name, "has a token in it", version.at, around))
-            if version.is_last or (before is not None and before.status == version.status):
-                continue
-            if not self._is_operators(version):
-                self._is_meddled = True
-                continue
-            self._is_tainted = self._is_tainted or self._is_memory_of_a_lie(version)
-            for invariant, text in self._broken(version, before):
+            for invariant, text in self._judge(version, before):
                 found.append(Finding(invariant, version.name, text, version.at, around))
-            self._base, self._is_meddled = version, False
         return found
+
+    def _judge(self, version: Version, before: Version | None) -> Iterator[Pair]:
+        if any(secret in str(version.object) for secret in self._facts.secrets):
+            yield "a token is in no object", "has a token in it"
+        if version.is_last:
+            return
+        if before is not None and before.status == version.status:
+            if not self._facts.may_be_own(version.number, version.name, version.at):
+                yield from _only_the_status(before, version)
+            return
+        if not self._is_operators(version):
+            self._is_meddled = True
+            return
+        self._is_tainted = self._is_tainted or self._is_memory_of_a_lie(version)
+        yield from self._broken(version, before)
+        self._base, self._is_meddled = version, False
+        if not conditions.malformed(version.status):
+            self._transitions |= transitions.shown(version.status)
 
     def _is_operators(self, version: Version) -> bool:
         """Whether an operator has written it, as far as can be told."""
@@ -85,19 +70,14 @@ class _Judge:
         if not version.follows and version.number in own.edits:
             # Who has written the status before the edit was not seen.
             return False
-        namespace, name = version.name.split("/")
-        path = ref_path(namespace, name)
-        return not any(
-            path == unsure and begun - _UNSURE_SECONDS <= version.at <= ended + _UNSURE_SECONDS
-            for unsure, begun, ended in own.unsure
-        )
+        return not self._facts.is_unsure(version.name, version.at)
 
     def _is_memory_of_a_lie(self, version: Version) -> bool:
         """Whether its writer may have found a lie when it began, with nothing else to go by."""
         if not self._is_meddled:
             return False
-        since = self._base.at - _UNSURE_SECONDS if self._base else 0.0
-        return self._facts.has_peers or any(since <= start <= version.at for start in self._facts.starts)
+        since = self._base.at if self._base else 0.0
+        return self._facts.has_peers(since, version.at) or self._facts.has_start(since, version.at)
 
     def _broken(self, version: Version, before: Version | None) -> Iterator[Pair]:
         status = version.status
@@ -108,13 +88,17 @@ class _Judge:
             yield "observedGeneration is never ahead", f"it is {status['observedGeneration']} of {version.generation}"
         spec = self._specs.get(status["observedGeneration"])
         if spec is not None:
-            yield from self._against_spec(status, spec)
-        yield from self._times(version)
-        yield from self._words(version)
+            yield from self._against_spec(version, spec)
+        for text in transitions.ahead(version):
+            yield "lastTransitionTime is never in the future", text
+        if self._base is not None and self._is_whole(self._base, version):
+            yield from self._times(self._base, version)
+            yield from self._in_peace(self._base, version)
         if before is not None:
             yield from _only_the_status(before, version)
 
-    def _against_spec(self, status: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[Pair]:
+    def _against_spec(self, version: Version, spec: Mapping[str, Any]) -> Iterator[Pair]:
+        status = version.status
         if contradictions := conditions.contradictions(status, spec.get("readyWhen", "Completed")):
             yield "the conditions say what the state means", "; ".join(contradictions)
         is_suspended = conditions.by_type(status)["Synced"]["reason"] == "Suspended"
@@ -127,7 +111,7 @@ class _Judge:
         elif target is not None and target != target_of(spec):
             yield "what is observed is about what the spec names", f"target is {target} and the spec {dict(spec)}"
         elif target is not None:
-            wrong = list(self._content(status))
+            wrong = list(self._content(version))
             is_fresh = conditions.by_type(status)["Synced"]["status"] == "True"
             # A lie that a new process has found is forgotten with the first answer.
             self._is_tainted = self._is_tainted and (bool(wrong) or not is_fresh)
@@ -135,12 +119,13 @@ class _Judge:
                 yield from wrong
                 yield from _rate(status)
 
-    def _content(self, status: Mapping[str, Any]) -> Iterator[Pair]:
+    def _content(self, version: Version) -> Iterator[Pair]:
         """The observation is one that Astra Control has served."""
+        status = version.status
         served = self._facts.documents.get(status["target"]["backupID"], [])
-        if "state" not in status or not served:
+        if "state" not in status or (not served and version.name.partition("/")[0] in self._facts.foreign):
             return
-        serial = status.get("backup", {}).get("name")
+        serial = _serial(version)
         named = [each for each in served if each["name"] == serial]
         if not named:
             yield "an observation is one that there was", f"no document has the name {serial!r}"
@@ -148,40 +133,51 @@ class _Judge:
             if wrong := mirrored.differences(status, each):
                 yield "a status shows what Astra Control said", "; ".join(wrong)
 
-    def _times(self, version: Version) -> Iterator[Pair]:
+    def _times(self, base: Version, version: Version) -> Iterator[Pair]:
         """Times of transition move with a condition's status, and then only."""
-        base = self._base
-        if base is None or self._facts.has_rivals or not self._is_whole(base, version):
+        if self._facts.has_rivals(base.at, version.at) or (self._is_meddled and self._is_tainted):
             return
-        if self._is_meddled and self._is_tainted:
+        for text in transitions.moved(base, version):
+            yield "lastTransitionTime changes only with the status", text
+        # A peer that has not seen yet what the other one has seen puts its own back.
+        if self._facts.has_peers(base.at, version.at):
             return
-        before = conditions.by_type(base.status)
-        for kind, now in conditions.by_type(version.status).items():
-            old = before.get(kind)
-            if old is None:
-                continue
-            is_same_time = now["lastTransitionTime"] == old["lastTransitionTime"]
-            if now["status"] == old["status"] and not is_same_time:
-                text = f"{kind} is {now['status']} since {old['lastTransitionTime']}, then {now['lastTransitionTime']}"
-                yield "lastTransitionTime changes only with the status", text
-            # A peer that has not seen yet what the other one has seen puts its own back.
-            if now["lastTransitionTime"] < old["lastTransitionTime"] and not self._facts.has_peers:
-                yield "lastTransitionTime never goes back", f"{kind}: {old['lastTransitionTime']}"
+        for text in transitions.set_back(base, version):
+            yield "lastTransitionTime never goes back", text
+        # What a meddler has just written may be the very transition that the operator was about to write.
+        if not self._is_meddled:
+            for text in transitions.unmoved(base, version, self._transitions):
+                yield "lastTransitionTime changes with the status", text
 
-    def _words(self, version: Version) -> Iterator[Pair]:
-        """Words of Astra Control that move by themselves are not taken over."""
-        base = self._base
-        if base is None or not self._is_whole(base, version) or self._is_meddled or self._facts.has_peers:
-            return
-        if any(base.at - _UNSURE_SECONDS <= start <= version.at for start in self._facts.starts):
+    def _in_peace(self, base: Version, version: Version) -> Iterator[Pair]:
+        """What holds between two versions of one process, with nobody else in between."""
+        is_disturbed = self._is_meddled or self._is_tainted or self._facts.has_peers(base.at, version.at)
+        if is_disturbed or self._facts.has_start(base.at, version.at):
             return
         if text := moved(base, version, self._facts.secret_changes):
             yield "the words of a failure that stays are taken over every 15 minutes at most", text
+        # An answer that was asked for with an older spec or Secret may come late, and counts until the next one.
+        if is_asked_for(base, version, self._facts.secret_changes):
+            return
+        served = self._facts.documents.get(version.status.get("target", {}).get("backupID", ""), [])
+        if _is_older(_serial(version), _serial(base), served):
+            yield "an older observation never follows a newer one", f"{_serial(base)!r}, then {_serial(version)!r}"
 
     def _is_whole(self, base: Version, version: Version) -> bool:
         """Whether no version was missed between the two."""
         between = self._versions[self._versions.index(base) + 1 : self._versions.index(version) + 1]
         return all(each.follows for each in between)
+
+
+def _serial(version: Version) -> object:
+    """What says which document a status was made from."""
+    return version.status.get("backup", {}).get("name")
+
+
+def _is_older(serial: object, than: object, served: list[dict[str, Any]]) -> bool:
+    """Whether one document was served before another, and never after it."""
+    found, others = ([at for at, each in enumerate(served) if each["name"] == name] for name in (serial, than))
+    return bool(found and others) and max(found) < min(others)
 
 
 def _rate(status: Mapping[str, Any]) -> Iterator[Pair]:

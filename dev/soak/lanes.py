@@ -13,7 +13,8 @@ from dev.soak.actions import Action, Script
 from dev.soak.doing import ACTIONS, End, Perform
 from dev.soak.stage import Stage
 
-_END_SECONDS: Final = 180.0
+_END_SECONDS: Final = 400.0
+"""What is under way may wait for the end of a namespace, and for the API server."""
 _ONE_AT_A_TIME: Final = frozenset({"cluster"})
 """Who cannot begin anything before the last has ended: what is begun may need what is broken."""
 Work = Callable[[], Any]
@@ -53,19 +54,34 @@ class Lane:
 
 
 class Runner:
-    """Runs a script to its end. `failures` are the soak's own; `actions` say how each is performed."""
+    """Runs a script to its end.
 
-    def __init__(self, stage: Stage, script: Script, actions: Mapping[str, Perform] = ACTIONS) -> None:
+    Args:
+        stage: where.
+        script: what.
+        failures: of the soak's own, the first of which ends it; somebody else may add to them.
+        actions: how each is performed.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        script: Script,
+        failures: list[BaseException],
+        actions: Mapping[str, Perform] = ACTIONS,
+    ) -> None:
         self._actions = actions
         self._stage = stage
         self._script = script
-        self.failures: list[BaseException] = []
+        self.failures = failures
         self._lanes: dict[str, Lane] = {}
         self._numbers = itertools.count()
         self._due: list[tuple[float, int, str, Work]] = []
         self._changed = threading.Condition()
         self.started_at = time.time()
         self._start = time.monotonic()
+        self.lag = 0.0
+        """For how many seconds an action began later than planned, at the most: its lane was busy, or the machine."""
 
     def now(self) -> float:
         """Seconds since the start."""
@@ -109,7 +125,10 @@ class Runner:
         return self._lanes[name]
 
     def _perform(self, action: Action) -> None:
-        self._stage.log(str(action))
+        now = self.now()
+        with self._changed:
+            self.lag = max(self.lag, now - action.at)
+        self._stage.log(f"{now:7.2f}s, planned for {action}")
         end = self._actions[action.do](self._stage, action.args, action.seconds)
         if end is None:
             return

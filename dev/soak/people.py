@@ -7,21 +7,24 @@ from typing import Any, Final, NamedTuple
 
 from dev.soak import contents
 from dev.soak.backups import ACCOUNTS, app_of, backup_of, keys
-from dev.soak.topology import DEFAULT_SECRET
+from dev.soak.topology import DEFAULT_SECRET, MANY_NAMES
 
 NAMESPACES: Final = ("soak-a", "soak-b", "soak-c", "soak-d")
+STILL: Final = tuple(f"soak-still-{number}" for number in range(4))
+"""The namespaces of the gallery, which nobody touches."""
 LIES: Final = (
     "wipe", "empty", "state", "completed", "conditions", "no-ready", "flip", "times", "foreign", "generation", "target",
     "words", "progress",
 )  # fmt: skip
 """How a status is meddled with; see `doing.lies`."""
 _MAX_REFS: Final = 60
+LONG_INTERVAL: Final = "1m0s"
 _INTERVALS: Final = (
     "1s",
     "1s",
     "2s",
     "1.5s",
-    "1m0s",
+    LONG_INTERVAL,
     "1000ms",
     "300ms600ms100ms",
     "0.5s1500000us",
@@ -30,6 +33,9 @@ _INTERVALS: Final = (
 )
 _SECRETS: Final = (*[DEFAULT_SECRET] * 12, "other-0", "other-0", "other-1", "missing", "forbidden")
 _LONG: Final = "a" * 199
+LATE: Final[Mapping[str, str]] = {"namespace": STILL[0], "name": DEFAULT_SECRET}
+"""A Secret of the gallery that changes once, at the end."""
+_WITH_DEFAULT: Final[Mapping[str, Any]] = {"suspend": False, "interval": "1s", "secretRef": {"name": DEFAULT_SECRET}}
 
 
 class Step(NamedTuple):
@@ -42,9 +48,10 @@ class Step(NamedTuple):
 
 @dataclass
 class World:
-    """What a plan has made so far."""
+    """What a plan has made so far. `long_interval` is the one that some refs have in place of a second or two."""
 
     random: Random
+    long_interval: str = LONG_INTERVAL
     refs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     number: int = 0
 
@@ -54,8 +61,9 @@ class World:
         return self.number
 
 
-def spec(random: Random) -> dict[str, Any]:
+def spec(world: World) -> dict[str, Any]:
     """A spec: mostly of a backup that there is."""
+    random = world.random
     account, app, number = random.choice(keys())
     ids = {"accountID": ACCOUNTS[account], "appID": app_of(account, app), "backupID": backup_of(account, app, number)}
     chance = random.random()
@@ -65,9 +73,10 @@ def spec(random: Random) -> dict[str, Any]:
         ids["accountID"] = random.choice(ACCOUNTS)
     elif chance < 0.2:
         ids = {name: value.upper() for name, value in ids.items()}
+    interval = random.choice(_INTERVALS)
     return {
         **ids,
-        "interval": random.choice(_INTERVALS),
+        "interval": world.long_interval if interval == LONG_INTERVAL else interval,
         "suspend": random.random() < 0.08,
         "readyWhen": random.choices(["Completed", "CompletedAndHooksSucceeded", "Observed"], [6, 3, 1])[0],
         "secretRef": {"name": random.choice(_SECRETS)},
@@ -79,8 +88,26 @@ def new_ref(world: World, namespace: str | None = None) -> Step:
     number = world.next()
     namespace = namespace or world.random.choice(NAMESPACES)
     name = f"{_LONG}.{number}" if number % 17 == 0 else f"ref-{number}"
-    world.refs[namespace, name] = spec(world.random)
+    world.refs[namespace, name] = spec(world)
     return Step("ref", {"namespace": namespace, "name": name, "spec": world.refs[namespace, name]})
+
+
+def gallery(world: World) -> list[Step]:
+    """A Secret of each content, with a ref, whom no action ever touches: so each run meets each of them.
+
+    They are dealt out over the namespaces: none has more than its two TLS contexts, nor more than its sixteen names.
+    `LATE` is beside them.
+    """
+    late = {**LATE, "kind": "plain", "token": 2}
+    made = [Step("secret", late), Step("ref", {**LATE, "name": "still-late", "spec": spec(world) | _WITH_DEFAULT})]
+    intervals = [each for each in _INTERVALS if each != LONG_INTERVAL]
+    for number, kind in enumerate(sorted(contents.KINDS.keys() - contents.VAGUE.keys())):
+        where = {"namespace": STILL[number % len(STILL)], "name": MANY_NAMES[number // len(STILL)]}
+        made.append(Step("secret", secret_args(world, **where, kind=kind)))
+        fields = {"suspend": False, "interval": intervals[number % len(intervals)]}
+        whole = spec(world) | fields | {"secretRef": {"name": where["name"]}}
+        made.append(Step("ref", {"namespace": where["namespace"], "name": f"still-{kind}", "spec": whole}))
+    return made
 
 
 def _some_ref(world: World) -> tuple[dict[str, str], dict[str, Any]]:
@@ -90,7 +117,7 @@ def _some_ref(world: World) -> tuple[dict[str, str], dict[str, Any]]:
 
 def _edit(world: World) -> Step:
     where, known = _some_ref(world)
-    fresh = spec(world.random)
+    fresh = spec(world)
     names = world.random.sample(sorted(fresh), world.random.randint(1, 2))
     if world.random.random() < 0.4:
         names = ["accountID", "appID", "backupID"]
@@ -122,7 +149,7 @@ def _delete(world: World) -> Step:
 def _again(world: World) -> Step:
     """Deleted and made anew under the same name, as fast as can be."""
     where, _ = _some_ref(world)
-    world.refs[where["namespace"], where["name"]] = spec(world.random)
+    world.refs[where["namespace"], where["name"]] = spec(world)
     return Step("again", {**where, "spec": world.refs[where["namespace"], where["name"]]})
 
 

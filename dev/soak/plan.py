@@ -1,14 +1,14 @@
 """A seed makes a script: pure, so that a seed says it all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from dev.soak import people, trouble
 from dev.soak.actions import Action, Lane, Script
-from dev.soak.backups import keys, next_fields
+from dev.soak.backups import ACCOUNTS, keys, next_fields
 from dev.soak.people import Step, World
-from dev.soak.topology import DEFAULT_SECRET, TOPOLOGIES
+from dev.soak.topology import DEFAULT_SECRET
 
 Actor = tuple[Lane, Callable[[World], Step], float]
 """A lane, what is done next, and the mean seconds between two of its actions."""
@@ -34,24 +34,36 @@ _REFS: Final = 24
 _START_SECONDS: Final = 3.0
 _QUIET_SHARE: Final = 0.25
 _MAX_QUIET_SECONDS: Final = 60.0
+_WITH_GROWTH: Final = 300.0
+"""From so many seconds on a run tells whether memory grows from its second fifth to its last."""
+_RESTRICTED: Final = 2
+"""How many tokens are good for some accounts only at the end."""
+_LONG_RUN: Final = 100.0
+"""From so many seconds on a run may take a minute longer to settle."""
 
 
 def plan(seed: int, seconds: float) -> Script:
     """The script of a seed: after the last action, and the end of whatever has one, a quiet time follows."""
     random = Random(seed)  # noqa: S311 - the same script for the same seed
-    topology = random.choice(sorted(TOPOLOGIES))
+    # Of any three seeds in a row each has another kind.
+    topology = ("one", "pair", random.choice(["elected", "shards", "three-shards"]))[seed % 3]
     is_steady = random.random() < 0.35
-    world = World(random)
+    # In a short run nobody can wait for what an interval of a minute makes of staleness.
+    world = World(random, long_interval=people.LONG_INTERVAL if seconds >= _LONG_RUN else "0m4s")
     active = seconds - min(seconds * _QUIET_SHARE, _MAX_QUIET_SECONDS)
     actions = _beginning(world)
     for since, until, actors in _phases(random, active, is_steady=is_steady):
         actions += _acts(world, actors, since, until, active)
+    if seconds >= _WITH_GROWTH:
+        actions += _heavy(world, seconds)
+    actions.sort(key=lambda each: each.at)
+    actions += _last(world, actions, topology, active, is_long=seconds >= _LONG_RUN)
     actions.sort(key=lambda each: each.at)
     return Script(seed, seconds, topology, tuple(actions))
 
 
 def _beginning(world: World) -> list[Action]:
-    """Backups, Secrets and some refs, before anything else."""
+    """Backups, Secrets, some refs, and the gallery, before anything else."""
     random = world.random
     made: list[tuple[Lane, Step]] = []
     for account, app, number in keys():
@@ -61,7 +73,54 @@ def _beginning(world: World) -> list[Action]:
     made += [("users", Step("secret", each)) for each in secrets]
     made.append(("users", Step("secret", people.secret_args(world, people.NAMESPACES[0], "other-0", kind="tls"))))
     made += [("users", people.new_ref(world)) for _ in range(_REFS)]
+    made += [("users", each) for each in people.gallery(world)]
     return [Action(0.0, lane, *step) for lane, step in made]
+
+
+def _heavy(world: World, seconds: float) -> list[Action]:
+    """All that a tenant may do, in the first fifth: memory that is taken once, and kept, is no growth."""
+    gap = seconds / 5 / (len(trouble.TENANT) + 1)
+    steps = [trouble.of_tenant(world, what) for what in trouble.TENANT]
+    return [Action(round(gap * number, 2), "tenant", *step) for number, step in enumerate(steps, 1)]
+
+
+def _last(world: World, actions: Sequence[Action], topology: str, active: float, *, is_long: bool) -> list[Action]:
+    """What each run ends with, because its consequences have to stand when all else is over."""
+    # The watch on refs ends with an error that has a code and no reason.
+    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "message": "a fault of the soak"}
+    event = {"kind": "error-event", "count": 1, "event": {"type": "ERROR", "object": status}}
+    last = [Action(active - 3, "network", "api-fault", {"path": "*/appbackuprefs*", "verb": "watch", **event}, 1.0)]
+    topologies = [topology, *(each.args["name"] for each in actions if each.do == "topology")]
+    standing = {each.args["token"]: each.args for each in actions if each.do == "grant"}
+    for token, accounts in _grants(world.random, standing, has_rivals=topologies[-1] == "pair", is_long=is_long).items():
+        last.append(Action(active, "astra", "grant", {"token": token, "accounts": accounts, "no_apps": []}))
+    if is_long:
+        # A Secret changes while the watches on Secrets say nothing any more, which they notice within 90 s.
+        silent = {"path": "*/secrets*", "kind": "silent", "verb": "watch"}
+        late = {**people.LATE, "kind": "no-token", "token": 2}
+        last.append(Action(active - 1, "network", "api-fault", silent))
+        last.append(Action(active - 0.5, "users", "secret", late))
+    return last
+
+
+def _grants(
+    random: Random, standing: Mapping[int, Mapping[str, Any]], *, has_rivals: bool, is_long: bool
+) -> dict[int, list[int] | None]:
+    """Tokens with the accounts that each is good for from now on, None for all.
+
+    Two are good for some accounts only. Where two operators write the same objects all are good for all: these two show
+    other words for who was refused and who is held back by it, and each would correct the other. A short run leaves
+    what is restricted already: it is noticed within minutes only that a token is good for more.
+    """
+    if has_rivals:
+        return dict.fromkeys(standing)
+    chosen = range(_RESTRICTED) if is_long else [each for each in range(_RESTRICTED) if not _is_less(standing, each)]
+    return {token: random.sample(range(len(ACCOUNTS)), len(ACCOUNTS) - 1) for token in chosen}
+
+
+def _is_less(standing: Mapping[int, Mapping[str, Any]], token: int) -> bool:
+    grant = standing.get(token)
+    return grant is not None and (grant["accounts"] is not None or bool(grant["no_apps"]))
 
 
 def _phases(random: Random, active: float, *, is_steady: bool) -> list[tuple[float, float, list[Actor]]]:

@@ -1,4 +1,4 @@
-"""An operator as a process, in whatever way it ends; what it uses, and what it has logged."""
+"""An operator as a process, which does not outlive this one; what it uses, and what it has logged."""
 
 import json
 import os
@@ -9,16 +9,22 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from dev.soak.topology import OPTIONS
 
 _ROOT: Final = Path(__file__).parents[2]
+_GUARD: Final = _ROOT / "dev" / "controlplane" / "guard.py"
+"""Run as a file: its package loads what a control plane alone needs."""
 _START_SECONDS: Final = 60.0
-_END_SECONDS: Final = 40.0
+_END_SECONDS: Final = 30.0
+"""A pod is killed when it has not ended so long after SIGTERM."""
 _LOOK_SECONDS: Final = 0.05
+_TAIL: Final = 600
 _GIVEN_UP: Final = re.compile(
     r"^astra-mirror: (the API server refuses|the credentials may not|the cluster does not know)", re.MULTILINE
 )
@@ -26,15 +32,23 @@ _THAW_SECONDS: Final = 5.0
 """What has piled up while it was frozen takes a while."""
 
 
+class NotReadyError(TimeoutError):
+    """An operator has not become ready after its start."""
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a process holds: memory in MiB, sockets, threads, and asyncio's tasks where that is known."""
+    """What a process holds: memory in MiB, sockets, threads, and asyncio's tasks and TLS contexts where that is known.
+
+    `peak` is the most memory that it ever held.
+    """
 
     at: float
     memory: float
     sockets: int
     threads: int
     tasks: dict[str, int] | None = None
+    peak: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +77,7 @@ class Process:
         kubeconfig: the way to the API server.
         slot: whose way that is.
         options: beside the common ones.
-        log: where its log goes.
+        log: where its log goes, in a folder that is there.
     """
 
     def __init__(self, build: Build, kubeconfig: Path, slot: int, options: Sequence[str], log: Path) -> None:
@@ -76,14 +90,21 @@ class Process:
         self.is_meant_to_end = False
         self.was_stopped = False
         self._is_observed = build.command is None
+        home = log.with_suffix(".home")
+        home.mkdir()
+        pipe = _pipe()
+        # The guard kills it when this process ends, also one that is stopped where it is, and removes its home.
+        guard = [sys.executable, "-I", str(_GUARD), str(pipe), str(home)]
         with log.open("wb") as out:
-            self._process = subprocess.Popen(
-                [*build.run(self._tasks_path), "run", *OPTIONS, *options],
-                env=os.environ | build.environment() | {"KUBECONFIG": str(kubeconfig), "HOME": str(log.parent)},
+            self._guard = subprocess.Popen(
+                [*guard, *build.run(self._tasks_path), "run", *OPTIONS, *options],
+                env=os.environ | build.environment() | {"KUBECONFIG": str(kubeconfig), "HOME": str(home)},
                 stdout=out,
                 stderr=out,
                 stdin=subprocess.DEVNULL,
+                pass_fds=[pipe],
             )
+        self.pid = self._child()
 
     @property
     def name(self) -> str:
@@ -91,14 +112,10 @@ class Process:
         return self.log_path.stem
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    @property
     def code(self) -> int | None:
-        """The code that it has ended with; None while it runs."""
-        return self._process.poll()
+        """The code that it has ended with, negative for a signal; None while it runs."""
+        code = self._guard.poll()
+        return code if code is None or code < 128 else code - 256
 
     @property
     def log(self) -> str:
@@ -114,12 +131,12 @@ class Process:
         """Where it serves /healthz.
 
         Raises:
-            TimeoutError: it does not.
+            NotReadyError: it does not.
         """
         deadline = time.monotonic() + _START_SECONDS
         while (found := re.search(r"Serving HTTP on ([\d.:]+)", self.log)) is None:
             if time.monotonic() > deadline or self.code is not None:
-                raise TimeoutError(f"{self.name} does not serve HTTP")
+                raise NotReadyError(f"{self.name} does not serve HTTP: {self.log[-_TAIL:]}")
             time.sleep(_LOOK_SECONDS)
         return found[1]
 
@@ -127,18 +144,25 @@ class Process:
         """Wait until it can do its work.
 
         Raises:
-            TimeoutError: it cannot.
+            NotReadyError: it cannot.
         """
         url, deadline = f"http://{self.address()}/readyz", time.monotonic() + _START_SECONDS
         while not _is_ok(url):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.name} is not ready")
+                raise NotReadyError(f"{self.name} is not ready: {self.log[-_TAIL:]}")
             time.sleep(_LOOK_SECONDS)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal, if it runs."""
         if self.code is None:
-            self._process.send_signal(number)
+            # It may have ended, and its guard not yet.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it is stopped where it is."""
+        return self._frozen_at is not None
 
     def freeze(self) -> None:
         """Stop it where it is."""
@@ -153,19 +177,32 @@ class Process:
             self._frozen_at = None
 
     def end(self, number: signal.Signals) -> None:
-        """End it; one that does not end is killed, and that is a finding."""
+        """End it; one that does not end is killed, and that is a finding. So is one that has ended by itself before."""
+        if self.code is not None:
+            self.is_meant_to_end = self.is_meant_to_end or self.has_given_up
+            self.ended_at = time.time()
+            return
         self.is_meant_to_end = True
         # Before it serves, its signal handlers may not be there.
         self.was_stopped = number is signal.SIGTERM and "Serving HTTP" in self.log
         self.thaw()
         self.send(number)
         try:
-            self._process.wait(_END_SECONDS)
+            self._guard.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self.is_meant_to_end = False
-            self._process.kill()
-            self._process.wait()
+            self.send(signal.SIGKILL)
+            self._guard.wait()
         self.ended_at = time.time()
+
+    def processor_seconds(self) -> float:
+        """For how long it has had a processor so far, all its threads together; 0 when it has ended."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        # In user mode and in the kernel's; see proc(5), whose numbers begin with two that come before the last ")".
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def use(self, *, with_tasks: bool = False) -> Use | None:
         """What it holds now; None when it has ended."""
@@ -176,12 +213,26 @@ class Process:
         except OSError:
             return None
         memory = re.search(r"VmRSS:\s+(\d+) kB", status)
+        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
         threads = re.search(r"Threads:\s+(\d+)", status)
-        if memory is None or threads is None:
+        if memory is None or peak is None or threads is None:
             return None
         sockets = sum(each.startswith("socket:") for each in links)
-        tasks = self._tasks() if with_tasks and self._is_observed else None
-        return Use(time.time(), int(memory[1]) / 1024, sockets, int(threads[1]), tasks)
+        # Before it serves, its signal handlers may not be there, and the signal would end it.
+        can_tell = with_tasks and self._is_observed and "Serving HTTP" in self.log
+        tasks = self._tasks() if can_tell else None
+        return Use(time.time(), int(memory[1]) / 1024, sockets, int(threads[1]), tasks, int(peak[1]) / 1024)
+
+    def _child(self) -> int:
+        """The operator's own process id: its guard has no other child."""
+        children = Path(f"/proc/{self._guard.pid}/task/{self._guard.pid}/children")
+        deadline = time.monotonic() + _START_SECONDS
+        while self.code is None and time.monotonic() < deadline:
+            with suppress(OSError):
+                if found := children.read_text().split():
+                    return int(found[0])
+            time.sleep(_LOOK_SECONDS)
+        return self._guard.pid
 
     def _tasks(self) -> dict[str, int] | None:
         """Ask it, by a signal, for its tasks by name."""
@@ -194,6 +245,13 @@ class Process:
             time.sleep(_LOOK_SECONDS)
         found: dict[str, int] = json.loads(self._tasks_path.read_text())
         return found
+
+
+@cache
+def _pipe() -> int:
+    """The reading end of a pipe that closes when this process ends, in whatever way: nobody else has the other end."""
+    read, _ = os.pipe()
+    return read
 
 
 def _is_ok(url: str) -> bool:

@@ -1,7 +1,9 @@
 """What the operators hold while a soak runs, and what they must not hold more of at its end."""
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from dev.soak.findings import Finding
@@ -13,54 +15,93 @@ _MAX_GROWTH: Final = 10.0
 _MIN_SAMPLES: Final = 10
 _OWN_TASKS: Final = {"RequestHandler.start": 2}
 """Whoever asks at /healthz is the soak itself."""
+_KEPT_CONTEXTS: Final = 24
+"""Two for each of nine namespaces, which are kept for five minutes more, and those of no namespace's own."""
 _MEMORY_LIMIT: Final = 512.0
 """MiB: the limit of the pod in manifests/default."""
 
 
 class Sampler:
-    """Looks at each process once a second, until it is stopped, and has those started anew that need it."""
+    """Looks at each process once a second, until it is stopped, and has those started anew that need it.
+
+    `failures` are the soak's own: whoever is not looked at any more cannot be judged.
+    """
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._stop = threading.Event()
+        self.failures: list[BaseException] = []
         self.samples: defaultdict[str, list[Use]] = defaultdict(list)
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._stop.wait(_SAMPLE_SECONDS):
-            self._stage.revive()
-            for process in list(self._stage.running.values()):
-                use = process.use()
-                if use is not None:
-                    self.samples[process.name].append(use)
+        try:
+            while not self._stop.wait(_SAMPLE_SECONDS):
+                self._look()
+        except Exception as error:  # noqa: BLE001 - a fault of the soak's own, which ends it
+            self.failures.append(error)
+
+    def _look(self) -> None:
+        self._stage.revive()
+        for process in self._stage.now_running():
+            use = process.use()
+            if use is not None:
+                self.samples[process.name].append(use)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         self._stop.set()
         self._thread.join()
 
+    def check(self) -> None:
+        """See that it has looked until it was stopped.
+
+        Raises:
+            ExceptionGroup: it has not.
+        """
+        if self.failures:
+            raise BaseExceptionGroup("the soak itself has failed", self.failures)
+
 
 def growth(samples: dict[str, list[Use]], start: float, end: float) -> list[Finding]:
-    """Who holds more memory in the last fifth of the run than in its second, and who held too much at any time."""
+    """Who holds more memory in the last fifth of the run than in its second, and who held too much at any time.
+
+    Whoever stood by in the second fifth may hold in the last what the leader held then.
+    """
     fifth = (end - start) / 5
+    before = {name: _mean(uses, start + fifth, start + 2 * fifth) for name, uses in samples.items()}
+    allowed = max(before.values(), default=0.0) + _MAX_GROWTH
     found = []
     for name, uses in samples.items():
-        early = [each.memory for each in uses if start + fifth <= each.at < start + 2 * fifth]
-        late = [each.memory for each in uses if end - fifth <= each.at < end]
-        peak = max((each.memory for each in uses), default=0.0)
+        peak = max((max(each.memory, each.peak) for each in uses), default=0.0)
         if peak > _MEMORY_LIMIT:
             found.append(Finding("memory stays under the pod's limit", name, f"{peak:.0f} MiB"))
-        if min(len(early), len(late)) < _MIN_SAMPLES:
-            continue
-        grown = min(late) - max(early)
-        mean = sum(late) / len(late) - sum(early) / len(early)
-        if mean > _MAX_GROWTH:
-            text = f"{sum(early) / len(early):.1f} MiB, then {sum(late) / len(late):.1f} (at least {grown:+.1f})"
-            found.append(
-                Finding("memory does not grow by more than 10 MiB from the second fifth to the last", name, text)
-            )
+        late = _mean(uses, end - fifth, end)
+        if before[name] and late > allowed:
+            text = f"{before[name]:.1f} MiB, then {late:.1f}"
+            invariant = "memory does not grow by more than 10 MiB from the second fifth to the last"
+            found.append(Finding(invariant, name, text))
     return found
+
+
+def _mean(uses: list[Use], since: float, until: float) -> float:
+    """The mean of memory in a time; 0 when there is too little to tell."""
+    memory = [each.memory for each in uses if since <= each.at < until]
+    return sum(memory) / len(memory) if len(memory) >= _MIN_SAMPLES else 0.0
+
+
+def most(uses: Mapping[str, Use]) -> dict[str, Use]:
+    """For each process what any of them holds: whoever stands by at the start of a soak may lead at its end."""
+    sockets = max((each.sockets for each in uses.values()), default=0)
+    tasks: Counter[str] = Counter()
+    for each in uses.values():
+        # The larger number of each name.
+        tasks |= Counter(each.tasks or {})
+    return {
+        name: replace(use, sockets=sockets, tasks=None if use.tasks is None else dict(tasks))
+        for name, use in uses.items()
+    }
 
 
 def left_behind(process: Process, before: Use, after: Use) -> list[str]:
@@ -71,7 +112,8 @@ def left_behind(process: Process, before: Use, after: Use) -> list[str]:
         found.append(f"{after.sockets} sockets, {before.sockets} at the start")
     if before.tasks is not None and after.tasks is not None:
         known = before.tasks | _OWN_TASKS
+        known["SSLContext"] = before.tasks.get("SSLContext", 0) + _KEPT_CONTEXTS
         more = {name: number for name, number in after.tasks.items() if number > known.get(name, 0)}
         if more:
-            found.append(f"more tasks than at the start: {more}")
+            found.append(f"more tasks or TLS contexts than at the start: {more}")
     return [f"{process.name} has {each}" for each in found]

@@ -1,5 +1,6 @@
 """A whole soak: the stage, the script, what is judged, and the report."""
 
+import shutil
 import signal
 import sys
 import time
@@ -7,19 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dev.soak import ends, invariants, writes
+from dev.soak import derived, ends, invariants, moving, told, writes
 from dev.soak.actions import Script
 from dev.soak.doing import tenant
 from dev.soak.doing.users import make_namespace
+from dev.soak.events import Events
+from dev.soak.facts import Facts, periods
 from dev.soak.findings import Finding
 from dev.soak.history import History
-from dev.soak.invariants import Facts
 from dev.soak.lanes import Runner
-from dev.soak.people import NAMESPACES
+from dev.soak.people import NAMESPACES, STILL
 from dev.soak.process import Build, Use
 from dev.soak.promises import Promises, seen
-from dev.soak.resources import Sampler, growth
-from dev.soak.settled import Settling
+from dev.soak.resources import Sampler, growth, most
+from dev.soak.settled import QUIET_SECONDS, ROUND_SECONDS, Settling
 from dev.soak.stage import Stage
 from dev.soak.topology import SLOTS
 
@@ -29,7 +31,6 @@ LOG: Final = "actions.jsonl"
 _REST_SECONDS: Final = 6.0
 _CUT_SECONDS: Final = 330.0
 _SHOWN: Final = 12
-_PEERS: Final = frozenset({"elected", "pair"})
 
 
 @dataclass
@@ -53,8 +54,24 @@ class Report:
         return [head, *shown, *([f"... and {more} more"] if more > 0 else [])]
 
 
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """What is recorded while it runs."""
+
+    history: History
+    events: Events
+
+    @classmethod
+    def begin(cls, stage: Stage) -> "_Records":
+        return cls(History(stage.client), Events(stage.client, ends.tokens(stage)))
+
+    def stop(self) -> None:
+        self.history.stop()
+        self.events.stop()
+
+
 def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> Report:
-    """Run a script.
+    """Run a script. The folder of the logs is removed when nothing is found.
 
     Args:
         script: what happens.
@@ -69,47 +86,69 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
         (stage.folder / LOG).write_text("".join(f"{line}\n" for line in script.lines()))
         stage.start_topology(script.topology)
         before = _at_rest(stage)
-        for name in (*NAMESPACES, tenant.NAMESPACE):
+        for name in (*NAMESPACES, *STILL, tenant.NAMESPACE):
             make_namespace(stage.client, name)
-        history, sampler = History(stage.client), Sampler(stage)
+        records, sampler = _Records.begin(stage), Sampler(stage)
         tenant.prepare(stage)
-        runner = Runner(stage, script)
+        runner = Runner(stage, script, sampler.failures)
         report.started_at = runner.started_at
         stage.cuts_from = runner.started_at + script.seconds - _CUT_SECONDS
         try:
             runner.run()
-            _finish(stage, history, report, before, judges_times=judges_times)
+            _finish(stage, records, report, before, judges_times=judges_times)
         finally:
-            history.stop()
+            records.stop()
             sampler.stop()
+        sampler.check()
+        report.summary["s behind the plan at most"] = round(runner.lag, 1)
         if judges_times:
             report.findings += growth(dict(sampler.samples), runner.started_at, runner.started_at + script.seconds)
             report.findings += [finding for each in stage.healths for finding in each.findings()]
-        return report
+    if not report.findings:
+        shutil.rmtree(report.folder, ignore_errors=True)
+    return report
 
 
-def _finish(stage: Stage, history: History, report: Report, before: dict[str, Use], *, judges_times: bool) -> None:
-    """Judge what has come of it."""
+def _finish(stage: Stage, records: _Records, report: Report, before: dict[str, Use], *, judges_times: bool) -> None:
+    """Judge the outcome."""
     for slot in range(SLOTS):
         stage.start(slot)
+    history = records.history
     settling, promises = Settling(stage, history), Promises(stage, history)
     report.findings += ends.ended(stage)
     report.findings += settling.until_right()
+    report.findings += ends.ready(stage)
     if not report.findings:
-        report.findings += settling.until_quiet()
+        # A lie that the truth does not look at may be put right only a minute later: that is no unrest.
         report.findings += ends.metrics(stage)
+        report.findings += settling.until_quiet(ROUND_SECONDS if judges_times else QUIET_SECONDS)
     if judges_times and not report.findings:
         report.findings += promises.repair()
+        report.findings += promises.polled()
+        report.findings += promises.refused()
+        report.findings += promises.hung()
         report.findings += promises.comeback()
+        report.findings += promises.unreadable(before)
         report.findings += seen(history)
+    history.until_complete()
     versions = history.versions()
-    report.findings += invariants.check(versions, _facts(stage, report.script))
+    facts = _facts(stage)
+    report.findings += invariants.check(versions, facts)
+    report.findings += moving.check(
+        versions.values(),
+        is_shared=facts.has_peers,
+        starts=facts.starts,
+        secret_changes=facts.secret_changes,
+    )
+    report.findings += derived.check(versions.values())
     report.findings += writes.check(stage)
+    report.findings += told.check(stage, report.script)
     report.findings += settling.empty()
+    report.findings += records.events.findings()
     if judges_times and not report.findings:
         report.findings += settling.until_at_rest(before)
-    for process in stage.running.values():
-        process.end(signal.SIGTERM)
+    for slot in range(SLOTS):
+        stage.end(slot, signal.SIGTERM)
     report.findings += ends.ended(stage)
     report.findings += ends.texts(stage)
     report.summary = {
@@ -119,6 +158,7 @@ def _finish(stage: Stage, history: History, report: Report, before: dict[str, Us
         "operators": len(stage.processes),
         "s until right": round(settling.seconds, 1),
         "nudged": settling.nudged,
+        **{f"{name} tried": number for name, number in promises.tried.items()},
     }
 
 
@@ -129,19 +169,18 @@ def _at_rest(stage: Stage) -> dict[str, Use]:
     # They have listed and begun their watches, and connections of the start have been closed.
     time.sleep(_REST_SECONDS)
     uses = {process.name: process.use(with_tasks=True) for process in stage.running.values()}
-    return {name: use for name, use in uses.items() if use is not None}
+    return most({name: use for name, use in uses.items() if use is not None})
 
 
-def _facts(stage: Stage, script: Script) -> Facts:
-    names = {script.topology, *(each.args["name"] for each in script.actions if each.do == "topology")}
+def _facts(stage: Stage) -> Facts:
     return Facts(
         own=stage.client.own,
         starts=tuple(process.started_at for process in stage.processes),
         documents=stage.documents,
         secrets=ends.tokens(stage),
-        has_peers=bool(names & _PEERS),
-        has_rivals="pair" in names,
+        shared=periods(stage.starts),
         secret_changes=stage.secret_changes,
+        foreign=frozenset({tenant.NAMESPACE}),
     )
 
 

@@ -18,14 +18,14 @@ import trustme
 from dev.controlplane import ControlPlane
 from dev.faultproxy import FaultProxy, TCPProxy
 from dev.faultproxy.faults import Fault
+from dev.hostile.held_lists import HeldLists
+from dev.hostile.raw import RawServer
 from dev.simulator import Backup, Simulator
 from dev.soak.client import Client
-from dev.soak.contents import TOKENS, Places, token_of
+from dev.soak.contents import ALLOWED_SUFFIX, TOKENS, Places, token_of
 from dev.soak.health import Health
 from dev.soak.process import Build, Process
 from dev.soak.topology import ALLOWED_NAMES, SLOTS, TOPOLOGIES
-from tests.cases.inputs.held_lists import HeldLists
-from tests.cases.inputs.raw import RawServer
 
 _ROOT: Final = Path(__file__).parents[2]
 _HELD_SECONDS: Final = 4.0
@@ -59,9 +59,13 @@ class Stage:
     documents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     healths: list[Health] = field(default_factory=list)
     secret_changes: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    starts: list[tuple[float, str]] = field(default_factory=list)
+    """When each operator was started, and as which topology said."""
     cuts_from: float = 0.0
     """From when on nothing may be left to the list that is made every five minutes; seconds since the epoch."""
+    is_over: bool = False
     guard: threading.RLock = field(default_factory=threading.RLock)
+    """Of `running` and `topology`, which several threads change."""
 
     @classmethod
     @contextmanager
@@ -85,45 +89,70 @@ class Stage:
             stage = cls(plane, Client(plane), astra, tcp, places, slots, folder, seed, build)
             stack.callback(stage.end_operators)
             stack.callback(astra.clear_faults)
-            yield stage
+            try:
+                yield stage
+            except BaseException as error:
+                error.add_note(f"soak: seed {seed}; the logs and the actions are in {folder}")
+                raise
 
     def start(self, slot: int) -> None:
-        """Start the operator of a slot as the topology says, unless it runs or there is none in it."""
-        options = TOPOLOGIES[self.topology]
+        """Start the operator of a slot as the topology says, unless it runs, there is none in it, or all is over."""
         with self.guard:
-            if slot < len(options) and slot not in self.running:
+            options = TOPOLOGIES[self.topology]
+            if slot < len(options) and slot not in self.running and not self.is_over:
                 self._start(slot, options[slot])
 
     def _start(self, slot: int, options: tuple[str, ...]) -> None:
+        self.starts.append((time.time(), self.topology))
         log = self.folder / f"operator-{len(self.processes)}-slot-{slot}.log"
         urls = [self.places.plain, self.places.tls, self.places.raw, self.places.held, self.places.closed]
-        allowed = [f"--allowed-url={url}" for url in urls]
+        allowed = [f"--allowed-url={url}" for url in (*urls, f"https://*.{ALLOWED_SUFFIX}")]
         process = Process(self.build, self.slots[slot].kubeconfig, slot, [*options, *allowed], log)
         self.running[slot] = process
         self.processes.append(process)
         self.healths.append(Health(process))
         self.healths[-1].start()
 
+    def now_running(self) -> list[Process]:
+        """The operators that run at this moment."""
+        with self.guard:
+            return list(self.running.values())
+
+    def slot_in_use(self, number: int) -> int:
+        """The slot of an operator of this topology, for any number: a plan does not know how many there are."""
+        with self.guard:
+            return number % len(TOPOLOGIES[self.topology])
+
+    def end(self, slot: int, number: signal.Signals) -> None:
+        """End the operator of a slot by a signal, if there is one."""
+        with self.guard:
+            process = self.running.pop(slot, None)
+        # Not under the guard: it may take half a minute.
+        if process is not None:
+            process.end(number)
+
     def revive(self) -> None:
         """Start those anew that have ended because of what a restart may mend."""
-        with self.guard:
-            for slot, process in list(self.running.items()):
-                if process.has_given_up:
-                    process.is_meant_to_end, process.ended_at = True, time.time()
-                    del self.running[slot]
-                    self.start(slot)
+        for process in self.now_running():
+            if process.has_given_up:
+                with self.guard:
+                    if self.running.get(process.slot) is process:
+                        process.is_meant_to_end, process.ended_at = True, time.time()
+                        del self.running[process.slot]
+                        self.start(process.slot)
 
     def start_topology(self, name: str) -> None:
         """Start the operators of a topology."""
-        self.topology = name
-        for slot in range(len(TOPOLOGIES[name])):
-            self.start(slot)
+        with self.guard:
+            self.topology = name
+            for slot in range(len(TOPOLOGIES[name])):
+                self.start(slot)
 
     def end_operators(self) -> None:
-        """Kill those that run."""
-        for process in self.running.values():
-            process.end(signal.SIGKILL)
-        self.running.clear()
+        """Kill those that run, and start no other: what is still under way in a soak that has failed may try."""
+        self.is_over = True
+        for slot in range(SLOTS):
+            self.end(slot, signal.SIGKILL)
 
     def add_fault(self, **options: Any) -> list[tuple[FaultProxy, Fault]]:  # noqa: ANN401 - Fault's own fields
         """Let something go wrong on each operator's way."""
@@ -180,8 +209,10 @@ def _places(stack: ExitStack, plane: ControlPlane, tcp: TCPProxy, seed: int) -> 
     tls = stack.enter_context(FaultProxy.start(plain, certificate=certificate, key=key))
     raw = stack.enter_context(RawServer(_echo(seed)))
     held = stack.enter_context(HeldLists(seconds=_HELD_SECONDS))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        closed = f"http://127.0.0.1:{free.getsockname()[1]}"
+    # Bound, so that nobody else gets the port, and not listening.
+    taken = stack.enter_context(socket.socket())
+    taken.bind(("127.0.0.1", 0))
+    closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
     other = trustme.CA().cert_pem.bytes().decode()
     own = certificate.read_text().partition("-----END CERTIFICATE-----")
     return Places(plain, tls.url, raw.url, held.url, closed, plane.authority_pem, own[0] + own[1] + "\n", other)

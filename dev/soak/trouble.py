@@ -16,6 +16,10 @@ _RETRY_AFTER: Final = (None, None, "1", "3", "6", "0", "-1", "soon", "Mon, 05 Ja
 _REFS: Final = "*/appbackuprefs*"
 _SECRETS: Final = "*/secrets*"
 _STATUS_PATH: Final = "*/status"
+_WORDS_SECONDS: Final = 10.0
+"""How much longer words move than anything else lasts: they are heard a few times only, more and more slowly."""
+TENANT: Final = ("held", "bundles", "storm", "liars", "names", "forbidden-names", "hung-writes")
+"""What a hostile tenant does; what takes most memory comes first."""
 _LEASES: Final = "*/leases*"
 _RESOURCES: Final = (_REFS, _SECRETS, _STATUS_PATH, _LEASES, "*/events*", "*")
 
@@ -54,6 +58,7 @@ def astra(world: World) -> Step:
         _status, _status, _status, _body, lambda _: {"kind": "hang"}, lambda _: {"kind": "hang", "status": 200},
         lambda r: {"kind": r.choice(["truncate", "redirect", "plain-404", "wrong-id"])},
         lambda r: {"kind": r.choice(["list-null", "list-twice", "list-short", "list-arrays", "list-continue"])},
+        lambda r: {"kind": "status", "status": r.choice([400, 401, 403, 500]), **_echo(r)},
         lambda r: {"latency": round(r.uniform(0.5, 6), 1), "status": 200, "kind": "status"},
     ]  # fmt: skip
     chance = random.random()
@@ -61,8 +66,8 @@ def astra(world: World) -> Step:
         return Step("astra-freeze", {}, seconds)
     if chance < 0.12:
         return Step("astra-cut", {})
-    if chance < 0.2:
-        return Step("moving-words", {"status": random.choice([400, 401, 403, 500])}, seconds)
+    if chance < 0.28:
+        return Step("moving-words", {"status": random.choice([400, 400, 401, 403, 500])}, seconds + _WORDS_SECONDS)
     fault = random.choice(kinds)(random)
     if random.random() < 0.3:
         fault["share"] = round(random.uniform(0.2, 0.8), 1)
@@ -75,6 +80,12 @@ def _status(random: Random) -> dict[str, Any]:
     if wait is not None and fault["status"] in {429, 503}:
         fault["headers"] = {"Retry-After": wait}
     return fault
+
+
+def _echo(random: Random) -> dict[str, Any]:
+    """A proper problem document that has the very token in it that it is the answer to."""
+    headers = {"Content-Type": "application/problem+json"}
+    return {"body": "echo-problem", "token": random.randrange(contents.TOKENS), "headers": headers}
 
 
 def _body(random: Random) -> dict[str, Any]:
@@ -170,9 +181,13 @@ def freezes(world: World) -> Step:
 
 def tenant(world: World) -> Step:
     """What a hostile tenant does next, with all rights of its own namespace; see `doing.tenant`."""
+    return of_tenant(world, world.random.choice(TENANT))
+
+
+def of_tenant(world: World, what: str) -> Step:
+    """One of these things."""
     random = world.random
     seconds = round(random.uniform(3, 9), 1)
-    what = random.choice(["storm", "liars", "bundles", "held", "names", "forbidden-names", "hung-writes"])
-    rates = {"storm": 3.0, "liars": 20.0, "bundles": 3.0}
+    rates = {"storm": 3.0, "liars": 20.0, "bundles": 6.0}
     kind = random.choice(sorted(contents.HOSTILE)) if what == "storm" else ""
     return Step(what, {"rate": rates.get(what, 0.0), "kind": kind}, seconds)

@@ -11,8 +11,8 @@ _SECONDS: Final = 15 * 60.0
 _LATE_SECONDS: Final = 75.0
 """For how long a change of a Secret may go on to have consequences: ten seconds' throttle, a probe a minute."""
 _CORRELATION: Final = re.compile(r" \(correlationID [^()]*\)$")
-_REMOTE: Final = frozenset({"Unauthorized", "Forbidden", "InvalidRequest", "ServerError", "RateLimited"})
-_OWN_WORDS: Final = "none was made for this object"
+REMOTE: Final = frozenset({"Unauthorized", "Forbidden", "InvalidRequest", "ServerError", "RateLimited"})
+OWN_WORDS: Final = "none was made for this object"
 _ANNOTATION: Final = "astra-mirror.io/requestedAt"
 
 
@@ -26,18 +26,19 @@ def moved(before: Version, after: Version, changes: Mapping[tuple[str, str], lis
     """
     old, new = conditions.by_type(before.status)["Synced"], conditions.by_type(after.status)["Synced"]
     is_same = (old["status"], old["reason"]) == (new["status"], new["reason"])
-    if not is_same or new["reason"] not in _REMOTE or _plain(old) == _plain(new):
+    if not is_same or new["reason"] not in REMOTE or plain(old) == plain(new):
         return None
-    if _OWN_WORDS in old["message"] + new["message"] or _is_asked_for(before, after, changes):
+    if OWN_WORDS in old["message"] + new["message"] or is_asked_for(before, after, changes):
         return None
     return f"{old['message']!r}, then {new['message']!r}"
 
 
-def _plain(condition: Mapping[str, Any]) -> str:
+def plain(condition: Mapping[str, Any]) -> str:
+    """A condition's message without its correlationID, which nobody takes over alone."""
     return _CORRELATION.sub("", condition["message"])
 
 
-def _is_asked_for(before: Version, after: Version, changes: Mapping[tuple[str, str], list[float]]) -> bool:
+def is_asked_for(before: Version, after: Version, changes: Mapping[tuple[str, str], list[float]]) -> bool:
     """Whether there was an edit, a new Secret or a requestedAt in between, after which words count at once."""
     if (
         before.generation != after.generation

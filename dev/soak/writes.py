@@ -8,7 +8,8 @@ from dev.soak.findings import Finding
 from dev.soak.process import Process
 from dev.soak.stage import Stage
 
-_STATUS: Final = "*/appbackuprefs/*/status"
+STATUS_PATH: Final = "*/appbackuprefs/*/status"
+"""A pattern for the paths of writes of statuses."""
 _TOLERANCE_SECONDS: Final = 0.5
 """A proxy may see the next request before it sees that the connection of the one before has been closed."""
 
@@ -17,7 +18,7 @@ def check(stage: Stage) -> list[Finding]:
     """At most one write of an object is under way at a time, for each process."""
     found = []
     for process in stage.processes:
-        requests = stage.slots[process.slot].proxy.requests.matching(verb="patch", path=_STATUS)
+        requests = stage.slots[process.slot].proxy.requests.matching(verb="patch", path=STATUS_PATH)
         by_path: dict[str, list[Request]] = {}
         for each in requests:
             if _is_of(process, each):

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.cases.inputs.raw import RawServer
+from dev.hostile.raw import RawServer
 from tests.cases.support import (
     Tenant,
     apply_all,

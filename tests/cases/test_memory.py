@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import trustme
 
+from dev.hostile.held_lists import HeldLists
 from dev.simulator import Simulator
 from dev.simulator.model import uuid_of
-from tests.cases.inputs.held_lists import HeldLists
 from tests.cases.support import Tenant, apply_all, reasons, ref_document, secret_document, within
 from tests.e2e.user import User
 from tests.operator_process import StartOperator

@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
+from dev.hostile import contents
 from dev.simulator import Simulator
-from tests.cases.inputs import contents
 from tests.cases.support import (
     Tenant,
     apply_all,

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from dev.fuzz.__main__ import checks_of, names
+from dev.fuzz.__main__ import checks_of, names, tried
 
 
 def test_targets_have_the_names_that_the_manual_has() -> None:
@@ -22,3 +22,16 @@ def test_a_target_makes_inputs_of_bytes(name: str) -> None:
     for check in checks:
         made = [check(chance.randbytes(size)) for size in (0, 64, 1024, 4096)]
         assert any(each is not None for each in made)
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("", 0),
+        ("Traceback: no end of its own\n", 0),
+        ("Done 12 in 3 s\nstat::number_of_executed_units: 12\nstat::average_exec_per_sec:     4\n", 12),
+    ],
+)
+def test_what_was_tried_is_counted(said: str, number: int) -> None:
+    """A fuzzer that ends well without having tried anything has found nothing, which says nothing."""
+    assert tried(said) == number

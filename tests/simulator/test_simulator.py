@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dev.simulator import Simulator
+from dev.simulator import Fault, Simulator
 from dev.simulator.model import SCENARIOS, uuid_of
 from dev.simulator.problems import EXAMPLES
 from dev.simulator.store import UnknownScenarioError
@@ -233,3 +233,12 @@ def test_every_scenario_gives_valid_json() -> None:
         for name in SCENARIOS:
             json.dumps(astra.add_backup(name).document())
     assert Path(EXAMPLES).is_dir()
+
+
+def test_a_fault_for_a_share_of_requests_meets_the_same_ones_in_each_run() -> None:
+    """Whatever other faults for a share there are, and were before."""
+    other, *faults = (Fault("*", share=0.5) for _ in range(3))
+    alone = [faults[0].matches("/a", None) for _ in range(50)]
+    beside = [faults[1].matches("/a", None) for _ in range(50) if other.matches("/a", None) in {True, False}]
+    assert alone == beside
+    assert {True, False} == set(alone)

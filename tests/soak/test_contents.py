@@ -7,7 +7,7 @@ import trustme
 
 from astra_mirror.core.connection import Connection, connection_from
 from astra_mirror.core.urls import AllowedURL
-from dev.soak.contents import KINDS, Places, token_of
+from dev.soak.contents import ALLOWED_SUFFIX, KINDS, Places, token_of
 
 _CA = trustme.CA()
 _PEM = _CA.cert_pem.bytes().decode()
@@ -22,7 +22,7 @@ _PLACES = Places(
     certificate=_CHAIN,
     other_authority=trustme.CA().cert_pem.bytes().decode(),
 )
-_URLS = [_PLACES.plain, _PLACES.tls, _PLACES.raw, _PLACES.held, _PLACES.closed]
+_URLS = [_PLACES.plain, _PLACES.tls, _PLACES.raw, _PLACES.held, _PLACES.closed, f"https://*.{ALLOWED_SUFFIX}"]
 
 
 @pytest.mark.parametrize("name", KINDS)

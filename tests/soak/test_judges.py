@@ -1,23 +1,29 @@
 """The soak's judges see what is wrong: each invariant is broken once, and nothing else is found."""
 
 import copy
+import dataclasses
+import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from dev.soak import conditions, mirrored
 from dev.soak.backups import backup_of, served
-from dev.soak.client import OwnWrites
+from dev.soak.client import OwnWrites, ref_path
 from dev.soak.conditions import Row
+from dev.soak.facts import Facts, Period, periods
 from dev.soak.history import Version
-from dev.soak.invariants import Facts, check, target_of
+from dev.soak.invariants import check, target_of
 
 _ID = backup_of(0, 0, 0)
 _DOCUMENT = served(_ID, 1, {"state": "running", "percentDone": 42.5, "bytesDone": 10, "totalBytes": 20})
 _SPEC = {"accountID": _ID, "appID": _ID, "backupID": _ID, "readyWhen": "Completed"}
 _TIME = "2026-11-25T10:00:00Z"
 _LATER = "2026-11-25T10:00:09Z"
+_START = datetime.fromisoformat("2026-11-25T10:00:10Z").timestamp()
+"""When the first version is there."""
 Object = dict[str, Any]
 
 
@@ -43,16 +49,24 @@ def _status() -> Object:
 
 def _version(number: int, status: Object, **metadata: Any) -> Version:
     made = {"namespace": "ns", "name": "ref", "uid": "u", "generation": 1, "resourceVersion": str(number)}
-    return Version(float(number), {"metadata": made | metadata, "spec": _SPEC, "status": status}, number > 1)
+    item = {"metadata": made | metadata, "spec": _SPEC, "status": status}
+    return Version(_START + number - 1, item, follows=number > 1)
 
 
-def _findings(*versions: Version, own: set[str] | None = None, starts: tuple[float, ...] = ()) -> list[str]:
-    facts = Facts(OwnWrites(own or set()), starts, {_ID: [_DOCUMENT]}, ("the-token",))
+def _facts(own: OwnWrites | None = None, **more: Any) -> Facts:
+    return Facts(own or OwnWrites(), documents={_ID: [_DOCUMENT]}, secrets=("the-token",), **more)
+
+
+def _invariants(facts: Facts, *versions: Version) -> list[str]:
     return [each.invariant for each in check({"u": list(versions)}, facts)]
 
 
+def _findings(*versions: Version, own: set[str] | None = None, starts: tuple[float, ...] = ()) -> list[str]:
+    return _invariants(_facts(OwnWrites(own or set()), starts=starts), *versions)
+
+
 def _failed(status: Object) -> None:
-    status["conditions"][1] = _condition("Synced", "False", "Unreachable")
+    status["conditions"][1] = _condition("Synced", "False", "Unreachable") | {"lastTransitionTime": _LATER}
 
 
 def _set(path: str, value: Any) -> Callable[[Object], None]:
@@ -94,7 +108,6 @@ def test_a_right_history_is_right() -> None:
     """The base of the others."""
     later = _status()
     _failed(later)
-    later["conditions"][1]["lastTransitionTime"] = _LATER
     assert not _findings(_version(1, _status()), _version(2, later))
 
 
@@ -121,6 +134,87 @@ def test_what_an_operator_may_not_write() -> None:
     assert found == ["the operator writes the status alone"]
 
 
+def test_what_an_operator_may_not_write_without_a_word() -> None:
+    """A version with the same status is judged as well, unless the soak may have made it."""
+    versions = [_version(1, _status()), _version(2, _status(), finalizers=["a/b"])]
+    path = ref_path("ns", "ref")
+    assert _invariants(_facts(), *versions) == ["the operator writes the status alone"]
+    assert not _invariants(_facts(OwnWrites(edits={"2"})), *versions)
+    assert not _invariants(_facts(OwnWrites(unsure=[(path, _START - 20, _START - 5)])), *versions)
+    long_ago = OwnWrites(unsure=[(path, _START - 90, _START - 60)])
+    assert _invariants(_facts(long_ago), *versions) == ["the operator writes the status alone"]
+
+
+def test_a_time_that_stays_when_the_status_moves() -> None:
+    """Unless a write that was not heard of is taken back, or the status has moved twice within a second."""
+    later, back = _status(), _status()
+    _failed(later)
+    later["conditions"][1]["lastTransitionTime"] = _TIME
+    assert _findings(_version(1, _status()), _version(2, later)) == ["lastTransitionTime changes with the status"]
+    assert _findings(_version(1, _status()), _version(2, later), _version(3, back)) == [
+        "lastTransitionTime changes with the status"
+    ]
+    first = _status()
+    first["conditions"][1]["lastTransitionTime"] = later["conditions"][1]["lastTransitionTime"] = _LATER
+    assert not _findings(_version(1, first), _version(2, later))
+
+
+def test_a_time_that_has_not_come() -> None:
+    """However it got there."""
+    status = _status()
+    status["conditions"][2]["lastTransitionTime"] = "2026-11-25T10:00:14Z"
+    assert _findings(_version(1, status)) == ["lastTransitionTime is never in the future"]
+    assert not _findings(_version(3, status))
+
+
+def test_rivals_are_excused_while_they_are_there() -> None:
+    """Two operators agree on times after a while; one that is alone has nobody to agree with."""
+    later = _status()
+    later["conditions"][0]["lastTransitionTime"] = _LATER
+    versions = _version(1, _status()), _version(2, later)
+    rivals = Period(_START + 0.5, _START + 90, has_rivals=True)
+    peers = Period(_START + 0.5, _START + 90)
+    before = Period(_START - 90, _START - 1, has_rivals=True)
+    broken = ["lastTransitionTime changes only with the status"]
+    assert not _invariants(_facts(shared=[rivals]), *versions)
+    assert _invariants(_facts(shared=[peers]), *versions) == broken
+    assert _invariants(_facts(shared=[before]), *versions) == broken
+
+
+def test_periods() -> None:
+    """A topology explains what is written until a minute after the next one has begun."""
+    starts = [(1.0, "one"), (20.0, "pair"), (20.5, "pair"), (50.0, "elected"), (90.0, "shards")]
+    assert periods(starts) == (Period(20.0, 80.5, has_rivals=True), Period(20.5, 110.0, has_rivals=True), Period(50.0, 150.0))
+    assert periods([(1.0, "elected")]) == (Period(1.0, math.inf),)
+
+
+def test_an_observation_of_what_was_never_served() -> None:
+    """Only a namespace with a server of its own may show what the soak does not know."""
+    facts = Facts(OwnWrites())
+    assert _invariants(facts, _version(1, _status())) == ["an observation is one that there was"]
+    assert not _invariants(dataclasses.replace(facts, foreign=frozenset({"ns"})), _version(1, _status()))
+
+
+def test_an_observation_that_goes_back() -> None:
+    """One process, left in peace, shows no document after one that was served later."""
+    older = served(_ID, 0, {"state": "running"})
+    facts = dataclasses.replace(_facts(), documents={_ID: [older, _DOCUMENT]})
+    before = {name: value for name, value in _status().items() if name not in mirrored.expected(_DOCUMENT)}
+    back = before | mirrored.expected(older)
+    broken = ["an older observation never follows a newer one"]
+    assert _invariants(facts, _version(1, _status()), _version(2, back)) == broken
+    assert not _invariants(facts, _version(1, back), _version(2, _status()))
+    changes = {("ns", "astra-control"): [_START - 3]}
+    disturbed: list[Facts] = [
+        dataclasses.replace(facts, starts=[_START + 0.5]),
+        dataclasses.replace(facts, shared=[Period(_START - 9, _START + 9)]),
+        dataclasses.replace(facts, secret_changes=changes),
+        dataclasses.replace(facts, documents={_ID: [older, _DOCUMENT, older]}),
+    ]
+    for each in disturbed:
+        assert not _invariants(each, _version(1, _status()), _version(2, back))
+
+
 def test_lies_are_not_the_operators() -> None:
     """What the soak itself has written is not judged; what is put right afterwards is."""
     lie = _status() | {"state": "completed"}
@@ -138,7 +232,7 @@ def test_a_lie_may_become_the_memory_of_a_process_that_starts() -> None:
     failed = copy.deepcopy(lie)
     _failed(failed)
     lied = [_version(1, _status()), _version(2, lie), _version(3, failed)]
-    assert not _findings(*lied, own={"2"}, starts=(2.5,))
+    assert not _findings(*lied, own={"2"}, starts=(_START + 1.5,))
     assert _findings(*lied, own={"2"}) == ["a status shows what Astra Control said"]
 
 
@@ -182,6 +276,6 @@ def test_a_finding_shows_the_versions_around_it() -> None:
     later = _status()
     later["conditions"][0]["lastTransitionTime"] = _LATER
     versions = {"u": [_version(1, _status()), _version(2, later)]}
-    text = "\n".join(check(versions, Facts(OwnWrites(), (), {_ID: [_DOCUMENT]}))[0].lines(0.0))
-    assert text.startswith("* ns/ref at 2.0s: Ready is False since 2026-11-25T10:00:00Z, then 2026-11-25T10:00:09Z")
+    text = "\n".join(check(versions, _facts())[0].lines(_START))
+    assert text.startswith("* ns/ref at 1.0s: Ready is False since 2026-11-25T10:00:00Z, then 2026-11-25T10:00:09Z")
     assert text.count('"accountID"') == 2, "the spec and the target, once each"

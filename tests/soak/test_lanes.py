@@ -1,6 +1,7 @@
 """Actions are performed in their lanes, and what has an end has ended before a run is over."""
 
 from collections.abc import Callable, Mapping
+from threading import Event
 from typing import Any, cast
 
 import pytest
@@ -30,9 +31,14 @@ def _fail(*_: object) -> None:
     raise ValueError("a fault of the soak's own")
 
 
+def _be_busy(*_: object) -> None:
+    """Until what comes next in the lane is late."""
+    Event().wait(0.3)
+
+
 def _run(*actions: Action) -> list[str]:
     stage = _Stage()
-    runner = Runner(cast("Stage", stage), Script(1, 0.3, "one", actions), {"do": _perform, "fail": _fail})
+    runner = Runner(cast("Stage", stage), Script(1, 0.3, "one", actions), [], {"do": _perform, "fail": _fail})
     runner.run()
     return stage.done
 
@@ -66,3 +72,11 @@ def test_a_failure_of_the_soak_itself_ends_it() -> None:
     """It says nothing of the operator."""
     with pytest.raises(BaseExceptionGroup, match="the soak itself has failed"):
         _run(Action(0.0, "users", "fail"))
+
+
+def test_how_far_a_lane_is_behind_is_said() -> None:
+    """What happens at the same time is not quite what the plan has."""
+    actions = (Action(0.0, "users", "busy"), _action(0.05, "a"), _action(0.05, "b", "astra"))
+    runner = Runner(cast("Stage", _Stage()), Script(1, 0.3, "one", actions), [], {"do": _perform, "busy": _be_busy})
+    runner.run()
+    assert runner.lag >= 0.2

@@ -1,13 +1,21 @@
 """A seed says it all, and its log says it again."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dev.soak import contents
 from dev.soak.actions import Script
 from dev.soak.doing import ACTIONS
+from dev.soak.people import LATE, STILL
 from dev.soak.plan import plan
+from dev.soak.topology import PLACES
+from dev.soak.trouble import TENANT
+
+_WITH_A_CONTEXT = {"tls", "tls-both", "tls-none", "tls-own", "tls-wrong", "toolkit"}
 
 
 def test_a_seed_makes_the_same_script_again() -> None:
@@ -37,3 +45,54 @@ def test_each_action_comes_up() -> None:
     """In twenty runs of ten minutes each action occurs, so that none is dead code."""
     seen = Counter(each.do for seed in range(20) for each in plan(seed, 600).actions)
     assert set(seen) == set(ACTIONS)
+
+
+def _key(args: Mapping[str, Any]) -> tuple[str, str]:
+    return args["namespace"], args["name"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_content_is_there_in_each_run(seed: int) -> None:
+    """With a ref that is asked for soon, whom nobody touches, and within the shares of its namespace."""
+    still = [each for each in plan(seed, 60).actions if each.args.get("namespace") in STILL]
+    secrets = {_key(each.args): each.args["kind"] for each in still if each.do == "secret"}
+    refs = {(each.args["namespace"], each.args["spec"]["secretRef"]["name"]) for each in still if each.do == "ref"}
+    late = secrets.pop(_key(LATE))
+    assert late in {"plain", "no-token"}
+    assert sorted(secrets.values()) == sorted(contents.KINDS.keys() - contents.VAGUE.keys())
+    assert refs == {*secrets, _key(LATE)}
+    names = Counter(namespace for namespace, _ in secrets)
+    contexts = Counter(namespace for (namespace, _), kind in secrets.items() if kind in _WITH_A_CONTEXT)
+    assert max(names.values()) <= PLACES
+    assert max(contexts.values()) <= 2
+
+
+def test_three_seeds_in_a_row_have_one_operator_two_and_shards_or_an_election() -> None:
+    """What only one of them shows is met by trying three."""
+    for seed in range(20):
+        topologies = [plan(seed + number, 60).topology for number in range(3)]
+        assert {"one", "pair"} < set(topologies)
+        assert len(set(topologies)) == 3
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_has_to_stand_at_the_end(seed: int) -> None:
+    """Tokens that are good for some accounts where one operator writes; a Secret that changed, where there is time."""
+    for seconds in (60.0, 600.0):
+        script = plan(seed, seconds)
+        actions = script.actions
+        last = {each.args["token"]: each.args for each in actions if each.do == "grant"}
+        topologies = [script.topology, *(each.args["name"] for each in actions if each.do == "topology")]
+        if topologies[-1] == "pair":
+            assert all(each["accounts"] is None and not each["no_apps"] for each in last.values())
+        else:
+            assert all(last[token]["accounts"] is not None or last[token]["no_apps"] for token in (0, 1))
+        late = [each.args["kind"] for each in actions if each.do == "secret" and _key(each.args) == _key(LATE)]
+        assert late == (["plain", "no-token"] if seconds == 600 else ["plain"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_takes_memory_comes_before_growth_is_looked_at(seed: int) -> None:
+    """In a run that is long enough to tell growth: memory that is kept for the next time is none."""
+    early = {each.do for each in plan(seed, 600).actions if each.at < 120}
+    assert set(TENANT) <= early

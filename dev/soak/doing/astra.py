@@ -42,8 +42,12 @@ def _grant(stage: Stage, args: Args, _: float) -> None:
 
 def _fault(stage: Stage, args: Args, _: float) -> End:
     options = dict(args)
+    token = contents.token_of(options.get("token", 0), stage.seed)
+    if "token" in options:
+        # To another connection it would be no secret, and might be shown.
+        options["token"] = token
     if "body" in options:
-        options["body"] = _body(options["body"], contents.token_of(0, stage.seed))
+        options["body"] = _body(options["body"], token)
     fault = stage.astra.add_fault(Fault(**options))
     return lambda: stage.astra.clear_faults(fault)
 
@@ -59,9 +63,15 @@ def _body(name: str, token: str) -> bytes:
         "state-number": lambda: b'{"id": "x", "state": 7}',
         "huge": lambda: b'{"padding": "' + b"x" * 2**21 + b'"}',
         "echo": lambda: json.dumps({"id": token, "state": token, "items": [token]}).encode(),
+        "echo-problem": lambda: _problem(token),
         "infinite": lambda: b'{"id": "x", "state": "running", "percentDone": Infinity, "bytesDone": NaN}',
     }
     return bodies[name]()
+
+
+def _problem(token: str) -> bytes:
+    words = {"type": "about:blank", "title": "Refused", "detail": f"The token {token} is not good.", "status": "401"}
+    return json.dumps(words | {"correlationID": f"c-{token}"}).encode()
 
 
 def _moving_words(stage: Stage, args: Args, _: float) -> End:

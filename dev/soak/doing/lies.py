@@ -12,15 +12,20 @@ _OLD: Final = "2020-01-01T00:00:00Z"
 Status = dict[str, Any]
 
 
-def lie(client: Client, namespace: str, name: str, how: str) -> None:
-    """Replace the status of a ref by one that is wrong in that way; nothing happens where there is no such ref."""
+def lie(client: Client, namespace: str, name: str, how: str) -> bool:
+    """Replace the status of a ref by one that is wrong in that way; whether that has changed anything.
+
+    Nothing happens where there is no such ref, nor where somebody else has written meanwhile.
+    """
     found = client.call("GET", ref_path(namespace, name))
     if not found.is_ok:
-        return
+        return False
     body = dict(copy.deepcopy(found.body))
     body["status"] = _LIES[how](dict(body.get("status", {})))
     # Whoever comes first: a conflict is no lie.
-    client.call("PUT", ref_path(namespace, name, "status"), body)
+    answer = client.call("PUT", ref_path(namespace, name, "status"), body)
+    versions = [each.body["metadata"]["resourceVersion"] for each in (found, answer) if each.is_ok]
+    return len(set(versions)) > 1
 
 
 def _conditions(status: Status, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Status:

@@ -33,13 +33,13 @@ def _fault(stage: Stage, args: Args, _: float) -> End | None:
 
 
 def _partition(stage: Stage, args: Args, _: float) -> End:
-    tcp = stage.slots[args["slot"]].tcp
+    tcp = stage.slots[stage.slot_in_use(args["slot"])].tcp
     tcp.freeze()
     return tcp.thaw
 
 
 def _cut(stage: Stage, args: Args, _: float) -> None:
-    stage.slots[args["slot"]].tcp.cut()
+    stage.slots[stage.slot_in_use(args["slot"])].tcp.cut()
 
 
 ACTIONS: Final[Mapping[str, Callable[[Stage, Args, float], End | None]]] = {

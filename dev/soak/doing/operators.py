@@ -5,38 +5,36 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dev.soak.stage import Stage
+from dev.soak.topology import SLOTS
 
 Args = Mapping[str, Any]
 End = Callable[[], object]
 
 
-def _end(stage: Stage, slot: int, number: signal.Signals) -> None:
-    process = stage.running.pop(slot, None)
-    if process is not None:
-        process.end(number)
-
-
 def _kill(stage: Stage, args: Args, _: float) -> None:
-    _end(stage, args["slot"], signal.SIGKILL)
-    stage.start(args["slot"])
+    slot = stage.slot_in_use(args["slot"])
+    stage.end(slot, signal.SIGKILL)
+    stage.start(slot)
 
 
 def _stop(stage: Stage, args: Args, _: float) -> None:
-    _end(stage, args["slot"], signal.SIGTERM)
-    stage.start(args["slot"])
+    slot = stage.slot_in_use(args["slot"])
+    stage.end(slot, signal.SIGTERM)
+    stage.start(slot)
 
 
 def _freeze(stage: Stage, args: Args, _: float) -> End | None:
-    process = stage.running.get(args["slot"])
-    if process is None:
+    with stage.guard:
+        process = stage.running.get(stage.slot_in_use(args["slot"]))
+    if process is None or process.is_frozen:
         return None
     process.freeze()
     return process.thaw
 
 
 def _topology(stage: Stage, args: Args, _: float) -> None:
-    for slot in list(stage.running):
-        _end(stage, slot, signal.SIGTERM)
+    for slot in range(SLOTS):
+        stage.end(slot, signal.SIGTERM)
     stage.start_topology(args["name"])
 
 

@@ -3,8 +3,9 @@
 That its writes are never answered is the fault proxy's part, as a webhook of its own would do it.
 """
 
+import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,10 +17,16 @@ from dev.soak.stage import Stage
 from dev.soak.topology import DEFAULT_SECRET, MANY_NAMES
 
 NAMESPACE: Final = "soak-hostile"
-_REFS: Final = 12
-_HELD: Final = 240
-"""In sixty apps: a quarter of a GiB of lists at the same time, if nobody bounds them."""
+_REFS: Final = 24
+"""More than the operator has slots for writes."""
+_HELD: Final = 480
+"""In sixty apps on each of two connections: half a GiB of lists at the same time, if nobody bounds them."""
+_HELD_SECONDS: Final = 11.0
+"""One list is held, for four seconds, before the others may begin, a few more each half second."""
 _NAMES: Final = 120
+_BUNDLES: Final = 14
+"""Secrets, each of which may change three times at once: two fewer than the names that a namespace may use."""
+_CERTIFICATES: Final = 60
 Args = Mapping[str, Any]
 End = Callable[[], object]
 
@@ -41,8 +48,8 @@ def _ref(stage: Stage, name: str, spec: dict[str, Any]) -> None:
     stage.client.call("POST", ref_path(NAMESPACE), {**kind, "metadata": {"name": name}, "spec": spec})
 
 
-def _secret(stage: Stage, name: str, kind: str) -> None:
-    body = secret_body(stage, {"name": name, "kind": kind, "token": 3})
+def _secret(stage: Stage, name: str, kind: str, token: int = 3) -> None:
+    body = secret_body(stage, {"name": name, "kind": kind, "token": token})
     stage.note_secret(NAMESPACE, name)
     stage.client.put(secret_path(NAMESPACE), body)
 
@@ -62,11 +69,24 @@ def _storm(stage: Stage, args: Args, seconds: float) -> None:
     _secret(stage, DEFAULT_SECRET, "plain")
 
 
-def _bundles(stage: Stage, args: Args, seconds: float) -> None:
-    """Its ca.crt is edited again and again, and is asked with."""
-    kinds = ["tls", "tls-both", "tls-own", "tls-wrong"]
-    _at_rate(args["rate"], seconds, lambda number: _secret(stage, DEFAULT_SECRET, kinds[number % len(kinds)]))
-    _secret(stage, DEFAULT_SECRET, "plain")
+def _bundles(stage: Stage, args: Args, seconds: float) -> End:
+    """The ca.crt of many Secrets is edited again and again, each time into another one, and is asked with."""
+    secrets = MANY_NAMES[:_BUNDLES]
+    names = [f"bundled-{number}" for number in range(_BUNDLES)]
+    for number, name in enumerate(names):
+        _bundle(stage, secrets[number], number)
+        _ref(stage, name, _spec(number, secretRef={"name": secrets[number]}))
+    _at_rate(args["rate"], seconds, lambda number: _bundle(stage, secrets[number % _BUNDLES], number + _BUNDLES))
+    return lambda: _remove(stage, names, secrets)
+
+
+def _bundle(stage: Stage, name: str, number: int) -> None:
+    """A Secret that trusts the authority and another one, the latter so many times that no two are the same."""
+    body = secret_body(stage, {"name": name, "kind": "tls", "token": 3})
+    bundle = stage.places.authority + stage.places.other_authority * (number % _CERTIFICATES + 1)
+    body["data"]["ca.crt"] = base64.b64encode(bundle.encode()).decode()
+    stage.note_secret(NAMESPACE, name)
+    stage.client.put(secret_path(NAMESPACE), body)
 
 
 def _liars(stage: Stage, args: Args, seconds: float) -> None:
@@ -78,12 +98,20 @@ def _liars(stage: Stage, args: Args, seconds: float) -> None:
 
 
 def _held(stage: Stage, _: Args, __: float) -> End:
-    """Refs whose apps' lists are held: almost 4 MiB each, which end seconds later."""
-    _secret(stage, "other-0", "held")
-    names = [f"held-{number}" for number in range(_HELD)]
+    """Refs whose apps' lists are held: almost 4 MiB each, which end seconds later.
+
+    Their Secrets come last, so that all lists begin at the same time.
+    """
+    secrets, names = ("other-0", "other-1"), [f"held-{number}" for number in range(_HELD)]
     for number, name in enumerate(names):
-        _ref(stage, name, _spec(number + 100, secretRef={"name": "other-0"}))
-    return lambda: _remove(stage, names)
+        which = number // 4 % 2
+        spec = _spec(number + 100, accountID=uuid_of(f"hostile account {which}"), secretRef={"name": secrets[which]})
+        _ref(stage, name, spec)
+    for token, name in zip((3, 2), secrets, strict=True):
+        _secret(stage, name, "held", token)
+    time.sleep(_HELD_SECONDS)
+
+    return lambda: _remove(stage, names, secrets)
 
 
 def _names(stage: Stage, _: Args, __: float) -> End:
@@ -112,9 +140,12 @@ def _hung_writes(stage: Stage, _: Args, __: float) -> End:
     return end
 
 
-def _remove(stage: Stage, names: list[str]) -> None:
+def _remove(stage: Stage, names: Sequence[str], secrets: Sequence[str] = ()) -> None:
     for name in names:
         stage.client.call("DELETE", ref_path(NAMESPACE, name))
+    for name in secrets:
+        stage.note_secret(NAMESPACE, name)
+        stage.client.call("DELETE", secret_path(NAMESPACE, name))
 
 
 ACTIONS: Final[Mapping[str, Callable[[Stage, Args, float], End | None]]] = {

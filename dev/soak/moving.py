@@ -1,0 +1,89 @@
+"""Words of Astra Control that move by themselves, where many things excuse a change of them: counted, not one by one.
+
+`words.moved` judges two versions and takes any write of a Secret within a minute as an excuse. Here each write, edit
+and start excuses one change, and one more is nobody's.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+from dev.soak import conditions
+from dev.soak.doing.lies import LIE
+from dev.soak.findings import Finding
+from dev.soak.history import Version
+from dev.soak.words import OWN_WORDS, REMOTE, plain
+
+_WINDOW_SECONDS: Final = 60.0
+_LATE_SECONDS: Final = 75.0
+"""For so long what was asked for may have consequences: ten seconds' throttle, a probe a minute."""
+_AROUND: Final = 6
+_ANNOTATION: Final = "astra-mirror.io/requestedAt"
+
+
+def check(
+    versions: Iterable[Sequence[Version]],
+    *,
+    is_shared: Callable[[float, float], bool],
+    starts: Sequence[float],
+    secret_changes: Mapping[tuple[str, str], Sequence[float]],
+) -> list[Finding]:
+    """Objects, each with its versions, whose words moved more often than anything excuses.
+
+    Args:
+        versions: for each object, oldest first.
+        is_shared: whether more than one operator looked after the same objects between two times.
+        starts: when operators were started.
+        secret_changes: by namespace and name, when Secrets were written.
+    """
+    found = (_moving(each, is_shared, starts, secret_changes) for each in versions)
+    return [each for each in found if each is not None]
+
+
+def _moving(
+    versions: Sequence[Version],
+    is_shared: Callable[[float, float], bool],
+    starts: Sequence[float],
+    secret_changes: Mapping[tuple[str, str], Sequence[float]],
+) -> Finding | None:
+    moves: list[float] = []
+    excuses = list(starts)
+    for number, (before, after) in enumerate(pairwise(versions), 1):
+        excuses += [after.at] * _asked(before, after)
+        if not after.follows or is_shared(before.at, after.at):
+            moves = []
+        elif text := _moved(before.status, after.status):
+            moves = [each for each in moves if after.at - each < _WINDOW_SECONDS] + [after.at]
+            since = moves[0] - _LATE_SECONDS
+            times = [*excuses, *secret_changes.get(_secret(after), ()), *secret_changes.get(_secret(before), ())]
+            if len(moves) > 1 + sum(since <= each <= after.at for each in times):
+                text = f"{len(moves)} changes within {_WINDOW_SECONDS:g}s, the last {text}"
+                around = tuple(versions[max(0, number - _AROUND) : number + 1])
+                return Finding("words that move by themselves are not taken over", after.name, text, after.at, around)
+    return None
+
+
+def _asked(before: Version, after: Version) -> int:
+    """How many edits and values of requestedAt lie between two versions."""
+    return abs(after.generation - before.generation) + (_requested(before) != _requested(after))
+
+
+def _requested(version: Version) -> object:
+    annotations = version.object["metadata"].get("annotations", {})
+    return annotations.get(_ANNOTATION), version.status.get("lastHandledReconcileAt")
+
+
+def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
+    old, new = (conditions.by_type(each).get("Synced") for each in (before, after))
+    if old is None or new is None or new["reason"] not in REMOTE:
+        return None
+    is_same = (old["status"], old["reason"]) == (new["status"], new["reason"])
+    texts = old["message"] + new["message"]
+    if not is_same or plain(old) == plain(new) or OWN_WORDS in texts or LIE in texts:
+        return None
+    return f"{old['message']!r}, then {new['message']!r}"
+
+
+def _secret(version: Version) -> tuple[str, str]:
+    name = version.object["spec"].get("secretRef", {}).get("name", "astra-control")
+    return version.object["metadata"]["namespace"], name

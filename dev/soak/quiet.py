@@ -1,0 +1,48 @@
+"""Whether anything is written while nothing changes, but for what time alone changes."""
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any, Final
+
+from dev.soak import conditions
+from dev.soak.history import Version
+
+_LIE_SECONDS: Final = 100.0
+"""For so long a lie may have consequences: the end of a watch that is frozen is noticed after 90 s."""
+
+
+def restless(
+    versions: Sequence[Version], since: float, patches: int, lies: Container[str], *, has_rivals: bool
+) -> str | None:
+    """How often a status was written in the quiet time; None where that is as it should be.
+
+    Args:
+        versions: those of one object, oldest first.
+        since: when the quiet time began.
+        patches: how many writes of its status the operators have asked for since; one that changes nothing makes no
+            version.
+        lies: the numbers of versions that somebody else has written.
+        has_rivals: whether two operators write it.
+    """
+    is_failing = _synced(versions[-1]).get("status") == "False"
+    # Two operators that probe by turns have different words for who was refused.
+    if versions[-1].is_last or (has_rivals and is_failing):
+        return None
+    lied_at = max((each.at for each in versions if each.number in lies), default=float("-inf"))
+    late = [number for number, each in enumerate(versions) if each.at > since and each.at - lied_at > _LIE_SECONDS]
+    # A Secret is missing for a minute, what was seen grows stale, a probe shows the server's words: by time, and once.
+    told = sum(number > 0 and _says_it_again(versions[number - 1], versions[number]) for number in late)
+    allowed = 1 if is_failing else 0
+    is_corrected = since - lied_at < _LIE_SECONDS
+    if len(late) > min(told, allowed) or (patches > allowed and not is_corrected):
+        return f"{len(late)} versions and {patches} PATCHes"
+    return None
+
+
+def _says_it_again(before: Version, after: Version) -> bool:
+    """Whether both tell of the same failure."""
+    old, new = _synced(before), _synced(after)
+    return new.get("status") == "False" and old.get("reason") == new.get("reason")
+
+
+def _synced(version: Version) -> Mapping[str, Any]:
+    return conditions.by_type(version.status).get("Synced", {})

@@ -1,0 +1,46 @@
+"""What operators may hold at the end of a soak: what they held at its start, or what their leader held then."""
+
+from dataclasses import replace
+
+from dev.soak.process import Use
+from dev.soak.resources import growth, most
+
+_LEADER = Use(1.0, 80.0, 9, 4, {"follow": 3, "poll": 1})
+_STANDBY = Use(1.5, 60.0, 2, 2, {"elect": 1, "follow": 1})
+
+
+def test_whoever_stood_by_may_hold_what_the_leader_held() -> None:
+    """It leads when the other has lost its Lease; what is measured of memory stays its own."""
+    tasks = {"follow": 3, "poll": 1, "elect": 1}
+    found = most({"leader": _LEADER, "standby": _STANDBY})
+    assert found["standby"] == replace(_STANDBY, sockets=9, tasks=tasks)
+    assert found["leader"] == replace(_LEADER, tasks=tasks)
+
+
+def test_an_operator_that_does_not_tell_its_tasks_has_none_compared() -> None:
+    """Another version's, which is given by its command."""
+    assert most({"other": replace(_LEADER, tasks=None)})["other"].tasks is None
+
+
+def _samples(early: float, late: float) -> list[Use]:
+    """A hundred seconds, one sample a second."""
+    return [Use(float(at), early if at < 50 else late, 2, 2) for at in range(100)]
+
+
+def test_memory_that_grows_is_found() -> None:
+    """By more than ten MiB from the second fifth to the last."""
+    assert not growth({"one": _samples(80, 89)}, 0, 100)
+    assert [each.subject for each in growth({"one": _samples(80, 91)}, 0, 100)] == ["one"]
+
+
+def test_whoever_stood_by_may_grow_as_large_as_the_leader_was() -> None:
+    """And not larger."""
+    assert not growth({"leader": _samples(80, 60), "standby": _samples(60, 89)}, 0, 100)
+    found = growth({"leader": _samples(80, 60), "standby": _samples(60, 91)}, 0, 100)
+    assert [each.subject for each in found] == ["standby"]
+
+
+def test_a_peak_beyond_the_pods_limit_is_found() -> None:
+    """However short it is."""
+    samples = [*_samples(80, 80), Use(50.5, 513, 2, 2)]
+    assert [each.invariant for each in growth({"one": samples}, 0, 100)] == ["memory stays under the pod's limit"]
