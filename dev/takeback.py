@@ -2,8 +2,8 @@
 
 A machine that guards against what was found once has to find it when it comes back. What is taken back is in
 tests/soak/mutations.py: texts of the operator's source and what they become. Each is put into a copy of the source and
-run with up to three seeds. A seed counts only when the soak is clean with the source as it is: that is tried first, once
-for all mutations. Several of these commands may run at the same time where there are processors for them.
+run with up to three seeds. A seed counts only when the soak is clean with the source as it is, which is tried first and
+once for all mutations. Several of these commands may run at the same time where there are processors for them.
 """
 
 import argparse

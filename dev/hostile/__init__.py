@@ -1,1 +1,1 @@
-"""What a hostile tenant's Secrets hold, and servers that answer as no Astra Control would: for tests, soak and bench."""
+"""What a hostile tenant's Secrets hold, and servers that answer as no Astra Control would; not for tests alone."""
