@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -204,7 +205,11 @@ class Promises:
         return {name: texts for name, texts in wrong.items() if texts}
 
     def _until_right(
-        self, names: Set[str], seconds: float, invariant: str, before: Mapping[str, Mapping[str, Any]] | None = None
+        self,
+        names: AbstractSet[str],
+        seconds: float,
+        invariant: str,
+        before: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> list[Finding]:
         wrong: dict[str, list[str]] = {}
 

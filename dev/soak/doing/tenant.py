@@ -54,7 +54,7 @@ def _secret(stage: Stage, name: str, kind: str, token: int = 3) -> None:
     stage.client.put(secret_path(NAMESPACE), body)
 
 
-def _at_rate(rate: float, seconds: float, act: Callable[[int], None]) -> None:
+def _at_rate(rate: float, seconds: float, act: Callable[[int], object]) -> None:
     end, number = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         act(number)
