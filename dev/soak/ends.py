@@ -52,7 +52,7 @@ def ready(stage: Stage) -> list[Finding]:
 
     def are_ready() -> bool:
         # Looked at anew each time: one that a restart may mend is replaced by another.
-        unready[:] = [process.name for process in list(stage.running.values()) if not _is_ready(process)]
+        unready[:] = [process.name for process in stage.now_running() if not _is_ready(process)]
         return not unready
 
     wait_for(are_ready, _READY_SECONDS)
@@ -71,7 +71,7 @@ def _is_ready(process: Process) -> bool:
 def metrics(stage: Stage) -> list[Finding]:
     """What may be in no metric, and that nothing waits any more; of operators that are ready."""
     found = []
-    for process in list(stage.running.values()):
+    for process in stage.now_running():
         deadline = time.monotonic() + _CORRECTION_SECONDS
         while (waits := pending(text := _metrics(process))) is not None:
             if time.monotonic() > deadline:

@@ -184,11 +184,8 @@ def test_rivals_are_excused_while_they_are_there() -> None:
 def test_periods() -> None:
     """A topology explains what is written until a minute after the next one has begun."""
     starts = [(1.0, "one"), (20.0, "pair"), (20.5, "pair"), (50.0, "elected"), (90.0, "shards")]
-    assert periods(starts) == (
-        Period(20.0, 80.5, has_rivals=True),
-        Period(20.5, 110.0, has_rivals=True),
-        Period(50.0, 150.0),
-    )
+    rivals = (Period(20.0, 80.5, has_rivals=True), Period(20.5, 110.0, has_rivals=True))
+    assert periods(starts) == (*rivals, Period(50.0, 150.0))
     assert periods([(1.0, "elected")]) == (Period(1.0, math.inf),)
 
 

@@ -1,12 +1,13 @@
 """What is recorded is recorded to the end, or the soak itself fails; and what is judged beside versions is judged."""
 
 import threading
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from dev.soak import conditions
-from dev.soak.client import Client
+from dev.soak.client import Answer, Client
 from dev.soak.ends import bad_lines, pending
 from dev.soak.events import leak
 from dev.soak.history import History, Version, missing
@@ -22,16 +23,19 @@ def _object(number: int, synced: str = "True", *, reason: str = "R", uid: str = 
     return {"metadata": metadata, "status": {"conditions": [condition]}}
 
 
-class _Away:
-    """Stands for a client whose API server never comes back."""
+class _Away(Client):
+    """A client whose API server never comes back."""
 
-    def list(self, _: str) -> None:
-        raise TimeoutError("away")
+    def __init__(self) -> None:
+        """It needs no control plane."""
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        raise TimeoutError(f"{method} {path} {body}")
 
 
 def test_a_history_that_has_ended_says_so() -> None:
     """Nobody judges the part that there is."""
-    history = History(cast("Client", _Away()))
+    history = History(_Away())
     for thread in threading.enumerate():
         if thread.name == "history":
             thread.join()
