@@ -99,7 +99,7 @@ def gallery(world: World) -> list[Step]:
     `LATE` is beside them.
     """
     late = {**LATE, "kind": "plain", "token": 2}
-    made = [Step("secret", late), Step("ref", {**LATE, "name": "still-late", "spec": spec(world) | _WITH_DEFAULT})]
+    made = [Step("secret", late), Step("ref", {**LATE, "name": "still-late", "spec": {**spec(world), **_WITH_DEFAULT}})]
     intervals = [each for each in _INTERVALS if each != LONG_INTERVAL]
     for number, kind in enumerate(sorted(contents.KINDS.keys() - contents.VAGUE.keys())):
         where = {"namespace": STILL[number % len(STILL)], "name": MANY_NAMES[number // len(STILL)]}

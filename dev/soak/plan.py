@@ -92,7 +92,9 @@ def _last(world: World, actions: Sequence[Action], topology: str, active: float,
     last = [Action(active - 3, "network", "api-fault", {"path": "*/appbackuprefs*", "verb": "watch", **event}, 1.0)]
     topologies = [topology, *(each.args["name"] for each in actions if each.do == "topology")]
     standing = {each.args["token"]: each.args for each in actions if each.do == "grant"}
-    for token, accounts in _grants(world.random, standing, has_rivals=topologies[-1] == "pair", is_long=is_long).items():
+    for token, accounts in _grants(
+        world.random, standing, has_rivals=topologies[-1] == "pair", is_long=is_long
+    ).items():
         last.append(Action(active, "astra", "grant", {"token": token, "accounts": accounts, "no_apps": []}))
     if is_long:
         # A Secret changes while the watches on Secrets say nothing any more, which they notice within 90 s.

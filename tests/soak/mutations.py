@@ -173,7 +173,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
 
 UNREACHABLE: Final[Mapping[str, str]] = {
     "24,000 labels": "a step of 134 ms is no event that a machine with other work to do can tell",
-    "kubeconfig": "the operators of the soak have one kind of it, with a token; tests/cases/test_kubeconfig.py has others",
+    "kubeconfig": "the soak has one kind of it, with a token; tests/cases/test_kubeconfig.py has others",
     "a role without watch": "/readyz is judged at the start and at the end, when the role is whole",
     "recipes, README, alerts": "they are documents; tests/docs and tests/judges run them",
     "requestedAt while paused": "how soon after a pause it is handled is timed by tests/engine alone",

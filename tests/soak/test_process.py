@@ -6,13 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final
 
 import pytest
 
 from dev.soak.process import Build, Process
 from dev.soak.resources import Sampler
-from dev.soak.stage import Stage
 
 _WAIT_SECONDS: Final = 30.0
 _GIVES_UP: Final = "echo 'astra-mirror: the API server refuses the watch'; exit 1"
@@ -115,7 +114,8 @@ class _BrokenStage:
 
 def test_a_sampler_that_dies_says_so() -> None:
     """Otherwise nobody would be started anew or measured, and the soak would be clean."""
-    sampler = Sampler(cast("Stage", _BrokenStage()))
+    stage: Any = _BrokenStage()
+    sampler = Sampler(stage)
     _until(lambda: bool(sampler.failures))
     sampler.stop()
     with pytest.raises(BaseExceptionGroup, match="the soak itself has failed"):
