@@ -35,6 +35,8 @@ _GRACE_SECONDS: Final = 2.0
 _RIVALS_GRACE_SECONDS: Final = 10.0
 """The same for two that write: each corrects the other a few times before both agree."""
 _RECHECK_SECONDS: Final = 5.0
+_RIVALS_RECHECK_SECONDS: Final = 75.0
+"""The same for two that write, one of which may wait for a minute before it puts right what the other has written."""
 _SHOWN: Final = 6
 _REST_SECONDS: Final = 60.0
 _NAMESPACE_PART: Final = 5
@@ -110,7 +112,7 @@ class Settling:
             wrong.update(self._oracle.wrong(World.read(self._stage.client, time.time())))
             return not wrong
 
-        wait_for(is_right, _RECHECK_SECONDS)
+        wait_for(is_right, _RIVALS_RECHECK_SECONDS if has_rivals else _RECHECK_SECONDS)
         return [self._finding(name, texts) for name, texts in wrong.items()]
 
     def _patches(self, since: float) -> Counter[str]:

@@ -70,13 +70,23 @@ def test_quiet(synced: str, late: int, patches: int, *, is_quiet: bool) -> None:
 
 
 def test_what_is_no_quiet() -> None:
-    """Another failure than before, and what two operators write of what went well."""
+    """Another failure than before."""
     versions = [Version(0.0, _object(1, "False", reason="A"), follows=True)]
     versions.append(Version(1.0, _object(2, "False", reason="B"), follows=True))
     assert restless(versions, 0.0, 1, set(), has_rivals=False) is not None
     assert restless(versions, 0.0, 1, set(), has_rivals=True) is None
-    right = [Version(at, _object(int(at)), follows=True) for at in (0.0, 1.0)]
+
+
+def test_the_quiet_of_two_operators() -> None:
+    """They may differ about times once more, and about failures until each has found out; about nothing else."""
+    right = [Version(at, _object(int(at) + 9), follows=True) for at in (-9.0, 1.0)]
+    assert restless(right, 0.0, 1, set(), has_rivals=True) is None
+    right[1].object["status"]["state"] = "running"
     assert restless(right, 0.0, 1, set(), has_rivals=True) is not None
+    failed = [Version(-99.0, _object(0, "False"), follows=True), *right]
+    assert restless(failed, 0.0, 1, set(), has_rivals=True) is None
+    long_ago = [Version(-300.0, _object(0, "False"), follows=True), Version(-200.0, _object(1), follows=True), *right]
+    assert restless(long_ago, 0.0, 1, set(), has_rivals=True) is not None
 
 
 def test_a_lie_has_consequences() -> None:
