@@ -9,6 +9,9 @@ from dev.soak.history import Version
 _LIE_SECONDS: Final = 100.0
 """For so long a lie may have consequences: the end of a watch that is frozen is noticed after 90 s."""
 
+_TO_AGREE: Final = 2
+"""So many versions two operators may need to agree on times, when one of them has seen a transition a minute later."""
+
 
 def restless(
     versions: Sequence[Version], since: float, patches: int, lies: Container[str], *, has_rivals: bool
@@ -29,6 +32,9 @@ def restless(
         return None
     lied_at = max((each.at for each in versions if each.number in lies), default=float("-inf"))
     late = [number for number, each in enumerate(versions) if each.at > since and each.at - lied_at > _LIE_SECONDS]
+    agreed = [number for number in late if number and has_rivals and _is_alike(versions[number - 1], versions[number])]
+    if 0 < len(agreed) <= _TO_AGREE:
+        late, patches = [number for number in late if number not in agreed], patches - len(agreed)
     # A Secret is missing for a minute, what was seen grows stale, a probe shows the server's words: by time, and once.
     told = sum(number > 0 and _says_it_again(versions[number - 1], versions[number]) for number in late)
     allowed = 1 if is_failing else 0
@@ -42,6 +48,16 @@ def _says_it_again(before: Version, after: Version) -> bool:
     """Whether both tell of the same failure."""
     old, new = _synced(before), _synced(after)
     return new.get("status") == "False" and old.get("reason") == new.get("reason")
+
+
+def _is_alike(before: Version, after: Version) -> bool:
+    """Whether two versions differ in the times of transition alone."""
+    return before.status != after.status and _timeless(before.status) == _timeless(after.status)
+
+
+def _timeless(status: Mapping[str, Any]) -> dict[str, Any]:
+    shown = [{**each, "lastTransitionTime": ""} for each in status.get("conditions", [])]
+    return {**status, "conditions": sorted(shown, key=lambda each: str(each["type"]))}
 
 
 def _synced(version: Version) -> Mapping[str, Any]:

@@ -79,6 +79,16 @@ def test_what_is_no_quiet() -> None:
     assert restless(right, 0.0, 1, set(), has_rivals=True) is not None
 
 
+def test_two_operators_agree_on_times() -> None:
+    """With a version each at the most; one operator has nobody to agree with."""
+    versions = [Version(float(at), _object(at), follows=True) for at in range(4)]
+    for at, each in enumerate(versions):
+        each.status["conditions"][0]["lastTransitionTime"] = f"2026-11-25T10:00:0{at % 2}Z"
+    for late, is_quiet in ((1, True), (2, True), (3, False)):
+        assert (restless(versions[: late + 1], 0.0, late, set(), has_rivals=True) is None) == is_quiet
+    assert restless(versions[:2], 0.0, 1, set(), has_rivals=False) is not None
+
+
 def test_a_lie_has_consequences() -> None:
     """For a while."""
     versions = [Version(at, _object(int(at)), follows=True) for at in (-60.0, 1.0)]
