@@ -8,8 +8,10 @@ from dev.soak.history import Version
 
 _LIE_SECONDS: Final = 100.0
 """For so long a lie may have consequences: the end of a watch that is frozen is noticed after 90 s."""
-_RIVALS_SECONDS: Final = 150.0
+_DISPUTE_SECONDS: Final = 150.0
 """For so long two operators may be of two opinions: a probe a minute, a correction a minute, and one more."""
+_TO_AGREE: Final = 2
+"""So many versions two operators may need to agree on times, when one of them has seen a transition a minute later."""
 
 
 def restless(
@@ -29,29 +31,17 @@ def restless(
         return None
     lied_at = max((each.at for each in versions if each.number in lies), default=float("-inf"))
     late = [number for number, each in enumerate(versions) if each.at > since and each.at - lied_at > _LIE_SECONDS]
-    is_corrected = since - lied_at < _LIE_SECONDS
-    if has_rivals:
-        # About words and times they may differ once more, and agree then.
-        late = [number for number in late if number and _plain(versions[number - 1]) != _plain(versions[number])]
-        is_corrected = True
+    agreed = [number for number in late if number and has_rivals and _is_alike(versions[number - 1], versions[number])]
+    if 0 < len(agreed) <= _TO_AGREE:
+        # One of them may have asked for a write that came too late.
+        late, patches = [number for number in late if number not in agreed], 0
     # A Secret is missing for a minute, what was seen grows stale, a probe shows the server's words: by time, and once.
     told = sum(number > 0 and _says_it_again(versions[number - 1], versions[number]) for number in late)
     allowed = 1 if _is_failing(versions[-1]) else 0
+    is_corrected = since - lied_at < _LIE_SECONDS
     if len(late) > min(told, allowed) or (patches > allowed and not is_corrected):
         return f"{len(late)} versions and {patches} PATCHes"
     return None
-
-
-def _is_disputed(versions: Sequence[Version], since: float) -> bool:
-    """Whether one of two operators may be of another opinion: each finds out by probes of its own."""
-    first = max((number for number, each in enumerate(versions) if each.at <= since - _RIVALS_SECONDS), default=0)
-    return any(_is_failing(each) for each in versions[first:])
-
-
-def _plain(version: Version) -> Mapping[str, Any]:
-    """A status without the words and times of its conditions."""
-    kinds = [(each["type"], each["status"], each["reason"]) for each in version.status.get("conditions", [])]
-    return {**version.status, "conditions": kinds}
 
 
 def _says_it_again(before: Version, after: Version) -> bool:
@@ -60,8 +50,24 @@ def _says_it_again(before: Version, after: Version) -> bool:
     return _is_failing(after) and old.get("reason") == new.get("reason")
 
 
+def _is_disputed(versions: Sequence[Version], since: float) -> bool:
+    """Whether one of two operators may be of another opinion: each finds out by probes of its own."""
+    first = max((number for number, each in enumerate(versions) if each.at <= since - _DISPUTE_SECONDS), default=0)
+    return any(_is_failing(each) for each in versions[first:])
+
+
 def _is_failing(version: Version) -> bool:
     return bool(_synced(version).get("status") == "False")
+
+
+def _is_alike(before: Version, after: Version) -> bool:
+    """Whether two versions differ in the times of transition alone."""
+    return before.status != after.status and _timeless(before.status) == _timeless(after.status)
+
+
+def _timeless(status: Mapping[str, Any]) -> dict[str, Any]:
+    shown = [{**each, "lastTransitionTime": ""} for each in status.get("conditions", [])]
+    return {**status, "conditions": sorted(shown, key=lambda each: str(each["type"]))}
 
 
 def _synced(version: Version) -> Mapping[str, Any]:

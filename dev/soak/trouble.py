@@ -67,7 +67,7 @@ def astra(world: World) -> Step:
     if chance < 0.12:
         return Step("astra-cut", {})
     if chance < 0.28:
-        return Step("moving-words", {"status": random.choice([400, 400, 401, 403, 500])}, seconds + _WORDS_SECONDS)
+        return Step("moving-words", {"status": random.choice([400, 400, 500, 500, 401, 403])}, seconds + _WORDS_SECONDS)
     fault = random.choice(kinds)(random)
     if random.random() < 0.3:
         fault["share"] = round(random.uniform(0.2, 0.8), 1)

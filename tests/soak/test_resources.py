@@ -31,6 +31,7 @@ def test_memory_that_grows_is_found() -> None:
     """By more than ten MiB from the second fifth to the last."""
     assert not growth({"one": _samples(80, 89)}, 0, 100)
     assert [each.subject for each in growth({"one": _samples(80, 91)}, 0, 100)] == ["one"]
+    assert not growth({"one": _samples(80, 91)}, 0, 100, is_long=False)
 
 
 def test_whoever_stood_by_may_grow_as_large_as_the_leader_was() -> None:
