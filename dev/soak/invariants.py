@@ -135,7 +135,8 @@ class _Judge:
 
     def _times(self, base: Version, version: Version) -> Iterator[Pair]:
         """Times of transition move with a condition's status, and then only."""
-        if self._facts.has_rivals(base.at, version.at) or (self._is_meddled and self._is_tainted):
+        is_forgotten = self._is_memory_of_a_lie(version) or (self._is_meddled and self._is_tainted)
+        if self._facts.has_rivals(base.at, version.at) or is_forgotten:
             return
         for text in transitions.moved(base, version):
             yield "lastTransitionTime changes only with the status", text

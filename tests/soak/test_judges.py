@@ -237,6 +237,16 @@ def test_a_lie_may_become_the_memory_of_a_process_that_starts() -> None:
     assert _findings(*lied, own={"2"}) == ["a status shows what Astra Control said"]
 
 
+def test_what_was_wiped_leaves_a_process_that_starts_without_a_memory() -> None:
+    """Its first answer is the beginning of each condition."""
+    begun = _status()
+    for each in begun["conditions"]:
+        each["lastTransitionTime"] = _LATER
+    wiped = [_version(1, _status()), _version(2, {}), _version(3, begun)]
+    assert not _findings(*wiped, own={"2"}, starts=(_START + 1.5,))
+    assert set(_findings(*wiped, own={"2"})) == {"lastTransitionTime changes only with the status"}
+
+
 @pytest.mark.parametrize(
     ("state", "hooks", "ready_when", "row"),
     [
