@@ -86,14 +86,12 @@ class _Judge:
             return
         if status["observedGeneration"] > version.generation:
             yield "observedGeneration is never ahead", f"it is {status['observedGeneration']} of {version.generation}"
-        # A lie may have been memory until this very version: then there were no times to keep.
-        is_memory = self._is_meddled and self._is_tainted
         spec = self._specs.get(status["observedGeneration"])
         if spec is not None:
             yield from self._against_spec(version, spec)
         for text in transitions.ahead(version):
             yield "lastTransitionTime is never in the future", text
-        if self._base is not None and self._is_whole(self._base, version) and not is_memory:
+        if self._base is not None and self._is_whole(self._base, version):
             yield from self._times(self._base, version)
             yield from self._in_peace(self._base, version)
         if before is not None:
@@ -137,7 +135,8 @@ class _Judge:
 
     def _times(self, base: Version, version: Version) -> Iterator[Pair]:
         """Times of transition move with a condition's status, and then only."""
-        if self._facts.has_rivals(base.at, version.at):
+        is_forgotten = self._is_memory_of_a_lie(version) or (self._is_meddled and self._is_tainted)
+        if self._facts.has_rivals(base.at, version.at) or is_forgotten:
             return
         for text in transitions.moved(base, version):
             yield "lastTransitionTime changes only with the status", text

@@ -34,7 +34,7 @@ _REFS: Final = 24
 _START_SECONDS: Final = 3.0
 _QUIET_SHARE: Final = 0.25
 _MAX_QUIET_SECONDS: Final = 60.0
-WITH_GROWTH: Final = 300.0
+GROWTH_SECONDS: Final = 300.0
 """From so many seconds on a run tells whether memory grows from its second fifth to its last."""
 _RESTRICTED: Final = 2
 """How many tokens are good for some accounts only at the end."""
@@ -54,7 +54,7 @@ def plan(seed: int, seconds: float) -> Script:
     actions = _beginning(world)
     for since, until, actors in _phases(random, active, is_steady=is_steady):
         actions += _acts(world, actors, since, until, active)
-    if seconds >= WITH_GROWTH:
+    if seconds >= GROWTH_SECONDS:
         actions += _heavy(world, seconds)
     actions.sort(key=lambda each: each.at)
     actions += _last(world, actions, topology, active, is_long=seconds >= _LONG_RUN)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from dev.soak.findings import Finding
+from dev.soak.plan import GROWTH_SECONDS
 from dev.soak.process import Process, Use
 from dev.soak.stage import Stage
 
@@ -64,12 +65,13 @@ class Sampler:
             raise BaseExceptionGroup("the soak itself has failed", self.failures)
 
 
-def growth(samples: dict[str, list[Use]], start: float, end: float, *, is_long: bool = True) -> list[Finding]:
+def growth(samples: dict[str, list[Use]], start: float, end: float) -> list[Finding]:
     """Who holds more memory in the last fifth of the run than in its second, and who held too much at any time.
 
-    Whoever stood by in the second fifth may hold in the last what the leader held then. A run that is not `is_long` is
-    over before all memory that is kept for the next time has been taken once.
+    Whoever stood by in the second fifth may hold in the last what the leader held then.
     """
+    # In a shorter run what takes the most memory may happen for the first time in the last fifth.
+    is_long = end - start >= GROWTH_SECONDS
     fifth = (end - start) / 5
     before = {name: _mean(uses, start + fifth, start + 2 * fifth) for name, uses in samples.items()}
     allowed = max(before.values(), default=0.0) + _MAX_GROWTH

@@ -18,7 +18,6 @@ from dev.soak.findings import Finding
 from dev.soak.history import History
 from dev.soak.lanes import Runner
 from dev.soak.people import NAMESPACES, STILL
-from dev.soak.plan import WITH_GROWTH
 from dev.soak.process import Build, Use
 from dev.soak.promises import Promises, seen
 from dev.soak.resources import Sampler, growth, most
@@ -103,8 +102,7 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
         sampler.check()
         report.summary["s behind the plan at most"] = round(runner.lag, 1)
         if judges_times:
-            since, is_long = runner.started_at, script.seconds >= WITH_GROWTH
-            report.findings += growth(dict(sampler.samples), since, since + script.seconds, is_long=is_long)
+            report.findings += growth(dict(sampler.samples), runner.started_at, runner.started_at + script.seconds)
             report.findings += [finding for each in stage.healths for finding in each.findings()]
     if not report.findings:
         shutil.rmtree(report.folder, ignore_errors=True)
