@@ -4,7 +4,7 @@ Two operators without an election measure a rate each. Where neither took the ot
 ever, a few times a minute.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,15 +18,16 @@ _MEASURED: Final = ("bytesDone", "totalBytes")
 _AROUND: Final = 5
 
 
-def check(versions: Iterable[Sequence[Version]]) -> list[Finding]:
-    """Objects, each with its versions, whose rate went back and forth."""
-    return [found for each in versions if (found := _moving(each))]
+def check(versions: Iterable[Sequence[Version]], lies: Container[str] = ()) -> list[Finding]:
+    """Objects, each with its versions, whose rate went back and forth; `lies` are versions of somebody else's."""
+    return [found for each in versions if (found := _moving(each, lies))]
 
 
-def _moving(versions: Sequence[Version]) -> Finding | None:
+def _moving(versions: Sequence[Version], lies: Container[str]) -> Finding | None:
     moves = 0
     for number, (before, after) in enumerate(pairwise(versions), 1):
-        if not after.follows or _seen(before.status) != _seen(after.status):
+        is_lie = before.number in lies or after.number in lies
+        if is_lie or not after.follows or _seen(before.status) != _seen(after.status):
             moves = 0
         elif _part(before.status, _DERIVED) != _part(after.status, _DERIVED):
             moves += 1

@@ -140,7 +140,7 @@ def _finish(stage: Stage, records: _Records, report: Report, before: dict[str, U
         starts=facts.starts,
         secret_changes=facts.secret_changes,
     )
-    report.findings += derived.check(versions.values())
+    report.findings += derived.check(versions.values(), stage.client.own.versions)
     report.findings += writes.check(stage)
     report.findings += told.check(stage, report.script)
     report.findings += settling.empty()

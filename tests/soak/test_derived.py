@@ -25,6 +25,7 @@ def test_two_rates_in_turn() -> None:
     mine, other = ({"bytesDone": 7, "totalBytes": 9, "bytesPerSecond": each} for each in (1, 2))
     found = check([_versions(mine, other, mine, other)])
     assert [each.subject for each in found] == ["a/b"]
+    assert check([_versions(mine, other, mine, other)], {"1", "3"}) == [], "somebody else meddles with it"
 
 
 def test_a_rate_of_a_new_observation() -> None:
