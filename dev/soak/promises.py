@@ -188,7 +188,7 @@ class Promises:
             meddled = [each.at for each in versions if each.number in own]
             last = versions[-1]
             is_quiet = now - max(meddled, default=0.0) > _RECENT_SECONDS
-            is_known = "state" in last.status and last.status["target"]["backupID"] in self._stage.documents
+            is_known = "state" in last.status and last.status.get("target", {}).get("backupID") in self._stage.documents
             if is_quiet and not last.is_last and is_known and _is_synced(last.status):
                 found.append(last)
         return found

@@ -3,7 +3,9 @@
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from dev.soak.findings import Finding
@@ -112,7 +114,7 @@ def left_behind(process: Process, before: Use, after: Use) -> list[str]:
     found = []
     # The soak's own connection to /healthz may be there or not.
     if after.sockets > before.sockets + 1:
-        found.append(f"{after.sockets} sockets, {before.sockets} at the start")
+        found.append(f"{after.sockets} sockets, {before.sockets} at the start: {_connections(process.pid)}")
     if before.tasks is not None and after.tasks is not None:
         known = before.tasks | _OWN_TASKS
         known["SSLContext"] = before.tasks.get("SSLContext", 0) + _KEPT_CONTEXTS
@@ -120,3 +122,18 @@ def left_behind(process: Process, before: Use, after: Use) -> list[str]:
         if more:
             found.append(f"more tasks or TLS contexts than at the start: {more}")
     return [f"{process.name} has {each}" for each in found]
+
+
+def _connections(pid: int) -> dict[str, int]:
+    """How many TCP sockets a process has by state and remote port, as the kernel numbers states: 01 is established."""
+    folder, own = Path(f"/proc/{pid}"), set()
+    for each in (folder / "fd").iterdir():
+        with suppress(FileNotFoundError):
+            own.add(str(each.readlink()))
+    found: Counter[str] = Counter()
+    for table in ("tcp", "tcp6"):
+        for line in (folder / "net" / table).read_text().splitlines()[1:]:
+            _, _, remote, state, *others = line.split()
+            if f"socket:[{others[5]}]" in own:
+                found[f"{state} {int(remote.rpartition(':')[2], 16)}"] += 1
+    return dict(found)
