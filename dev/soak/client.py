@@ -80,7 +80,13 @@ class Client:
         token = yaml.safe_load(plane.kubeconfig.read_text())["users"][0]["user"]["token"]
         self._headers = {"Authorization": f"Bearer {token}"}
         self._local = threading.local()
+        self._kept: list[http.client.HTTPSConnection] = []
         self.own = OwnWrites()
+
+    def close(self) -> None:
+        """Close the connections that the threads keep, which may have ended."""
+        for each in self._kept:
+            each.close()
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         """Make one call, again and again until the API server has decided it.
@@ -116,8 +122,10 @@ class Client:
         Raises:
             OSError, http.client.HTTPException, ValueError: there was no proper answer.
         """
-        connection = getattr(self._local, "connection", None) or self._connect(_CALL_SECONDS)
-        self._local.connection = connection
+        if not hasattr(self._local, "connection"):
+            self._local.connection = self._connect(_CALL_SECONDS)
+            self._kept.append(self._local.connection)
+        connection = self._local.connection
         headers = self._headers | {"Content-Type": _MERGE if method == "PATCH" else "application/json"}
         with ExitStack() as unfinished:
             unfinished.callback(connection.close)

@@ -148,13 +148,14 @@ class Settling:
     def until_at_rest(self, before: dict[str, Use]) -> list[Finding]:
         """Wait until the processes hold what they held before anything was there."""
         left: list[str] = []
+        is_elected = self._stage.topology == "elected"
 
         def is_at_rest() -> bool:
             left.clear()
             for process in self._stage.running.values():
                 now = process.use(with_tasks=True)
                 if now is not None and process.name in before:
-                    left.extend(left_behind(process, before[process.name], now))
+                    left.extend(left_behind(process, before[process.name], now, is_elected=is_elected))
             return not left
 
         wait_for(is_at_rest, _REST_SECONDS)

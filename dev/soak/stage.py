@@ -86,7 +86,9 @@ class Stage:
             places = _places(stack, plane, tcp, seed)
             for number in range(TOKENS):
                 astra.add_token(token_of(number, seed))
-            stage = cls(plane, Client(plane), astra, tcp, places, slots, folder, seed, build)
+            client = Client(plane)
+            stack.callback(client.close)
+            stage = cls(plane, client, astra, tcp, places, slots, folder, seed, build)
             stack.callback(stage.end_operators)
             stack.callback(astra.clear_faults)
             try:
