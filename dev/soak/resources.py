@@ -19,7 +19,7 @@ _MIN_SAMPLES: Final = 10
 _OWN_TASKS: Final = {"RequestHandler.start": 2}
 """Whoever asks at /healthz is the soak itself."""
 _KEPT_BY_LEASE: Final = 16
-"""aiohttp uses the connection that was idle the longest, and closes one after 15 s: a request a second keeps 15 of them."""
+"""aiohttp uses the connection that was idle the longest, and closes one after 15 s: a request a second keeps 15."""
 _KEPT_CONTEXTS: Final = 24
 """Two for each of nine namespaces, which are kept for five minutes more, and those of no namespace's own."""
 _MEMORY_LIMIT: Final = 512.0

@@ -1,9 +1,13 @@
 """What operators may hold at the end of a soak: what they held at its start, or what their leader held then."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
-from dev.soak.process import Use
-from dev.soak.resources import growth, most
+from dev.soak.process import Process, Use
+from dev.soak.resources import growth, left_behind, most
 
 _LEADER = Use(1.0, 80.0, 9, 4, {"follow": 3, "poll": 1})
 _STANDBY = Use(1.5, 60.0, 2, 2, {"elect": 1, "follow": 1})
@@ -45,3 +49,13 @@ def test_a_peak_beyond_the_pods_limit_is_found() -> None:
     """However short it is."""
     samples = [*_samples(80, 80), Use(300.5, 513, 2, 2)]
     assert [each.invariant for each in growth({"one": samples}, 0, 600)] == ["memory stays under the pod's limit"]
+
+
+def test_sockets_that_are_left_are_found() -> None:
+    """But for those that the renewal of a Lease keeps from being closed."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        process = cast(Process, SimpleNamespace(name="one", pid=other.pid))
+        assert not left_behind(process, _LEADER, replace(_LEADER, sockets=25), is_elected=True)
+        found = left_behind(process, _LEADER, replace(_LEADER, sockets=12), is_elected=False)
+        other.kill()
+    assert found == ["one has 12 sockets, 9 at the start: {}"]
