@@ -54,7 +54,7 @@ def test_a_peak_beyond_the_pods_limit_is_found() -> None:
 def test_sockets_that_are_left_are_found() -> None:
     """But for those that the renewal of a Lease keeps from being closed."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        process = cast(Process, SimpleNamespace(name="one", pid=other.pid))
+        process = cast("Process", SimpleNamespace(name="one", pid=other.pid))
         assert not left_behind(process, _LEADER, replace(_LEADER, sockets=25), is_elected=True)
         found = left_behind(process, _LEADER, replace(_LEADER, sockets=12), is_elected=False)
         other.kill()
