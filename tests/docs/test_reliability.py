@@ -10,6 +10,7 @@ import pytest
 
 PAGE: Final = Path("docs/reliability.md").read_text()
 PARTIES: Final = ("API server", "etcd", "Astra Control", "Network", "Credentials", "The operator", "Its peer")
+_NOT_RUN: Final = re.compile(r"mark\.(skip|skipif|xfail)$")
 FAULTS: Final = ["killed", "restarted", "frozen", "slow", "errors", "garbage"]
 
 
@@ -48,6 +49,7 @@ def test_every_cell_has_its_test_and_its_bound(party: str) -> None:
         assert tests == ", ".join(f"`{path}::{name}`" for path, name in named), (party, fault)
         for path, name in named:
             assert name in _tests(path), f"{party}, {fault}: {path} has no {name}"
+            assert not any(_NOT_RUN.search(mark) for mark in _tests(path)[name]), f"{party}, {fault}: {name} may not run"
         assert any("pytest.mark.minutes" not in _tests(path)[name] for path, name in named), (party, fault)
 
 
