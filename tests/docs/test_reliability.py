@@ -49,7 +49,7 @@ def test_every_cell_has_its_test_and_its_bound(party: str) -> None:
         assert tests == ", ".join(f"`{path}::{name}`" for path, name in named), (party, fault)
         for path, name in named:
             assert name in _tests(path), f"{party}, {fault}: {path} has no {name}"
-            assert not any(_NOT_RUN.search(mark) for mark in _tests(path)[name]), f"{party}, {fault}: {name} may not run"
+            assert not any(_NOT_RUN.search(mark) for mark in _tests(path)[name]), f"{fault}: {name} may not run"
         assert any("pytest.mark.minutes" not in _tests(path)[name] for path, name in named), (party, fault)
 
 
