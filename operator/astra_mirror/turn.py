@@ -3,7 +3,7 @@
 import asyncio
 import time
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from astra_mirror.core.fair import FairQueue
 
@@ -19,7 +19,8 @@ class _Pieces:
     def __init__(self) -> None:
         self._waiting: FairQueue[asyncio.Future[None], asyncio.Future[None]] = FairQueue()
         self._will_give = False
-        self._holder: asyncio.Task[object] | None = None
+        # Not kept for its own sake: its result may be as large as a body, and it knows its loop.
+        self._holder: ReferenceType[asyncio.Task[object]] | None = None
         self._ends = 0.0
         self._at_once_ends = 0.0
 
@@ -41,12 +42,14 @@ class _Pieces:
             await turn
         finally:
             self._waiting.drop(turn)
-        self._holder = asyncio.current_task()
+        task = asyncio.current_task()
+        self._holder = None if task is None else ref(task)
         self._ends = time.monotonic() + _SECONDS
         return self._ends
 
     def _is_held(self) -> bool:
-        return self._holder is not None and self._holder is asyncio.current_task()
+        holder = self._holder() if self._holder is not None else None
+        return holder is not None and holder is asyncio.current_task()
 
     def _give_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._waiting and not self._will_give:

@@ -1,8 +1,10 @@
 """Long work shares the event loop: with others, and with all other long work."""
 
 import asyncio
+import gc
 import time
 from typing import Any
+from weakref import ref
 
 from astra_mirror.turn import Turn
 
@@ -155,3 +157,20 @@ async def test_small_work_is_done_at_once_while_others_wait() -> None:
     await asyncio.gather(*others)
     # Most of them: of one that comes when its pass's time is over, nothing is promised.
     assert sorted(waits)[len(waits) // 2] <= 2
+
+
+async def test_what_has_ended_is_kept_by_no_turn() -> None:
+    """Its result may be as large as a body."""
+
+    class Result:
+        pass
+
+    async def work() -> Result:
+        await Turn(is_large=True).may_end()
+        return Result()
+
+    result = ref(await asyncio.create_task(work()))
+    # The loop itself keeps what has woken this one up, until its next pass.
+    await asyncio.sleep(0)
+    gc.collect()
+    assert result() is None
