@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -31,6 +32,7 @@ _SILENT_SECONDS: Final = 45.0
 _UNRESOLVED_SECONDS: Final = 15.0
 """Within so long Kopf asks for its first list, unless it has not found the kind among the API's resources."""
 _MAX_WORDS: Final = 500
+_KOPF: Final = Path(kopf.__file__).parent
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +87,7 @@ class Watch:
 
     async def run(self) -> None:
         """Watch until cancelled, with a new Kopf whenever one has ended."""
+        asyncio.get_running_loop().set_exception_handler(report_unless_left_open)
         delay = RestartDelay()
         while True:
             await self._availability.wait_until_back()
@@ -180,6 +183,15 @@ class Watch:
                 if not self._availability.is_away:
                     return
         await asyncio.Event().wait()
+
+
+def report_unless_left_open(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report what asyncio would, but for a generator that a Kopf has left open and that fails when it is closed."""
+    generator = context.get("asyncgen")
+    if generator is not None and Path(generator.ag_code.co_filename).is_relative_to(_KOPF):
+        logger.debug("Kopf has left a generator open", exc_info=context.get("exception"))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _reason(ended: set[asyncio.Task[Any]], unresolved: asyncio.Task[None]) -> str:
