@@ -1,11 +1,13 @@
 """The real parts that tests run against: a control plane, a simulated Astra Control, the operator itself."""
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
-from dev.controlplane import ControlPlane
+from dev.controlplane import ControlPlane, KubectlError
 from dev.simulator import Simulator
 from tests.e2e.user import User
 from tests.operator_process import Operator, run_operator
@@ -27,6 +29,13 @@ def installed(control_plane: ControlPlane) -> ControlPlane:
     """The control plane with manifests/default applied, as the README says."""
     control_plane.kubectl("apply", "-k", "manifests/default")
     control_plane.kubectl("wait", "--for=condition=Established", "crd/appbackuprefs.astra-mirror.io")
+    # It is served a moment later, of which no condition tells.
+    pause = threading.Event()
+    for _ in range(150):
+        with suppress(KubectlError):
+            control_plane.kubectl("get", "appbackuprefs", "--all-namespaces")
+            break
+        pause.wait(0.2)
     return control_plane
 
 

@@ -56,6 +56,12 @@ UUIDText = Annotated[str, AfterValidator(_lower_uuid)]
 """A UUID of any version, in lower case: the service compares them so, and so do the refs of one app."""
 
 
+ShortText = Annotated[str, Field(max_length=MAX_REASON_LENGTH)]
+Text = Annotated[str, Field(max_length=MAX_DETAIL_LENGTH)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""The bounds of the CRD: what it does not admit, no operator has written."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
@@ -89,43 +95,46 @@ class AppBackupRefSpec(_Model):
 class Detail(_Model):
     """One entry of stateDetails or hookStateDetails."""
 
-    type: str | None = None
-    title: str | None = None
-    detail: str | None = None
+    type: Text | None = None
+    title: Text | None = None
+    detail: Text | None = None
+
+
+Details = Annotated[tuple[Detail, ...], Field(max_length=MAX_DETAILS)]
 
 
 class Label(_Model):
     """A label of the remote resource."""
 
-    name: str
-    value: str
+    name: Text
+    value: Text
 
 
 class Progress(_Model):
     """How far a backup is. Rates are bytes a second; times RFC 3339 in UTC."""
 
-    percent_done: int | None = None
-    bytes_done: int | None = None
-    total_bytes: int | None = None
-    bytes_per_second: int | None = None
+    percent_done: Annotated[int, Field(ge=0, le=100)] | None = None
+    bytes_done: Count | None = None
+    total_bytes: Count | None = None
+    bytes_per_second: Count | None = None
     estimated_completion_time: str | None = None
-    summary: str | None = None
+    summary: ShortText | None = None
 
 
 class BackupInfo(_Model):
     """What else the remote resource says of itself, verbatim."""
 
-    name: str | None = None
-    version: str | None = None
-    bucket_id: str | None = Field(default=None, alias="bucketID")
-    snapshot_id: str | None = Field(default=None, alias="snapshotID")
-    schedule_id: str | None = Field(default=None, alias="scheduleID")
-    backup_creation_timestamp: str | None = None
-    creation_timestamp: str | None = None
-    modification_timestamp: str | None = None
-    created_by: str | None = None
-    modified_by: str | None = None
-    labels: tuple[Label, ...] | None = None
+    name: Text | None = None
+    version: Text | None = None
+    bucket_id: Text | None = Field(default=None, alias="bucketID")
+    snapshot_id: Text | None = Field(default=None, alias="snapshotID")
+    schedule_id: Text | None = Field(default=None, alias="scheduleID")
+    backup_creation_timestamp: Text | None = None
+    creation_timestamp: Text | None = None
+    modification_timestamp: Text | None = None
+    created_by: Text | None = None
+    modified_by: Text | None = None
+    labels: Annotated[tuple[Label, ...], Field(max_length=MAX_LABELS)] | None = None
 
 
 ConditionStatus = Literal["True", "False", "Unknown"]
@@ -156,14 +165,14 @@ class AppBackupRefStatus(_Model):
 
     observed_generation: int = -1
     target: Target | None = None
-    state: str | None = None
-    state_unready: tuple[str, ...] | None = None
-    state_details: tuple[Detail, ...] | None = None
+    state: ShortText | None = None
+    state_unready: Annotated[tuple[ShortText, ...], Field(max_length=MAX_REASONS)] | None = None
+    state_details: Details | None = None
     progress: Progress | None = None
-    hook_state: str | None = None
-    hook_state_details: tuple[Detail, ...] | None = None
+    hook_state: Text | None = None
+    hook_state_details: Details | None = None
     backup: BackupInfo | None = None
-    last_handled_reconcile_at: str | None = None
+    last_handled_reconcile_at: Text | None = None
     conditions: tuple[Condition, ...] | None = None
 
     def condition(self, kind: str) -> Condition | None:
