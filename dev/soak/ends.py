@@ -20,6 +20,8 @@ _BAD_LINES: Final = re.compile(
 _PENDING: Final = re.compile(r"^astra_mirror_status_pending (\S+)$", re.MULTILINE)
 _CORRECTION_SECONDS: Final = 75.0
 """Somebody who has lied often waits for a minute, and may have lied about what the truth does not look at."""
+_RIVALS_SECONDS: Final = 240.0
+"""The same for two operators that do not know of each other, each of which may correct the other a few times."""
 _READY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.5
 _TAIL: Final = 1500
@@ -71,8 +73,9 @@ def _is_ready(process: Process) -> bool:
 def metrics(stage: Stage) -> list[Finding]:
     """What may be in no metric, and that nothing waits any more; of operators that are ready."""
     found = []
+    seconds = _RIVALS_SECONDS if stage.topology == "pair" else _CORRECTION_SECONDS
     for process in stage.now_running():
-        deadline = time.monotonic() + _CORRECTION_SECONDS
+        deadline = time.monotonic() + seconds
         while (waits := pending(text := _metrics(process))) is not None:
             if time.monotonic() > deadline:
                 found.append(Finding("no status waits when all are right", process.name, waits))
