@@ -65,8 +65,9 @@ class FaultProxy(Faults):
         self.stop()
 
     async def _start(self) -> str:
+        self._connector = aiohttp.TCPConnector(limit=0, ssl=self._upstream_context or True)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._upstream_context or True),
+            connector=self._connector,
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -82,6 +83,8 @@ class FaultProxy(Faults):
 
     async def _stop(self) -> None:
         await self._runner.cleanup()
+        # Not with a farewell, which the other side may answer only after this loop has ended.
+        await self._connector.close(abort_ssl=True)
         await self._session.close()
 
     def _stir(self) -> None:
