@@ -16,7 +16,7 @@ _ITEMS: Final = [_ITEM % (number + 1_000_000) for number in range(3500)]
 
 
 class HeldLists:
-    """The server, on loopback; `url` is its address. `asked` counts lists, `held` those under way."""
+    """The server, on loopback; `url` is its address. `asked` counts the lists that it was asked for."""
 
     def __init__(self, *, seconds: float = 9.0, large: Collection[str] = ()) -> None:
         self._seconds = seconds

@@ -125,9 +125,10 @@ def _wrong(ref: Mapping[str, Any], wanted: Wanted, at: float) -> list[str]:
         return [f"Synced is {synced['reason']} and not {' or '.join(sorted(wanted.reasons))}: {synced['message']}"]
     ready_when = ref["spec"].get("readyWhen", "Completed")
     found = conditions.contradictions(status, ready_when)
-    is_about = status.get("target", None if synced["reason"] != "Observed" else {})
-    if is_about not in (None, target_of(ref["spec"])):
-        found.append(f"target is {is_about}")
+    target = status.get("target")
+    is_missing = target is None and synced["reason"] == "Observed"
+    if is_missing or target not in (None, target_of(ref["spec"])):
+        found.append(f"target is {target}")
     if found or wanted.is_vague or synced["reason"] == "Suspended":
         return found
     if synced["reason"] == "Observed":
