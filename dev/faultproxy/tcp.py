@@ -1,13 +1,15 @@
 """The layer below HTTP: bytes that are forwarded, frozen or cut, and the tunnel that HTTPS_PROXY names."""
 
+import abc
 import asyncio
 import contextlib
 import ctypes
 import socket
 import threading
-from typing import Final, Self
+from typing import Final
 
-from dev.faultproxy.thread import LoopThread, until
+from dev.faultproxy.listener import StreamServer
+from dev.faultproxy.thread import until
 
 _SO_ATTACH_FILTER: Final = 26
 _CHUNK: Final = 2**16
@@ -32,27 +34,13 @@ def drop_everything(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(program))
 
 
-class _Server:
-    """A server on loopback in a thread of its own; a subclass says where each connection leads."""
+class _Forwarder(StreamServer):
+    """Forwards what each connection sends; a subclass says where it leads."""
 
     def __init__(self, name: str) -> None:
-        self._thread = LoopThread(name)
         self._running = threading.Event()
         self._running.set()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self.port = self._thread.call(self._start())
-
-    def stop(self) -> None:
-        """End it and all its connections."""
-        self.cut()
-        self._thread.call(self._stop())
-        self._thread.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        super().__init__(name)
 
     def freeze(self) -> None:
         """Forward nothing any more; connections stay, and new ones are accepted: a process that was stopped."""
@@ -64,44 +52,20 @@ class _Server:
 
     def cut(self) -> None:
         """Break all connections."""
+        self.thread.loop.call_soon_threadsafe(self.break_off)
 
-        def cut() -> None:
-            for writer in self._writers:
-                writer.transport.abort()
-
-        self._thread.loop.call_soon_threadsafe(cut)
-
-    async def _start(self) -> int:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
-
-    async def _stop(self) -> None:
-        self._server.close()
-
+    @abc.abstractmethod
     async def _target(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int] | None:
-        raise NotImplementedError
+        """Where a connection leads; None when it was answered here."""
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        there: asyncio.StreamWriter | None = None
-        try:
-            target = await self._target(reader, writer)
-            if target is None:
-                return
-            from_there, there = await asyncio.open_connection(*target)
-            self._writers.add(there)
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (target := await self._target(reader, writer)) is None:
+            return
+        from_there, there = await asyncio.open_connection(*target)
+        with self.holding(there):
             async with asyncio.TaskGroup() as ways:
                 ways.create_task(self._copy(reader, there))
                 ways.create_task(self._copy(from_there, writer))
-        except* (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            # Either side has gone, and so does the other; asyncio's streams would log a cancellation as a fault.
-            pass
-        finally:
-            for each in (writer, there):
-                if each is not None:
-                    self._writers.discard(each)
-                    each.transport.abort()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(_CHUNK):
@@ -111,7 +75,7 @@ class _Server:
         raise ConnectionResetError
 
 
-class TCPProxy(_Server):
+class TCPProxy(_Forwarder):
     """Forwards connections on `port` to another port of this machine, whatever they speak."""
 
     def __init__(self, target_port: int) -> None:
@@ -122,7 +86,7 @@ class TCPProxy(_Server):
         return "127.0.0.1", self._target_port
 
 
-class Tunnel(_Server):
+class Tunnel(_Forwarder):
     """A proxy that is asked to CONNECT; `asked` are the addresses that it was asked for.
 
     Every address leads to 127.0.0.1, so that a name that nobody else resolves can be proxied in a test.
@@ -131,11 +95,6 @@ class Tunnel(_Server):
     def __init__(self) -> None:
         self.asked: list[str] = []
         super().__init__("tunnel")
-
-    @property
-    def url(self) -> str:
-        """What HTTPS_PROXY or proxy-url would say."""
-        return f"http://127.0.0.1:{self.port}"
 
     async def _target(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int] | None:
         head = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode("latin-1").split(" ")

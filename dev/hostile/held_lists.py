@@ -5,56 +5,33 @@ Lists of the accounts in `large` come at once instead: almost a MiB of items, ea
 
 import asyncio
 from collections.abc import Collection
-from typing import Final, Self
+from typing import Final
 
-from dev.faultproxy.thread import LoopThread
+from dev.faultproxy.listener import StreamServer
 
 BODY: Final = b'{"items":[' + b" " * (4 * 2**20 - 100) + b"]}"
 _ITEM: Final = b'{"id":"%032d","state":"running","name":"' + b"x" * 200 + b'","stateUnready":[]}'
-
 _ITEMS: Final = [_ITEM % (number + 1_000_000) for number in range(3500)]
 
 
-class HeldLists:
-    """The server, on loopback; `url` is its address. `asked` counts the lists that it was asked for."""
+class HeldLists(StreamServer):
+    """The server; `asked` counts the lists that it was asked for."""
 
     def __init__(self, *, seconds: float = 9.0, large: Collection[str] = ()) -> None:
         self._seconds = seconds
         self._large = {each.encode() for each in large}
         self.asked = 0
-        self._thread = LoopThread("held lists")
-        self.url = f"http://127.0.0.1:{self._thread.call(self._start())}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.call(self._stop())
-        self._thread.stop()
-
-    async def _start(self) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
-
-    async def _stop(self) -> None:
-        self._server.close()
+        super().__init__("held lists")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
-                if path.endswith(b"appBackups"):
-                    self.asked += 1
-                    is_large = any(each in path for each in self._large)
-                    await (self._send_large(writer) if is_large else self._hold(writer))
-                else:
-                    await _send(writer, b'{"id":"' + path.rsplit(b"/", 1)[1] + b'","state":"running"}')
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            # The client has gone, or the test is over; asyncio's streams would log a cancellation as a fault.
-            pass
-        finally:
-            writer.transport.abort()
+        while True:
+            path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
+            if path.endswith(b"appBackups"):
+                self.asked += 1
+                is_large = any(each in path for each in self._large)
+                await (self._send_large(writer) if is_large else self._hold(writer))
+            else:
+                await _send(writer, b'{"id":"' + path.rsplit(b"/", 1)[1] + b'","state":"running"}')
 
     async def _send_large(self, writer: asyncio.StreamWriter) -> None:
         items = b",".join([_ITEM % self.asked, *_ITEMS])

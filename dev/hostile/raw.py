@@ -1,13 +1,12 @@
 """A server that answers with the very bytes that a test gives, whatever HTTP says of them."""
 
 import asyncio
-from typing import Self
 
-from dev.faultproxy.thread import LoopThread
+from dev.faultproxy.listener import StreamServer
 
 
-class RawServer:
-    """The server, on loopback; `url` is its address, `asked` the requests' heads so far.
+class RawServer(StreamServer):
+    """The server; `asked` are the requests' heads so far.
 
     Args:
         answer: what each request is answered with; the connection is closed after it.
@@ -16,31 +15,10 @@ class RawServer:
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
         self.asked: list[bytes] = []
-        self._thread = LoopThread("raw server")
-        self.url = f"http://127.0.0.1:{self._thread.call(self._start())}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.call(self._stop())
-        self._thread.stop()
-
-    async def _start(self) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
-
-    async def _stop(self) -> None:
-        self._server.close()
+        super().__init__("raw server")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            self.asked.append(await reader.readuntil(b"\r\n\r\n"))
-            writer.write(self._answer)
-            await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            # The client has gone, or the test is over; asyncio's streams would log a cancellation as a fault.
-            pass
-        finally:
-            writer.close()
+        self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(self._answer)
+        writer.close()
+        await writer.wait_closed()
