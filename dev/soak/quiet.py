@@ -10,8 +10,6 @@ _LIE_SECONDS: Final = 100.0
 """For so long a lie may have consequences: the end of a watch that is frozen is noticed after 90 s."""
 _DISPUTE_SECONDS: Final = 150.0
 """For so long two operators may be of two opinions: a probe a minute, a correction a minute, and one more."""
-_TO_AGREE: Final = 2
-"""So many versions two operators may need to agree on times, when one of them has seen a transition a minute later."""
 
 
 def restless(
@@ -31,10 +29,6 @@ def restless(
         return None
     lied_at = max((each.at for each in versions if each.number in lies), default=float("-inf"))
     late = [number for number, each in enumerate(versions) if each.at > since and each.at - lied_at > _LIE_SECONDS]
-    agreed = [number for number in late if number and has_rivals and _is_alike(versions[number - 1], versions[number])]
-    if 0 < len(agreed) <= _TO_AGREE:
-        # One of them may have asked for a write that came too late.
-        late, patches = [number for number in late if number not in agreed], 0
     # A Secret is missing for a minute, what was seen grows stale, a probe shows the server's words: by time, and once.
     told = sum(number > 0 and _says_it_again(versions[number - 1], versions[number]) for number in late)
     allowed = 1 if _is_failing(versions[-1]) else 0
@@ -58,16 +52,6 @@ def _is_disputed(versions: Sequence[Version], since: float) -> bool:
 
 def _is_failing(version: Version) -> bool:
     return bool(_synced(version).get("status") == "False")
-
-
-def _is_alike(before: Version, after: Version) -> bool:
-    """Whether two versions differ in the times of transition alone."""
-    return before.status != after.status and _timeless(before.status) == _timeless(after.status)
-
-
-def _timeless(status: Mapping[str, Any]) -> dict[str, Any]:
-    shown = [{**each, "lastTransitionTime": ""} for each in status.get("conditions", [])]
-    return {**status, "conditions": sorted(shown, key=lambda each: str(each["type"]))}
 
 
 def _synced(version: Version) -> Mapping[str, Any]:
