@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any, Final
 
 from dev.soak.actions import Action, Script
-from dev.soak.doing import ACTIONS, End, Perform
+from dev.soak.doing import ACTIONS
+from dev.soak.doing.perform import End, Perform
 from dev.soak.stage import Stage
 
 _END_SECONDS: Final = 400.0

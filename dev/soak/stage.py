@@ -6,7 +6,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,9 +156,15 @@ class Stage:
         for slot in range(SLOTS):
             self.end(slot, signal.SIGKILL)
 
-    def add_fault(self, **options: Any) -> list[tuple[FaultProxy, Fault]]:  # noqa: ANN401 - Fault's own fields
-        """Let something go wrong on each operator's way."""
-        return [(slot.proxy, slot.proxy.add(Fault(**options))) for slot in self.slots]
+    def add_fault(self, **options: Any) -> Callable[[], None]:  # noqa: ANN401 - Fault's own fields
+        """Inject a fault between each operator and the API server; what is returned clears it."""
+        added = [(slot.proxy, slot.proxy.add(Fault(**options))) for slot in self.slots]
+
+        def end() -> None:
+            for proxy, fault in added:
+                proxy.clear(fault)
+
+        return end
 
     def serve(self, backup: Backup, document: dict[str, Any]) -> None:
         """Let Astra Control serve a document of a backup, and remember that it did."""

@@ -3,14 +3,11 @@
 A function that breaks something returns how it ends; the run calls that when the action's time is over.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from dev.soak.doing import astra, cluster, network, operators, tenant, users
-from dev.soak.stage import Stage
-
-End = Callable[[], object]
-Perform = Callable[[Stage, Mapping[str, Any], float], End | None]
+from dev.soak.doing.perform import Perform
 
 ACTIONS: Final[Mapping[str, Perform]] = {
     **users.ACTIONS,
@@ -20,4 +17,4 @@ ACTIONS: Final[Mapping[str, Perform]] = {
     **operators.ACTIONS,
     **tenant.ACTIONS,
 }
-"""By name. The functions take the stage, the arguments, and for how many seconds."""
+"""By the name that an action has."""

@@ -3,16 +3,15 @@
 import json
 from collections.abc import Callable, Mapping
 from threading import Event, Thread
-from typing import Any, Final
+from typing import Final
 
 from dev.simulator import Fault
 from dev.soak import contents
 from dev.soak.backups import ACCOUNTS, app_of, backup_of, served
+from dev.soak.doing.perform import Args, End, Perform
 from dev.soak.stage import Stage
 
 _MOVING_SECONDS: Final = 0.5
-Args = Mapping[str, Any]
-End = Callable[[], object]
 
 
 def _backup(stage: Stage, args: Args, _: float) -> None:
@@ -108,7 +107,7 @@ def _cut(stage: Stage, _: Args, __: float) -> None:
     stage.astra_tcp.cut()
 
 
-ACTIONS: Final[Mapping[str, Callable[[Stage, Args, float], End | None]]] = {
+ACTIONS: Final[Mapping[str, Perform]] = {
     "backup": _backup,
     "gone": _gone,
     "grant": _grant,

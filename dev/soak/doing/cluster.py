@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from dev.soak.doing.perform import Args, End, Perform
 from dev.soak.stage import Stage
 
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1/clusterroles/astra-mirror"
@@ -16,8 +17,6 @@ _LOST: Final[Mapping[str, Callable[[dict[str, Any]], bool]]] = {
     "status": lambda rule: rule["resources"] == ["appbackuprefs/status"],
     "refs": lambda rule: rule["resources"] == ["appbackuprefs"],
 }
-Args = Mapping[str, Any]
-End = Callable[[], object]
 
 
 def _kill_apiserver(stage: Stage, _: Args, __: float) -> End:
@@ -72,7 +71,7 @@ def _role(stage: Stage, args: Args, _: float) -> End:
     return lambda: stage.client.call("PATCH", _RBAC, {"rules": whole})
 
 
-ACTIONS: Final[Mapping[str, Callable[[Stage, Args, float], End | None]]] = {
+ACTIONS: Final[Mapping[str, Perform]] = {
     "kill-apiserver": _kill_apiserver,
     "kill-etcd": _kill_etcd,
     "freeze": _freeze,

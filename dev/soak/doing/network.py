@@ -1,16 +1,15 @@
 """What the way to the API server does: the fault proxies of all operators, or of one, and TCP behind them."""
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
+from dev.soak.doing.perform import Args, End, Perform
 from dev.soak.stage import Stage
 
 _REFS: Final = "*/appbackuprefs*"
 _PASSIVE: Final = frozenset({"silent", "dead"})
 """What a watch has to notice by itself: these never end, and concern only watches that were open then."""
-Args = Mapping[str, Any]
-End = Callable[[], object]
 
 
 def _fault(stage: Stage, args: Args, _: float) -> End | None:
@@ -24,11 +23,10 @@ def _fault(stage: Stage, args: Args, _: float) -> End | None:
     if options.get("kind") in _PASSIVE:
         stage.add_fault(**options, open_only=True)
         return None
-    added = stage.add_fault(**options)
+    clear = stage.add_fault(**options)
 
     def end() -> None:
-        for proxy, fault in added:
-            proxy.clear(fault)
+        clear()
         if is_swallowing and is_late:
             # So are refs, but also after each new beginning of a watch.
             for slot in stage.slots:
@@ -47,7 +45,7 @@ def _cut(stage: Stage, args: Args, _: float) -> None:
     stage.slots[stage.slot_in_use(args["slot"])].tcp.cut()
 
 
-ACTIONS: Final[Mapping[str, Callable[[Stage, Args, float], End | None]]] = {
+ACTIONS: Final[Mapping[str, Perform]] = {
     "api-fault": _fault,
     "partition": _partition,
     "api-cut": _cut,

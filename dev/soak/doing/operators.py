@@ -1,14 +1,12 @@
 """What happens to the operators: killed, stopped, frozen, replaced by others."""
 
 import signal
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
+from dev.soak.doing.perform import Args, End, Perform
 from dev.soak.stage import Stage
 from dev.soak.topology import SLOTS
-
-Args = Mapping[str, Any]
-End = Callable[[], object]
 
 
 def _kill(stage: Stage, args: Args, _: float) -> None:
@@ -38,7 +36,7 @@ def _topology(stage: Stage, args: Args, _: float) -> None:
     stage.start_topology(args["name"])
 
 
-ACTIONS: Final[Mapping[str, Callable[[Stage, Args, float], End | None]]] = {
+ACTIONS: Final[Mapping[str, Perform]] = {
     "kill": _kill,
     "stop": _stop,
     "freeze-operator": _freeze,

@@ -12,6 +12,7 @@ from uuid import UUID
 from dev.simulator.model import uuid_of
 from dev.soak.client import ref_path, secret_path
 from dev.soak.doing.lies import lie
+from dev.soak.doing.perform import Args, End, Perform
 from dev.soak.doing.users import secret_body
 from dev.soak.stage import Stage
 from dev.soak.topology import DEFAULT_SECRET, MANY_NAMES
@@ -27,8 +28,6 @@ _NAMES: Final = 120
 _BUNDLES: Final = 14
 """Secrets, each of which may change three times at once: two fewer than the names that a namespace may use."""
 _CERTIFICATES: Final = 60
-Args = Mapping[str, Any]
-End = Callable[[], object]
 
 
 def prepare(stage: Stage) -> None:
@@ -131,13 +130,7 @@ def _forbidden_names(stage: Stage, _: Args, __: float) -> End:
 
 
 def _hung_writes(stage: Stage, _: Args, __: float) -> End:
-    added = stage.add_fault(kind="hang", verb="patch", namespace=NAMESPACE)
-
-    def end() -> None:
-        for proxy, fault in added:
-            proxy.clear(fault)
-
-    return end
+    return stage.add_fault(kind="hang", verb="patch", namespace=NAMESPACE)
 
 
 def _remove(stage: Stage, names: Sequence[str], secrets: Sequence[str] = ()) -> None:
@@ -148,7 +141,7 @@ def _remove(stage: Stage, names: Sequence[str], secrets: Sequence[str] = ()) -> 
         stage.client.call("DELETE", secret_path(NAMESPACE, name))
 
 
-ACTIONS: Final[Mapping[str, Callable[[Stage, Args, float], End | None]]] = {
+ACTIONS: Final[Mapping[str, Perform]] = {
     "storm": _storm,
     "liars": _liars,
     "bundles": _bundles,

@@ -5,12 +5,13 @@ An object that is not there any more is no fault of theirs: the plan does not kn
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from dev.soak import contents
 from dev.soak.client import Client, ref_path, secret_path
 from dev.soak.doing.lies import lie
+from dev.soak.doing.perform import Args, Perform
 from dev.soak.stage import Stage
 
 _ANNOTATION: Final = "astra-mirror.io/requestedAt"
@@ -18,7 +19,6 @@ _GONE_SECONDS: Final = 150.0
 """The controller that ends it tries again after a minute at most, when the API server was away."""
 _PAUSE_SECONDS: Final = 0.2
 _NAMESPACES: Final = "/api/v1/namespaces"
-Args = Mapping[str, Any]
 
 
 def _ref(stage: Stage, args: Args, _: float) -> None:
@@ -114,7 +114,7 @@ def until_gone(client: Client, name: str) -> None:
     raise TimeoutError(f"the end of namespace {name} did not come within {_GONE_SECONDS:g}s")
 
 
-ACTIONS: Final[Mapping[str, Callable[[Stage, Args, float], None]]] = {
+ACTIONS: Final[Mapping[str, Perform]] = {
     "ref": _ref,
     "edit": _edit,
     "poll": _poll,
