@@ -1,4 +1,4 @@
-"""An operator as a process, which does not outlive this one; what it uses, and what it has logged."""
+"""An operator as a process, which does not outlive this one."""
 
 import json
 import os
@@ -10,11 +10,13 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+from dev.soak import procfs
+from dev.soak.procfs import Use
 from dev.soak.topology import OPTIONS
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -37,28 +39,13 @@ class NotReadyError(TimeoutError):
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """What a process holds: memory in MiB, sockets, threads, and asyncio's tasks and TLS contexts where that is known.
-
-    `peak` is the most memory that it ever held.
-    """
-
-    at: float
-    memory: float
-    sockets: int
-    threads: int
-    tasks: dict[str, int] | None = None
-    peak: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Build:
     """Which operator: `command`, or this environment's, whose source may be in another folder."""
 
     command: Path | None = None
     source: Path | None = None
 
-    def run(self, tasks: Path) -> list[str]:
+    def command_line(self, tasks: Path) -> list[str]:
         """The beginning of its command line; `tasks` is where it says how many tasks it has."""
         if self.command is not None:
             return [str(self.command)]
@@ -97,7 +84,7 @@ class Process:
         guard = [sys.executable, "-I", str(_GUARD), str(pipe), str(home)]
         with log.open("wb") as out:
             self._guard = subprocess.Popen(
-                [*guard, *build.run(self._tasks_path), "run", *OPTIONS, *options],
+                [*guard, *build.command_line(self._tasks_path), "run", *OPTIONS, *options],
                 env=os.environ | build.environment() | {"KUBECONFIG": str(kubeconfig), "HOME": str(home)},
                 stdout=out,
                 stderr=out,
@@ -197,31 +184,14 @@ class Process:
 
     def processor_seconds(self) -> float:
         """For how long it has had a processor so far, all its threads together; 0 when it has ended."""
-        try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return 0.0
-        # In user mode and in the kernel's; see proc(5), whose numbers begin with two that come before the last ")".
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return procfs.processor_seconds(self.pid)
 
     def use(self, *, with_tasks: bool = False) -> Use | None:
         """What it holds now; None when it has ended."""
-        folder = Path(f"/proc/{self.pid}")
-        try:
-            status = (folder / "status").read_text()
-            links = [str(each.readlink()) for each in (folder / "fd").iterdir()]
-        except OSError:
-            return None
-        memory = re.search(r"VmRSS:\s+(\d+) kB", status)
-        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
-        threads = re.search(r"Threads:\s+(\d+)", status)
-        if memory is None or peak is None or threads is None:
-            return None
-        sockets = sum(each.startswith("socket:") for each in links)
+        held = procfs.use(self.pid)
         # Before it serves, its signal handlers may not be there, and the signal would end it.
         can_tell = with_tasks and self._is_observed and "Serving HTTP" in self.log
-        tasks = self._tasks() if can_tell else None
-        return Use(time.time(), int(memory[1]) / 1024, sockets, int(threads[1]), tasks, int(peak[1]) / 1024)
+        return replace(held, tasks=self._tasks()) if held is not None and can_tell else held
 
     def _child(self) -> int:
         """The operator's own process id: its guard has no other child."""

@@ -10,7 +10,8 @@ from typing import Final
 
 from dev.soak.findings import Finding
 from dev.soak.plan import GROWTH_SECONDS
-from dev.soak.process import Process, Use
+from dev.soak.process import Process
+from dev.soak.procfs import Use
 from dev.soak.stage import Stage
 
 _SAMPLE_SECONDS: Final = 1.0

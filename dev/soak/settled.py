@@ -11,7 +11,7 @@ from dev.soak.doing.users import until_gone
 from dev.soak.findings import Finding
 from dev.soak.history import History
 from dev.soak.people import NAMESPACES, STILL
-from dev.soak.process import Use
+from dev.soak.procfs import Use
 from dev.soak.quiet import restless
 from dev.soak.resources import left_behind
 from dev.soak.stage import Stage

@@ -4,10 +4,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from dev.soak.process import Process, Use
+from dev.soak.procfs import Use
 from dev.soak.resources import growth, left_behind, most
+
+if TYPE_CHECKING:
+    from dev.soak.process import Process
 
 _LEADER = Use(1.0, 80.0, 9, 4, {"follow": 3, "poll": 1})
 _STANDBY = Use(1.5, 60.0, 2, 2, {"elect": 1, "follow": 1})
