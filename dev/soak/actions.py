@@ -33,13 +33,17 @@ class Action:
         return f"{self.at:7.2f}s {self.lane}: {self.do}{lasting} {json.dumps(self.args, default=str)[:160]}"
 
 
+class ScriptError(Exception):
+    """A file is not the log of a soak."""
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """A whole run.
 
     Attributes:
         seed: what it was made from.
-        seconds: how long it takes, without what follows the last action.
+        seconds: how long it takes, the quiet time after the last action included, and the judging not.
         topology: which operators run at the start; one of `topology.TOPOLOGIES`.
         actions: in the order of their times.
     """
@@ -60,8 +64,11 @@ class Script:
         """The script in a file of such lines.
 
         Raises:
-            ValueError: it is none.
+            ScriptError: it cannot be read, or is none.
         """
-        header, *lines = path.read_text().splitlines()
-        actions = tuple(Action(**json.loads(line)) for line in lines if line.strip())
-        return cls(actions=tuple(sorted(actions, key=lambda each: each.at)), **json.loads(header))
+        try:
+            header, *lines = path.read_text().splitlines()
+            actions = [Action(**json.loads(line)) for line in lines if line.strip()]
+            return cls(actions=tuple(sorted(actions, key=lambda each: each.at)), **json.loads(header))
+        except (OSError, TypeError, ValueError) as error:
+            raise ScriptError(f"{path} is not the log of a soak: {error}") from error

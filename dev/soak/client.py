@@ -8,6 +8,7 @@ import json
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,9 @@ _PAUSE_SECONDS: Final = 0.2
 _CALL_SECONDS: Final = 15.0
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 _REFUSED: Final = frozenset({429})
-"""What comes before anything is done: after any other of these the call may have been carried out."""
+"""What proves that a call was not carried out; after any other of these it may have been."""
+_EXPECTED: Final = frozenset({404, 409})
+"""The object has gone, or somebody else has written first: a plan knows neither."""
 _MERGE: Final = "application/merge-patch+json"
 
 
@@ -82,6 +85,8 @@ class Client:
         self._local = threading.local()
         self._kept: list[http.client.HTTPSConnection] = []
         self.own = OwnWrites()
+        self.refused: Counter[str] = Counter()
+        """How often a call was refused that a plan has no excuse for, by status code and method."""
 
     def close(self) -> None:
         """Close the connections that the threads keep, which may have ended."""
@@ -103,6 +108,8 @@ class Client:
             if answer is not None and answer.status not in _TRANSIENT:
                 if method != "GET":
                     self._note(path, body or {}, answer)
+                    if not answer.is_ok and answer.status not in _EXPECTED:
+                        self.refused[f"{answer.status} to {method}"] += 1
                 return answer
             if method != "GET" and (answer is None or answer.status not in _REFUSED):
                 self.own.unsure.append((path.removesuffix("/status"), begun, time.time()))

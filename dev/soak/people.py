@@ -93,7 +93,7 @@ def new_ref(world: World, namespace: str | None = None) -> Step:
 
 
 def gallery(world: World) -> list[Step]:
-    """A Secret of each content, with a ref, whom no action ever touches: so each run meets each of them.
+    """A Secret of each content, with a ref; no action touches them, so that every run covers every content.
 
     They are dealt out over the namespaces: none has more than its two TLS contexts, nor more than its sixteen names.
     `LATE` is beside them.

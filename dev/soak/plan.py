@@ -1,4 +1,4 @@
-"""A seed makes a script: pure, so that a seed says it all."""
+"""A seed and a number of seconds make a script: pure, so that they determine it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -28,7 +28,7 @@ _AT_TIMES: Final[Mapping[str, Actor]] = {
     "operators": ("operators", trouble.operators, 8.0),
     "tenant": ("tenant", trouble.tenant, 8.0),
 }
-"""A few of these at a time, for a phase: whoever always does everything finds only what everything breaks."""
+"""A few of these act in each phase: with all of them at once, the loudest fault would hide the others."""
 _PHASE_SECONDS: Final = 15.0
 _REFS: Final = 24
 _START_SECONDS: Final = 3.0

@@ -4,22 +4,24 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dev.soak import derived, ends, invariants, moving, told, writes
+from dev.soak import derived, ends, invariants, moving, seen, told, writes
 from dev.soak.actions import Script
 from dev.soak.doing import tenant
 from dev.soak.doing.users import make_namespace
 from dev.soak.events import Events
 from dev.soak.facts import Facts, periods
 from dev.soak.findings import Finding
-from dev.soak.history import History
+from dev.soak.history import History, Version
 from dev.soak.lanes import Runner
 from dev.soak.people import NAMESPACES, STILL
-from dev.soak.process import Build, Use
-from dev.soak.promises import Promises, seen
+from dev.soak.process import Build, NotReadyError
+from dev.soak.procfs import Use
+from dev.soak.promises import Promises
 from dev.soak.resources import Sampler, growth, most
 from dev.soak.settled import QUIET_SECONDS, ROUND_SECONDS, Settling
 from dev.soak.stage import Stage
@@ -30,6 +32,7 @@ BUILD: Final = Build()
 LOG: Final = "actions.jsonl"
 _REST_SECONDS: Final = 6.0
 _CUT_SECONDS: Final = 330.0
+"""The list of every five minutes, and half a minute to act on it."""
 _SHOWN: Final = 12
 
 
@@ -54,22 +57,6 @@ class Report:
         return [head, *shown, *([f"... and {more} more"] if more > 0 else [])]
 
 
-@dataclass(frozen=True, slots=True)
-class _Records:
-    """What is recorded while it runs."""
-
-    history: History
-    events: Events
-
-    @classmethod
-    def begin(cls, stage: Stage) -> "_Records":
-        return cls(History(stage.client), Events(stage.client, ends.tokens(stage)))
-
-    def stop(self) -> None:
-        self.history.stop()
-        self.events.stop()
-
-
 def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> Report:
     """Run a script. The folder of the logs is removed when nothing is found.
 
@@ -84,67 +71,59 @@ def soak(script: Script, build: Build = BUILD, *, judges_times: bool = True) -> 
     with Stage.open(script.seed, build) as stage:
         report = Report(script, stage.folder)
         (stage.folder / LOG).write_text("".join(f"{line}\n" for line in script.lines()))
+        _say(f"logs are in {stage.folder}")
         stage.start_topology(script.topology)
-        before = _at_rest(stage)
-        for name in (*NAMESPACES, *STILL, tenant.NAMESPACE):
-            make_namespace(stage.client, name)
-        records, sampler = _Records.begin(stage), Sampler(stage)
-        tenant.prepare(stage)
-        runner = Runner(stage, script, sampler.failures)
-        report.started_at = runner.started_at
-        stage.cuts_from = runner.started_at + script.seconds - _CUT_SECONDS
         try:
-            runner.run()
-            _finish(stage, records, report, before, judges_times=judges_times)
-        finally:
-            records.stop()
-            sampler.stop()
-        sampler.check()
-        report.summary["s behind the plan at most"] = round(runner.lag, 1)
-        if judges_times:
-            report.findings += growth(dict(sampler.samples), runner.started_at, runner.started_at + script.seconds)
-            report.findings += [finding for each in stage.healths for finding in each.findings()]
+            before = _at_rest(stage)
+        except NotReadyError as error:
+            report.findings.append(Finding("an operator becomes ready", "the operator", str(error)))
+            return report
+        _run(stage, report, before, judges_times=judges_times)
     if not report.findings:
         shutil.rmtree(report.folder, ignore_errors=True)
     return report
 
 
-def _finish(stage: Stage, records: _Records, report: Report, before: dict[str, Use], *, judges_times: bool) -> None:
-    """Judge the outcome."""
-    for slot in range(SLOTS):
-        stage.start(slot)
-    history = records.history
+def _run(stage: Stage, report: Report, before: dict[str, Use], *, judges_times: bool) -> None:
+    """Perform the script, and judge the outcome."""
+    for name in (*NAMESPACES, *STILL, tenant.NAMESPACE):
+        make_namespace(stage.client, name)
+    history, events, sampler = History(stage.client), Events(stage.client, ends.tokens(stage)), Sampler(stage)
+    tenant.prepare(stage)
+    script = report.script
+    runner = Runner(stage, script, sampler.failures)
+    report.started_at = runner.started_at
+    stage.cuts_from = runner.started_at + script.seconds - _CUT_SECONDS
+    try:
+        runner.run()
+        _judge(stage, history, events, report, before, judges_times=judges_times)
+    finally:
+        history.stop()
+        events.stop()
+        sampler.stop()
+    sampler.check()
+    report.summary["s behind the plan at most"] = round(runner.lag, 1)
+    if judges_times:
+        report.findings += growth(dict(sampler.samples), runner.started_at, runner.started_at + script.seconds)
+        report.findings += [finding for each in stage.healths for finding in each.findings()]
+
+
+def _judge(
+    stage: Stage, history: History, events: Events, report: Report, before: dict[str, Use], *, judges_times: bool
+) -> None:
+    """Judge the outcome: first what is there, then what was recorded, then what is left when nothing is there."""
     settling, promises = Settling(stage, history), Promises(stage, history)
-    report.findings += ends.ended(stage)
-    report.findings += settling.until_right()
-    report.findings += ends.ready(stage)
-    if not report.findings:
-        # A lie that the truth does not look at may be put right only a minute later: that is no unrest.
-        report.findings += ends.metrics(stage)
-        report.findings += settling.until_quiet(ROUND_SECONDS if judges_times else QUIET_SECONDS)
+    report.findings += _outcome(stage, settling, judges_times=judges_times)
     if judges_times and not report.findings:
-        report.findings += promises.repair()
-        report.findings += promises.polled()
-        report.findings += promises.refused()
-        report.findings += promises.hung()
-        report.findings += promises.comeback()
-        report.findings += promises.unreadable(before)
-        report.findings += seen(history)
+        _say("trying what is promised in seconds")
+        report.findings += _promised(promises, before)
+        report.findings += seen.check(history.versions().values())
     history.until_complete()
     versions = history.versions()
-    facts = _facts(stage)
-    report.findings += invariants.check(versions, facts)
-    report.findings += moving.check(
-        versions.values(),
-        is_shared=facts.has_peers,
-        starts=facts.starts,
-        secret_changes=facts.secret_changes,
-    )
-    report.findings += derived.check(versions.values(), stage.client.own.versions)
-    report.findings += writes.check(stage)
-    report.findings += told.check(stage, report.script)
+    report.findings += _recorded(stage, report.script, versions)
+    _say("removing everything")
     report.findings += settling.empty()
-    report.findings += records.events.findings()
+    report.findings += events.findings()
     if judges_times and not report.findings:
         report.findings += settling.until_at_rest(before)
     for slot in range(SLOTS):
@@ -156,10 +135,52 @@ def _finish(stage: Stage, records: _Records, report: Report, before: dict[str, U
         "refs": len(versions),
         "versions": sum(map(len, versions.values())),
         "operators": len(stage.processes),
-        "s until right": round(settling.seconds, 1),
-        "nudged": settling.nudged,
+        "s until all was right": round(settling.seconds, 1),
+        "polled on request": settling.nudged,
         **{f"{name} tried": number for name, number in promises.tried.items()},
+        **{f"calls answered {status}": number for status, number in sorted(stage.client.refused.items())},
     }
+
+
+def _outcome(stage: Stage, settling: Settling, *, judges_times: bool) -> list[Finding]:
+    """Whether everything becomes right and stays so."""
+    for slot in range(SLOTS):
+        stage.start(slot)
+    _say("waiting until every status is right")
+    found = ends.ended(stage)
+    found += settling.until_right()
+    found += ends.ready(stage)
+    if not found:
+        # A lie that the truth does not look at may be put right only a minute later: that is no unrest.
+        found += ends.metrics(stage)
+        _say("watching for writes while nothing changes")
+        found += settling.until_quiet(ROUND_SECONDS if judges_times else QUIET_SECONDS)
+    return found
+
+
+def _promised(promises: Promises, before: dict[str, Use]) -> list[Finding]:
+    """What was broken of what is promised in seconds."""
+    found = promises.repair()
+    found += promises.polled()
+    found += promises.refused()
+    found += promises.hung()
+    found += promises.comeback()
+    return found + promises.unreadable(before)
+
+
+def _recorded(stage: Stage, script: Script, versions: Mapping[str, list[Version]]) -> list[Finding]:
+    """Which version should not have been, and which request."""
+    facts = _facts(stage)
+    found = invariants.check(versions, facts)
+    found += moving.check(
+        versions.values(),
+        is_shared=facts.has_peers,
+        starts=facts.starts,
+        secret_changes=facts.secret_changes,
+    )
+    found += derived.check(versions.values(), stage.client.own.versions)
+    found += writes.check(stage)
+    return found + told.check(stage, script)
 
 
 def _at_rest(stage: Stage) -> dict[str, Use]:
@@ -182,6 +203,11 @@ def _facts(stage: Stage) -> Facts:
         secret_changes=stage.secret_changes,
         foreign=frozenset({tenant.NAMESPACE}),
     )
+
+
+def _say(text: str) -> None:
+    """What goes on, for whoever waits."""
+    print(f"soak: {text}", file=sys.stderr, flush=True)
 
 
 def say(report: Report) -> None:

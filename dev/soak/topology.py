@@ -24,9 +24,8 @@ OPTIONS: Final = (
 )
 """Shortened, so that the long paths are reached within a run."""
 
-STALE_AFTER: Final = 20.0
 YOUNG_SECONDS: Final = 60.0
-"""The age of an object from which on a missing Secret needs a person."""
+"""The age of an object from which a missing Secret is Stalled and no longer Reconciling."""
 
 DEFAULT_SECRET: Final = "astra-control"
 MANY_NAMES: Final = tuple(f"many-{number:02}" for number in range(20))

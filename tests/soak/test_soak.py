@@ -24,8 +24,6 @@ def _script(log: Path | None) -> Script:
     return plan(int(os.environ.get("SEED") or secrets.randbelow(10**6)), _SECONDS)
 
 
-# Not part of `make test` before ten seeds in a row have ended clean: a finding of the soak's own would stop everybody.
-@pytest.mark.minutes
 @pytest.mark.parametrize("log", [None, *_LOGS], ids=["another-seed", *(each.stem for each in _LOGS)])
 def test_a_soak(log: Path | None) -> None:
     """Nothing is found."""
