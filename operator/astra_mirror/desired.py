@@ -70,7 +70,7 @@ class DesiredStatus:
             ),
         )
         if _words(status) != _words(before):
-            ref.words_at = now if _are_remote(outcome) else None
+            ref.words_at = now if are_remote(outcome) else None
         ref.has_status = True
         # To have said that nothing is known is to know nothing still: what another process observes counts.
         ref.is_inherited = ref.is_inherited and outcome is None and not ref.spec.suspend
@@ -97,7 +97,8 @@ def _is_of_new_secret(ref: Ref, outcome: Outcome | None) -> bool:
     return True
 
 
-def _are_remote(outcome: Outcome | None) -> bool:
+def are_remote(outcome: Outcome | None) -> bool:
+    """Whether an outcome's words are the remote's and not the operator's own."""
     match outcome:
         case NotFound():
             return True
@@ -108,7 +109,7 @@ def _are_remote(outcome: Outcome | None) -> bool:
 
 
 def _keeps_words(ref: Ref, outcome: Outcome | None, now: float) -> bool:
-    return _are_remote(outcome) and ref.words_at is not None and now - ref.words_at < WORDS_SECONDS
+    return are_remote(outcome) and ref.words_at is not None and now - ref.words_at < WORDS_SECONDS
 
 
 def _words(status: AppBackupRefStatus) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, Outcome, SyncReason, Unchanged
 from astra_mirror.core.progress import next_sample
 from astra_mirror.core.schedule import Pace, after_failure, backoff, jittered, stale_after
-from astra_mirror.desired import DesiredStatus, Tell
+from astra_mirror.desired import DesiredStatus, Tell, are_remote
 from astra_mirror.metrics import OBSERVATIONS
 from astra_mirror.reads import Round, Secrets, connection_of
 from astra_mirror.ref import Ref
@@ -91,6 +91,9 @@ class Reconciler:
             ref.fresh_at = now
         else:
             self._take(ref, answer, now, ref.requested_at if not outdated else None)
+            if not outdated and ref.words_at is None and are_remote(answer):
+                # Somebody waited for these words, and they were the same as before: the next ones are no news again.
+                ref.words_at = now
         if outdated:
             # Also an answer that is the same again has to be looked at: it says that the request was handled.
             ref.digest, ref.next_poll = None, max(now, ref.poll_from)
