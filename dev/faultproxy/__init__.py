@@ -11,8 +11,8 @@ one namespace alone. A proxy in front of the real one does it, and all the rest 
         proxy.requests.wait_for(1, verb="watch", path="*/appbackuprefs")
 
 A fault has a kind and a part that says which requests it concerns: verb (Kubernetes' own words: get, list, watch,
-create, update, patch, delete), glob patterns for path, query and user agent, a namespace; for so many requests or until
-it is cleared. The kinds are described at `faults.Fault`.
+create, update, patch, delete), a glob pattern for the path, a namespace; for so many requests or until it is cleared.
+The kinds are described at `faults.Fault`.
 
 `TCPProxy` is the layer below: it forwards bytes, and freezes or cuts them. `Tunnel` is a proxy such as HTTPS_PROXY
 names.

@@ -97,7 +97,7 @@ class FaultProxy(Faults):
         self._thread.loop.call_soon_threadsafe(stir)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        entry = Request(request.method, request.path, request.query_string, request.headers.get("User-Agent", ""))
+        entry = Request(request.method, request.path, request.query_string)
         self.requests.append(entry)
         try:
             return await self._answer(request, entry)
@@ -170,13 +170,13 @@ def _refusal(fault: Fault) -> web.Response:
     if fault.body is not None:
         headers = {"Content-Type": "text/plain"} | dict(fault.headers)
         return web.Response(status=fault.status, body=fault.body, headers=headers)
-    body = json.dumps(status_document(fault.status)).encode()
+    body = json.dumps(_status_document(fault.status)).encode()
     return web.Response(
         status=fault.status, body=body, headers={"Content-Type": "application/json"} | dict(fault.headers)
     )
 
 
-def status_document(code: int, reason: str = "", message: str = "") -> dict[str, Any]:
+def _status_document(code: int) -> dict[str, Any]:
     """What an API server answers instead of an object."""
     phrase = HTTPStatus(code).phrase
     return {
@@ -184,8 +184,8 @@ def status_document(code: int, reason: str = "", message: str = "") -> dict[str,
         "apiVersion": "v1",
         "metadata": {},
         "status": "Failure",
-        "message": message or f"the fault proxy says {phrase}",
-        "reason": reason or phrase.replace(" ", ""),
+        "message": f"the fault proxy says {phrase}",
+        "reason": phrase.replace(" ", ""),
         "code": code,
     }
 

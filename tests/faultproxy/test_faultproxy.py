@@ -153,7 +153,7 @@ def _event(kind: str, name: str = "x") -> bytes:
 )
 def test_kubernetes_words(method: str, path: str, query: str, verb: str, namespace: str | None) -> None:
     """A request's verb and namespace, as the API server's log would call them."""
-    request = Request(method, path, query, "agent")
+    request = Request(method, path, query)
     assert (request.verb, request.namespace) == (verb, namespace)
 
 
