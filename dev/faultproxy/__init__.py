@@ -4,7 +4,7 @@ Much of what goes wrong in a cluster cannot be asked of a real API server: a loa
 found`, a watch that swallows what happened, a connection that died and never said so, a PATCH that is never answered in
 one namespace alone. A proxy in front of the real one does it, and all the rest stays real.
 
-    with FaultProxy.start(control_plane.url, authority=..., certificate=..., key=...) as proxy:
+    with FaultProxy(control_plane.url, authority=..., certificate=..., key=...) as proxy:
         kubeconfig = control_plane.kubeconfig_for("astra-mirror-system", "astra-mirror", server=proxy.url)
         with proxy.fault(verb="patch", namespace="shop", kind="hang"):
             ...

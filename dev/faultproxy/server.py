@@ -25,9 +25,18 @@ _MAX_BODY: Final = 2**26
 
 
 class FaultProxy(Faults):
-    """A running proxy. `url` is its address, `requests` the log of what it was asked."""
+    """A proxy that runs until `stop`. `url` is its address, `requests` the log of what it was asked.
 
-    def __init__(self, upstream: str, authority: str | None, certificate: Path | None, key: Path | None) -> None:
+    Args:
+        upstream: the URL of the server behind it, without a path.
+        authority: who has issued that server's certificate, in PEM format; for an https URL.
+        certificate: the file with the proxy's own certificate chain; without, it speaks plain HTTP.
+        key: the file with the key of that.
+    """
+
+    def __init__(
+        self, upstream: str, *, authority: str | None = None, certificate: Path | None = None, key: Path | None = None
+    ) -> None:
         super().__init__()
         self.requests = Requests()
         self._upstream = upstream
@@ -37,20 +46,6 @@ class FaultProxy(Faults):
         self._thread = LoopThread("fault proxy")
         self.changed = self._stir
         self.url = self._thread.call(self._start())
-
-    @classmethod
-    def start(
-        cls, upstream: str, *, authority: str | None = None, certificate: Path | None = None, key: Path | None = None
-    ) -> Self:
-        """Start one before the server `upstream`.
-
-        Args:
-            upstream: its URL, without a path.
-            authority: who has issued its certificate, in PEM format; for an https URL.
-            certificate: the file with the proxy's own certificate chain; without, it speaks plain HTTP.
-            key: the file with the key of that.
-        """
-        return cls(upstream, authority, certificate, key)
 
     def stop(self) -> None:
         """End it, also while requests hang."""

@@ -94,7 +94,7 @@ def upstream() -> Iterator[_Upstream]:
 @pytest.fixture
 def proxy(upstream: _Upstream) -> Iterator[FaultProxy]:
     """The proxy before it."""
-    with FaultProxy.start(f"http://127.0.0.1:{upstream.port}") as proxy:
+    with FaultProxy(f"http://127.0.0.1:{upstream.port}") as proxy:
         yield proxy
 
 
@@ -208,7 +208,7 @@ def test_answers_that_are_cut(proxy: FaultProxy, kind: str) -> None:
 def test_nobody_behind_the_proxy() -> None:
     """The proxy is as away as the server."""
     with (
-        FaultProxy.start("http://127.0.0.1:1") as proxy,
+        FaultProxy("http://127.0.0.1:1") as proxy,
         pytest.raises((RemoteDisconnected, ConnectionError)),
     ):
         _call(proxy, "/x")
