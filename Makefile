@@ -81,9 +81,9 @@ fuzz: .venv/.fuzz ## Feed what reads foreign bytes with inputs chosen by coverag
 	@$(BIN)/python -m dev.fuzz --seconds $(or $(SECONDS),600) $(addprefix --target ,$(TARGET))
 
 .PHONY: soak
-# OPERATOR=PATH: another version. A failure names the log of its actions: SOAK="--replay FILE" does the same again.
-soak: controlplane ## A seeded random mix of everything that may happen (SECONDS=600, SEED=number, OPERATOR=PATH)
-	$(BIN)/python -m dev.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(if $(OPERATOR),--operator $(abspath $(OPERATOR))) $(SOAK)
+# REPLAY=FILE: the actions.jsonl that a failed run names: the same actions at the same planned times.
+soak: controlplane ## A random mix of faults on a real control plane (SECONDS=600, SEED=number, REPLAY=FILE, OPERATOR=PATH)
+	@$(BIN)/python -m dev.soak $(if $(REPLAY),--replay $(REPLAY),--seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))) $(if $(OPERATOR),--operator $(abspath $(OPERATOR)))
 
 # The first of these that is there; docker and podman take the same arguments as buildah here.
 IMAGE_TOOL ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool))))

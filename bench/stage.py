@@ -82,10 +82,10 @@ class Stage:
             plane.kubectl("wait", "--for=condition=Established", "crd/appbackuprefs.astra-mirror.io")
             certificate, key = plane.certificate_for("127.0.0.1")
             proxy = stack.enter_context(
-                FaultProxy.start(plane.url, authority=plane.authority_pem, certificate=certificate, key=key)
+                FaultProxy(plane.url, authority=plane.authority_pem, certificate=certificate, key=key)
             )
             remote = stack.enter_context(world.Remote.start())
-            tls = stack.enter_context(FaultProxy.start(remote.url, certificate=certificate, key=key))
+            tls = stack.enter_context(FaultProxy(remote.url, certificate=certificate, key=key))
             held = stack.enter_context(HeldLists(large=[large_account(each) for each in range(load.large)]))
             async with world.Cluster.open(plane) as cluster:
                 yield cls(cluster, remote, proxy, tls, held)

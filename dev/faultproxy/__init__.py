@@ -4,15 +4,15 @@ Much of what goes wrong in a cluster cannot be asked of a real API server: a loa
 found`, a watch that swallows what happened, a connection that died and never said so, a PATCH that is never answered in
 one namespace alone. A proxy in front of the real one does it, and all the rest stays real.
 
-    with FaultProxy.start(control_plane.url, authority=..., certificate=..., key=...) as proxy:
+    with FaultProxy(control_plane.url, authority=..., certificate=..., key=...) as proxy:
         kubeconfig = control_plane.kubeconfig_for("astra-mirror-system", "astra-mirror", server=proxy.url)
         with proxy.fault(verb="patch", namespace="shop", kind="hang"):
             ...
         proxy.requests.wait_for(1, verb="watch", path="*/appbackuprefs")
 
 A fault has a kind and a part that says which requests it concerns: verb (Kubernetes' own words: get, list, watch,
-create, update, patch, delete), glob patterns for path, query and user agent, a namespace; for so many requests or until
-it is cleared. The kinds are described at `faults.Fault`.
+create, update, patch, delete), a glob pattern for the path, a namespace; for so many requests or until it is cleared.
+The kinds are described at `faults.Fault`.
 
 `TCPProxy` is the layer below: it forwards bytes, and freezes or cuts them. `Tunnel` is a proxy such as HTTPS_PROXY
 names.

@@ -22,7 +22,6 @@ class Request:
     method: str
     path: str
     query: str
-    agent: str
     at: float = field(default_factory=time.time)
     status: int = 0
     ended: float | None = None
@@ -61,7 +60,7 @@ class Fault:
 
     Attributes:
         verb, namespace: what a request must have; any when left out.
-        path, query, agent: glob patterns.
+        path: a glob pattern.
         count: for so many requests only.
         latency: seconds before the answer (of kind `status`), or with no kind before the request is forwarded.
         open_only: of watches, only those that were open when the fault was added.
@@ -71,8 +70,6 @@ class Fault:
     path: str = "*"
     verb: str | None = None
     namespace: str | None = None
-    query: str = "*"
-    agent: str = "*"
     status: int = 500
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -96,8 +93,6 @@ class Fault:
             and self.verb in {None, request.verb}
             and self.namespace in {None, request.namespace}
             and fnmatchcase(request.path, self.path)
-            and fnmatchcase(request.query, self.query)
-            and fnmatchcase(request.agent, self.agent)
             and (not self.is_for_streams or request.verb == "watch")
             and (not self.open_only or request.at < self.at)
         )
@@ -167,7 +162,7 @@ class Faults:
         return fault
 
     def clear(self, fault: Fault | None = None) -> None:
-        """Mend one, or all of them."""
+        """Clear one fault, or all."""
         with self._lock:
             gone = [each for each in self._faults if fault in {None, each}]
             self._faults = [each for each in self._faults if each not in gone]

@@ -25,9 +25,18 @@ _MAX_BODY: Final = 2**26
 
 
 class FaultProxy(Faults):
-    """A running proxy. `url` is its address, `requests` the log of what it was asked."""
+    """A proxy that runs until `stop`. `url` is its address, `requests` the log of what it was asked.
 
-    def __init__(self, upstream: str, authority: str | None, certificate: Path | None, key: Path | None) -> None:
+    Args:
+        upstream: the URL of the server behind it, without a path.
+        authority: who has issued that server's certificate, in PEM format; for an https URL.
+        certificate: the file with the proxy's own certificate chain; without, it speaks plain HTTP.
+        key: the file with the key of that.
+    """
+
+    def __init__(
+        self, upstream: str, *, authority: str | None = None, certificate: Path | None = None, key: Path | None = None
+    ) -> None:
         super().__init__()
         self.requests = Requests()
         self._upstream = upstream
@@ -37,20 +46,6 @@ class FaultProxy(Faults):
         self._thread = LoopThread("fault proxy")
         self.changed = self._stir
         self.url = self._thread.call(self._start())
-
-    @classmethod
-    def start(
-        cls, upstream: str, *, authority: str | None = None, certificate: Path | None = None, key: Path | None = None
-    ) -> Self:
-        """Start one before the server `upstream`.
-
-        Args:
-            upstream: its URL, without a path.
-            authority: who has issued its certificate, in PEM format; for an https URL.
-            certificate: the file with the proxy's own certificate chain; without, it speaks plain HTTP.
-            key: the file with the key of that.
-        """
-        return cls(upstream, authority, certificate, key)
 
     def stop(self) -> None:
         """End it, also while requests hang."""
@@ -97,7 +92,7 @@ class FaultProxy(Faults):
         self._thread.loop.call_soon_threadsafe(stir)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        entry = Request(request.method, request.path, request.query_string, request.headers.get("User-Agent", ""))
+        entry = Request(request.method, request.path, request.query_string)
         self.requests.append(entry)
         try:
             return await self._answer(request, entry)
@@ -170,13 +165,13 @@ def _refusal(fault: Fault) -> web.Response:
     if fault.body is not None:
         headers = {"Content-Type": "text/plain"} | dict(fault.headers)
         return web.Response(status=fault.status, body=fault.body, headers=headers)
-    body = json.dumps(status_document(fault.status)).encode()
+    body = json.dumps(_status_document(fault.status)).encode()
     return web.Response(
         status=fault.status, body=body, headers={"Content-Type": "application/json"} | dict(fault.headers)
     )
 
 
-def status_document(code: int, reason: str = "", message: str = "") -> dict[str, Any]:
+def _status_document(code: int) -> dict[str, Any]:
     """What an API server answers instead of an object."""
     phrase = HTTPStatus(code).phrase
     return {
@@ -184,8 +179,8 @@ def status_document(code: int, reason: str = "", message: str = "") -> dict[str,
         "apiVersion": "v1",
         "metadata": {},
         "status": "Failure",
-        "message": message or f"the fault proxy says {phrase}",
-        "reason": reason or phrase.replace(" ", ""),
+        "message": f"the fault proxy says {phrase}",
+        "reason": phrase.replace(" ", ""),
         "code": code,
     }
 

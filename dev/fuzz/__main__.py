@@ -3,11 +3,13 @@
 A target is a module of tests/fuzz, and what it checks are its hypothesis tests. Here atheris, which is libFuzzer for
 Python, chooses the inputs by the branches that they reach. Each target is a process of its own: libFuzzer ends it at
 the first finding. Then pytest tries that input again, makes it as small as it can, shows what is wrong with it, and
-prints the line with which anybody can try it.
+prints the line with which anybody can try it. An input that takes too long or needs too much memory is only in the
+file that libFuzzer writes, because the process ends before hypothesis can store it.
 """
 
 import argparse
 import importlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -29,8 +31,10 @@ _MOST_MEMORY: Final = 2048
 _ALSO_GUIDED_BY: Final = {"secret": ["yaml"], "kubeconfig": ["yaml"]}
 """Libraries whose branches count beside our own, where a tenant's bytes get as far as there. It makes them slower."""
 _LEAST: Final = 1000
-"""Whoever has tried fewer and found nothing has said nothing."""
+"""With fewer inputs, finding nothing means nothing."""
 _STATISTICS: Final = re.compile(r"^stat::(number_of_executed_units|average_exec_per_sec): +(\d+)$", re.MULTILINE)
+_FOUND: Final = re.compile(r"Test unit written to (.+-(crash|oom|timeout)-[0-9a-f]+)$", re.MULTILINE)
+"""What libFuzzer says of a finding. It writes a `slow-unit` in the same words, and goes on: that is none."""
 
 
 def names() -> list[str]:
@@ -46,10 +50,8 @@ def checks_of(module: ModuleType) -> list[Callable[[bytes], object]]:
 
 def _fuzz(name: str, seconds: int) -> None:
     """Fuzz one target; does not return."""
-    try:
-        import atheris  # noqa: PLC0415 - it has no wheel for every machine, and the rest of this module needs none
-    except ImportError:
-        sys.exit("fuzz: atheris is missing: make fuzz installs it, on Linux and x86-64 alone")
+    import atheris  # noqa: PLC0415 - it has no wheel for every machine, and the rest of this module needs none
+
     with atheris.instrument_imports(include=["astra_mirror", *_ALSO_GUIDED_BY.get(name, [])]):
         module = importlib.import_module(f"tests.fuzz.test_{name}")
     checks = checks_of(module)
@@ -92,10 +94,26 @@ def _finds_nothing(name: str, seconds: int) -> bool:
         print(f"== {name}: {number} inputs were tried, which says nothing: at least {_LEAST} are needed ({log})")
         return False
     print("\n".join(said.splitlines()[-40:]), flush=True)
-    print(f"== {name}: found; the same once more, as small as it can be ({log})", flush=True)
+    found = finding(said)
+    if found is None:
+        print(f"== {name}: the fuzzer itself failed, with exit code {code} ({log})", flush=True)
+        return False
+    path, kind = found
+    print(f"== {name}: found: {path} ({log})", flush=True)
+    if kind != "crash":
+        why = f"takes more than {_SLOW_SECONDS}s" if kind == "timeout" else f"needs more than {_MOST_MEMORY} MiB"
+        print(f"== {name}: this input {why}", flush=True)
+        return False
+    print(f"== {name}: pytest tries it again, and makes it smaller", flush=True)
     subprocess.run([sys.executable, "-m", "pytest", "-q", f"tests/fuzz/test_{name}.py"], cwd=_ROOT, check=False)
     print(f"== {name}: make it an @example of tests/fuzz/test_{name}.py", flush=True)
     return False
+
+
+def finding(said: str) -> tuple[str, str] | None:
+    """The file with the input that ended the fuzzer, and crash, oom or timeout; None when no input did."""
+    found = _FOUND.search(said)
+    return None if found is None else (found[1], found[2])
 
 
 def tried(said: str) -> int:
@@ -104,7 +122,7 @@ def tried(said: str) -> int:
 
 
 def main() -> int:
-    """Fuzz the targets one after the other; 1 when something was found, or too little was tried."""
+    """Fuzz the targets one after the other; 1 when something was found, too little was tried, or a fuzzer failed."""
     parser = argparse.ArgumentParser(
         prog="python -m dev.fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -112,6 +130,10 @@ def main() -> int:
     parser.add_argument("--target", action="append", choices=names(), help="repeatable; all when left out")
     parser.add_argument("--run", choices=names(), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.seconds < 1:
+        parser.error("--seconds must be at least 1")
+    if importlib.util.find_spec("atheris") is None:
+        sys.exit("fuzz: atheris is missing; `make fuzz` installs it (Linux on x86-64 only)")
     if arguments.run:
         _fuzz(arguments.run, arguments.seconds)
     found = [name for name in arguments.target or names() if not _finds_nothing(name, arguments.seconds)]

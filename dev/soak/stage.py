@@ -207,14 +207,14 @@ def _slot(stack: ExitStack, plane: ControlPlane, number: int) -> Slot:
     certificate, key = plane.certificate_for("127.0.0.1", f"slot-{number}.example")
     tcp = stack.enter_context(TCPProxy(_port(plane.url)))
     url = f"https://127.0.0.1:{tcp.port}"
-    proxy = stack.enter_context(FaultProxy.start(url, authority=plane.authority_pem, certificate=certificate, key=key))
+    proxy = stack.enter_context(FaultProxy(url, authority=plane.authority_pem, certificate=certificate, key=key))
     return Slot(proxy, tcp, plane.kubeconfig_for("astra-mirror-system", "astra-mirror", server=proxy.url))
 
 
 def _places(stack: ExitStack, plane: ControlPlane, tcp: TCPProxy, seed: int) -> Places:
     certificate, key = plane.certificate_for("127.0.0.1")
     plain = f"http://127.0.0.1:{tcp.port}"
-    tls = stack.enter_context(FaultProxy.start(plain, certificate=certificate, key=key))
+    tls = stack.enter_context(FaultProxy(plain, certificate=certificate, key=key))
     raw = stack.enter_context(RawServer(_echo(seed)))
     held = stack.enter_context(HeldLists(seconds=_HELD_SECONDS))
     # Bound, so that nobody else gets the port, and not listening.

@@ -16,7 +16,7 @@ from tests.operator_process import Operator, StartOperator, run_operator
 def proxy(installed: ControlPlane) -> Iterator[FaultProxy]:
     """A fault proxy before the API server."""
     certificate, key = installed.certificate_for("127.0.0.1")
-    with FaultProxy.start(installed.url, authority=installed.authority_pem, certificate=certificate, key=key) as proxy:
+    with FaultProxy(installed.url, authority=installed.authority_pem, certificate=certificate, key=key) as proxy:
         yield proxy
 
 

@@ -135,7 +135,7 @@ def test_a_credential_plugin_whose_token_ends(
 def test_a_tls_server_name(installed: ControlPlane, user: User, astra: Simulator, start: _Started) -> None:
     """The certificate is compared with that name, and not with the address."""
     certificate, key = installed.certificate_for("kube.internal")
-    with FaultProxy.start(installed.url, authority=installed.authority_pem, certificate=certificate, key=key) as proxy:
+    with FaultProxy(installed.url, authority=installed.authority_pem, certificate=certificate, key=key) as proxy:
         operator = start(server=proxy.url, tls_server_name="kube.internal")
         _is_served(user, astra, operator)
         operator.stop()

@@ -47,7 +47,7 @@ def chain(tmp_path: Path) -> _Chain:
 @pytest.fixture
 def tls(astra: Simulator, chain: _Chain) -> Iterator[FaultProxy]:
     """The simulator behind TLS with that chain."""
-    with FaultProxy.start(astra.url, certificate=chain.chain, key=chain.key) as proxy:
+    with FaultProxy(astra.url, certificate=chain.chain, key=chain.key) as proxy:
         yield proxy
 
 

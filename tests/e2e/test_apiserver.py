@@ -164,7 +164,7 @@ def test_a_watch_that_breaks_cancels_nothing_else(
     refs = "*/appbackuprefs"
     user.secret_for(astra)
     user.ref("ref", astra.add_backup("stuck", seconds=0.001))
-    with FaultProxy.start(installed.url, authority=installed.authority_pem, certificate=certificate, key=key) as proxy:
+    with FaultProxy(installed.url, authority=installed.authority_pem, certificate=certificate, key=key) as proxy:
         operator = start_behind(proxy.url, "--namespace", "default", "--namespace", user.namespace)
         user.wait_reason("ref", "BackupInProgress")
         proxy.requests.wait_for(1, verb="watch", path=refs, namespace="default")
@@ -190,7 +190,7 @@ def test_what_was_deleted_while_the_watch_was_broken(
     user.secret_for(astra)
     for name in ("gone", "stays"):
         user.ref(name, astra.add_backup("completes", seconds=0), interval="1h")
-    with FaultProxy.start(installed.url, authority=installed.authority_pem, certificate=certificate, key=key) as proxy:
+    with FaultProxy(installed.url, authority=installed.authority_pem, certificate=certificate, key=key) as proxy:
         operator = start_behind(proxy.url, "--namespace", user.namespace)
         user.kubectl("wait", "--for=condition=Ready", "abr", "--all", "--timeout=60s")
         with proxy.fault(kind="swallow", path=refs):
@@ -213,7 +213,7 @@ def test_a_signal_waits_for_the_statuses_that_are_known(
     user.secret_for(astra)
     for number in range(40):
         user.ref(f"ref-{number}", astra.add_backup("completes", seconds=0), interval="1h")
-    with FaultProxy.start(installed.url, authority=installed.authority_pem, certificate=certificate, key=key) as proxy:
+    with FaultProxy(installed.url, authority=installed.authority_pem, certificate=certificate, key=key) as proxy:
         with proxy.fault(verb="patch", latency=0.8):
             operator = start_behind(proxy.url, "--leader-elect", "--namespace", user.namespace)
             proxy.requests.wait_for(17, verb="patch", path="*/status")

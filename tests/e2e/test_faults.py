@@ -168,7 +168,7 @@ def test_a_server_that_is_slow(breakable: ControlPlane, scene: _Scene, name: str
 def behind_proxy(installed: ControlPlane, user: User, astra: Simulator) -> Iterator[tuple[_Scene, FaultProxy]]:
     """On the usual control plane, by a proxy that answers for it."""
     chain, key = installed.certificate_for("127.0.0.1")
-    with FaultProxy.start(installed.url, authority=installed.authority_pem, certificate=chain, key=key) as proxy:
+    with FaultProxy(installed.url, authority=installed.authority_pem, certificate=chain, key=key) as proxy:
         kubeconfig = installed.kubeconfig_for("astra-mirror-system", "astra-mirror", server=proxy.url)
         operator = run_operator(kubeconfig, "--allowed-url", astra.url, "--settled-interval", "1s")
         try:

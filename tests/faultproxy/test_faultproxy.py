@@ -26,11 +26,13 @@ class _API(BaseHTTPRequestHandler):
     """Answers everything with the request; a watch sends what `events` says and stays open."""
 
     protocol_version = "HTTP/1.1"
+    asked: list[str]
     events: list[bytes]
     more: threading.Condition
 
     def do_GET(self) -> None:
         """Any request."""
+        self.asked.append(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(200)
         if "watch=" in self.path:
@@ -62,13 +64,18 @@ class _API(BaseHTTPRequestHandler):
 
 class _Upstream:
     def __init__(self) -> None:
-        handler = type("Handler", (_API,), {"events": [], "more": threading.Condition()})
+        handler = type("Handler", (_API,), {"asked": [], "events": [], "more": threading.Condition()})
         self._handler: Any = handler
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
+
+    @property
+    def asked(self) -> list[str]:
+        """The paths of the requests that have arrived."""
+        return list(self._handler.asked)
 
     def send(self, *events: bytes) -> None:
         """Say this to each watch."""
@@ -94,7 +101,7 @@ def upstream() -> Iterator[_Upstream]:
 @pytest.fixture
 def proxy(upstream: _Upstream) -> Iterator[FaultProxy]:
     """The proxy before it."""
-    with FaultProxy.start(f"http://127.0.0.1:{upstream.port}") as proxy:
+    with FaultProxy(f"http://127.0.0.1:{upstream.port}") as proxy:
         yield proxy
 
 
@@ -153,7 +160,7 @@ def _event(kind: str, name: str = "x") -> bytes:
 )
 def test_kubernetes_words(method: str, path: str, query: str, verb: str, namespace: str | None) -> None:
     """A request's verb and namespace, as the API server's log would call them."""
-    request = Request(method, path, query, "agent")
+    request = Request(method, path, query)
     assert (request.verb, request.namespace) == (verb, namespace)
 
 
@@ -198,17 +205,18 @@ def test_requests_that_hang_until_the_fault_is_cleared(proxy: FaultProxy) -> Non
 
 
 @pytest.mark.parametrize("kind", ["cut", "cut-answer"])
-def test_answers_that_are_cut(proxy: FaultProxy, kind: str) -> None:
-    """The connection ends without one; and so it does when nobody is behind the proxy."""
+def test_answers_that_are_cut(proxy: FaultProxy, upstream: _Upstream, kind: str) -> None:
+    """The connection closes without an answer; only `cut-answer` lets the server see the request."""
     with proxy.fault(kind=kind), pytest.raises((RemoteDisconnected, ConnectionError)):
         _call(proxy, "/x")
+    assert upstream.asked == (["/x"] if kind == "cut-answer" else [])
     assert _call(proxy, "/x")[0] == 200
 
 
 def test_nobody_behind_the_proxy() -> None:
     """The proxy is as away as the server."""
     with (
-        FaultProxy.start("http://127.0.0.1:1") as proxy,
+        FaultProxy("http://127.0.0.1:1") as proxy,
         pytest.raises((RemoteDisconnected, ConnectionError)),
     ):
         _call(proxy, "/x")

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from dev.fuzz.__main__ import checks_of, names, tried
+from dev.fuzz.__main__ import checks_of, finding, names, tried
 
 
 def test_targets_have_the_names_that_the_manual_has() -> None:
@@ -35,3 +35,21 @@ def test_a_target_makes_inputs_of_bytes(name: str) -> None:
 def test_what_was_tried_is_counted(said: str, number: int) -> None:
     """A fuzzer that ends well without having tried anything has found nothing, which says nothing."""
     assert tried(said) == number
+
+
+_LOG = """\
+artifact_prefix='/a b/fuzz/url-'; Test unit written to /a b/fuzz/url-{}-93a9acb520e662da33a55b6d8d9c73b15af4f5e2
+Base64: ABMx
+"""
+
+
+@pytest.mark.parametrize("kind", ["crash", "oom", "timeout"])
+def test_an_input_that_ends_the_fuzzer_is_a_finding(kind: str) -> None:
+    """The log says where it is and what was wrong."""
+    assert finding(_LOG.format(kind)) == (f"/a b/fuzz/url-{kind}-93a9acb520e662da33a55b6d8d9c73b15af4f5e2", kind)
+
+
+@pytest.mark.parametrize("said", ["", "ModuleNotFoundError: No module named 'x'\n", _LOG.format("slow-unit")])
+def test_a_fuzzer_that_fails_itself_has_found_nothing(said: str) -> None:
+    """Nor has one that only reported a slow input before it was killed."""
+    assert finding(said) is None

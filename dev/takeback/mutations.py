@@ -1,8 +1,7 @@
-"""What the soak has to find: the mends of inputs that once failed, each taken back alone.
+"""What the soak has to find.
 
-Each is a few texts of the operator's source and what they become; `dev/takeback.py` puts them to the soak. The names of
-the inputs are those of the table that the tests under tests/cases quote. `UNREACHABLE` says of the others why a soak
-cannot meet them.
+Each is a fix, named after the input that it was made for, as the texts of the source that undo it. `dev/takeback` runs
+the soak on each. `UNREACHABLE` lists inputs that the soak cannot produce, and why.
 """
 
 from collections.abc import Mapping
@@ -169,7 +168,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
     ),
 }
-"""By the name of the input, or of what else the same change has mended."""
+"""By the name of the input, or of another fault that the same change fixed."""
 
 UNREACHABLE: Final[Mapping[str, str]] = {
     "24,000 labels": "a step of 134 ms is no event that a machine with other work to do can tell",

@@ -1,17 +1,8 @@
-"""Takes mends back, one at a time, and sees whether the soak finds it: `python -m dev.takeback [NAME...]`.
+"""A build of the operator with an old fix undone, and the soaks that are to find it."""
 
-A machine that guards against what was found once has to find it when it comes back. What is taken back is in
-tests/soak/mutations.py: texts of the operator's source and what they become. Each is put into a copy of the source and
-run with up to three seeds. A seed counts only when the soak is clean with the source as it is, which is tried first and
-once for all mutations. Several of these commands may run at the same time where there are processors for them.
-"""
-
-import argparse
 import shutil
-import sys
 import tempfile
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,12 +13,16 @@ from dev.soak.findings import Finding
 from dev.soak.plan import plan
 from dev.soak.process import Build, NotReadyError
 from dev.soak.run import soak
-from tests.soak.mutations import MUTATIONS, UNREACHABLE, Edit
+from dev.takeback.mutations import Edit
 
-_SOURCE: Final = Path(__file__).parents[1] / "operator"
+_SOURCE: Final = Path(__file__).parents[2] / "operator"
 _SHOWN: Final = 300
 Soak = Callable[[int, Build], Finding | None]
 """A soak of a seed: its first finding; None when it is clean."""
+
+
+class NotTriedError(Exception):
+    """No soak of a build counts, so that nothing is known of it."""
 
 
 @contextmanager
@@ -50,13 +45,13 @@ def mutated(edits: Sequence[Edit]) -> Iterator[Path]:
 
 
 @dataclass
-class Takeback:
-    """Tries builds of the operator.
+class Trials:
+    """Soaks of builds of the operator, with the same seeds for each.
 
     Attributes:
-        soak: how one is put to a seed.
+        soak: runs one.
         seeds: which, in this order.
-        is_controlled: whether each seed is tried with the source as it is before it counts.
+        is_controlled: whether a seed counts only if its soak is clean with the source as it is.
     """
 
     soak: Soak
@@ -67,8 +62,12 @@ class Takeback:
     def found_by(self, build: Build) -> tuple[int, Finding] | None:
         """The first seed that finds something, and what; None when none does.
 
-        A soak that fails itself finds nothing, and is no reason not to try the next.
+        A soak that fails itself finds nothing; the next seed is tried all the same.
+
+        Raises:
+            NotTriedError: each seed finds something with the source as it is, or its soak fails itself.
         """
+        counted = False
         for seed in self.seeds:
             if self.is_controlled and not self._is_clean(seed):
                 continue
@@ -77,16 +76,19 @@ class Takeback:
             except Exception:  # noqa: BLE001 - whatever fails in one of many soaks of ten minutes, the others go on
                 print(f"seed {seed}: the soak itself has failed\n{traceback.format_exc()}", flush=True)
                 continue
+            counted = True
             if finding is not None:
                 return seed, finding
+        if not counted:
+            raise NotTriedError("no seed counts")
         return None
 
     def _is_clean(self, seed: int) -> bool:
-        """Whether a seed counts: it finds nothing where nothing was taken back."""
+        """Whether a seed counts: it finds nothing with the source as it is."""
         if seed not in self._counts:
             try:
                 finding = self.soak(seed, Build())
-                why = None if finding is None else _text(finding)
+                why = None if finding is None else text_of(finding)
             except Exception:  # noqa: BLE001 - as above
                 why = f"the soak itself has failed\n{traceback.format_exc()}"
             self._counts[seed] = why is None
@@ -95,7 +97,7 @@ class Takeback:
 
 
 def first_finding(seconds: float) -> Soak:
-    """Soaks of so many seconds; an operator that does not become ready is found by that."""
+    """Soaks of so many seconds; an operator that does not become ready is a finding."""
 
     def run(seed: int, build: Build) -> Finding | None:
         try:
@@ -108,33 +110,6 @@ def first_finding(seconds: float) -> Soak:
     return run
 
 
-def _text(finding: Finding) -> str:
+def text_of(finding: Finding) -> str:
+    """A finding in a line."""
     return f"{finding.invariant}: {finding.subject}: {finding.text[:_SHOWN]}"
-
-
-def main() -> None:
-    """Try them; the exit code is 1 when fewer than nine of ten are found."""
-    parser = argparse.ArgumentParser(prog="python -m dev.takeback", description=__doc__)
-    parser.add_argument("names", nargs="*", help="which; all when left out")
-    parser.add_argument("--seconds", type=float, default=600.0, help="of each soak (default: 600)")
-    parser.add_argument("--seed", type=int, action="append", help="repeatable (default: 1, 2, 3)")
-    parser.add_argument("--no-control", action="store_true", help="the seeds are known to be clean")
-    options = parser.parse_args()
-    names = options.names or list(MUTATIONS)
-    takeback = Takeback(first_finding(options.seconds), options.seed or [1, 2, 3], not options.no_control)
-    invariants: Counter[str] = Counter()
-    for name in names:
-        with mutated(MUTATIONS[name]) as source:
-            found = takeback.found_by(Build(source=source))
-        if found is not None:
-            invariants[found[1].invariant] += 1
-        print(f"{name}: {'NOT FOUND' if found is None else f'seed {found[0]}: {_text(found[1])}'}", flush=True)
-    for invariant, number in invariants.most_common():
-        print(f"takeback: {number} by: {invariant}")
-    print(f"takeback: {invariants.total()} of {len(names)} found; not reachable: {', '.join(UNREACHABLE)}")
-    if (len(names) - invariants.total()) * 10 > len(names):
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()
