@@ -97,8 +97,11 @@ class Mirror:
         return self._polls.open_breakers
 
     def pending(self) -> tuple[int, float]:
-        """How many statuses wait to be written, and for how many seconds the oldest has, for the metrics."""
-        return self._writer.pending()
+        """How many statuses wait to be written, and for how many seconds the oldest has, for the metrics.
+
+        None where another process leads: it may know better, and nothing here would ever be written.
+        """
+        return self._writer.pending() if self._intake.runs else (0, 0.0)
 
     def connections(self) -> Mapping[State, int]:
         """How many connections are in each state, for the metrics."""

@@ -142,6 +142,22 @@ async def test_nothing_is_written_while_the_api_server_is_away() -> None:
         assert world.mirror.pending() == (0, 0.0)
 
 
+@virtual
+async def test_whoever_does_not_write_has_nothing_pending() -> None:
+    """Another process leads, and may know better: an alert on what waits would never end."""
+    world = _world()
+    async with world.running():
+        world.cluster.refuses = Refused(403, "Forbidden", "no right")
+        world.mirror.observe(world.cluster.put("ref-1000", 1000))
+        await _answer(world, range(1000, 1001))
+        await asyncio.sleep(5)
+        assert world.mirror.pending()[0] == 1
+    assert world.mirror.pending() == (0, 0.0)
+    async with world.running():
+        await asyncio.sleep(1)
+        assert world.mirror.pending()[0] == 1
+
+
 @pytest.mark.parametrize("seconds", [0, 10])
 @virtual
 async def test_its_return_is_noticed_while_all_that_waits_waits_for_a_time(seconds: int) -> None:
