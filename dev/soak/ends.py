@@ -6,6 +6,7 @@ import urllib.request
 from http import HTTPStatus
 from typing import Final
 
+from dev.hostile import contents as hostile
 from dev.soak import contents
 from dev.soak.findings import Finding
 from dev.soak.process import Process
@@ -29,8 +30,8 @@ _LINES: Final = 40
 
 
 def tokens(stage: Stage) -> tuple[str, ...]:
-    """The tokens of this soak, which may occur nowhere."""
-    return tuple(contents.token_of(number, stage.seed) for number in range(contents.TOKENS))
+    """Every token in a Secret of this soak; none may appear anywhere else."""
+    return (*(contents.token_of(number, stage.seed) for number in range(contents.TOKENS)), hostile.TOKEN)
 
 
 def ended(stage: Stage) -> list[Finding]:
