@@ -117,14 +117,14 @@ def left_behind(process: Process, before: Use, after: Use, *, is_elected: bool) 
     found = []
     # The soak's own connection to /healthz may be there or not.
     if after.sockets > before.sockets + 1 + (_KEPT_BY_LEASE if is_elected else 0):
-        found.append(f"{after.sockets} sockets, {before.sockets} at the start: {_connections(process.pid)}")
+        found.append(f"has {after.sockets} sockets, {before.sockets} at the start: {_connections(process.pid)}")
     if before.tasks is not None and after.tasks is not None:
         known = before.tasks | _OWN_TASKS
         known["SSLContext"] = before.tasks.get("SSLContext", 0) + _KEPT_CONTEXTS
         more = {name: number for name, number in after.tasks.items() if number > known.get(name, 0)}
         if more:
-            found.append(f"more tasks or TLS contexts than at the start: {more}")
-    return [f"{process.name} has {each}" for each in found]
+            found.append(f"has more tasks or TLS contexts than at the start: {more}")
+    return found
 
 
 def _connections(pid: int) -> dict[str, int]:
