@@ -190,6 +190,22 @@ def test_a_time_that_stays_when_the_status_moves() -> None:
     assert not _findings(_version(1, first), _version(2, later))
 
 
+def test_versions_with_one_missing_between_them_are_not_compared() -> None:
+    """Nobody knows what was there; those after it are compared again."""
+    lie, moved = _status() | {"state": "completed"}, _status()
+    moved["conditions"][0]["lastTransitionTime"] = _LATER
+    first, second = _version(1, _status()), _version(2, lie)
+    gap = dataclasses.replace(second, follows=False)
+    broken = ["lastTransitionTime changes only with the status"]
+    assert _findings(first, second, _version(3, moved), own={"2"}) == broken
+    assert not _findings(first, gap, _version(3, moved), own={"2"})
+    assert not _findings(first, dataclasses.replace(_version(2, moved), follows=False))
+    failed = copy.deepcopy(moved)
+    _failed(failed)
+    failed["conditions"][0]["lastTransitionTime"] = _TIME
+    assert broken[0] in _findings(first, gap, _version(3, moved), _version(4, failed), own={"2"})
+
+
 def test_a_time_that_has_not_come() -> None:
     """However it got there."""
     status = _status()
