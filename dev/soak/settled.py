@@ -28,6 +28,10 @@ permits is soon longer than any run can wait for. Whether a ref that is nudged w
 be told; that each one is polled on afterwards is judged by `Promises.polled`.
 """
 _BOUND_SECONDS: Final = 240.0
+"""A ref that is nudged may wait a minute for a probe, and its status another minute for a correction.
+
+The rest is slack.
+"""
 QUIET_SECONDS: Final = 12.0
 ROUND_SECONDS: Final = 65.0
 """For one whole round of probes, one of which goes in a minute."""
