@@ -173,12 +173,7 @@ def _recorded(stage: Stage, script: Script, versions: Mapping[str, list[Version]
     """Which version should not have been, and which request."""
     facts = _facts(stage)
     found = invariants.check(versions, facts)
-    found += moving.check(
-        versions.values(),
-        is_shared=facts.has_peers,
-        starts=facts.starts,
-        secret_changes=facts.secret_changes,
-    )
+    found += moving.check(versions.values(), facts)
     found += derived.check(versions.values(), stage.client.own.versions)
     found += writes.check(stage)
     return found + told.check(stage, script)
