@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from typing import Final
 
 _URL: Final = "https://astra.netapp.io"
-_TOKEN: Final = "a-token-of-some-length"
+TOKEN: Final = "a-token-of-some-length"
+"""The token in all of these that have one."""
 
 
 def toolkit(project: str, *, more: str = "") -> Mapping[str, str]:
     """A config.yaml with this, as it stands, for its astra_project."""
-    text = f"headers: {{Authorization: Bearer {_TOKEN}}}\nastra_project: {project}\n{more}"
+    text = f"headers: {{Authorization: Bearer {TOKEN}}}\nastra_project: {project}\n{more}"
     return {"config.yaml": text}
 
 
 def certificates(number: int) -> Mapping[str, str]:
     """A ca.crt of nothing but beginnings of certificates, 27 bytes each."""
-    return {"url": _URL, "token": _TOKEN, "ca.crt": "-----BEGIN CERTIFICATE-----" * number}
+    return {"url": _URL, "token": TOKEN, "ca.crt": "-----BEGIN CERTIFICATE-----" * number}
 
 
 def brackets(number: int) -> Mapping[str, str]:

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-NEEDS_A_PERSON: Final = frozenset(
+REQUIRES_USER_ACTION: Final = frozenset(
     {
         "Unauthorized", "Forbidden", "InvalidRequest", "TLSVerificationFailed", "SecretNotFound", "SecretInvalid",
         "SecretForbidden", "URLNotAllowed", "InvalidSpec",
     }
 )  # fmt: skip
-MAY_PASS: Final = frozenset({"ServerError", "RateLimited", "Unreachable", "UnexpectedResponse", "SecretUnreadable"})
+TRANSIENT: Final = frozenset({"ServerError", "RateLimited", "Unreachable", "UnexpectedResponse", "SecretUnreadable"})
 _ALWAYS: Final = frozenset({"Ready", "Synced", "Succeeded", "Finished"})
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 Status = Mapping[str, Any]
@@ -136,7 +136,7 @@ def _allowed(status: str, reason: str, known: Row) -> set[Row] | None:
             return {known}
         case "Unknown", "Suspended":
             return set()
-        case "False", _ if reason in NEEDS_A_PERSON | MAY_PASS:
+        case "False", _ if reason in REQUIRES_USER_ACTION | TRANSIENT:
             return {row for extra in activities(reason) for row in _failed(reason, extra, known)}
         case _:
             return None
@@ -146,7 +146,7 @@ def activities(reason: str) -> set[str]:
     """What a failure asks for; a Secret that is missing may also be on its way."""
     if reason == "SecretNotFound":
         return {"Stalled", "Reconciling"}
-    return {"Stalled"} if reason in NEEDS_A_PERSON else {"Reconciling"}
+    return {"Stalled"} if reason in REQUIRES_USER_ACTION else {"Reconciling"}
 
 
 def _failed(reason: str, extra: str, known: Row) -> set[Row]:

@@ -105,7 +105,7 @@ HOSTILE: Final[Mapping[str, Kind]] = {
     **{f"unreadable-{name}": _refused(keys) for name, keys in hostile.UNREADABLE.items()},
     **{f"typed-{name}": _refused(keys) for name, keys in hostile.TYPED.items()},
     **{
-        f"url-{number}": _refused({"url": url.replace("netapp.io", ALLOWED_SUFFIX), "token": "a-token-of-some-length"})
+        f"url-{number}": _refused({"url": url.replace("netapp.io", ALLOWED_SUFFIX), "token": hostile.TOKEN})
         for number, url in enumerate(hostile.STRANGE_URLS)
     },
 }

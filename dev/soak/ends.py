@@ -1,11 +1,13 @@
 """How operators have ended, and what they have left in logs and metrics."""
 
+import http.client
 import re
 import time
 import urllib.request
 from http import HTTPStatus
 from typing import Final
 
+from dev.hostile import contents as hostile
 from dev.soak import contents
 from dev.soak.findings import Finding
 from dev.soak.process import Process
@@ -19,9 +21,12 @@ _BAD_LINES: Final = re.compile(
 )
 _PENDING: Final = re.compile(r"^astra_mirror_status_pending (\S+)$", re.MULTILINE)
 _CORRECTION_SECONDS: Final = 75.0
-"""Somebody who has lied often waits for a minute, and may have lied about what the truth does not look at."""
+"""After frequent tampering the operator waits up to a minute before the next correction (docs/reference.md, Writes).
+
+The oracle may not look at what was tampered with.
+"""
 _RIVALS_SECONDS: Final = 240.0
-"""The same for two operators that do not know of each other, each of which may correct the other a few times."""
+"""The same for two operators without election, each of which corrects the other a few times."""
 _READY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.5
 _TAIL: Final = 1500
@@ -29,22 +34,30 @@ _LINES: Final = 40
 
 
 def tokens(stage: Stage) -> tuple[str, ...]:
-    """The tokens of this soak, which may occur nowhere."""
-    return tuple(contents.token_of(number, stage.seed) for number in range(contents.TOKENS))
+    """Every token in a Secret of this soak; none may appear anywhere else."""
+    return (*(contents.token_of(number, stage.seed) for number in range(contents.TOKENS)), hostile.TOKEN)
 
 
-def ended(stage: Stage) -> list[Finding]:
-    """Operators that have ended by themselves, or with another exit code than they should."""
+def ended(stage: Stage, reported: set[str]) -> list[Finding]:
+    """Operators that have ended by themselves, or with another exit code than they should.
+
+    Args:
+        stage: with all that ever ran.
+        reported: the names of those that were found before, which are left out; those that are found now are added.
+    """
     found = []
     for process in stage.processes:
+        if process.name in reported:
+            continue
+        invariants = []
         if process.code is not None and not process.is_meant_to_end:
-            text = f"ended with {process.code}:\n{process.log[-_TAIL:]}"
-            found.append(Finding("an operator ends when it is told to, and then only", process.name, text))
-            process.is_meant_to_end = True
+            invariants.append("an operator ends when it is told to, and then only")
         if process.was_stopped and process.code != 0 and not process.has_given_up:
+            invariants.append("the exit code is 0 after SIGTERM")
+        if invariants:
+            reported.add(process.name)
             text = f"ended with {process.code}:\n{process.log[-_TAIL:]}"
-            found.append(Finding("the exit code is 0 after SIGTERM", process.name, text))
-            process.was_stopped = False
+            found += [Finding(each, process.name, text) for each in invariants]
     return found
 
 
@@ -53,7 +66,7 @@ def ready(stage: Stage) -> list[Finding]:
     unready: list[str] = []
 
     def are_ready() -> bool:
-        # Looked at anew each time: one that a restart may mend is replaced by another.
+        # Looked at anew each time: one that a restart may fix is replaced by another.
         unready[:] = [process.name for process in stage.now_running() if not _is_ready(process)]
         return not unready
 
@@ -75,12 +88,13 @@ def metrics(stage: Stage) -> list[Finding]:
     found = []
     seconds = _RIVALS_SECONDS if stage.topology == "pair" else _CORRECTION_SECONDS
     for process in stage.now_running():
-        deadline = time.monotonic() + seconds
-        while (waits := pending(text := _metrics(process))) is not None:
-            if time.monotonic() > deadline:
-                found.append(Finding("no status waits when all are right", process.name, waits))
-                break
-            time.sleep(_LOOK_SECONDS)
+        try:
+            text = _settled_metrics(process, seconds)
+        except (OSError, http.client.HTTPException) as error:
+            found.append(Finding("an operator serves its metrics", process.name, str(error)))
+            continue
+        if waits := pending(text):
+            found.append(Finding("no status waits when all are right", process.name, waits))
         if any(token in text for token in tokens(stage)):
             found.append(Finding("a token is in no metric", process.name, "has a token in its metrics"))
     return found
@@ -92,6 +106,14 @@ def pending(text: str) -> str | None:
     if found is None:
         return "has no metric of the statuses that wait"
     return found[0] if float(found[1]) else None
+
+
+def _settled_metrics(process: Process, seconds: float) -> str:
+    """Its metrics, once they say that no status waits, or when the time is over."""
+    deadline = time.monotonic() + seconds
+    while pending(text := _metrics(process)) is not None and time.monotonic() <= deadline:
+        time.sleep(_LOOK_SECONDS)
+    return text
 
 
 def _metrics(process: Process) -> str:

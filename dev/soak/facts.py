@@ -14,6 +14,8 @@ UNSURE_SECONDS: Final = 2.0
 """How much earlier or later than its call a write of the soak's own may be seen."""
 _LONG_UNSURE_SECONDS: Final = 30.0
 """The same for a call that the soak has given up and a frozen server has not."""
+_STARTING_SECONDS: Final = 2.0
+"""How long before a version an operator may have started that has read the version before it."""
 _AFTER_SECONDS: Final = 60.0
 """For how long after its end a topology explains what is written."""
 _RIVALS: Final = frozenset({"pair"})
@@ -78,7 +80,7 @@ class Facts:
 
     def has_start(self, since: float, until: float) -> bool:
         """Whether an operator was started in between, or shortly before."""
-        return any(since - UNSURE_SECONDS <= start <= until for start in self.starts)
+        return any(since - _STARTING_SECONDS <= start <= until for start in self.starts)
 
     def is_unsure(self, name: str, at: float, *, after: float = UNSURE_SECONDS) -> bool:
         """Whether a version of `name` may be what has come of a call of the soak's that had no answer.

@@ -1,7 +1,7 @@
 """For how long an operator's event loop stands still: asked at /healthz, again and again, by a thread for each.
 
-An answer may be late because others have the processors, or because whoever waits for it is late himself. So a hold
-counts only when the operator was at work nearly all the time; one that waits for bytes in its loop is not found here.
+An answer may be late because other processes had the CPU, the prober included. So a late answer counts only if the
+operator used the CPU for most of that time; a loop blocked on I/O is not detected here.
 """
 
 import http.client
@@ -22,19 +22,29 @@ _AT_WORK: Final = 0.8
 
 @dataclass
 class Health:
-    """The holds of one process, by begin and end in seconds since the epoch."""
+    """The holds of one process, by begin and end in seconds since the epoch.
+
+    `failure` is an exception of the prober itself, which has ended with it: nothing can be judged.
+    """
 
     process: Process
     holds: list[tuple[float, float]] = field(default_factory=list)
+    failure: Exception | None = None
 
     def start(self) -> None:
         """Ask until the process ends."""
-        threading.Thread(target=self._ask, name=f"health of {self.process.name}", daemon=True).start()
+        threading.Thread(target=self._run, name=f"health of {self.process.name}", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._ask()
+        except Exception as error:  # noqa: BLE001 - reported by findings()
+            self.failure = error
 
     def _ask(self) -> None:
         try:
             connection = http.client.HTTPConnection(self.process.address(), timeout=60)
-        except (TimeoutError, OSError):
+        except OSError:
             return
         while self.process.code is None and self.process.ended_at is None:
             begun, used = time.time(), self.process.processor_seconds()
@@ -49,8 +59,14 @@ class Health:
         connection.close()
 
     def findings(self) -> list[Finding]:
-        """The holds that are not the soak's own doing: it has frozen the process, or the process was about to end."""
+        """The holds that are not the soak's own doing: it has frozen the process, or the process was about to end.
+
+        Raises:
+            RuntimeError: the prober has ended by itself.
+        """
         process = self.process
+        if self.failure is not None:
+            raise RuntimeError(f"the soak's prober of {process.name} has ended") from self.failure
         return [
             Finding("the event loop does not stand still", process.name, f"for {ended - begun:.1f}s", begun)
             for begun, ended in self.holds

@@ -29,8 +29,10 @@ class _Judge:
         self._versions = versions
         self._facts = facts
         self._specs = {each.generation: each.object["spec"] for each in versions}
-        # The last version of an operator's; whether somebody has meddled since; whether a lie has become memory.
+        # The last version of an operator's; whether no version was missed since, whether somebody has meddled since,
+        # and whether a lie has become memory.
         self._base: Version | None = None
+        self._is_unbroken = True
         self._is_meddled = False
         self._is_tainted = False
         self._transitions: set[transitions.Transition] = set()
@@ -45,6 +47,7 @@ class _Judge:
         return found
 
     def _judge(self, version: Version, before: Version | None) -> Iterator[Pair]:
+        self._is_unbroken = self._is_unbroken and version.follows
         if any(secret in str(version.object) for secret in self._facts.secrets):
             yield "a token is in no object", "has a token in it"
         if version.is_last:
@@ -58,7 +61,7 @@ class _Judge:
             return
         self._is_tainted = self._is_tainted or self._is_memory_of_a_lie(version)
         yield from self._broken(version, before)
-        self._base, self._is_meddled = version, False
+        self._base, self._is_unbroken, self._is_meddled = version, True, False
         if not conditions.malformed(version.status):
             self._transitions |= transitions.shown(version.status)
 
@@ -91,7 +94,7 @@ class _Judge:
             yield from self._against_spec(version, spec)
         for text in transitions.ahead(version):
             yield "lastTransitionTime is never in the future", text
-        if self._base is not None and self._is_whole(self._base, version):
+        if self._base is not None and self._is_unbroken:
             yield from self._times(self._base, version)
             yield from self._in_peace(self._base, version)
         if before is not None:
@@ -163,11 +166,6 @@ class _Judge:
         served = self._facts.documents.get(version.status.get("target", {}).get("backupID", ""), [])
         if _is_older(_serial(version), _serial(base), served):
             yield "an older observation never follows a newer one", f"{_serial(base)!r}, then {_serial(version)!r}"
-
-    def _is_whole(self, base: Version, version: Version) -> bool:
-        """Whether no version was missed between the two."""
-        between = self._versions[self._versions.index(base) + 1 : self._versions.index(version) + 1]
-        return all(each.follows for each in between)
 
 
 def _serial(version: Version) -> object:

@@ -126,6 +126,9 @@ class Runner:
         return self._lanes[name]
 
     def _perform(self, action: Action) -> None:
+        if self.failures:
+            # What was broken is put right again, and nothing new begins.
+            return
         now = self.now()
         with self._changed:
             self.lag = max(self.lag, now - action.at)

@@ -4,12 +4,13 @@
 and start excuses one change, and one more is nobody's.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
 from dev.soak import conditions
 from dev.soak.doing.lies import LIE
+from dev.soak.facts import Facts
 from dev.soak.findings import Finding
 from dev.soak.history import Version
 from dev.soak.words import OWN_WORDS, REMOTE, plain
@@ -21,41 +22,24 @@ _AROUND: Final = 6
 _ANNOTATION: Final = "astra-mirror.io/requestedAt"
 
 
-def check(
-    versions: Iterable[Sequence[Version]],
-    *,
-    is_shared: Callable[[float, float], bool],
-    starts: Sequence[float],
-    secret_changes: Mapping[tuple[str, str], Sequence[float]],
-) -> list[Finding]:
-    """Objects, each with its versions, whose words moved more often than anything excuses.
-
-    Args:
-        versions: for each object, oldest first.
-        is_shared: whether more than one operator looked after the same objects between two times.
-        starts: when operators were started.
-        secret_changes: by namespace and name, when Secrets were written.
-    """
-    found = (_moving(each, is_shared, starts, secret_changes) for each in versions)
+def check(versions: Iterable[Sequence[Version]], facts: Facts) -> list[Finding]:
+    """Objects, each with its versions, oldest first, whose words moved more often than anything excuses."""
+    found = (_moving(each, facts) for each in versions)
     return [each for each in found if each is not None]
 
 
-def _moving(
-    versions: Sequence[Version],
-    is_shared: Callable[[float, float], bool],
-    starts: Sequence[float],
-    secret_changes: Mapping[tuple[str, str], Sequence[float]],
-) -> Finding | None:
+def _moving(versions: Sequence[Version], facts: Facts) -> Finding | None:
     moves: list[float] = []
-    excuses = list(starts)
+    excuses = list(facts.starts)
     for number, (before, after) in enumerate(pairwise(versions), 1):
         excuses += [after.at] * _asked(before, after)
-        if not after.follows or is_shared(before.at, after.at):
+        if not after.follows or facts.has_peers(before.at, after.at):
             moves = []
         elif text := _moved(before.status, after.status):
             moves = [each for each in moves if after.at - each < _WINDOW_SECONDS] + [after.at]
             since = moves[0] - _LATE_SECONDS
-            times = [*excuses, *secret_changes.get(_secret(after), ()), *secret_changes.get(_secret(before), ())]
+            secrets = [time for each in (after, before) for time in facts.secret_changes.get(_secret(each), ())]
+            times = [*excuses, *secrets]
             if len(moves) > 1 + sum(since <= each <= after.at for each in times):
                 text = f"{len(moves)} changes within {_WINDOW_SECONDS:g}s, the last {text}"
                 around = tuple(versions[max(0, number - _AROUND) : number + 1])

@@ -29,7 +29,8 @@ def restless(
         return None
     lied_at = max((each.at for each in versions if each.number in lies), default=float("-inf"))
     late = [number for number, each in enumerate(versions) if each.at > since and each.at - lied_at > _LIE_SECONDS]
-    # A Secret is missing for a minute, what was seen grows stale, a probe shows the server's words: by time, and once.
+    # Time alone changes a failing status at most once: a missing Secret becomes Stalled, an observation becomes stale,
+    # or a probe brings new words.
     told = sum(number > 0 and _says_it_again(versions[number - 1], versions[number]) for number in late)
     allowed = 1 if _is_failing(versions[-1]) else 0
     is_corrected = since - lied_at < _LIE_SECONDS

@@ -18,11 +18,17 @@ _SAMPLE_SECONDS: Final = 1.0
 _MAX_GROWTH: Final = 10.0
 _MIN_SAMPLES: Final = 10
 _OWN_TASKS: Final = {"RequestHandler.start": 2}
-"""Whoever asks at /healthz is the soak itself."""
+"""Connections of the soak's own health probes."""
 _KEPT_BY_LEASE: Final = 16
-"""aiohttp uses the connection that was idle the longest, and closes one after 15 s: a request a second keeps 15."""
+"""aiohttp uses the connection that was idle the longest, and closes one that was idle for 15 s.
+
+So a request a second keeps 15, and one may be under way.
+"""
 _KEPT_CONTEXTS: Final = 24
-"""Two for each of nine namespaces, which are kept for five minutes more, and those of no namespace's own."""
+"""Two for each of nine namespaces, which are kept for five minutes more, and two without a ca.crt, which all share.
+
+Four more are slack.
+"""
 _MEMORY_LIMIT: Final = 512.0
 """MiB: the limit of the pod in manifests/default."""
 
@@ -30,7 +36,7 @@ _MEMORY_LIMIT: Final = 512.0
 class Sampler:
     """Looks at each process once a second, until it is stopped, and has those started anew that need it.
 
-    `failures` are the soak's own: whoever is not looked at any more cannot be judged.
+    `failures`: exceptions of the sampler itself; without samples nothing can be judged.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -117,14 +123,14 @@ def left_behind(process: Process, before: Use, after: Use, *, is_elected: bool) 
     found = []
     # The soak's own connection to /healthz may be there or not.
     if after.sockets > before.sockets + 1 + (_KEPT_BY_LEASE if is_elected else 0):
-        found.append(f"{after.sockets} sockets, {before.sockets} at the start: {_connections(process.pid)}")
+        found.append(f"has {after.sockets} sockets, {before.sockets} at the start: {_connections(process.pid)}")
     if before.tasks is not None and after.tasks is not None:
         known = before.tasks | _OWN_TASKS
         known["SSLContext"] = before.tasks.get("SSLContext", 0) + _KEPT_CONTEXTS
         more = {name: number for name, number in after.tasks.items() if number > known.get(name, 0)}
         if more:
-            found.append(f"more tasks or TLS contexts than at the start: {more}")
-    return [f"{process.name} has {each}" for each in found]
+            found.append(f"has more tasks or TLS contexts than at the start: {more}")
+    return found
 
 
 def _connections(pid: int) -> dict[str, int]:

@@ -113,7 +113,8 @@ def _judge(
 ) -> None:
     """Judge the outcome: first what is there, then what was recorded, then what is left when nothing is there."""
     settling, promises = Settling(stage, history), Promises(stage, history)
-    report.findings += _outcome(stage, settling, judges_times=judges_times)
+    reported: set[str] = set()
+    report.findings += _outcome(stage, settling, reported, judges_times=judges_times)
     if judges_times and not report.findings:
         _say("trying what is promised in seconds")
         report.findings += _promised(promises, before)
@@ -128,7 +129,7 @@ def _judge(
         report.findings += settling.until_at_rest(before)
     for slot in range(SLOTS):
         stage.end(slot, signal.SIGTERM)
-    report.findings += ends.ended(stage)
+    report.findings += ends.ended(stage, reported)
     report.findings += ends.texts(stage)
     report.summary = {
         "actions": len(report.script.actions),
@@ -142,12 +143,12 @@ def _judge(
     }
 
 
-def _outcome(stage: Stage, settling: Settling, *, judges_times: bool) -> list[Finding]:
-    """Whether everything becomes right and stays so."""
+def _outcome(stage: Stage, settling: Settling, reported: set[str], *, judges_times: bool) -> list[Finding]:
+    """Whether everything becomes right and stays so; `reported` are operators whose end has been judged."""
     for slot in range(SLOTS):
         stage.start(slot)
     _say("waiting until every status is right")
-    found = ends.ended(stage)
+    found = ends.ended(stage, reported)
     found += settling.until_right()
     found += ends.ready(stage)
     if not found:
@@ -172,12 +173,7 @@ def _recorded(stage: Stage, script: Script, versions: Mapping[str, list[Version]
     """Which version should not have been, and which request."""
     facts = _facts(stage)
     found = invariants.check(versions, facts)
-    found += moving.check(
-        versions.values(),
-        is_shared=facts.has_peers,
-        starts=facts.starts,
-        secret_changes=facts.secret_changes,
-    )
+    found += moving.check(versions.values(), facts)
     found += derived.check(versions.values(), stage.client.own.versions)
     found += writes.check(stage)
     return found + told.check(stage, script)

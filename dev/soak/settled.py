@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from dev.soak import conditions
 from dev.soak.client import REFS, ref_path
 from dev.soak.doing import tenant
 from dev.soak.doing.users import until_gone
@@ -15,7 +16,7 @@ from dev.soak.procfs import Use
 from dev.soak.quiet import restless
 from dev.soak.resources import left_behind
 from dev.soak.stage import Stage
-from dev.soak.truth import Oracle, World
+from dev.soak.truth import Oracle, World, Wrong
 from dev.soak.writes import STATUS_PATH
 
 _LOOK_SECONDS: Final = 0.5
@@ -27,6 +28,10 @@ permits is soon longer than any run can wait for. Whether a ref that is nudged w
 be told; that each one is polled on afterwards is judged by `Promises.polled`.
 """
 _BOUND_SECONDS: Final = 240.0
+"""A ref that is nudged may wait a minute for a probe, and its status another minute for a correction.
+
+The rest is slack.
+"""
 QUIET_SECONDS: Final = 12.0
 ROUND_SECONDS: Final = 65.0
 """For one whole round of probes, one of which goes in a minute."""
@@ -41,12 +46,8 @@ _SHOWN: Final = 6
 _REST_SECONDS: Final = 60.0
 _NAMESPACE_PART: Final = 5
 """Where in a path the namespace is: /apis/group/version/namespaces/NAMESPACE/appbackuprefs/NAME/status."""
-_BACKED_OFF: Final = (
-    "Synced is ServerError",
-    "Synced is Unreachable",
-    "Synced is UnexpectedResponse",
-    "Synced is RateL",
-)
+_BACKED_OFF: Final = conditions.TRANSIENT - {"SecretUnreadable"}
+"""Reasons after which Astra Control is asked again with exponential backoff."""
 
 
 class Settling:
@@ -63,22 +64,23 @@ class Settling:
         """Wait until each status is right; the findings are those that are not when the time is over."""
         begun, said = time.monotonic(), 0.0
         while True:
-            wrong = self._oracle.wrong(World.read(self._stage.client, time.time()))
+            wrong = self._oracle.judge(World.read(self._stage.client, time.time()))
             self.seconds = time.monotonic() - begun
             if not wrong:
                 return []
             if self.seconds > said + _SAY_SECONDS:
                 said = self.seconds
-                self._stage.log(f"wrong after {said:.0f}s: {dict(list(wrong.items())[:5])}")
+                shown = {name: each.texts for name, each in list(wrong.items())[:5]}
+                self._stage.log(f"wrong after {said:.0f}s: {shown}")
             if self.seconds > _NATURAL_SECONDS and not self.nudged:
                 self._nudge(wrong)
             if self.seconds > _BOUND_SECONDS:
-                return [self._finding(name, texts) for name, texts in wrong.items()]
+                return [self._finding(name, each.texts) for name, each in wrong.items()]
             time.sleep(_LOOK_SECONDS)
 
-    def _nudge(self, wrong: dict[str, list[str]]) -> None:
-        for name, texts in wrong.items():
-            if texts[0].startswith(_BACKED_OFF):
+    def _nudge(self, wrong: dict[str, Wrong]) -> None:
+        for name, each in wrong.items():
+            if each.unexpected in _BACKED_OFF:
                 namespace, _, ref = name.partition("/")
                 annotations = {"astra-mirror.io/requestedAt": f"settled-{time.time():.0f}"}
                 body = {"metadata": {"annotations": annotations}}
@@ -147,7 +149,7 @@ class Settling:
 
     def until_at_rest(self, before: dict[str, Use]) -> list[Finding]:
         """Wait until the processes hold what they held before anything was there."""
-        left: list[str] = []
+        left: list[tuple[str, str]] = []
         is_elected = self._stage.topology == "elected"
 
         def is_at_rest() -> bool:
@@ -155,12 +157,13 @@ class Settling:
             for process in self._stage.running.values():
                 now = process.use(with_tasks=True)
                 if now is not None and process.name in before:
-                    left.extend(left_behind(process, before[process.name], now, is_elected=is_elected))
+                    texts = left_behind(process, before[process.name], now, is_elected=is_elected)
+                    left.extend((process.name, text) for text in texts)
             return not left
 
         wait_for(is_at_rest, _REST_SECONDS)
         self._stage.log(f"at rest: {left or 'as at the start'}")
-        return [Finding("sockets and tasks are equal at rest", text.partition(" ")[0], text) for text in left]
+        return [Finding("sockets and tasks are equal at rest", name, text) for name, text in left]
 
 
 def wait_for(holds: Callable[[], bool], seconds: float) -> bool:

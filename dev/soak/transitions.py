@@ -41,7 +41,7 @@ def unmoved(before: Version, after: Version, known: Collection[Transition]) -> I
     Args:
         before: a version.
         after: the next one.
-        known: what earlier versions have shown. An operator that has not heard of its last write may go back to it.
+        known: what earlier versions have shown. An operator that has not seen its own last write may return to it.
     """
     for kind, old, new in _both(before, after):
         time = new["lastTransitionTime"]

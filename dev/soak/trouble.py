@@ -20,6 +20,10 @@ _WORDS_SECONDS: Final = 10.0
 """How much longer words move than anything else lasts: they are heard a few times only, more and more slowly."""
 TENANT: Final = ("held", "bundles", "storm", "liars", "names", "forbidden-names", "hung-writes")
 """What a hostile tenant does; what takes most memory comes first."""
+BODY_NAMES: Final = (
+    "empty", "text", "list", "null", "deep", "no-state", "state-number", "huge", "echo", "infinite",
+)  # fmt: skip
+"""Bodies of answers; see `doing.astra.BODIES`."""
 _LEASES: Final = "*/leases*"
 _RESOURCES: Final = (_REFS, _SECRETS, _STATUS_PATH, _LEASES, "*/events*", "*")
 
@@ -89,9 +93,7 @@ def _echo(random: Random) -> dict[str, Any]:
 
 
 def _body(random: Random) -> dict[str, Any]:
-    """Bodies by name; see `doing.astra.BODIES`."""
-    names = ["empty", "text", "list", "null", "deep", "no-state", "state-number", "huge", "echo", "infinite"]
-    return {"kind": "body", "body": random.choice(names)}
+    return {"kind": "body", "body": random.choice(BODY_NAMES)}
 
 
 def network(world: World) -> Step:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dev.simulator import Simulator
 from dev.soak import conditions, contents, mirrored
@@ -58,6 +58,13 @@ class Wanted:
     is_vague: bool = False
 
 
+class Wrong(NamedTuple):
+    """What is wrong with a status; `unexpected` is the reason of Synced where that is what is wrong."""
+
+    texts: list[str]
+    unexpected: str = ""
+
+
 class Oracle:
     """Knows what is right. Asked for each ref; it never looks at the status to find out."""
 
@@ -66,14 +73,19 @@ class Oracle:
         self._seed = seed
 
     def wrong(self, world: World) -> dict[str, list[str]]:
+        """By ref, what is wrong with its status, in words; right ones are left out."""
+        return {name: each.texts for name, each in self.judge(world).items()}
+
+    def judge(self, world: World) -> dict[str, Wrong]:
         """By ref, what is wrong with its status; right ones are left out."""
         crowded = world.crowded()
         found = {}
         for ref in world.refs:
             name = "/".join(ref["metadata"][each] for each in ("namespace", "name"))
             wanted = self._wanted(ref, world, crowded)
-            if texts := _wrong(ref, wanted, world.at):
-                found[name] = texts
+            judged = _judged(ref, wanted, world.at)
+            if judged.texts:
+                found[name] = judged
         return found
 
     def _wanted(self, ref: Mapping[str, Any], world: World, crowded: set[str]) -> Wanted:
@@ -114,15 +126,22 @@ def _parsed(raw: bytes | None) -> Mapping[str, Any] | None:
     return found
 
 
-def _wrong(ref: Mapping[str, Any], wanted: Wanted, at: float) -> list[str]:
+def _judged(ref: Mapping[str, Any], wanted: Wanted, at: float) -> Wrong:
     status: Mapping[str, Any] = ref.get("status") or {}
     if malformed := conditions.malformed(status):
-        return malformed
+        return Wrong(malformed)
     if status["observedGeneration"] != ref["metadata"]["generation"]:
-        return [f"observedGeneration is {status['observedGeneration']} of {ref['metadata']['generation']}"]
+        return Wrong([f"observedGeneration is {status['observedGeneration']} of {ref['metadata']['generation']}"])
     synced = conditions.by_type(status)["Synced"]
     if synced["reason"] not in wanted.reasons:
-        return [f"Synced is {synced['reason']} and not {' or '.join(sorted(wanted.reasons))}: {synced['message']}"]
+        text = f"Synced is {synced['reason']} and not {' or '.join(sorted(wanted.reasons))}: {synced['message']}"
+        return Wrong([text], synced["reason"])
+    return Wrong(_wrong(ref, status, wanted, at))
+
+
+def _wrong(ref: Mapping[str, Any], status: Mapping[str, Any], wanted: Wanted, at: float) -> list[str]:
+    """What is wrong where the reason of Synced is right."""
+    synced = conditions.by_type(status)["Synced"]
     ready_when = ref["spec"].get("readyWhen", "Completed")
     found = conditions.contradictions(status, ready_when)
     target = status.get("target")

@@ -58,7 +58,7 @@ class Watch:
     def _run(self) -> None:
         try:
             self._follow_all()
-        except Exception as error:  # noqa: BLE001 - whatever it is, whoever asks has to hear of it
+        except Exception as error:  # noqa: BLE001 - reported by check()
             self._failure = error
 
     def _follow_all(self) -> None:

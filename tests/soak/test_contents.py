@@ -1,6 +1,8 @@
 """The contents of Secrets that a soak writes are what the soak takes them for."""
 
 import base64
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import trustme
@@ -8,6 +10,7 @@ import trustme
 from astra_mirror.core.connection import Connection, connection_from
 from astra_mirror.core.urls import AllowedURL
 from dev.soak.contents import ALLOWED_SUFFIX, KINDS, Places, token_of
+from dev.soak.ends import tokens
 
 _CA = trustme.CA()
 _PEM = _CA.cert_pem.bytes().decode()
@@ -38,3 +41,12 @@ def test_a_content(name: str) -> None:
         assert found.token == token_of(0, 1)
     else:
         assert str(found.reason) in kind.reasons
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_judges_know_the_token_in_a_content(name: str) -> None:
+    """One that they do not know could leak unseen; "short" is none, since any text may have it."""
+    text = str(KINDS[name].keys(_PLACES, token_of(0, 1)))
+    has_token = "'token'" in text or "Bearer" in text
+    stage: Any = SimpleNamespace(seed=1)
+    assert any(token in text for token in tokens(stage)) == (has_token and name != "short-token")

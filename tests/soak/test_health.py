@@ -1,8 +1,12 @@
 """An operator is blamed for standing still when it was at work, and not when its machine was."""
 
+import threading
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from dev.soak.health import is_hold
+from dev.soak.health import Health, is_hold
 
 
 @pytest.mark.parametrize(
@@ -12,3 +16,21 @@ from dev.soak.health import is_hold
 def test_a_hold(waited: float, worked: float, *, expected: bool) -> None:
     """Its threads may work for longer than it was waited for."""
     assert is_hold(waited, worked) is expected
+
+
+def _fail() -> float:
+    raise ValueError("a fault of the soak's own")
+
+
+def test_a_prober_that_has_ended_says_so() -> None:
+    """Nobody takes its silence for health."""
+    process: Any = SimpleNamespace(
+        name="one", address=lambda: "127.0.0.1:1", code=None, ended_at=None, processor_seconds=_fail
+    )
+    health = Health(process)
+    health.start()
+    for thread in threading.enumerate():
+        if thread.name == "health of one":
+            thread.join()
+    with pytest.raises(RuntimeError, match="the soak's prober of one has ended"):
+        health.findings()

@@ -126,6 +126,37 @@ def test_a_time_that_moves_by_itself() -> None:
     assert _findings(_version(1, _status()), _version(2, later)) == ["lastTransitionTime changes only with the status"]
 
 
+def test_a_time_that_goes_back() -> None:
+    """A transition is never older than the one before it."""
+    first, later = _status(), _status()
+    first["conditions"][1]["lastTransitionTime"] = _LATER
+    _failed(later)
+    later["conditions"][1]["lastTransitionTime"] = _TIME
+    assert _findings(_version(1, first), _version(2, later)) == ["lastTransitionTime never goes back"]
+
+
+def test_words_that_are_taken_over_too_soon() -> None:
+    """A failure that stays keeps its message for 15 minutes."""
+    statuses = [_status(), _status()]
+    for status, text in zip(statuses, ("One.", "Two."), strict=True):
+        status["conditions"][1] = _condition("Synced", "False", "ServerError") | {"message": text}
+    found = _findings(_version(1, statuses[0]), _version(2, statuses[1]))
+    assert found == ["the words of a failure that stays are taken over every 15 minutes at most"]
+
+
+def test_a_rate_of_a_backup_at_rest() -> None:
+    """A completed backup has no rate."""
+    done = served(_ID, 2, {"state": "completed", "percentDone": 100})
+    status = _status() | mirrored.expected(done)
+    kinds = ("Ready", "Succeeded", "Finished")
+    completed = [_condition(kind, "True", "BackupCompleted") for kind in kinds]
+    status["conditions"] = [_condition("Synced", "True", "Observed"), *completed]
+    facts = dataclasses.replace(_facts(), documents={_ID: [done]})
+    assert _invariants(facts, _version(1, status)) == []
+    status["progress"]["bytesPerSecond"] = 1
+    assert _invariants(facts, _version(1, status)) == ["the rate exists only while the backup is in progress"]
+
+
 def test_what_an_operator_may_not_write() -> None:
     """A label is not its business."""
     later = _status()
@@ -157,6 +188,22 @@ def test_a_time_that_stays_when_the_status_moves() -> None:
     first = _status()
     first["conditions"][1]["lastTransitionTime"] = later["conditions"][1]["lastTransitionTime"] = _LATER
     assert not _findings(_version(1, first), _version(2, later))
+
+
+def test_versions_with_one_missing_between_them_are_not_compared() -> None:
+    """Nobody knows what was there; those after it are compared again."""
+    lie, moved = _status() | {"state": "completed"}, _status()
+    moved["conditions"][0]["lastTransitionTime"] = _LATER
+    first, second = _version(1, _status()), _version(2, lie)
+    gap = dataclasses.replace(second, follows=False)
+    broken = ["lastTransitionTime changes only with the status"]
+    assert _findings(first, second, _version(3, moved), own={"2"}) == broken
+    assert not _findings(first, gap, _version(3, moved), own={"2"})
+    assert not _findings(first, dataclasses.replace(_version(2, moved), follows=False))
+    failed = copy.deepcopy(moved)
+    _failed(failed)
+    failed["conditions"][0]["lastTransitionTime"] = _TIME
+    assert broken[0] in _findings(first, gap, _version(3, moved), _version(4, failed), own={"2"})
 
 
 def test_a_time_that_has_not_come() -> None:

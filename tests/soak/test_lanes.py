@@ -12,13 +12,13 @@ from dev.soak.stage import Stage
 
 
 class _Stage:
-    """Stands for the stage, which takes minutes to set up: it hears of what is logged, and no more."""
+    """A stage without a control plane: it discards what is logged."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
 
     def log(self, _: str) -> None:
-        """Forget it."""
+        """Discard it."""
 
 
 def _perform(stage: Stage, args: Mapping[str, Any], _: float) -> Callable[[], object] | None:
@@ -69,9 +69,13 @@ def test_the_cluster_does_nothing_while_it_is_broken() -> None:
 
 
 def test_a_failure_of_the_soak_itself_ends_it() -> None:
-    """It says nothing of the operator."""
+    """It says nothing of the operator, and what would come later is not done."""
+    stage = _Stage()
+    script = Script(1, 0.3, "one", (Action(0.0, "users", "fail"), _action(0.2, "later")))
+    runner = Runner(cast("Stage", stage), script, [], {"do": _perform, "fail": _fail})
     with pytest.raises(BaseExceptionGroup, match="the soak itself has failed"):
-        _run(Action(0.0, "users", "fail"))
+        runner.run()
+    assert stage.done == []
 
 
 def test_how_far_a_lane_is_behind_is_said() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from dev.soak.client import OwnWrites
+from dev.soak.facts import Facts, Period
 from dev.soak.history import Version
 from dev.soak.moving import check
 
@@ -16,9 +18,9 @@ def _synced(reason: str, message: str) -> dict[str, str]:
     return {"type": "Synced", "status": "False", "reason": reason, "message": message}
 
 
-def _found(*versions: Version, starts: tuple[float, ...] = (), secrets: tuple[float, ...] = ()) -> int:
-    changes = {("a", "astra-control"): secrets}
-    return len(check([versions], is_shared=lambda *_: False, starts=starts, secret_changes=changes))
+def _found(*versions: Version, secrets: tuple[float, ...] = (), **more: Any) -> int:
+    facts = Facts(OwnWrites(), secret_changes={("a", "astra-control"): list(secrets)}, **more)
+    return len(check([versions], facts))
 
 
 def test_words_that_move() -> None:
@@ -26,6 +28,7 @@ def test_words_that_move() -> None:
     moving = [_version(200.0 + each, f"expired by {each}s") for each in range(3)]
     assert _found(*moving) == 1
     assert _found(*moving, starts=(150.0,)) == 0
+    assert _found(*moving, shared=[Period(150.0, 250.0)]) == 0
     assert _found(*moving, secrets=(150.0,)) == 0
     assert _found(*moving, secrets=(20.0,)) == 1
 

@@ -9,11 +9,11 @@ import pytest
 
 from dev.soak import contents
 from dev.soak.actions import Script
-from dev.soak.doing import ACTIONS
-from dev.soak.people import LATE, STILL
+from dev.soak.doing import ACTIONS, astra, lies, tenant
+from dev.soak.people import LATE, LIES, STILL
 from dev.soak.plan import plan
 from dev.soak.topology import PLACES
-from dev.soak.trouble import TENANT
+from dev.soak.trouble import BODY_NAMES, TENANT
 
 _WITH_A_CONTEXT = {"tls", "tls-both", "tls-none", "tls-own", "tls-wrong", "toolkit"}
 
@@ -22,6 +22,13 @@ def test_a_seed_makes_the_same_script_again() -> None:
     """And another seed another one."""
     assert plan(7, 60) == plan(7, 60)
     assert plan(7, 60) != plan(8, 60)
+
+
+def test_every_name_in_a_plan_has_its_deed() -> None:
+    """A name that is missing would fail in mid-run; one that no plan uses would be dead."""
+    assert set(LIES) == set(lies.BY_NAME)
+    assert {*BODY_NAMES, "echo-problem"} == set(astra.BODIES)
+    assert set(TENANT) == set(tenant.ACTIONS)
 
 
 def test_a_log_replays_its_script(tmp_path: Path) -> None:

@@ -61,4 +61,4 @@ def test_sockets_that_are_left_are_found() -> None:
         assert not left_behind(process, _LEADER, replace(_LEADER, sockets=25), is_elected=True)
         found = left_behind(process, _LEADER, replace(_LEADER, sockets=12), is_elected=False)
         other.kill()
-    assert found == ["one has 12 sockets, 9 at the start: {}"]
+    assert found == ["has 12 sockets, 9 at the start: {}"]

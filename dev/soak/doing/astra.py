@@ -46,26 +46,9 @@ def _fault(stage: Stage, args: Args, _: float) -> End:
         # To another connection it would be no secret, and might be shown.
         options["token"] = token
     if "body" in options:
-        options["body"] = _body(options["body"], token)
+        options["body"] = BODIES[options["body"]](token)
     fault = stage.astra.add_fault(Fault(**options))
     return lambda: stage.astra.clear_faults(fault)
-
-
-def _body(name: str, token: str) -> bytes:
-    bodies: Mapping[str, Callable[[], bytes]] = {
-        "empty": lambda: b"",
-        "text": lambda: b"<html>gateway</html>",
-        "list": lambda: b"[1, 2, 3]",
-        "null": lambda: b"null",
-        "deep": lambda: b"[" * 100_000,
-        "no-state": lambda: b'{"id": "x"}',
-        "state-number": lambda: b'{"id": "x", "state": 7}',
-        "huge": lambda: b'{"padding": "' + b"x" * 2**21 + b'"}',
-        "echo": lambda: json.dumps({"id": token, "state": token, "items": [token]}).encode(),
-        "echo-problem": lambda: _problem(token),
-        "infinite": lambda: b'{"id": "x", "state": "running", "percentDone": Infinity, "bytesDone": NaN}',
-    }
-    return bodies[name]()
 
 
 def _problem(token: str) -> bytes:
@@ -107,6 +90,20 @@ def _cut(stage: Stage, _: Args, __: float) -> None:
     stage.astra_tcp.cut()
 
 
+BODIES: Final[Mapping[str, Callable[[str], bytes]]] = {
+    "empty": lambda _: b"",
+    "text": lambda _: b"<html>gateway</html>",
+    "list": lambda _: b"[1, 2, 3]",
+    "null": lambda _: b"null",
+    "deep": lambda _: b"[" * 100_000,
+    "no-state": lambda _: b'{"id": "x"}',
+    "state-number": lambda _: b'{"id": "x", "state": 7}',
+    "huge": lambda _: b'{"padding": "' + b"x" * 2**21 + b'"}',
+    "echo": lambda token: json.dumps({"id": token, "state": token, "items": [token]}).encode(),
+    "echo-problem": _problem,
+    "infinite": lambda _: b'{"id": "x", "state": "running", "percentDone": Infinity, "bytesDone": NaN}',
+}
+"""Bodies of answers by name, made of a token."""
 ACTIONS: Final[Mapping[str, Perform]] = {
     "backup": _backup,
     "gone": _gone,

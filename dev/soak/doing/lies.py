@@ -21,7 +21,7 @@ def lie(client: Client, namespace: str, name: str, how: str) -> bool:
     if not found.is_ok:
         return False
     body = dict(copy.deepcopy(found.body))
-    body["status"] = _LIES[how](dict(body.get("status", {})))
+    body["status"] = BY_NAME[how](dict(body.get("status", {})))
     # Whoever comes first: a conflict is no lie.
     answer = client.call("PUT", ref_path(namespace, name, "status"), body)
     versions = [each.body["metadata"]["resourceVersion"] for each in (found, answer) if each.is_ok]
@@ -60,7 +60,7 @@ def _completed(status: Status) -> Status:
     return status | {"state": "completed", "conditions": conditions}
 
 
-_LIES: Final[Mapping[str, Callable[[Status], Status]]] = {
+BY_NAME: Final[Mapping[str, Callable[[Status], Status]]] = {
     "wipe": lambda _: {"observedGeneration": -1},
     "empty": lambda status: {"observedGeneration": status.get("observedGeneration", -1), "conditions": []},
     "state": lambda status: status | {"state": "completed"},
