@@ -17,7 +17,10 @@ _LOOK_SECONDS: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version. `follows` is true when the one before it in the list is the one that it has replaced."""
+    """One version. `follows` is true when the one before it in the list is the one that it has replaced.
+
+    `is_last`: the object was deleted; where that was not seen, it is the version before once more.
+    """
 
     at: float
     object: dict[str, Any]
@@ -85,7 +88,7 @@ class History:
     def _take(self, item: dict[str, Any], *, follows: bool, is_last: bool = False) -> None:
         with self._guard:
             known = self._versions[item["metadata"]["uid"]]
-            if known and known[-1].number == item["metadata"]["resourceVersion"]:
+            if known and known[-1].number == item["metadata"]["resourceVersion"] and not is_last:
                 return
             known.append(Version(time.time(), item, follows and bool(known), is_last))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from dev.soak import conditions, mirrored, transitions
-from dev.soak.facts import Facts
+from dev.soak.facts import LONG_UNSURE_SECONDS, UNSURE_SECONDS, Facts
 from dev.soak.findings import Finding
 from dev.soak.history import Version
 from dev.soak.words import is_asked_for, moved
@@ -73,14 +73,20 @@ class _Judge:
         if not version.follows and version.number in own.edits:
             # Who has written the status before the edit was not seen.
             return False
-        return not self._facts.is_unsure(version.name, version.at)
+        # In a list it may be seen long after the call.
+        after = UNSURE_SECONDS if version.follows else LONG_UNSURE_SECONDS
+        return not self._facts.is_unsure(version.name, version.at, after=after)
 
     def _is_memory_of_a_lie(self, version: Version) -> bool:
         """Whether its writer may have found a lie when it began, with nothing else to go by."""
         if not self._is_meddled:
             return False
         since = self._base.at if self._base else 0.0
-        return self._facts.has_peers(since, version.at) or self._facts.has_start(since, version.at)
+        if self._facts.has_peers(since, version.at) or self._facts.has_start(since, version.at):
+            return True
+        # An edit may hand it to the operator of another shard.
+        is_other = self._base is None or _shard_key(self._base) != _shard_key(version)
+        return is_other and self._facts.is_sharded(since, version.at)
 
     def _broken(self, version: Version, before: Version | None) -> Iterator[Pair]:
         status = version.status
@@ -146,7 +152,8 @@ class _Judge:
         # A peer that has not seen yet what the other one has seen puts its own back.
         if self._facts.has_peers(base.at, version.at):
             return
-        for text in transitions.set_back(base, version):
+        known = self._transitions if self._facts.is_unheard(base) else ()
+        for text in transitions.set_back(base, version, known):
             yield "lastTransitionTime never goes back", text
         # What a meddler has just written may be the very transition that the operator was about to write.
         if not self._is_meddled:
@@ -166,6 +173,11 @@ class _Judge:
         served = self._facts.documents.get(version.status.get("target", {}).get("backupID", ""), [])
         if _is_older(_serial(version), _serial(base), served):
             yield "an older observation never follows a newer one", f"{_serial(base)!r}, then {_serial(version)!r}"
+
+
+def _shard_key(version: Version) -> list[str]:
+    """What decides which shard an object belongs to; see docs/reference.md, --shard."""
+    return [version.object["spec"][each].lower() for each in ("accountID", "appID")]
 
 
 def _serial(version: Version) -> object:

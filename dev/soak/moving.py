@@ -16,8 +16,8 @@ from dev.soak.history import Version
 from dev.soak.words import OWN_WORDS, REMOTE, plain
 
 _WINDOW_SECONDS: Final = 60.0
-_LATE_SECONDS: Final = 75.0
-"""For so long what was asked for may have consequences: ten seconds' throttle, a probe a minute."""
+_LATE_SECONDS: Final = 110.0
+"""For so long what was asked for may have consequences; see `words`."""
 _AROUND: Final = 6
 _ANNOTATION: Final = "astra-mirror.io/requestedAt"
 

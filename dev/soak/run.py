@@ -14,7 +14,7 @@ from dev.soak.actions import Script
 from dev.soak.doing import tenant
 from dev.soak.doing.users import make_namespace
 from dev.soak.events import Events
-from dev.soak.facts import Facts, periods
+from dev.soak.facts import SHARDED, Facts, periods
 from dev.soak.findings import Finding
 from dev.soak.history import History, Version
 from dev.soak.lanes import Runner
@@ -118,7 +118,7 @@ def _judge(
     if judges_times and not report.findings:
         _say("trying what is promised in seconds")
         report.findings += _promised(promises, before)
-        report.findings += seen.check(history.versions().values())
+        report.findings += seen.check(history.versions().values(), stage.swallowed)
     history.until_complete()
     versions = history.versions()
     report.findings += _recorded(stage, report.script, versions)
@@ -137,7 +137,7 @@ def _judge(
         "versions": sum(map(len, versions.values())),
         "operators": len(stage.processes),
         "s until all was right": round(settling.seconds, 1),
-        "polled on request": settling.nudged,
+        "polled on request": len(settling.nudged),
         **{f"{name} tried": number for name, number in promises.tried.items()},
         **{f"calls answered {status}": number for status, number in sorted(stage.client.refused.items())},
     }
@@ -145,6 +145,8 @@ def _judge(
 
 def _outcome(stage: Stage, settling: Settling, reported: set[str], *, judges_times: bool) -> list[Finding]:
     """Whether everything becomes right and stays so; `reported` are operators whose end has been judged."""
+    # One that gave up a moment ago is started anew, as it is a second later at any other time.
+    stage.revive()
     for slot in range(SLOTS):
         stage.start(slot)
     _say("waiting until every status is right")
@@ -152,6 +154,8 @@ def _outcome(stage: Stage, settling: Settling, reported: set[str], *, judges_tim
     found += settling.until_right()
     found += ends.ready(stage)
     if not found:
+        if stage.topology == "pair":
+            settling.ask_rivals()
         # A lie that the truth does not look at may be put right only a minute later: that is no unrest.
         found += ends.metrics(stage)
         _say("watching for writes while nothing changes")
@@ -175,7 +179,7 @@ def _recorded(stage: Stage, script: Script, versions: Mapping[str, list[Version]
     found = invariants.check(versions, facts)
     found += moving.check(versions.values(), facts)
     found += derived.check(versions.values(), stage.client.own.versions)
-    found += writes.check(stage)
+    found += writes.check(stage, versions)
     return found + told.check(stage, script)
 
 
@@ -196,6 +200,8 @@ def _facts(stage: Stage) -> Facts:
         documents=stage.documents,
         secrets=ends.tokens(stage),
         shared=periods(stage.starts),
+        sharded=periods(stage.starts, SHARDED),
+        unanswered=writes.unanswered(stage),
         secret_changes=stage.secret_changes,
         foreign=frozenset({tenant.NAMESPACE}),
     )

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from dev.soak import conditions
@@ -10,14 +10,14 @@ from dev.soak.client import REFS, ref_path
 from dev.soak.doing import tenant
 from dev.soak.doing.users import until_gone
 from dev.soak.findings import Finding
-from dev.soak.history import History
+from dev.soak.history import History, Version
 from dev.soak.people import NAMESPACES, STILL
 from dev.soak.procfs import Use
 from dev.soak.quiet import restless
 from dev.soak.resources import left_behind
 from dev.soak.stage import Stage
-from dev.soak.truth import Oracle, World, Wrong
-from dev.soak.writes import STATUS_PATH
+from dev.soak.truth import Oracle, World
+from dev.soak.writes import STATUS_PATH, name_in
 
 _LOOK_SECONDS: Final = 0.5
 _NATURAL_SECONDS: Final = 75.0
@@ -44,20 +44,20 @@ _RIVALS_RECHECK_SECONDS: Final = 75.0
 """The same for two that write, one of which may wait for a minute before it puts right what the other has written."""
 _SHOWN: Final = 6
 _REST_SECONDS: Final = 60.0
-_NAMESPACE_PART: Final = 5
-"""Where in a path the namespace is: /apis/group/version/namespaces/NAMESPACE/appbackuprefs/NAME/status."""
-_BACKED_OFF: Final = conditions.TRANSIENT - {"SecretUnreadable"}
+_BACKED_OFF: Final = conditions.TRANSIENT - {"SecretUnreadable"} | {"InvalidRequest"}
 """Reasons after which Astra Control is asked again with exponential backoff."""
+_DISPUTE_SECONDS: Final = 150.0
+"""Of two that write, one that still fails has said so within this time: it corrects the other every minute."""
 
 
 class Settling:
-    """The end of a run. `nudged` counts refs that had to be asked for, because their backoff was not over yet."""
+    """The end of a run. `nudged` are refs that had to be asked for, because their backoff was not over yet."""
 
     def __init__(self, stage: Stage, history: History) -> None:
         self._stage = stage
         self._history = history
         self._oracle = Oracle(stage.astra, stage.seed)
-        self.nudged = 0
+        self.nudged: set[str] = set()
         self.seconds = 0.0
 
     def until_right(self) -> list[Finding]:
@@ -72,20 +72,26 @@ class Settling:
                 said = self.seconds
                 shown = {name: each.texts for name, each in list(wrong.items())[:5]}
                 self._stage.log(f"wrong after {said:.0f}s: {shown}")
-            if self.seconds > _NATURAL_SECONDS and not self.nudged:
-                self._nudge(wrong)
+            if self.seconds > _NATURAL_SECONDS:
+                self._nudge(name for name, each in wrong.items() if each.unexpected in _BACKED_OFF)
             if self.seconds > _BOUND_SECONDS:
                 return [self._finding(name, each.texts) for name, each in wrong.items()]
             time.sleep(_LOOK_SECONDS)
 
-    def _nudge(self, wrong: dict[str, Wrong]) -> None:
-        for name, each in wrong.items():
-            if each.unexpected in _BACKED_OFF:
-                namespace, _, ref = name.partition("/")
-                annotations = {"astra-mirror.io/requestedAt": f"settled-{time.time():.0f}"}
-                body = {"metadata": {"annotations": annotations}}
-                self._stage.client.call("PATCH", ref_path(namespace, ref), body)
-                self.nudged += 1
+    def ask_rivals(self) -> None:
+        """Have those asked for of which one of two operators may still be backing off, though the other is right."""
+        since = time.time() - _DISPUTE_SECONDS
+        for versions in self._history.versions().values():
+            shown = [each for each, after in zip(versions, [*versions[1:], None], strict=True) if _stood(after, since)]
+            reasons = {conditions.by_type(each.status).get("Synced", {}).get("reason") for each in shown}
+            if reasons & _BACKED_OFF and not versions[-1].is_last and not versions[-1].object["spec"].get("suspend"):
+                self._nudge([versions[-1].name])
+
+    def _nudge(self, names: Iterable[str]) -> None:
+        for name in set(names) - self.nudged:
+            annotations = {"astra-mirror.io/requestedAt": f"settled-{time.time():.0f}"}
+            self._stage.client.call("PATCH", ref_path(*name.split("/")), {"metadata": {"annotations": annotations}})
+            self.nudged.add(name)
 
     def _finding(self, name: str, texts: list[str]) -> Finding:
         known = [each for each in self._history.versions().values() if each[-1].name == name]
@@ -132,7 +138,7 @@ class Settling:
             for each in slot.proxy.requests.matching(verb="patch", path=STATUS_PATH)
             if each.at > since
         ]
-        return Counter("/".join(each.path.split("/")[_NAMESPACE_PART : _NAMESPACE_PART + 3 : 2]) for each in requests)
+        return Counter(name_in(each.path) for each in requests)
 
     def empty(self) -> list[Finding]:
         """Remove all objects, which nobody may hold up."""
@@ -164,6 +170,11 @@ class Settling:
         wait_for(is_at_rest, _REST_SECONDS)
         self._stage.log(f"at rest: {left or 'as at the start'}")
         return [Finding("sockets and tasks are equal at rest", name, text) for name, text in left]
+
+
+def _stood(after: Version | None, since: float) -> bool:
+    """Whether a version was still there then; `after` is the one that has replaced it."""
+    return after is None or after.at > since
 
 
 def wait_for(holds: Callable[[], bool], seconds: float) -> bool:

@@ -61,6 +61,8 @@ class Stage:
     secret_changes: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     starts: list[tuple[float, str]] = field(default_factory=list)
     """When each operator was started, and as which topology said."""
+    swallowed: list[tuple[float, float]] = field(default_factory=list)
+    """From when until when the operators' watches have said nothing of changes."""
     cuts_from: float = 0.0
     """From when on nothing may be left to the list that is made every five minutes; seconds since the epoch."""
     is_over: bool = False

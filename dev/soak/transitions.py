@@ -51,10 +51,11 @@ def unmoved(before: Version, after: Version, known: Collection[Transition]) -> I
             yield f"{kind} was {old['status']} and is {new['status']}, both since {time}"
 
 
-def set_back(before: Version, after: Version) -> Iterator[str]:
-    """Times that are earlier than they were."""
+def set_back(before: Version, after: Version, known: Collection[Transition]) -> Iterator[str]:
+    """Times that are earlier than they were, but for those of `known` transitions, to which one may return."""
     for kind, old, new in _both(before, after):
-        if new["lastTransitionTime"] < old["lastTransitionTime"]:
+        time = new["lastTransitionTime"]
+        if time < old["lastTransitionTime"] and (kind, new["status"], time) not in known:
             yield f"{kind}: {old['lastTransitionTime']}"
 
 

@@ -37,6 +37,7 @@ class Watch:
         self._take = take
         self._stop = threading.Event()
         self._version = ""
+        self._there: dict[str, dict[str, Any]] = {}
         self._failure: Exception | None = None
         self._name = name
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -66,8 +67,7 @@ class Watch:
         while not self._stop.is_set():
             if not self._version:
                 items, self._version = self._client.list(self._path)
-                for item in items:
-                    self._take(item, follows=False)
+                self._take_list({item["metadata"]["uid"]: item for item in items})
             try:
                 self._follow()
             except ExpiredError:
@@ -75,9 +75,21 @@ class Watch:
             except (OSError, http.client.HTTPException, ValueError):
                 self._stop.wait(_PAUSE_SECONDS)
 
+    def _take_list(self, items: dict[str, dict[str, Any]]) -> None:
+        """Take in what is there now; what was there and is not any more has been deleted unseen."""
+        for uid in self._there.keys() - items.keys():
+            self._take(self._there[uid], follows=False, is_last=True)
+        for item in items.values():
+            self._take(item, follows=False)
+        self._there = items
+
     def _follow(self) -> None:
         with self._client.watch(self._path, self._version, silence=_SILENCE_SECONDS) as events:
             for event in events:
+                item, is_last = event["object"], event["type"] == "DELETED"
                 if event["type"] != "BOOKMARK":
-                    self._take(event["object"], follows=True, is_last=event["type"] == "DELETED")
-                self._version = event["object"]["metadata"]["resourceVersion"]
+                    self._take(item, follows=True, is_last=is_last)
+                    self._there[item["metadata"]["uid"]] = item
+                if is_last:
+                    del self._there[item["metadata"]["uid"]]
+                self._version = item["metadata"]["resourceVersion"]

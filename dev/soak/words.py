@@ -8,8 +8,8 @@ from dev.soak import conditions
 from dev.soak.history import Version
 
 _SECONDS: Final = 15 * 60.0
-_LATE_SECONDS: Final = 75.0
-"""For how long a change of a Secret may go on to have consequences: ten seconds' throttle, a probe a minute."""
+_LATE_SECONDS: Final = 110.0
+"""For how long a change of a Secret may have consequences: a frozen watch is noticed in 90 s, a throttle is 10 s."""
 _CORRELATION: Final = re.compile(r" \(correlationID [^()]*\)$")
 REMOTE: Final = frozenset({"Unauthorized", "Forbidden", "InvalidRequest", "ServerError", "RateLimited"})
 OWN_WORDS: Final = "none was made for this object"

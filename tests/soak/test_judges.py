@@ -135,6 +135,19 @@ def test_a_time_that_goes_back() -> None:
     assert _findings(_version(1, first), _version(2, later)) == ["lastTransitionTime never goes back"]
 
 
+def test_a_time_that_goes_back_to_what_was_shown() -> None:
+    """As it may where the operator has not heard that its last write was stored."""
+    first, later = _status(), _status()
+    _failed(later)
+    later["conditions"][1]["lastTransitionTime"] = _LATER
+    versions = [_version(1, first), _version(2, later), _version(3, first)]
+    went_back = ["lastTransitionTime never goes back"]
+    assert _invariants(_facts(), *versions) == went_back
+    for begun, findings in ((-1.0, []), (1.0, went_back), (-3.0, went_back)):
+        unanswered = {"ns/ref": [versions[1].at + begun]}
+        assert _invariants(_facts(unanswered=unanswered), *versions) == findings
+
+
 def test_words_that_are_taken_over_too_soon() -> None:
     """A failure that stays keeps its message for 15 minutes."""
     statuses = [_status(), _status()]
@@ -282,6 +295,23 @@ def test_a_lie_may_become_the_memory_of_a_process_that_starts() -> None:
     lied = [_version(1, _status()), _version(2, lie), _version(3, failed)]
     assert not _findings(*lied, own={"2"}, starts=(_START + 1.5,))
     assert _findings(*lied, own={"2"}) == ["a status shows what Astra Control said"]
+
+
+def test_a_lie_may_become_the_memory_of_another_shard() -> None:
+    """Where an edit hands the object to that one, and there only."""
+    lie, later = _status(), _status()
+    lie["conditions"][0]["lastTransitionTime"] = later["conditions"][0]["lastTransitionTime"] = _LATER
+    other = {**_SPEC, "accountID": backup_of(1, 1, 1)}
+    sharded = [Period(0.0, math.inf)]
+    for spec, periods_, findings in (
+        (_SPEC, sharded, ["lastTransitionTime changes only with the status"]),
+        (other, [], ["lastTransitionTime changes only with the status"]),
+        (other, sharded, []),
+    ):
+        handed = {**later, "target": target_of(spec)}
+        edited = Version(_START + 2, {**_version(3, handed).object, "spec": spec}, follows=True)
+        facts = _facts(OwnWrites({"2"}), sharded=periods_)
+        assert _invariants(facts, _version(1, _status()), _version(2, lie), edited) == findings
 
 
 def test_what_was_wiped_leaves_a_process_that_starts_without_a_memory() -> None:

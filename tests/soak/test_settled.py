@@ -67,7 +67,20 @@ def test_what_is_right_is_not_waited_for() -> None:
     """Nor is anybody nudged."""
     settling = _settling(_Cluster(_ref()))
     assert settling.until_right() == []
-    assert settling.nudged == 0
+    assert settling.nudged == set()
+
+
+def test_one_of_two_may_be_backing_off() -> None:
+    """Though what is there now is right: it is asked for, once, unless it is suspended or gone."""
+    failed, right = _ref("a", suspend=False), _ref("a", suspend=False)
+    failed["status"]["conditions"][1] |= {"status": "False", "reason": "Unreachable"}
+    now = time.time()
+    long_ago = [Version(now - 200, {**failed, "metadata": {**failed["metadata"], "name": "b"}}, follows=True)]
+    long_ago.append(Version(now - 190, {**right, "metadata": {**right["metadata"], "name": "b"}}, follows=True))
+    lately = [Version(now - 200, failed, follows=True), Version(now - 100, right, follows=True)]
+    settling = _settling(_Cluster(), *long_ago, *lately)
+    settling.ask_rivals()
+    assert settling.nudged == {"ns/a"}
 
 
 def test_quiet_is_no_finding() -> None:

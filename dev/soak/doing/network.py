@@ -14,7 +14,8 @@ _PASSIVE: Final = frozenset({"silent", "dead"})
 
 def _fault(stage: Stage, args: Args, _: float) -> End | None:
     options = dict(args)
-    is_swallowing, is_late = options.get("kind") == "swallow", time.time() >= stage.cuts_from
+    begun = time.time()
+    is_swallowing, is_late = options.get("kind") == "swallow", begun >= stage.cuts_from
     if is_swallowing and is_late:
         # A Secret that was swallowed shows in the list of every five minutes: too late for this run.
         options["path"] = _REFS
@@ -27,6 +28,8 @@ def _fault(stage: Stage, args: Args, _: float) -> End | None:
 
     def end() -> None:
         clear()
+        if is_swallowing:
+            stage.swallowed.append((begun, time.time()))
         if is_swallowing and is_late:
             # So are refs, but also after each new beginning of a watch.
             for slot in stage.slots:
