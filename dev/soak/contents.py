@@ -29,13 +29,15 @@ def token_of(number: int, seed: int) -> str:
 class Places:
     """The addresses that Secrets may name, and certificates in PEM format.
 
-    `raw` answers with what is hardly HTTP, with the token in it; `held` holds its lists; at `closed` nobody listens.
+    `raw` answers with what is hardly HTTP, with a token in it; `held` holds its lists; `echo` refuses each request and
+    repeats its token; at `closed` nobody listens.
     """
 
     plain: str
     tls: str
     raw: str
     held: str
+    echo: str
     closed: str
     authority: str
     certificate: str
@@ -113,7 +115,11 @@ VAGUE: Final[Mapping[str, Kind]] = {
     "held": Kind(lambda places, token: {"url": places.held, "token": token}, is_vague=True),
 }
 """Its lists are held for seconds, and a single backup is always running."""
-KINDS: Final[Mapping[str, Kind]] = {**GOOD, **BAD, **HOSTILE, **VAGUE}
+ECHO: Final[Mapping[str, Kind]] = {
+    "echo": Kind(lambda places, token: {"url": places.echo, "token": token}, frozenset({"Unauthorized"})),
+}
+"""Of the gallery alone: of two refs with such a Secret one is held back, and two operators may differ as to which."""
+KINDS: Final[Mapping[str, Kind]] = {**GOOD, **BAD, **HOSTILE, **VAGUE, **ECHO}
 
 
 def next_kind(random: Random) -> str:

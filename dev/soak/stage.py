@@ -18,6 +18,7 @@ import trustme
 from dev.controlplane import ControlPlane
 from dev.faultproxy import FaultProxy, TCPProxy
 from dev.faultproxy.faults import Fault
+from dev.hostile.echo import EchoServer
 from dev.hostile.held_lists import HeldLists
 from dev.hostile.raw import RawServer
 from dev.simulator import Backup, Simulator
@@ -109,7 +110,8 @@ class Stage:
     def _start(self, slot: int, options: tuple[str, ...]) -> None:
         self.starts.append((time.time(), self.topology))
         log = self.folder / f"operator-{len(self.processes)}-slot-{slot}.log"
-        urls = [self.places.plain, self.places.tls, self.places.raw, self.places.held, self.places.closed]
+        places = self.places
+        urls = [places.plain, places.tls, places.raw, places.held, places.echo, places.closed]
         allowed = [f"--allowed-url={url}" for url in (*urls, f"https://*.{ALLOWED_SUFFIX}")]
         process = Process(self.build, self.slots[slot].kubeconfig, slot, [*options, *allowed], log)
         self.running[slot] = process
@@ -219,13 +221,16 @@ def _places(stack: ExitStack, plane: ControlPlane, tcp: TCPProxy, seed: int) -> 
     tls = stack.enter_context(FaultProxy(plain, certificate=certificate, key=key))
     raw = stack.enter_context(RawServer(_echo(seed)))
     held = stack.enter_context(HeldLists(seconds=_HELD_SECONDS))
+    echo = stack.enter_context(EchoServer())
     # Bound, so that nobody else gets the port, and not listening.
     taken = stack.enter_context(socket.socket())
     taken.bind(("127.0.0.1", 0))
     closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
     other = trustme.CA().cert_pem.bytes().decode()
     own = certificate.read_text().partition("-----END CERTIFICATE-----")
-    return Places(plain, tls.url, raw.url, held.url, closed, plane.authority_pem, own[0] + own[1] + "\n", other)
+    return Places(
+        plain, tls.url, raw.url, held.url, echo.url, closed, plane.authority_pem, own[0] + own[1] + "\n", other
+    )
 
 
 def _echo(seed: int) -> bytes:

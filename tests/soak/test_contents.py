@@ -20,12 +20,14 @@ _PLACES = Places(
     tls="https://127.0.0.1:2",
     raw="http://127.0.0.1:3",
     held="http://127.0.0.1:4",
+    echo="http://127.0.0.1:6",
     closed="http://127.0.0.1:5",
     authority=_PEM,
     certificate=_CHAIN,
     other_authority=trustme.CA().cert_pem.bytes().decode(),
 )
-_URLS = [_PLACES.plain, _PLACES.tls, _PLACES.raw, _PLACES.held, _PLACES.closed, f"https://*.{ALLOWED_SUFFIX}"]
+_ADDRESSES = (_PLACES.plain, _PLACES.tls, _PLACES.raw, _PLACES.held, _PLACES.echo, _PLACES.closed)
+_URLS = [*_ADDRESSES, f"https://*.{ALLOWED_SUFFIX}"]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -35,7 +37,7 @@ def test_a_content(name: str) -> None:
     keys = kind.keys(_PLACES, token_of(0, 1))
     data = {key: base64.b64encode(value.encode()).decode() for key, value in keys.items()}
     found = connection_from(data, [AllowedURL.parse(each) for each in _URLS])
-    told_by_a_request = kind.reasons <= {"TLSVerificationFailed", "Unreachable", "UnexpectedResponse"}
+    told_by_a_request = kind.reasons <= {"TLSVerificationFailed", "Unreachable", "UnexpectedResponse", "Unauthorized"}
     if isinstance(found, Connection):
         assert told_by_a_request
         assert found.token == token_of(0, 1)

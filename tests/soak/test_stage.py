@@ -28,7 +28,9 @@ def _make(tmp_path: Path) -> Iterator[Make]:
         command.write_text(f"#!/bin/sh\n{script}\n")
         command.chmod(0o755)
         nothing: Any = None
-        places: Any = SimpleNamespace(**dict.fromkeys(["plain", "tls", "raw", "held", "closed"], "http://127.0.0.1:1"))
+        places: Any = SimpleNamespace(
+            **dict.fromkeys(["plain", "tls", "raw", "held", "echo", "closed"], "http://127.0.0.1:1")
+        )
         slots: Any = [SimpleNamespace(kubeconfig=tmp_path / "kubeconfig")] * SLOTS
         stages.append(Stage(nothing, nothing, nothing, nothing, places, slots, tmp_path, 1, Build(command)))
         return stages[-1]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from typing import Final
 
+from dev.hostile.echo import problem
 from dev.simulator import Fault
 from dev.soak import contents
 from dev.soak.backups import ACCOUNTS, app_of, backup_of, served
@@ -51,11 +52,6 @@ def _fault(stage: Stage, args: Args, _: float) -> End:
     return lambda: stage.astra.clear_faults(fault)
 
 
-def _problem(token: str) -> bytes:
-    words = {"type": "about:blank", "title": "Refused", "detail": f"The token {token} is not good.", "status": "401"}
-    return json.dumps(words | {"correlationID": f"c-{token}"}).encode()
-
-
 def _moving_words(stage: Stage, args: Args, _: float) -> End:
     """An error whose text is another one at each answer: expired by so many seconds."""
     fault = stage.astra.add_fault(
@@ -67,8 +63,8 @@ def _moving_words(stage: Stage, args: Args, _: float) -> End:
         number = 0
         while not stop.is_set():
             number += 1
-            problem = {"type": "about:blank", "title": "Token", "detail": f"expired by {number}s", "status": "401"}
-            fault.body = json.dumps(problem | {"correlationID": f"c-{number}"}).encode()
+            moved = {"type": "about:blank", "title": "Token", "detail": f"expired by {number}s", "status": "401"}
+            fault.body = json.dumps(moved | {"correlationID": f"c-{number}"}).encode()
             stop.wait(_MOVING_SECONDS)
 
     mover = Thread(target=move, daemon=True)
@@ -100,7 +96,7 @@ BODIES: Final[Mapping[str, Callable[[str], bytes]]] = {
     "state-number": lambda _: b'{"id": "x", "state": 7}',
     "huge": lambda _: b'{"padding": "' + b"x" * 2**21 + b'"}',
     "echo": lambda token: json.dumps({"id": token, "state": token, "items": [token]}).encode(),
-    "echo-problem": _problem,
+    "echo-problem": problem,
     "infinite": lambda _: b'{"id": "x", "state": "running", "percentDone": Infinity, "bytesDone": NaN}',
 }
 """Bodies of answers by name, made of a token."""
