@@ -110,7 +110,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     ),
     "backed-off-probes": (Edit("core/breaker.py", "PROBE_INTERVAL: Final = 60.0", "PROBE_INTERVAL: Final = 660.0"),),
     "moving-words": (
-        Edit("desired.py", "    return _are_remote(outcome) and", "    return False and _are_remote(outcome) and"),
+        Edit("desired.py", "    return are_remote(outcome) and", "    return False and are_remote(outcome) and"),
     ),
     "dead-secrets-watch": (
         Edit("cluster/secret_watch.py", "\n_WATCH_SECONDS: Final = ", "\n_WATCH_SECONDS: Final = 600 + "),
