@@ -301,6 +301,7 @@ def test_a_lie_may_become_the_memory_of_another_shard() -> None:
     """Where an edit hands the object to that one, and there only."""
     lie, later = _status(), _status()
     lie["conditions"][0]["lastTransitionTime"] = later["conditions"][0]["lastTransitionTime"] = _LATER
+    _failed(later)
     other = {**_SPEC, "accountID": backup_of(1, 1, 1)}
     sharded = [Period(0.0, math.inf)]
     for spec, periods_, findings in (
