@@ -299,20 +299,21 @@ def test_a_lie_may_become_the_memory_of_a_process_that_starts() -> None:
 
 def test_a_lie_may_become_the_memory_of_another_shard() -> None:
     """Where an edit hands the object to that one, and there only."""
-    lie, later = _status(), _status()
-    lie["conditions"][0]["lastTransitionTime"] = later["conditions"][0]["lastTransitionTime"] = _LATER
-    _failed(later)
+    lie, handed = _status(), _status()
+    lie["conditions"][0]["lastTransitionTime"] = handed["conditions"][0]["lastTransitionTime"] = _LATER
+    _failed(handed)
+    _generation(handed, 2)
     other = {**_SPEC, "accountID": backup_of(1, 1, 1)}
     sharded = [Period(0.0, math.inf)]
-    for spec, periods_, findings in (
-        (_SPEC, sharded, ["lastTransitionTime changes only with the status"]),
-        (other, [], ["lastTransitionTime changes only with the status"]),
-        (other, sharded, []),
-    ):
-        handed = {**later, "target": target_of(spec)}
-        edited = Version(_START + 2, {**_version(3, handed).object, "spec": spec}, follows=True)
-        facts = _facts(OwnWrites({"2"}), sharded=periods_)
-        assert _invariants(facts, _version(1, _status()), _version(2, lie), edited) == findings
+    has_moved = ["lastTransitionTime changes only with the status"]
+    for spec, periods_, findings in ((_SPEC, sharded, has_moved), (other, [], has_moved), (other, sharded, [])):
+        status = {**handed, "target": target_of(spec)}
+        edit, written = (
+            Version(_START + number, {**_version(number, each, generation=2).object, "spec": spec}, follows=True)
+            for number, each in ((3, lie), (4, status))
+        )
+        facts = _facts(OwnWrites({"2"}, {"3"}), sharded=periods_)
+        assert _invariants(facts, _version(1, _status()), _version(2, lie), edit, written) == findings
 
 
 def test_what_was_wiped_leaves_a_process_that_starts_without_a_memory() -> None:
