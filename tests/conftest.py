@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dev.controlplane import ControlPlane, KubectlError
 from dev.simulator import Simulator
@@ -14,6 +15,9 @@ from tests.operator_process import Operator, run_operator
 from tests.privileges.audit import Audit
 
 pytest_plugins = ["tests.privileges.plugin"]
+# How long an example takes says more of the machine's other work than of the code.
+settings.register_profile("astra-mirror", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("astra-mirror")
 
 
 @pytest.fixture(scope="session")

@@ -22,8 +22,8 @@ _AFTER_SECONDS: Final = 60.0
 _RIVALS: Final = frozenset({"pair"})
 _PEERS: Final = frozenset({"elected", "pair"})
 SHARDED: Final = frozenset({"shards", "three-shards"})
-_UNHEARD_SECONDS: Final = 2.0
-"""How long after it was sent a write may be stored that nobody has heard the answer to."""
+_UNHEARD_SECONDS: Final = 30.0
+"""How long after it was sent a write may be seen that nobody has heard the answer to, also past a frozen server."""
 
 
 @dataclass(frozen=True, slots=True)
