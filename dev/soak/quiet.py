@@ -46,9 +46,12 @@ def _says_it_again(before: Version, after: Version) -> bool:
 
 
 def _is_disputed(versions: Sequence[Version], since: float) -> bool:
-    """Whether one of two operators may be of another opinion: each finds out by probes of its own."""
+    """Whether two operators may be of different opinions: about a failure, until each has found out by itself.
+
+    Where none is asked any more, because it fails for good or is suspended, each shows what it saw last for ever.
+    """
     first = max((number for number, each in enumerate(versions) if each.at <= since - _DISPUTE_SECONDS), default=0)
-    return any(_is_failing(each) for each in versions[first:])
+    return any(_synced(each).get("status") != "True" for each in versions[first:])
 
 
 def _is_failing(version: Version) -> bool:

@@ -78,13 +78,16 @@ def test_what_is_no_quiet() -> None:
 
 
 def test_the_quiet_of_two_operators() -> None:
-    """They may differ about failures until each has found out; about nothing else."""
+    """They may differ about failures until each has found out, and about what is suspended; about nothing else."""
     right = [Version(at, _object(int(at) + 9), follows=True) for at in (-9.0, 1.0)]
     assert restless(right, 0.0, 1, set(), has_rivals=True) is not None
     failed = [Version(-99.0, _object(0, "False"), follows=True), *right]
     assert restless(failed, 0.0, 1, set(), has_rivals=True) is None
     long_ago = [Version(-300.0, _object(0, "False"), follows=True), Version(-200.0, _object(1), follows=True), *right]
     assert restless(long_ago, 0.0, 1, set(), has_rivals=True) is not None
+    suspended = [Version(-99.0, _object(0, "Unknown", reason="Suspended"), follows=True), *right]
+    assert restless(suspended, 0.0, 1, set(), has_rivals=True) is None
+    assert restless(suspended, 0.0, 1, set(), has_rivals=False) is not None
 
 
 def test_a_lie_has_consequences() -> None:
