@@ -42,7 +42,9 @@ def _without_ready(status: Status) -> Status:
 
 def _foreign(status: Status) -> Status:
     foreign = {"type": "Foreign", "status": "True", "reason": "Lie", "message": LIE, "lastTransitionTime": _OLD}
-    return status | {"conditions": [*status.get("conditions", []), foreign]}
+    # A second one of the same type would be refused.
+    kept = [each for each in status.get("conditions", []) if each["type"] != foreign["type"]]
+    return status | {"conditions": [*kept, foreign]}
 
 
 def _target(status: Status) -> Status:
