@@ -21,7 +21,7 @@ _EACH: Final = 20
 """Statuses that one kubectl brings to the API server."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def namespace(installed: ControlPlane) -> str:
     """One with as many refs as statuses are tried at once."""
     spec = dict.fromkeys(("accountID", "appID", "backupID"), ACCOUNT)

@@ -26,7 +26,7 @@ from tests.operator_process import StartOperator
 MONITORING = Path("manifests/monitoring")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def account(installed: ControlPlane, rows: dict[str, Any]) -> Path:
     """The kubeconfig of kube-state-metrics, with the rights that are shipped for it."""
     del rows
