@@ -119,7 +119,10 @@ class ControlPlane:
 
     def kubeconfig_for(self, namespace: str, service_account: str, *, server: str | None = None) -> Path:
         """A kubeconfig for a ServiceAccount, with a token from the TokenRequest API; `server`: by way of a proxy."""
-        token = self.kubectl("create", "token", service_account, f"--namespace={namespace}", "--duration=24h").strip()
+        where = f"--namespace={namespace}"
+        # The controller manager makes a new namespace's own account a moment after the namespace.
+        self.kubectl("wait", "--for=create", f"serviceaccount/{service_account}", where, "--timeout=30s")
+        token = self.kubectl("create", "token", service_account, where, "--duration=24h").strip()
         suffix = f"-{server.rpartition(':')[2]}" if server else ""
         path = self.folder / f"kubeconfig-{namespace}-{service_account}{suffix}"
         self._write_kubeconfig(path, token, server)
