@@ -33,6 +33,11 @@ class Action:
         return f"{self.at:7.2f}s {self.lane}: {self.do}{lasting} {json.dumps(self.args, default=str)[:160]}"
 
 
+def last_topology(first: str, actions: Iterable[Action]) -> str:
+    """Which operators run at the end, when the first ones and all actions are known."""
+    return [first, *(str(each.args["name"]) for each in actions if each.do == "topology")][-1]
+
+
 class ScriptError(Exception):
     """A file is not the log of a soak."""
 

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any, Final
 
 from dev.soak import people, trouble
-from dev.soak.actions import Action, Lane, Script
+from dev.soak.actions import Action, Lane, Script, last_topology
 from dev.soak.backups import ACCOUNTS, keys, next_fields
 from dev.soak.people import Step, World
 from dev.soak.topology import DEFAULT_SECRET
@@ -90,11 +90,9 @@ def _last(world: World, actions: Sequence[Action], topology: str, active: float,
     status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "message": "a fault of the soak"}
     event = {"kind": "error-event", "count": 1, "event": {"type": "ERROR", "object": status}}
     last = [Action(active - 3, "network", "api-fault", {"path": "*/appbackuprefs*", "verb": "watch", **event}, 1.0)]
-    topologies = [topology, *(each.args["name"] for each in actions if each.do == "topology")]
+    has_rivals = last_topology(topology, actions) == "pair"
     standing = {each.args["token"]: each.args for each in actions if each.do == "grant"}
-    for token, accounts in _grants(
-        world.random, standing, has_rivals=topologies[-1] == "pair", is_long=is_long
-    ).items():
+    for token, accounts in _grants(world.random, standing, has_rivals=has_rivals, is_long=is_long).items():
         last.append(Action(active, "astra", "grant", {"token": token, "accounts": accounts, "no_apps": []}))
     if is_long:
         # A Secret changes while the watches on Secrets say nothing any more, which they notice within 90 s.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.soak.actions import Script
+from dev.soak.actions import Script, last_topology
 from dev.soak.plan import plan
 from dev.soak.run import soak
 
@@ -26,13 +26,8 @@ def _script(log: Path | None) -> Script:
     while True:
         script = plan(secrets.randbelow(10**6), _SECONDS)
         # Two operators without election may take four minutes to agree: they are left to `make soak`.
-        if _last_topology(script) != "pair":
+        if last_topology(script.topology, script.actions) != "pair":
             return script
-
-
-def _last_topology(script: Script) -> str:
-    names = [script.topology, *(str(each.args["name"]) for each in script.actions if each.do == "topology")]
-    return names[-1]
 
 
 @pytest.mark.parametrize("log", [None, *_LOGS], ids=["another-seed", *(each.stem for each in _LOGS)])
