@@ -10,7 +10,7 @@ from astra_mirror.astra.transport import Clients
 from astra_mirror.cli import tune_garbage_collector
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Observed
-from astra_mirror.core.plan import Collection
+from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from bench import world
 

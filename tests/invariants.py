@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from astra_mirror.core.resource import AppBackupRefStatus
+from astra_mirror.api.app_backup_ref import AppBackupRefStatus
 
 ALWAYS = {"Ready", "Synced", "Succeeded", "Finished"}
 ONLY_WHILE_TRUE = {"Reconciling", "Stalled"}

@@ -52,8 +52,8 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
     ),
     "held-lists": (
-        Edit("core/room.py", "LISTS: Final = 64 * MIB", "LISTS: Final = 6400 * MIB"),
-        Edit("core/room.py", "SINGLES: Final = 8 * MIB", "SINGLES: Final = 800 * MIB"),
+        Edit("core/body_memory.py", "LISTS: Final = 64 * MIB", "LISTS: Final = 6400 * MIB"),
+        Edit("core/body_memory.py", "SINGLES: Final = 8 * MIB", "SINGLES: Final = 800 * MIB"),
     ),
     "wrong-account": (
         Edit(
@@ -95,11 +95,15 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     ),
     "api-server-away": (
         Edit("core/refusals.py", "FIRST_DELAY_SECONDS: Final = 1.0", "FIRST_DELAY_SECONDS: Final = 60.0"),
-        Edit("writer.py", "        self._refusals.forgive()\n        self._writes.give_up()\n", "        return\n"),
+        Edit(
+            "engine/status_writer.py",
+            "        self._refusals.forgive()\n        self._writes.give_up()\n",
+            "        return\n",
+        ),
     ),
     "two-writes-at-once": (
         Edit(
-            "writer.py",
+            "engine/status_writer.py",
             "        if ref.uid in self._slots:\n            self._again[ref.uid] = ref\n        else:\n",
             "        if True:\n",
         ),
@@ -110,7 +114,11 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     ),
     "backed-off-probes": (Edit("core/breaker.py", "PROBE_INTERVAL: Final = 60.0", "PROBE_INTERVAL: Final = 660.0"),),
     "moving-words": (
-        Edit("desired.py", "    return are_remote(outcome) and", "    return False and are_remote(outcome) and"),
+        Edit(
+            "engine/desired_status.py",
+            "    return are_remote(outcome) and",
+            "    return False and are_remote(outcome) and",
+        ),
     ),
     "dead-secrets-watch": (
         Edit("cluster/secret_watch.py", "\n_WATCH_SECONDS: Final = ", "\n_WATCH_SECONDS: Final = 600 + "),
@@ -145,7 +153,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     ),
     "go-durations": (
         Edit(
-            "core/duration.py",
+            "support/durations.py",
             "    return parse_nanoseconds(text) / 1_000_000_000",
             "    return sum(float(f'{m[1]}.{m[2] or 0}') * _UNITS[m[3]] / 1e9 for m in _PART.finditer(text))",
         ),
@@ -162,7 +170,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "short-tokens": (Edit("core/connection.py", "_MIN_TOKEN: Final = 8", "_MIN_TOKEN: Final = 1"),),
     "edited-target": (
         Edit(
-            "intake.py",
+            "engine/intake.py",
             "        if ref.target != target:\n            ref.want(forget(ref.status), self._pace)\n",
             "        if ref.target != target:\n",
         ),

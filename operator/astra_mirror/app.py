@@ -1,169 +1,141 @@
-"""The composition root: the order in which the parts start and stop."""
+"""The parts of the operator: made and joined here, and nowhere else, and given back in the right order."""
 
-import asyncio
-import logging
-import signal
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
-from typing import Any, Final
+import random
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
 
-from astra_mirror import __version__
+from astra_mirror.astra.client import AstraClient
+from astra_mirror.astra.transport import Clients
+from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import Endpoint
-from astra_mirror.cluster.probe import wait_for_cluster
-from astra_mirror.logs import NamespaceLimit
-from astra_mirror.metrics import BUILD_INFO, LEADER
-from astra_mirror.parts import Cluster, Parts
-from astra_mirror.server import HTTPServer
+from astra_mirror.cluster.events import EventRecorder
+from astra_mirror.cluster.kubeconfig import pod_namespace
+from astra_mirror.cluster.lease import Elector
+from astra_mirror.cluster.probe import Probe
+from astra_mirror.cluster.secret_api import SecretReads
+from astra_mirror.cluster.secrets import OnChange, SecretStore
+from astra_mirror.cluster.statuses import Statuses
+from astra_mirror.cluster.watch import Watch
+from astra_mirror.core.shard import Shard
+from astra_mirror.engine.engine import Mirror
+from astra_mirror.engine.feed import Feed
+from astra_mirror.engine.result_handler import Clocks
+from astra_mirror.inventory import PeriodicList
+from astra_mirror.observability.metrics import EngineCollector, SecretsCollector
 from astra_mirror.settings import Settings
 
-_DRAIN_SECONDS: Final = 5.0
-_RELEASE_SECONDS: Final = 10.0
-_FORGET_SECONDS: Final = 300.0
-
-logger = logging.getLogger(__name__)
+_DEFAULT_LEASE_NAMESPACE: Final = "astra-mirror-system"
 
 
-async def run(settings: Settings, limit: NamespaceLimit) -> int:
-    """Run the operator until a signal or a failure; an API server that is away is none.
+class Cluster:
+    """The API server: how it is reached, and whether it is away."""
+
+    def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
+        self.endpoint = endpoint
+        self.availability = Availability(Probe(endpoint, settings.namespace), name=endpoint.host)
+        self.api = endpoint.api_client(self.availability)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.api.close()  # type: ignore[no-untyped-call]
+        await self.endpoint.close()
+
+
+class Parts:
+    """What works, apart from the engine's own parts.
 
     Args:
         settings: the options.
-        limit: bounds the log lines of a namespace; says in the background how many were left out.
-
-    Returns:
-        The exit code: 0 after SIGTERM or SIGINT, 1 for what a restart may mend.
-
-    Raises:
-        ClusterConfigError: no usable credentials.
-        NotUsableError: the CRD is missing or may not be read.
-        OSError: the HTTP address is not to be had.
+        cluster: the API server.
+        spawned: called after each start of Kopf, which sets signal handlers of its own.
     """
-    BUILD_INFO.labels(__version__).set(1)
-    async with AsyncExitStack() as stack:
-        cluster = Cluster(await Endpoint.found(), settings)
-        stack.push_async_callback(cluster.close)
-        operator = _Operator(settings, cluster, limit)
-        stack.push_async_callback(operator.close)
-        await stack.enter_async_context(HTTPServer(settings.http_address, operator.lacks, _is_served))
-        return await operator.run()
 
+    def __init__(self, settings: Settings, cluster: Cluster, spawned: Callable[[], None]) -> None:
+        self._clients = Clients(settings.allowed)
+        self._availability = cluster.availability
+        self.secrets = _secrets(settings, cluster, self._secret_changed)
+        statuses = Statuses(cluster.api, cluster.availability)
+        identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+        self.events = EventRecorder(cluster.api, identity, cluster.availability)
+        shard = Shard.parse(settings.shard)
+        self.mirror = Mirror(
+            remote=AstraClient(self._clients, settings.request_timeout),
+            secrets=self.secrets,
+            api=statuses,
+            clocks=Clocks(time.monotonic, lambda: datetime.now(UTC), random.random),
+            pace=settings.pace,
+            shard=shard,
+            tell=self.events.submit,
+        )
+        feed = Feed(self.mirror)
+        self.watches = [
+            Watch(cluster.endpoint, cluster.availability, scope, feed, spawned)
+            for scope in settings.namespace or (None,)
+        ]
+        self.periodic_list = PeriodicList(
+            api=cluster.endpoint,
+            availability=cluster.availability,
+            objects=statuses,
+            namespaces=settings.namespace,
+            feed=feed,
+            mirror=self.mirror,
+        )
+        self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
+        self._collectors = _collectors(self.mirror, self.secrets)
+        for each in self._collectors:
+            each.register()
 
-def _is_served(address: str) -> None:
-    logger.info("Serving HTTP on %s", address)
-
-
-class _Operator:
-    """The parts at work."""
-
-    def __init__(self, settings: Settings, cluster: Cluster, limit: NamespaceLimit) -> None:
-        self._settings = settings
-        self._cluster = cluster
-        self._limit = limit
-        self._stop = asyncio.Event()
-        self._stop_on_signals()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._parts = Parts(settings, cluster, self._stop_on_signals)
-
+    @property
     def lacks(self) -> str | None:
-        """What /readyz says."""
-        if self._cluster.availability.is_away:
-            return "the API server is away"
-        return self._parts.lacks
+        """What the operator lacks to be ready."""
+        return next((each.lacks for each in self.watches if each.lacks), None)
 
-    async def run(self) -> int:
-        """Run the parts until a signal, or until one of them ends by itself."""
-        stopped = asyncio.create_task(self._stop.wait(), name="signal")
-        self._start(self._cluster.availability.run(), "probe of the API server")
-        self._start(self._limit.run(), "log")
-        self._cluster.availability.suspect()
-        try:
-            if not await self._until(stopped, wait_for_cluster(*self._where), "check of the cluster"):
-                self._start_parts()
-                await asyncio.wait({stopped, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
-            ended = {task.get_name() for task in self._tasks if task.done()}
-        finally:
-            stopped.cancel()
-            if self._stop.is_set():
-                # Before the Lease goes: whoever gets it has to learn it all anew.
-                await self._parts.mirror.drain(_DRAIN_SECONDS)
-            failures = await self._end()
-        for failure in failures:
-            logger.error("Ending: %s", failure, exc_info=failure)
-        if self._stop.is_set():
-            logger.info("Stopped by a signal")
-            return 0
-        if not failures:
-            logger.error("Ending: the %s has ended by itself", ", ".join(ended))
-        return 1
+    def release_secrets(self) -> None:
+        """Give free the places of Secret names that no ref uses any more: others wait for them."""
+        self.secrets.retain(self.mirror.secret_names())
+
+    async def forget_unused(self) -> None:
+        """Let go of what no ref uses any more: connections, TLS contexts."""
+        await self._clients.retain(self.mirror.drop_unused())
 
     async def close(self) -> None:
         """Give back what is held."""
-        await self._parts.close()
+        if self.elector is not None and not self._availability.is_away:
+            await self.elector.release()
+        for each in self._collectors:
+            each.unregister()
+        await self.secrets.close()
+        await self._clients.close()
 
-    @property
-    def _where(self) -> tuple[Endpoint, Any, list[str]]:
-        return self._cluster.endpoint, self._cluster.availability, self._settings.namespace
+    def _secret_changed(self, namespace: str, name: str) -> None:
+        self.mirror.secret_changed(namespace, name)
 
-    def _stop_on_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
 
-    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        self._tasks.add(asyncio.create_task(work, name=name))
+def _secrets(settings: Settings, cluster: Cluster, changed: OnChange) -> SecretStore:
+    return SecretStore(
+        SecretReads(cluster.api),
+        cluster.availability,
+        namespaces=settings.namespace,
+        allowed=settings.allowed,
+        require_tls_verification=settings.require_tls_verification,
+        changed=changed,
+    )
 
-    def _start_parts(self) -> None:
-        self._start(self._lead(), "engine")
-        self._start(self._parts.secrets.run(), "watch on Secrets")
-        self._start(self._parts.events.run(), "recorder of Events")
-        self._start(self._parts.periodic_list.run(), "periodic list")
-        self._start(self._release_secrets(), "release of Secrets")
-        self._start(self._forget_unused(), "release of what is not used")
-        for watch in self._parts.watches:
-            self._start(watch.run(), "watch")
 
-    async def _until(self, stopped: asyncio.Task[Any], work: Coroutine[Any, Any, None], name: str) -> bool:
-        """Do `work` to its end, unless a signal or the end of another part comes first; whether one has."""
-        task = asyncio.create_task(work, name=name)
-        try:
-            await asyncio.wait({stopped, task, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                task.result()
-            return not task.done()
-        finally:
-            task.cancel()
+def _collectors(mirror: Mirror, secrets: SecretStore) -> tuple[EngineCollector, SecretsCollector]:
+    engine = EngineCollector(mirror.states, mirror.open_breakers, mirror.connections, mirror.pending)
+    return engine, SecretsCollector(secrets.results)
 
-    async def _end(self) -> list[Exception]:
-        """End all tasks; what those that failed have failed of."""
-        for task in self._tasks:
-            task.cancel()
-        results = await asyncio.gather(*self._tasks, return_exceptions=True)
-        return [each for each in results if isinstance(each, Exception)]
 
-    async def _lead(self) -> None:
-        """Work while the Lease is held, and get it back when it is lost; always, without one."""
-        elector, mirror = self._parts.elector, self._parts.mirror
-        if elector is None:
-            LEADER.set(1)
-            await mirror.run()
-            return
-        while True:
-            await elector.acquire()
-            LEADER.set(1)
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    work = tasks.create_task(mirror.run())
-                    await elector.keep()
-                    work.cancel()
-            finally:
-                LEADER.set(0)
-
-    async def _release_secrets(self) -> None:
-        while True:
-            await asyncio.sleep(_RELEASE_SECONDS)
-            self._parts.release_secrets()
-
-    async def _forget_unused(self) -> None:
-        while True:
-            await asyncio.sleep(_FORGET_SECONDS)
-            await self._parts.forget_unused()
+def _elector(settings: Settings, cluster: Cluster, shard: Shard, identity: str) -> Elector:
+    return Elector(
+        cluster.api,
+        cluster.availability,
+        namespace=settings.lease_namespace or pod_namespace() or _DEFAULT_LEASE_NAMESPACE,
+        name="astra-mirror" if shard.count == 1 else f"astra-mirror-{shard.index}-of-{shard.count}",
+        identity=identity,
+    )

@@ -13,9 +13,10 @@ import click
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from astra_mirror import __version__, app, logs
+from astra_mirror import __version__, lifecycle
 from astra_mirror.cluster.kubeconfig import ClusterConfigError
 from astra_mirror.cluster.probe import NotUsableError
+from astra_mirror.observability import logs
 from astra_mirror.settings import ENV_PREFIX, Settings
 
 _EXIT_RESTART: Final = 1
@@ -79,7 +80,7 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
     sys.setswitchinterval(_SWITCH_SECONDS)
     limit = logs.configure(settings.log_level, settings.log_format)
     try:
-        sys.exit(asyncio.run(app.run(settings, limit)))
+        sys.exit(asyncio.run(lifecycle.run(settings, limit)))
     except (ClusterConfigError, NotUsableError, OSError) as error:
         click.echo(f"astra-mirror: {error}", err=True)
         sys.exit(_EXIT_RESTART)

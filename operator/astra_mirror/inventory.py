@@ -16,8 +16,8 @@ from astra_mirror.cluster.periodic_list import listed
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.inventory import Entry, ListNotUsableError, missing, news
 from astra_mirror.core.loglines import Complaint
-from astra_mirror.handlers import Feed
-from astra_mirror.mirror import Mirror
+from astra_mirror.engine.engine import Mirror
+from astra_mirror.engine.feed import Feed
 
 PERIOD_SECONDS: Final = 300.0
 _CONFIRM_SECONDS: Final = 0.05

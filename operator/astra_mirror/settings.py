@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from astra_mirror.core.duration import Seconds
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.urls import AllowedURL
+from astra_mirror.support.durations import Seconds
 
 ENV_PREFIX: Final = "ASTRA_MIRROR_"
 

@@ -5,12 +5,12 @@ import socket
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.addresses import AddressRefusedError, GuardedResolver, is_refused
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import Clients
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, SyncReason
-from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from dev.simulator import Simulator
 

@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.answers import AnswerError
 from astra_mirror.astra.bodies import MAX_DOCUMENT, Bodies, Hold
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import Clients
 from astra_mirror.core.body import MIB, SMALL, Kind
+from astra_mirror.core.body_memory import LISTS, MAX_WAITING_FOR_NAMESPACE, PATIENCE_SECONDS, SINGLES
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason
-from astra_mirror.core.plan import Collection
-from astra_mirror.core.resource import AppBackupRefSpec
-from astra_mirror.core.room import LISTS, MAX_WAITING_FOR_NAMESPACE, PATIENCE_SECONDS, SINGLES
+from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.urls import AllowedURL, BaseURL
 
 ID = "00000000-0000-4000-8000-000000000001"

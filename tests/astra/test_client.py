@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.bodies import MAX_DOCUMENT
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import Clients
 from astra_mirror.core.connection import TLS, Connection
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, SyncReason
-from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from dev.simulator import Backup, Simulator
 

@@ -10,14 +10,14 @@ from email.utils import format_datetime
 
 import pytest
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra import answers
 from astra_mirror.astra import client as client_module
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import Clients
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, SyncReason
-from astra_mirror.core.plan import Collection
-from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from dev.simulator import Simulator
 

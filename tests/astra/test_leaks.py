@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, read_list
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.failures import unreachable
@@ -18,8 +19,7 @@ from astra_mirror.astra.listing import ListError
 from astra_mirror.astra.transport import Clients
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed
-from astra_mirror.core.plan import Collection
-from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.urls import AllowedURL, BaseURL
 
 ID = "00000000-0000-4000-8000-000000000001"

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import Clients
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason, Unchanged
-from astra_mirror.core.plan import Collection
-from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from dev.simulator import Backup, Simulator
 from dev.simulator.store import FaultKind

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import trustme
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra import tls as tls_module
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.tls import certificate_error, ssl_context, widen, words_for
 from astra_mirror.astra.transport import Clients
 from astra_mirror.core.connection import TLS, Connection
 from astra_mirror.core.outcome import Failed, SyncReason
-from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from tests.astra.certificates import DAY, NOW, Identity, context_for, issued, self_signed, served
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astra_mirror.api.app_backup_ref import MAX_DETAILS, MAX_LABELS, MAX_REASONS
 from astra_mirror.astra import answers
 from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup
 from astra_mirror.astra.listing import MAX_VALUES, WINDOW, ListError, ListReader, count_values
 from astra_mirror.astra.wire import Problem
 from astra_mirror.core.outcome import Failed, Known
-from astra_mirror.core.resource import MAX_DETAILS, MAX_LABELS, MAX_REASONS
 
 ID = "bab39d53-2d04-5297-b92e-58df89a2117b"
 MANY = 24_000

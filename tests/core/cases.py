@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus, Detail, ReadyWhen
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.diff import stamped
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
-from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus, Detail, ReadyWhen
 from astra_mirror.core.status import UNSEEN, Event, next_status
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

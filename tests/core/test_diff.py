@@ -7,7 +7,7 @@ import pytest
 
 from astra_mirror.core.diff import difference, fields_of, with_earlier_times
 from astra_mirror.core.status import Event, next_status
-from astra_mirror.core.times import timestamp
+from astra_mirror.support.times import timestamp
 from tests.core.cases import COMPLETED, NOW, ROWS, as_json, observed_before, spec
 
 LATER = NOW + timedelta(hours=1)

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from astra_mirror.api.app_backup_ref import AppBackupRefStatus
 from astra_mirror.core.events import BURST, EVENT_SECONDS, Around, admit, event_name, notes_of
 from astra_mirror.core.outcome import Failed, Outcome, SyncReason
-from astra_mirror.core.resource import AppBackupRefStatus
 from astra_mirror.core.status import UNSEEN, Event, next_status
 from tests.core.cases import COMPLETED, HOOKS_FAILED, MISSING, NOW, RUNNING, backup, failed, spec
 

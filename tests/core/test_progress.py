@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
+from astra_mirror.api.app_backup_ref import Progress
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.progress import Sample, next_sample, progress_of
-from astra_mirror.core.resource import Progress
 from tests.core.cases import BACKUP, NOW
 
 MIB = 2**20

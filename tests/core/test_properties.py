@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from astra_mirror.api.app_backup_ref import AppBackupRefStatus, ReadyWhen
 from astra_mirror.astra.answers import AnswerError, parse_backup
 from astra_mirror.core.diff import merge_patch, stamped
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
 from astra_mirror.core.progress import next_sample
-from astra_mirror.core.resource import AppBackupRefStatus, ReadyWhen
 from astra_mirror.core.status import UNSEEN, Event, next_status
 from tests.core.cases import BACKUP, NOW, as_json, spec
 from tests.invariants import check_status

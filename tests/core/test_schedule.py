@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astra_mirror.api.app_backup_ref import AppBackupRefStatus
 from astra_mirror.core.outcome import Failed, SyncReason
-from astra_mirror.core.resource import AppBackupRefStatus
 from astra_mirror.core.schedule import (
     MAX_BACKOFF,
     Pace,

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.core.duration import format_duration, parse_duration
 from astra_mirror.core.lease import DURATION, RENEW_DEADLINE, Record, may_take, sight
 from astra_mirror.core.restart import MAX_SECONDS, RestartDelay
 from astra_mirror.core.shard import Shard
-from astra_mirror.core.text import bytes_text, cut
-from astra_mirror.core.times import moment_of, timestamp
+from astra_mirror.support.durations import format_duration, parse_duration
+from astra_mirror.support.text import bytes_text, cut
+from astra_mirror.support.times import moment_of, timestamp
 
 
 @pytest.mark.parametrize(

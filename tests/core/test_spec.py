@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.core.outcome import Failed, SyncReason
-from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.spec import read_spec
 from tests.core.cases import ACCOUNT, APP, BACKUP

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from astra_mirror.api.app_backup_ref import AppBackupRefStatus, ReadyWhen
 from astra_mirror.core.diff import merge_patch, stamped
 from astra_mirror.core.outcome import Failed, NotFound, Outcome, SyncReason
-from astra_mirror.core.resource import AppBackupRefStatus, ReadyWhen
 from astra_mirror.core.status import UNSEEN, Event, forget, next_status
 from tests.core.cases import (
     COMPLETED,

@@ -11,7 +11,7 @@ from annotated_types import MaxLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from astra_mirror.core import resource
+from astra_mirror.api import app_backup_ref, meta
 from dev.controlplane import ControlPlane
 
 CRD = yaml.safe_load(Path("crds/appbackupref.yaml").read_text())
@@ -61,9 +61,9 @@ def _compare_models(path: str, schema: dict[str, Any], model: type[BaseModel]) -
     assert schema["type"] == "object", path
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
     assert set(schema["properties"]) == set(fields), path
-    always = {"observedGeneration"} if model is resource.Condition else set()
+    always = {"observedGeneration"} if model is meta.Condition else set()
     required = {alias for alias, field in fields.items() if field.is_required()}
-    if model is resource.Condition:
+    if model is meta.Condition:
         required |= {"lastTransitionTime"}
     assert set(schema.get("required", [])) == required - always, path
     for alias, field in fields.items():
@@ -84,27 +84,27 @@ def _compare_default(path: str, schema: dict[str, Any], field: FieldInfo) -> Non
 
 def test_spec_and_model() -> None:
     """A field that is added, renamed or retyped on one side alone fails here."""
-    _compare("spec", SCHEMA["properties"]["spec"], resource.AppBackupRefSpec)
+    _compare("spec", SCHEMA["properties"]["spec"], app_backup_ref.AppBackupRefSpec)
 
 
 def test_status_and_model() -> None:
     """And so for the status."""
-    _compare("status", SCHEMA["properties"]["status"], resource.AppBackupRefStatus)
+    _compare("status", SCHEMA["properties"]["status"], app_backup_ref.AppBackupRefStatus)
     assert SCHEMA["properties"]["status"]["default"] == {"observedGeneration": -1}
-    assert resource.AppBackupRefStatus().observed_generation == -1
+    assert app_backup_ref.AppBackupRefStatus().observed_generation == -1
 
 
 def test_names() -> None:
     """Group, kind, plural, short name, category, scope."""
     spec = CRD["spec"]
     assert (spec["group"], spec["names"]["kind"], spec["names"]["plural"]) == (
-        resource.GROUP,
-        resource.KIND,
-        resource.PLURAL,
+        meta.GROUP,
+        app_backup_ref.KIND,
+        app_backup_ref.PLURAL,
     )
     assert (spec["names"]["shortNames"], spec["names"]["categories"]) == (["abr"], ["astra"])
     assert spec["scope"] == "Namespaced"
-    assert spec["versions"][0]["name"] == resource.VERSION
+    assert spec["versions"][0]["name"] == meta.VERSION
 
 
 def test_columns() -> None:

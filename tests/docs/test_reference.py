@@ -8,16 +8,16 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-from astra_mirror import metrics
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra import bodies, names
 from astra_mirror.cluster import statuses
-from astra_mirror.core import contexts, loglines, room, secret_keys, secret_names
+from astra_mirror.core import body_memory, contexts, loglines, secret_keys, secret_names
 from astra_mirror.core.backup import DOCUMENTED_STATES, meaning_of
 from astra_mirror.core.events import notes_of
 from astra_mirror.core.outcome import SyncReason
-from astra_mirror.core.resource import AppBackupRefSpec
 from astra_mirror.core.secret_names import Quota
 from astra_mirror.core.status import UNSEEN, Event, next_status
+from astra_mirror.observability import metrics
 from astra_mirror.settings import Settings
 from tests.core.cases import COMPLETED, MISSING, NOW, RUNNING, backup, failed, spec
 from tests.core.test_conditions import TABLE
@@ -168,7 +168,7 @@ def test_what_one_namespace_may_use() -> None:
     for what, (one, total) in enforced.items():
         assert rows[what] == (str(one), str(total))
     lists, singles = re.findall(r"(\d+) MiB", rows["bodies in memory"][1])
-    assert (int(lists) << 20, int(singles) << 20) == (room.LISTS, room.SINGLES)
+    assert (int(lists) << 20, int(singles) << 20) == (body_memory.LISTS, body_memory.SINGLES)
     assert rows["log lines"][0].startswith(f"{loglines.LINES} a minute")
 
 

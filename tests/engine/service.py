@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
+from astra_mirror.api.meta import REQUESTED_AT
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason
-from astra_mirror.core.plan import Collection
-from astra_mirror.core.resource import REQUESTED_AT, AppBackupRefSpec
+from astra_mirror.core.request_plan import Collection
 from tests.engine.world import ID, Astra, World
 
 UNAUTHORIZED = Failed(SyncReason.UNAUTHORIZED, "Astra Control refused the token (401).", code=401)

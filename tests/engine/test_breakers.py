@@ -406,7 +406,7 @@ def test_each_probe_of_an_account_is_for_another_of_its_refs() -> None:
 
 def test_what_changes_while_thousands_are_planned_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two refs one is deleted, one suspended and one edited: nothing is asked of who is not there any more."""
-    monkeypatch.setattr("astra_mirror.turn._SECONDS", -1.0)
+    monkeypatch.setattr("astra_mirror.support.time_slices._SECONDS", -1.0)
 
     async def story(world: VirtualWorld) -> None:
         world.service.rule = lambda asked: None if asked.backup else FORBIDDEN

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from astra_mirror.core.outcome import Failed, SyncReason
-from astra_mirror.core.plan import plan
+from astra_mirror.core.request_plan import plan
 from tests.engine.world import ID, IDS, World, backup
 
 ERROR = Failed(SyncReason.SERVER_ERROR, "an error")
@@ -76,7 +76,7 @@ async def test_a_defect_while_others_are_planned_anew_loses_nobody(
         _, request = await world.astra.next(IDS["appID"])
         request.set_result(ERROR)
         _, request = await world.astra.next(ID.format(11))
-        monkeypatch.setattr("astra_mirror.planner.plan", broken)
+        monkeypatch.setattr("astra_mirror.engine.planner.plan", broken)
         request.set_result(backup(11, "completed"))
         waiting = {ID.format(number) for number in range(12, 15)}
         while waiting:

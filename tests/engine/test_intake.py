@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from astra_mirror.api.meta import REQUESTED_AT
 from astra_mirror.core.outcome import Failed, NotFound, SyncReason
-from astra_mirror.core.resource import REQUESTED_AT
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from tests.core.cases import ROWS

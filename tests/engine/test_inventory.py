@@ -12,7 +12,7 @@ import pytest
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.shard import Shard
-from astra_mirror.handlers import Feed
+from astra_mirror.engine.feed import Feed
 from astra_mirror.inventory import PeriodicList
 from tests.engine.world import ID, World
 

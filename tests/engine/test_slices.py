@@ -8,8 +8,8 @@ import pytest
 
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.outcome import Failed, Listed, SyncReason
-from astra_mirror.reconcile import Reconciler
-from astra_mirror.ref import Ref
+from astra_mirror.engine.ref import Ref
+from astra_mirror.engine.result_handler import Reconciler
 from tests.engine.world import ID, IDS, NEW, World, backup
 
 NUMBERS = range(100, 150)
@@ -18,7 +18,7 @@ NUMBERS = range(100, 150)
 @pytest.fixture
 async def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A mirror that lets others have their turn after each ref."""
-    monkeypatch.setattr("astra_mirror.turn._SECONDS", -1.0)
+    monkeypatch.setattr("astra_mirror.support.time_slices._SECONDS", -1.0)
     return World()
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from astra_mirror.core.breaker import CANARY_INTERVAL, Breakers, Purpose, State
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.held import next_step
+from astra_mirror.core.held_requests import next_step
 from astra_mirror.core.outcome import Failed, SyncReason
-from tests.engine.lanes import OK, Remote, proven
+from tests.engine.connection.lanes import OK, Remote, proven
 from tests.engine.service import ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
 from tests.engine.virtual import virtual
 from tests.engine.world import ID, URL
@@ -131,7 +131,7 @@ async def test_many_requests_that_nobody_wants_any_more_are_let_go_together(
         steps += 1
         return next_step(*state)
 
-    monkeypatch.setattr("astra_mirror.guard.next_step", step)
+    monkeypatch.setattr("astra_mirror.engine.connection.breakers.next_step", step)
     async with virtual_world() as world:
         world.service.rule = lambda _: failure
         for number in range(100, 150):

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.timers import Timers
+from astra_mirror.engine.timers import Timers
 
 
 def test_the_earliest_comes_first_and_only_when_due() -> None:

@@ -9,18 +9,18 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed
-from astra_mirror.core.plan import Collection
-from astra_mirror.core.resource import AppBackupRefSpec
+from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.urls import BaseURL
-from astra_mirror.mirror import Mirror
-from astra_mirror.reconcile import Clocks
+from astra_mirror.engine.engine import Mirror
+from astra_mirror.engine.result_handler import Clocks
 
 URL = BaseURL.parse("https://a.netapp.io")
 OLD, NEW = Connection(URL, "old"), Connection(URL, "new")

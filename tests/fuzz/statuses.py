@@ -6,9 +6,9 @@ from typing import Final
 
 from hypothesis import strategies as st
 
+from astra_mirror.api.app_backup_ref import ReadyWhen
 from astra_mirror.astra.answers import AnswerError, parse_backup
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
-from astra_mirror.core.resource import ReadyWhen
 from tests.core.cases import BACKUP
 from tests.fuzz.documents import bodies
 from tests.fuzz.mutation import Change, changed, changes, mutated

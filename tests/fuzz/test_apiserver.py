@@ -15,7 +15,7 @@ from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Statuses, Sto
 from astra_mirror.core.inventory import ListNotUsableError
 from astra_mirror.core.inventory import page_of as page_of_objects
 from astra_mirror.core.secret_names import Pair, Watched
-from astra_mirror.handlers import Feed
+from astra_mirror.engine.feed import Feed
 from tests.engine.world import World
 from tests.fuzz.bounds import IN_SECONDS
 from tests.fuzz.mutation import changed, mutated

@@ -6,9 +6,9 @@ from typing import Final
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from astra_mirror.core.duration import format_duration, parse_duration, parse_nanoseconds
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.spec import read_spec
+from astra_mirror.support.durations import format_duration, parse_duration, parse_nanoseconds
 from tests.fuzz.bounds import IN_SECONDS
 from tests.fuzz.mutation import mutated
 

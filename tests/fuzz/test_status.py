@@ -7,11 +7,11 @@ from typing import Any, Final
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.diff import difference, merge_patch
 from astra_mirror.core.inherited import inherited, own
 from astra_mirror.core.outcome import Observed
 from astra_mirror.core.progress import Sample, next_sample
-from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.status import UNSEEN, Event, next_status
 from tests.core.cases import ACCOUNT, NOW, as_json, spec
 from tests.fuzz import schema

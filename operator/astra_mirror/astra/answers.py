@@ -13,8 +13,8 @@ from astra_mirror.astra.listing import MAX_VALUES, Body, ListReader, count_value
 from astra_mirror.astra.wire import BackupDocument, Problem, Redact
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
-from astra_mirror.core.text import cut, sentence
-from astra_mirror.turn import Turn
+from astra_mirror.support.text import cut, sentence
+from astra_mirror.support.time_slices import Turn
 
 # The words of a remote error, so that with the sentence around them they stay below a condition's message.
 _MAX_WORDS: Final = 640

@@ -16,10 +16,10 @@ import httpx
 from astra_mirror.astra.answers import AnswerError
 from astra_mirror.astra.listing import WINDOW, Body
 from astra_mirror.core.body import EXPECTED, SMALL, Kind
+from astra_mirror.core.body_memory import Grown, Room
 from astra_mirror.core.fair import Path
 from astra_mirror.core.outcome import SyncReason
-from astra_mirror.core.room import Grown, Room
-from astra_mirror.metrics import QUOTA_REFUSALS
+from astra_mirror.observability.metrics import QUOTA_REFUSALS
 
 MAX_DOCUMENT: Final = 1024 * 1024
 MAX_LIST: Final = 64 * 1024 * 1024

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import aiohttp
 import httpx
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, read_list
 from astra_mirror.astra.bodies import Bodies, Hold
 from astra_mirror.astra.failures import crowded_out, interrupted, late, unreachable
@@ -21,11 +22,10 @@ from astra_mirror.astra.transport import Clients
 from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
-from astra_mirror.core.plan import Collection
-from astra_mirror.core.resource import AppBackupRefSpec
-from astra_mirror.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS
-from astra_mirror.slots import Slots
-from astra_mirror.turn import Turn
+from astra_mirror.core.request_plan import Collection
+from astra_mirror.observability.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS
+from astra_mirror.support.slots import Slots
+from astra_mirror.support.time_slices import Turn
 
 _READ_AT_ONCE: Final = 2
 """Lists longer than a window that are read at once: what is decoded of one takes several times its size."""

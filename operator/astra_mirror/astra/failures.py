@@ -18,7 +18,7 @@ from astra_mirror.astra.addresses import AddressRefusedError
 from astra_mirror.astra.tls import causes, certificate_error, words_for
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, SyncReason
-from astra_mirror.core.text import sentence
+from astra_mirror.support.text import sentence
 
 Errors = list[BaseException]
 

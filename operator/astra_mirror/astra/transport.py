@@ -23,7 +23,7 @@ from astra_mirror.astra.tls import certificate_error, lacks_issuer, ssl_context,
 from astra_mirror.core.connection import TLS
 from astra_mirror.core.contexts import Contexts
 from astra_mirror.core.urls import AllowedURL
-from astra_mirror.slots import Slots
+from astra_mirror.support.slots import Slots
 
 _KEEPALIVE_SECONDS: Final = 4.0
 """Less than the five of many servers: a request on a connection that the server is just closing is lost, and aiohttp

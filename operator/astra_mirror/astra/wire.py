@@ -13,8 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.alias_generators import to_camel
 
-from astra_mirror.core.backup import DOCUMENTED_STATES, Backup
-from astra_mirror.core.resource import (
+from astra_mirror.api.app_backup_ref import (
     MAX_DETAIL_LENGTH,
     MAX_DETAILS,
     MAX_LABELS,
@@ -24,7 +23,8 @@ from astra_mirror.core.resource import (
     Detail,
     Label,
 )
-from astra_mirror.core.text import cut
+from astra_mirror.core.backup import DOCUMENTED_STATES, Backup
+from astra_mirror.support.text import cut
 
 Redact = Callable[[str], str]
 """Takes the token out of a text, where a server has echoed it. What is shown goes through it before it is cut, because

@@ -5,8 +5,9 @@ from typing import Final, Protocol
 from kubernetes.aio import client
 from pydantic_core import from_json
 
+from astra_mirror.api.app_backup_ref import PLURAL
+from astra_mirror.api.meta import GROUP, VERSION
 from astra_mirror.core.inventory import LIST_KIND
-from astra_mirror.core.resource import GROUP, PLURAL, VERSION
 
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds for one call; the library waits for ever without it."""

@@ -14,7 +14,7 @@ from typing import Final
 
 import aiohttp
 
-from astra_mirror.metrics import APISERVER_UP
+from astra_mirror.observability.metrics import APISERVER_UP
 
 PROBE_SECONDS: Final = 1.0
 """From the start of one probe to that of the next."""

@@ -15,12 +15,13 @@ from typing import Any, Final
 
 from kubernetes.aio import client
 
+from astra_mirror.api.app_backup_ref import KIND
+from astra_mirror.api.meta import FIELD_MANAGER, GROUP, VERSION
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.raw import Answer, call
 from astra_mirror.core.events import Note, event_name
 from astra_mirror.core.fair import FairQueue
-from astra_mirror.core.resource import FIELD_MANAGER, GROUP, KIND, VERSION
-from astra_mirror.metrics import QUOTA_REFUSALS
+from astra_mirror.observability.metrics import QUOTA_REFUSALS
 
 _CONTROLLER: Final = "astra-mirror.io/operator"
 _MAX_WAITING: Final = 1000

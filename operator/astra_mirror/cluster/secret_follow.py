@@ -28,8 +28,8 @@ from astra_mirror.cluster.secret_watch import (
 from astra_mirror.cluster.secret_wire import ReadError
 from astra_mirror.core.secret_names import Pair, Watched
 from astra_mirror.core.secret_reading import Finding, Reading
-from astra_mirror.slots import Slots
-from astra_mirror.turn import Turn
+from astra_mirror.support.slots import Slots
+from astra_mirror.support.time_slices import Turn
 
 _SLOTS: Final = 8
 """How many watches may be begun at once: after the API server's return not all begin together."""

@@ -17,7 +17,7 @@ from astra_mirror.cluster.secret_wire import Page, ReadError, TooLargeError, Wat
 from astra_mirror.core.restart import RestartDelay
 from astra_mirror.core.secret_content import Content
 from astra_mirror.core.secret_names import Pair, Watched
-from astra_mirror.slots import Slots
+from astra_mirror.support.slots import Slots
 
 _WATCH_SECONDS: Final = 38
 """A watch is this short so that a dead connection is noticed within a minute: bookmarks come once a minute."""

@@ -22,8 +22,8 @@ from astra_mirror.core.secret_names import MAX_WATCHES, Pair, Quota, Watched, as
 from astra_mirror.core.secret_reading import Finding, Reading, not_found, unreadable
 from astra_mirror.core.secret_retries import Retries
 from astra_mirror.core.urls import AllowedURL
-from astra_mirror.metrics import QUOTA_REFUSALS
-from astra_mirror.turn import Turn
+from astra_mirror.observability.metrics import QUOTA_REFUSALS
+from astra_mirror.support.time_slices import Turn
 
 _TICK_SECONDS: Final = 1.0
 _PRUNE_SECONDS: Final = 60.0

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from kubernetes.aio import client
 
+from astra_mirror.api.app_backup_ref import KIND, PLURAL
+from astra_mirror.api.meta import FIELD_MANAGER, GROUP, VERSION
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, collection_path
 from astra_mirror.cluster.availability import Availability, is_suspicious
 from astra_mirror.cluster.raw import Answer, call
 from astra_mirror.core.identity import has_identity
-from astra_mirror.core.resource import FIELD_MANAGER, GROUP, KIND, PLURAL, VERSION
 
 PATCH_TIMEOUT: Final = 40.0
 """Seconds after which a PATCH ends in any case; the writer ends it before."""

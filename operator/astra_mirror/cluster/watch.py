@@ -17,13 +17,14 @@ from typing import Any, Final, Protocol
 import aiohttp
 import kopf
 
+from astra_mirror.api.app_backup_ref import PLURAL
+from astra_mirror.api.meta import GROUP, VERSION
 from astra_mirror.cluster.api import PAGE
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
 from astra_mirror.core.loglines import Complaint
-from astra_mirror.core.resource import GROUP, PLURAL, VERSION
 from astra_mirror.core.restart import RestartDelay
-from astra_mirror.core.text import cut
+from astra_mirror.support.text import cut
 
 _WATCH_SECONDS: Final = 40
 """After so long the API server ends a watch, which is begun anew where it ended."""

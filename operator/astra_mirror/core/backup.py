@@ -6,7 +6,8 @@ The states are those of Astra Control's appBackup resource 1.2 and `deleting`, w
 from dataclasses import dataclass
 from enum import StrEnum
 
-from astra_mirror.core.resource import BackupInfo, ConditionStatus, Detail
+from astra_mirror.api.app_backup_ref import BackupInfo, Detail
+from astra_mirror.api.meta import ConditionStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ compared with the one in the cluster.
 from dataclasses import dataclass
 from typing import Final
 
+from astra_mirror.api.app_backup_ref import Detail, ReadyWhen
+from astra_mirror.api.meta import Condition, ConditionStatus
 from astra_mirror.core.backup import NOT_FOUND, Activity, Meaning, meaning_of
 from astra_mirror.core.outcome import Failed, SyncReason
-from astra_mirror.core.resource import Condition, ConditionStatus, Detail, ReadyWhen
-from astra_mirror.core.text import cut, sentence
+from astra_mirror.support.text import cut, sentence
 
 MAX_MESSAGE: Final = 1024
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from astra_mirror.core.backup import Activity, meaning_of
-from astra_mirror.core.times import moment_of, timestamp
+from astra_mirror.support.times import moment_of, timestamp
 
 _CORRELATION: Final = re.compile(r" \(correlationID [^()]*\)$")
 _RECENT: Final = timedelta(minutes=1)

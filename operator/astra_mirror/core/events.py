@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from astra_mirror.api.app_backup_ref import AppBackupRefStatus
 from astra_mirror.core.diff import same_but_correlation, without_correlation
-from astra_mirror.core.resource import AppBackupRefStatus
 from astra_mirror.core.status import is_observed
-from astra_mirror.core.text import cut
+from astra_mirror.support.text import cut
 
 MAX_NOTE: Final = 1024
 EVENT_SECONDS: Final = 60.0

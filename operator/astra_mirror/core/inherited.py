@@ -9,8 +9,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.backup import NOT_FOUND, meaning_of
-from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.status import UNSEEN, forget, is_observed, target_of
 
 _ALWAYS: Final = frozenset({"Ready", "Synced", "Succeeded", "Finished"})

@@ -8,10 +8,10 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from astra_mirror.api.app_backup_ref import Progress
 from astra_mirror.core.backup import Activity, Backup, meaning_of
-from astra_mirror.core.resource import Progress
-from astra_mirror.core.text import bytes_text
-from astra_mirror.core.times import timestamp
+from astra_mirror.support.text import bytes_text
+from astra_mirror.support.times import timestamp
 
 _MAX_AHEAD = timedelta(days=3650)
 _MAX_RATE = 2**63 - 1

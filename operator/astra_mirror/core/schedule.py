@@ -7,11 +7,11 @@ app stay together and cost one request.
 from dataclasses import dataclass
 from typing import Final
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.backup import is_settled
 from astra_mirror.core.breaker import PROBE_INTERVAL
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.reasons import Retry
-from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.status import is_observed
 
 JITTER: Final = 0.1

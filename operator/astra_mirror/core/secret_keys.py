@@ -8,7 +8,7 @@ import base64
 from collections.abc import Mapping
 from typing import Final
 
-from astra_mirror.core.text import bytes_text
+from astra_mirror.support.text import bytes_text
 
 MAX_KEY: Final = 64 * 1024
 """Bytes of a key after base64."""

@@ -11,8 +11,8 @@ from enum import Enum
 from functools import partial
 from typing import Final, NamedTuple
 
+from astra_mirror.api.meta import DEFAULT_SECRET
 from astra_mirror.core.outcome import Failed, SyncReason
-from astra_mirror.core.resource import DEFAULT_SECRET
 
 MAX_NAMES: Final = 16
 """Secret names of one namespace beside the default one."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from astra_mirror.core.resource import UUIDText
+from astra_mirror.api.meta import UUIDText
 
 _IDS = TypeAdapter(tuple[UUIDText, UUIDText])
 

@@ -4,9 +4,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.core.outcome import Failed, SyncReason
-from astra_mirror.core.resource import AppBackupRefSpec
-from astra_mirror.core.text import cut
+from astra_mirror.support.text import cut
 
 _MAX_FAULTS: Final = 3
 _MAX_WORDS: Final = 200

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus, Target
 from astra_mirror.core.backup import NOT_FOUND, Activity, Backup
 from astra_mirror.core.conditions import (
     MAX_MESSAGE,
@@ -24,11 +25,10 @@ from astra_mirror.core.conditions import (
     missing,
 )
 from astra_mirror.core.diff import same_but_correlation
-from astra_mirror.core.duration import format_duration
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
 from astra_mirror.core.progress import Sample, progress_of
-from astra_mirror.core.resource import AppBackupRefSpec, AppBackupRefStatus, Target
-from astra_mirror.core.text import cut
+from astra_mirror.support.durations import format_duration
+from astra_mirror.support.text import cut
 
 UNSEEN: Final = AppBackupRefStatus()
 

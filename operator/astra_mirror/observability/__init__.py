@@ -1,0 +1,1 @@
+"""What those who run the operator see of it: metrics, log lines, probes."""

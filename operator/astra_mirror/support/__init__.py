@@ -1,0 +1,1 @@
+"""What knows nothing of backups: texts, times, durations, time slices, concurrency slots."""

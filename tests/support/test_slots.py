@@ -1,0 +1,60 @@
+"""Concurrency slots that are given by turns, for both sides."""
+
+import asyncio
+
+import pytest
+
+from astra_mirror.support.slots import Slots
+
+
+async def test_slots_are_taken_by_turns() -> None:
+    """Many tasks of one key, and one of another: one more has a slot before it, and no two."""
+    slots, order = Slots(1), list[str]()
+
+    async def work(key: str) -> None:
+        async with slots.take(key):
+            order.append(key)
+            await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(work(key)) for key in ("a", "a", "a", "b")]
+    await asyncio.gather(*tasks)
+    assert order.index("b") <= 2
+    assert sorted(order) == ["a", "a", "a", "b"]
+
+
+async def test_no_more_have_a_slot_than_there_are() -> None:
+    """Two of two, and the third when one of them is given back."""
+    slots, may_end, holding = Slots(2), asyncio.Event(), list[int]()
+
+    async def work(number: int) -> None:
+        async with slots.take(number):
+            holding.append(number)
+            await may_end.wait()
+
+    tasks = [asyncio.create_task(work(number)) for number in range(3)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert holding == [0, 1]
+    may_end.set()
+    await asyncio.gather(*tasks)
+    assert holding == [0, 1, 2]
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_slot_is_given_back_whatever_happens(turns: int) -> None:
+    """Cancelled while it waits, in the moment of its turn, or at work."""
+    slots = Slots(1)
+    first, second = (asyncio.create_task(_hold(slots, key)) for key in "ab")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    first.cancel()
+    second.cancel()
+    await asyncio.wait([first, second])
+    async with asyncio.timeout(5), slots.take("c"):
+        pass
+
+
+async def _hold(slots: Slots, key: str) -> None:
+    async with slots.take(key):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)

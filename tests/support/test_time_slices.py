@@ -1,0 +1,176 @@
+"""Long work shares the event loop: with others, and with all other long work."""
+
+import asyncio
+import gc
+import time
+from typing import Any
+from weakref import ref
+
+from astra_mirror.support.time_slices import Turn
+
+SECONDS = 0.005
+
+
+def _work(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+async def _passes(work: "asyncio.Future[Any]") -> int:
+    """In how many passes of the loop it is done."""
+    passes = 0
+    while not work.done():
+        passes += 1
+        await asyncio.sleep(0)
+    return passes
+
+
+async def test_work_that_begins_together_shares_the_time() -> None:
+    """Twenty works, none of them longer than a piece, are not all done in one pass."""
+
+    async def short() -> None:
+        turn = Turn()
+        for _ in range(4):
+            await turn.may_end()
+            _work(SECONDS / 5)
+
+    assert await _passes(asyncio.gather(*(short() for _ in range(20)))) >= 10
+
+
+async def test_work_that_is_alone_is_done_in_pieces() -> None:
+    """Others have their turn after each."""
+
+    async def long() -> None:
+        turn = Turn()
+        for _ in range(50):
+            await turn.may_end()
+            _work(SECONDS / 2)
+
+    assert await _passes(asyncio.gather(long())) >= 20
+
+
+async def test_nobody_starves() -> None:
+    """Of works whose steps are as long as a piece each does one step, then the next does."""
+    done: list[str] = []
+
+    async def work(name: str) -> None:
+        turn = Turn()
+        for _ in range(3):
+            await turn.may_end()
+            _work(SECONDS * 1.5)
+            done.append(name)
+
+    await asyncio.gather(*map(work, "abc"))
+    assert done == ["a", "b", "c"] * 3
+
+
+async def test_work_that_is_cancelled_while_it_waits_stops_nobody() -> None:
+    """Its turn is the next one's."""
+    done: list[str] = []
+
+    async def work(name: str) -> None:
+        turn = Turn()
+        for _ in range(3):
+            await turn.may_end()
+            _work(SECONDS * 1.5)
+        done.append(name)
+
+    async with asyncio.timeout(30):
+        tasks = [asyncio.create_task(work(each)) for each in "abcd"]
+        await asyncio.sleep(0)
+        for each in (tasks[0], tasks[2]):
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert done == ["b", "d"]
+
+
+async def test_one_namespace_has_as_many_turns_as_another() -> None:
+    """Whatever number of works it has: forty of one delay another's three pieces by three pieces."""
+    done: list[str] = []
+
+    async def work(namespace: str) -> None:
+        turn = Turn(namespace)
+        for _ in range(3):
+            await turn.may_end()
+            _work(SECONDS * 1.2)
+            done.append(namespace)
+
+    crowd = [asyncio.create_task(work("crowd")) for _ in range(40)]
+    await asyncio.sleep(0)
+    await work("victim")
+    before = len(done)
+    for each in crowd:
+        each.cancel()
+    await asyncio.gather(*crowd, return_exceptions=True)
+    # Two more may have been done before it came, and one at once.
+    assert before <= 3 + 3 + 3
+
+
+async def test_work_within_work_is_part_of_its_piece() -> None:
+    """What is handed out one by one, each with a turn of its own, costs no more pieces than the work as a whole."""
+    done: list[str] = []
+
+    async def crowd() -> None:
+        turn = Turn("crowd")
+        while True:
+            await turn.may_end()
+            _work(SECONDS * 1.2)
+            done.append("crowd")
+
+    async def inner() -> None:
+        turn = Turn("inner")
+        for _ in range(2):
+            await turn.may_end()
+
+    others = [asyncio.create_task(crowd()) for _ in range(3)]
+    await asyncio.sleep(0)
+    outer = Turn()
+    for _ in range(200):
+        await outer.may_end()
+        await inner()
+    for each in others:
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    # Each of the 200 would have waited for a piece, or two, of the crowd's.
+    assert len(done) < 50
+
+
+async def test_small_work_is_done_at_once_while_others_wait() -> None:
+    """A short answer does not wait for its turn behind long ones."""
+
+    async def long() -> None:
+        turn = Turn("long")
+        for _ in range(6):
+            await turn.may_end()
+            _work(SECONDS * 1.2)
+
+    async def small() -> None:
+        await Turn("small").may_end()
+
+    others = [asyncio.create_task(long()) for _ in range(4)]
+    waits = []
+    for _ in range(8):
+        await asyncio.sleep(0)
+        one = asyncio.create_task(small())
+        waits.append(await _passes(one))
+    await asyncio.gather(*others)
+    # Most of them: of one that comes when its pass's time is over, nothing is promised.
+    assert sorted(waits)[len(waits) // 2] <= 2
+
+
+async def test_what_has_ended_is_kept_by_no_turn() -> None:
+    """Its result may be as large as a body."""
+
+    class Result:
+        pass
+
+    async def work() -> Result:
+        await Turn(is_large=True).may_end()
+        return Result()
+
+    result = ref(await asyncio.create_task(work()))
+    # The loop itself keeps what has woken this one up, until its next pass.
+    await asyncio.sleep(0)
+    gc.collect()
+    assert result() is None
