@@ -40,7 +40,11 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
         Edit("core/secret_names.py", "        return self.name == DEFAULT_SECRET", "        return False"),
         Edit("core/secret_names.py", "MAX_NAMES: Final = 16", "MAX_NAMES: Final = 1000"),
         Edit("core/secret_names.py", "MAX_WATCHES: Final = 250", "MAX_WATCHES: Final = 12"),
-        Edit("cluster/secrets.py", "                self._give_up(watched, now)", "                pass"),
+        Edit(
+            "cluster/secret_assignment.py",
+            "        for selector in self._watches.forbidden(now):\n",
+            "        for selector in list[SecretSelector]():\n",
+        ),
     ),
     "edited-bundles": (
         Edit("core/contexts.py", "IN_ALL: Final = 64", "IN_ALL: Final = 6400"),
@@ -73,12 +77,12 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "secrets-unreadable": (
         Edit(
             "core/secret_reading.py",
-            "        return self.fails_for(now) >= FAILING_SECONDS + patience",
+            "        return self.failing_seconds(now) >= FAILING_SECONDS + patience",
             "        return False",
         ),
         Edit(
             "core/secret_reading.py",
-            "        return Finding.FAILING if self.fails_for(now) >= FAILING_SECONDS else None",
+            "        return ReadProblem.FAILING if self.failing_seconds(now) >= FAILING_SECONDS else None",
             "        return None",
         ),
     ),
@@ -121,9 +125,9 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
     ),
     "dead-secrets-watch": (
-        Edit("cluster/secret_watch.py", "\n_WATCH_SECONDS: Final = ", "\n_WATCH_SECONDS: Final = 600 + "),
-        Edit("cluster/secret_watch.py", "\n_LIST_SECONDS: Final = 300.0", "\n_LIST_SECONDS: Final = 3000.0"),
-        Edit("cluster/secret_api.py", "_PASS_SECONDS: Final = 8.0", "_PASS_SECONDS: Final = 80.0"),
+        Edit("cluster/secret_reflector.py", "\n_WATCH_SECONDS: Final = ", "\n_WATCH_SECONDS: Final = 600 + "),
+        Edit("cluster/secret_reflector.py", "\n_LIST_SECONDS: Final = 300.0", "\n_LIST_SECONDS: Final = 3000.0"),
+        Edit("cluster/secret_api.py", "_GRACE_SECONDS: Final = 8.0", "_GRACE_SECONDS: Final = 80.0"),
     ),
     "echoed-token": (
         Edit("core/connection.py", "        return redact_document(body, self.token)", "        return body"),

@@ -16,7 +16,7 @@ from astra_mirror.cluster.events import EventRecorder
 from astra_mirror.cluster.kubeconfig import pod_namespace
 from astra_mirror.cluster.lease import Elector
 from astra_mirror.cluster.probe import Probe
-from astra_mirror.cluster.secret_api import SecretReads
+from astra_mirror.cluster.secret_api import SecretAPI
 from astra_mirror.cluster.secrets import OnChange, SecretStore
 from astra_mirror.cluster.statuses import Statuses
 from astra_mirror.cluster.watch import Watch
@@ -117,7 +117,7 @@ class Parts:
 
 def _secrets(settings: Settings, cluster: Cluster, changed: OnChange) -> SecretStore:
     return SecretStore(
-        SecretReads(cluster.api),
+        SecretAPI(cluster.api),
         cluster.availability,
         namespaces=settings.namespace,
         allowed=settings.allowed,

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.secret_wire import Page, ReadError, WatchEvent
-from astra_mirror.cluster.secrets import Answer, SecretStore
+from astra_mirror.cluster.secrets import SecretResult, SecretStore
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.secret_content import Content, content_of
-from astra_mirror.core.secret_names import Pair, Watched
+from astra_mirror.core.secret_names import NamespacedName, SecretSelector
 from astra_mirror.core.urls import AllowedURL
 
 DEFAULT = "astra-control"
@@ -30,7 +30,7 @@ def keys(token: str = TOKEN, **others: str) -> dict[str, str]:
 class FakeWatch:
     """A watch that lasts as long as was asked for."""
 
-    watched: Watched
+    selector: SecretSelector
     seconds: float
     events: asyncio.Queue[WatchEvent | Exception] = field(default_factory=asyncio.Queue)
     is_closed: bool = False
@@ -56,12 +56,12 @@ class FakeServer:
     """The API server: Secrets with versions, a role, and faults."""
 
     def __init__(self) -> None:
-        self.data: dict[Pair, dict[str, str]] = {}
+        self.data: dict[NamespacedName, dict[str, str]] = {}
         self.version = 1
         self.forbids: Callable[[str], bool] = lambda _: False
         self.list_fault: BaseException | None = None
         self.watch_fault: BaseException | None = None
-        self.get_fault: Callable[[Pair], BaseException | None] = lambda _: None
+        self.get_fault: Callable[[NamespacedName], BaseException | None] = lambda _: None
         self.delay = 0.001
         self.swallows = False
         self.watches: list[FakeWatch] = []
@@ -70,21 +70,21 @@ class FakeServer:
 
     def write(self, namespace: str, name: str = DEFAULT, data: Mapping[str, str] | None = None) -> None:
         """Create a Secret, or replace its content."""
-        pair, self.version = Pair(namespace, name), self.version + 1
-        self.data[pair] = dict(keys() if data is None else data)
-        self._tell(pair, content_of(self.data[pair]))
+        secret, self.version = NamespacedName(namespace, name), self.version + 1
+        self.data[secret] = dict(keys() if data is None else data)
+        self._tell(secret, content_of(self.data[secret]))
 
     def delete(self, namespace: str, name: str = DEFAULT) -> None:
         """Delete a Secret."""
-        pair, self.version = Pair(namespace, name), self.version + 1
-        del self.data[pair]
-        self._tell(pair, None)
+        secret, self.version = NamespacedName(namespace, name), self.version + 1
+        del self.data[secret]
+        self._tell(secret, None)
 
-    def _tell(self, pair: Pair, content: Content | None) -> None:
+    def _tell(self, secret: NamespacedName, content: Content | None) -> None:
         for watch in self.open_watches():
-            if watch.watched.serves(pair):
+            if watch.selector.matches(secret):
                 told = WatchEvent(str(self.version), None, None) if self.swallows else None
-                watch.events.put_nowait(told or WatchEvent(str(self.version), pair, content))
+                watch.events.put_nowait(told or WatchEvent(str(self.version), secret, content))
 
     def fail(self, fault: BaseException | None) -> None:
         """Let every request end with this from now on; None for none."""
@@ -104,7 +104,7 @@ class FakeServer:
         """When it was asked for a `list`, a `watch` or a single Secret (`get`)."""
         return [at for at, each, _ in self.asked if each == kind]
 
-    async def _ask(self, kind: str, what: Watched | Pair, fault: BaseException | None) -> None:
+    async def _ask(self, kind: str, what: SecretSelector | NamespacedName, fault: BaseException | None) -> None:
         loop = asyncio.get_running_loop()
         self.asked.append((loop.time(), kind, what))
         self.under_way += 1
@@ -118,30 +118,32 @@ class FakeServer:
         if self.forbids(what.name):
             raise ReadError("403 Forbidden", 403)
 
-    async def page(self, watched: Watched, limit: int, token: str | None = None) -> Page:
+    async def page(self, selector: SecretSelector, limit: int, token: str | None = None) -> Page:
         """A page of a list; a token is the number of Secrets before it."""
-        await self._ask("list", watched, self.list_fault)
-        found = sorted(pair for pair in self.data if watched.serves(pair))
+        await self._ask("list", selector, self.list_fault)
+        found = sorted(secret for secret in self.data if selector.matches(secret))
         start = int(token or 0)
         part = found[start : start + limit]
         more = str(start + limit) if start + limit < len(found) else None
-        return Page({pair: content_of(self.data[pair]) for pair in part}, str(self.version), more, 1000 * len(part))
+        return Page(
+            {secret: content_of(self.data[secret]) for secret in part}, str(self.version), more, 1000 * len(part)
+        )
 
-    async def get(self, pair: Pair) -> Content | None:
+    async def get(self, secret: NamespacedName) -> Content | None:
         """One Secret."""
-        await self._ask("get", pair, self.get_fault(pair))
-        return content_of(self.data[pair]) if pair in self.data else None
+        await self._ask("get", secret, self.get_fault(secret))
+        return content_of(self.data[secret]) if secret in self.data else None
 
-    async def watch(self, watched: Watched, version: str, seconds: int) -> FakeWatch:
+    async def watch(self, selector: SecretSelector, version: str, seconds: int) -> FakeWatch:
         """Begin to watch."""
-        await self._ask("watch", watched, self.watch_fault)
-        watch = FakeWatch(watched, seconds)
+        await self._ask("watch", selector, self.watch_fault)
+        watch = FakeWatch(selector, seconds)
         self.watches.append(watch)
         if version != str(self.version):
             # What has happened since that version.
-            for pair in self.data:
-                if watched.serves(pair):
-                    watch.events.put_nowait(WatchEvent(str(self.version), pair, content_of(self.data[pair])))
+            for secret in self.data:
+                if selector.matches(secret):
+                    watch.events.put_nowait(WatchEvent(str(self.version), secret, content_of(self.data[secret])))
         return watch
 
 
@@ -196,7 +198,7 @@ class SecretWorld:
             await asyncio.gather(task, return_exceptions=True)
             await self.store.close()
 
-    def answer(self, namespace: str, name: str = DEFAULT) -> Answer:
+    def answer(self, namespace: str, name: str = DEFAULT) -> SecretResult:
         """What the engine gets."""
         return self.store.connection(namespace, name)
 

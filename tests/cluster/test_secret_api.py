@@ -11,13 +11,13 @@ import pytest
 from aiohttp import web
 from kubernetes.aio import client
 
-from astra_mirror.cluster.secret_api import MAX_PAGE_BYTES, SecretReads, SecretWatch
+from astra_mirror.cluster.secret_api import MAX_PAGE_BYTES, SecretAPI, SecretWatch
 from astra_mirror.cluster.secret_wire import ReadError, TooLargeError, WatchEvent
 from astra_mirror.core.secret_content import content_of
-from astra_mirror.core.secret_names import Pair, Watched
+from astra_mirror.core.secret_names import NamespacedName, SecretSelector
 
-_WATCHED = Watched(None, "astra-control")
-_PAIR = Pair("ns", "astra-control")
+_SELECTOR = SecretSelector(None, "astra-control")
+_SECRET_NAME = NamespacedName("ns", "astra-control")
 _DATA = {"url": "aHR0cHM=", "token": "dG9rZW4="}
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,7 +32,7 @@ def _listed(*items: Any, **metadata: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _reads(answer: Answer) -> AsyncIterator[SecretReads]:
+async def _reader(answer: Answer) -> AsyncIterator[SecretAPI]:
     application = web.Application()
     application.router.add_route("GET", "/{path:.*}", answer)
     runner = web.AppRunner(application)
@@ -42,7 +42,7 @@ async def _reads(answer: Answer) -> AsyncIterator[SecretReads]:
     host = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
         async with client.ApiClient(client.Configuration(host=host)) as api:
-            yield SecretReads(api)
+            yield SecretAPI(api)
     finally:
         await runner.cleanup()
 
@@ -64,11 +64,11 @@ async def test_a_page_is_asked_for_by_name_and_says_where_the_next_one_is() -> N
         item = _secret(data=_DATA | {"other": "eA=="}, type="Opaque")
         return web.json_response(_listed(item, **{"continue": "next", "remainingItemCount": 3}))
 
-    async with _reads(answer) as reads:
-        page = await reads.page(_WATCHED, 10)
-        await reads.page(Watched("ns", "astra-control"), 10, page.token)
-    assert page.found == {_PAIR: content_of(_DATA)}
-    assert page.found[_PAIR].data == _DATA
+    async with _reader(answer) as reader:
+        page = await reader.page(_SELECTOR, 10)
+        await reader.page(SecretSelector("ns", "astra-control"), 10, page.token)
+    assert page.found == {_SECRET_NAME: content_of(_DATA)}
+    assert page.found[_SECRET_NAME].data == _DATA
     assert (page.version, page.token) == ("5", "next")
     selector = {"fieldSelector": "metadata.name=astra-control", "limit": "10"}
     assert asked == [
@@ -80,11 +80,11 @@ async def test_a_page_is_asked_for_by_name_and_says_where_the_next_one_is() -> N
 async def test_a_page_has_a_bounded_size() -> None:
     """Larger ones are not read to their end, but one Secret alone may be of any size that Secrets have."""
     large = base64.b64encode(b"x" * MAX_PAGE_BYTES).decode()
-    async with _reads(_with(_listed(_secret(data={"other": large})))) as reads:
+    async with _reader(_with(_listed(_secret(data={"other": large})))) as reader:
         with pytest.raises(TooLargeError):
-            await reads.page(_WATCHED, 2)
-        page = await reads.page(_WATCHED, 1)
-    assert page.found == {_PAIR: content_of({})}
+            await reader.page(_SELECTOR, 2)
+        page = await reader.page(_SELECTOR, 1)
+    assert page.found == {_SECRET_NAME: content_of({})}
 
 
 _NOT_LISTS: dict[str, Any] = {
@@ -108,9 +108,9 @@ _NOT_LISTS: dict[str, Any] = {
 @pytest.mark.parametrize("body", _NOT_LISTS)
 async def test_what_is_no_list_is_an_error_and_nothing_is_taken_from_it(body: str) -> None:
     """Also with status 200, from whatever stands between."""
-    async with _reads(_with(_NOT_LISTS[body])) as reads:
+    async with _reader(_with(_NOT_LISTS[body])) as reader:
         with pytest.raises(ReadError) as raised:
-            await reads.page(_WATCHED, 1)
+            await reader.page(_SELECTOR, 1)
     assert raised.value.status is None
     assert raised.value.is_suspicious
 
@@ -129,8 +129,8 @@ async def test_what_is_no_list_is_an_error_and_nothing_is_taken_from_it(body: st
 )
 async def test_a_status_says_what_it_speaks_of(status: int, *, refusal: bool, expired: bool, server: bool) -> None:
     """The API server's own words are in the message, for the log; a list, a watch and a single Secret fail alike."""
-    async with _reads(_with({"kind": "Status", "message": "no, because"}, status)) as reads:
-        for call in (reads.page(_WATCHED, 1), reads.watch(_WATCHED, "5", 10), reads.get(_PAIR)):
+    async with _reader(_with({"kind": "Status", "message": "no, because"}, status)) as reader:
+        for call in (reader.page(_SELECTOR, 1), reader.watch(_SELECTOR, "5", 10), reader.get(_SECRET_NAME)):
             with pytest.raises(ReadError, match=f"{status} no, because") as raised:
                 await call
             error = raised.value
@@ -140,16 +140,16 @@ async def test_a_status_says_what_it_speaks_of(status: int, *, refusal: bool, ex
 async def test_a_single_secret() -> None:
     """Its content, or that there is none: only the API server's own words say that."""
     gone = {"kind": "Status", "apiVersion": "v1", "reason": "NotFound", "details": {"name": "astra-control"}}
-    async with _reads(_with(_secret(kind="Secret", apiVersion="v1"))) as reads:
-        assert await reads.get(_PAIR) == content_of(_DATA)
+    async with _reader(_with(_secret(kind="Secret", apiVersion="v1"))) as reader:
+        assert await reader.get(_SECRET_NAME) == content_of(_DATA)
         with pytest.raises(ReadError):
-            await reads.get(Pair("ns", "other"))
-    async with _reads(_with(gone, 404)) as reads:
-        assert await reads.get(_PAIR) is None
+            await reader.get(NamespacedName("ns", "other"))
+    async with _reader(_with(gone, 404)) as reader:
+        assert await reader.get(_SECRET_NAME) is None
     for body in ("404 page not found", {**gone, "details": {"name": "other"}}, {**gone, "details": None}, [gone]):
-        async with _reads(_with(body, 404)) as reads:
+        async with _reader(_with(body, 404)) as reader:
             with pytest.raises(ReadError):
-                await reads.get(_PAIR)
+                await reader.get(_SECRET_NAME)
 
 
 def _stream(*pieces: bytes, ends: bool = True) -> Answer:
@@ -174,8 +174,8 @@ async def _collect(stream: SecretWatch, seen: list[WatchEvent]) -> None:
         seen.append(event)  # noqa: PERF401 - what came before the error is to be there
 
 
-async def _events(reads: SecretReads) -> list[WatchEvent]:
-    stream = await reads.watch(_WATCHED, "5", 10)
+async def _events(reader: SecretAPI) -> list[WatchEvent]:
+    stream = await reader.watch(_SELECTOR, "5", 10)
     try:
         return [event async for event in stream]
     finally:
@@ -187,13 +187,13 @@ async def test_events_come_in_any_pieces() -> None:
     bookmark = {"kind": "Secret", "apiVersion": "v1", "metadata": {"resourceVersion": "9"}}
     whole = _line("ADDED", _secret()) + _line("BOOKMARK", bookmark) + _line("DELETED", _secret("two"))
     expected = [
-        WatchEvent("7", _PAIR, content_of(_DATA)),
+        WatchEvent("7", _SECRET_NAME, content_of(_DATA)),
         WatchEvent("9"),
-        WatchEvent("7", Pair("two", "astra-control"), None),
+        WatchEvent("7", NamespacedName("two", "astra-control"), None),
     ]
     for size in (1, 7, 100, len(whole)):
-        async with _reads(_stream(*[whole[start : start + size] for start in range(0, len(whole), size)])) as reads:
-            assert await _events(reads) == expected
+        async with _reader(_stream(*[whole[start : start + size] for start in range(0, len(whole), size)])) as reader:
+            assert await _events(reader) == expected
 
 
 _NOT_EVENTS = {
@@ -212,23 +212,23 @@ _NOT_EVENTS = {
 @pytest.mark.parametrize("line", _NOT_EVENTS)
 async def test_what_is_no_event_ends_the_watch_as_a_read_error(line: str) -> None:
     """What came before counts, nothing else does, and no other exception leaves."""
-    async with _reads(_stream(_line("ADDED", _secret()), _NOT_EVENTS[line])) as reads:
-        stream = await reads.watch(_WATCHED, "5", 10)
+    async with _reader(_stream(_line("ADDED", _secret()), _NOT_EVENTS[line])) as reader:
+        stream = await reader.watch(_SELECTOR, "5", 10)
         seen: list[WatchEvent] = []
         with pytest.raises(ReadError) as raised:
             await _collect(stream, seen)
         stream.close()
-    assert [event.pair for event in seen] == [_PAIR]
+    assert [event.secret for event in seen] == [_SECRET_NAME]
     assert raised.value.is_expired == (line == "an error")
 
 
 async def test_a_connection_that_breaks_off_is_a_read_error() -> None:
     """Within a watch, or before any answer."""
-    async with _reads(_stream(_line("ADDED", _secret()), ends=False)) as reads:
+    async with _reader(_stream(_line("ADDED", _secret()), ends=False)) as reader:
         with pytest.raises(ReadError):
-            await _events(reads)
+            await _events(reader)
     async with client.ApiClient(client.Configuration(host="http://127.0.0.1:1")) as api:
-        for call in (SecretReads(api).page(_WATCHED, 1), SecretReads(api).get(_PAIR)):
+        for call in (SecretAPI(api).page(_SELECTOR, 1), SecretAPI(api).get(_SECRET_NAME)):
             with pytest.raises(ReadError) as raised:
                 await call
             assert raised.value.is_suspicious
@@ -244,9 +244,9 @@ async def test_a_silent_connection_counts_as_dead() -> None:
         await silent.wait()
         return response
 
-    async with _reads(answer) as reads:
+    async with _reader(answer) as reader:
         # Eight seconds are the little more.
-        stream = await reads.watch(_WATCHED, "5", -7)
+        stream = await reader.watch(_SELECTOR, "5", -7)
         with pytest.raises(ReadError, match="Timeout") as raised:
             await _collect(stream, [])
         stream.close()

@@ -145,20 +145,20 @@ def test_an_extended_role_counts_within_five_minutes() -> None:
         world = SecretWorld()
         world.server.forbids = lambda name: name != DEFAULT
         used = [(f"evil-{number % 20}", f"none-{number}") for number in range(299)] + [("good", "mine")]
-        for pair in used:
-            world.server.write(*pair)
+        for secret in used:
+            world.server.write(*secret)
         async with world.running():
-            for pair in used:
-                world.answer(*pair)
-            await world.until(lambda: all("resourceNames" in str(world.answer(*pair)) for pair in used))
+            for secret in used:
+                world.answer(*secret)
+            await world.until(lambda: all("resourceNames" in str(world.answer(*secret)) for secret in used))
             assert not world.server.open_watches()
             before = len(world.server.times("list"))
             await asyncio.sleep(60)
             assert 55 <= len(world.server.times("list")) - before <= 60
-            allowed = [pair for pair in used if pair[1].endswith(("1", "3", "5", "mine"))]
+            allowed = [secret for secret in used if secret[1].endswith(("1", "3", "5", "mine"))]
             world.server.forbids = lambda name: name not in {each for _, each in allowed}
             await asyncio.sleep(300)
-            assert {world.token(*pair) for pair in allowed} == {"a-good-token"}
+            assert {world.token(*secret) for secret in allowed} == {"a-good-token"}
 
     run_virtually(scenario())
 
@@ -196,6 +196,6 @@ def test_in_namespaces_of_its_own_each_has_its_watches() -> None:
             await asyncio.sleep(1)
             assert world.token("one") == "a-good-token"
             assert world.reason("two") is SyncReason.SECRET_NOT_FOUND
-            assert {each.watched.scope for each in world.server.open_watches()} == {"one", "two"}
+            assert {each.selector.scope for each in world.server.open_watches()} == {"one", "two"}
 
     run_virtually(scenario())

@@ -98,7 +98,7 @@ def test_one_secret_that_cannot_be_decrypted_stops_nobody_else() -> None:
         world.server.write("ns-1", "other")
         fault = ReadError("500 unable to decrypt", 500)
         world.server.list_fault = fault
-        world.server.get_fault = lambda pair: fault if pair.namespace == "ns-0" else None
+        world.server.get_fault = lambda secret: fault if secret.namespace == "ns-0" else None
         async with world.running():
             for number in range(100):
                 world.answer(f"ns-{number}")
@@ -204,7 +204,7 @@ def test_an_error_event_starts_that_watch_anew(error: ReadError) -> None:
             for name in (DEFAULT, "other"):
                 world.answer("ns", name)
             await asyncio.sleep(1)
-            watch = next(each for each in world.server.open_watches() if each.watched.name == DEFAULT)
+            watch = next(each for each in world.server.open_watches() if each.selector.name == DEFAULT)
             other = next(each for each in world.server.open_watches() if each is not watch)
             watch.events.put_nowait(error)
             await asyncio.sleep(0.1)

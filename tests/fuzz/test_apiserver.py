@@ -14,7 +14,7 @@ from astra_mirror.cluster.secret_wire import ReadError, event_of, page_of, says_
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Statuses, Stored
 from astra_mirror.core.inventory import ListNotUsableError
 from astra_mirror.core.inventory import page_of as page_of_objects
-from astra_mirror.core.secret_names import Pair, Watched
+from astra_mirror.core.secret_names import NamespacedName, SecretSelector
 from astra_mirror.engine.feed import Feed
 from tests.engine.world import World
 from tests.fuzz.bounds import IN_SECONDS
@@ -83,30 +83,30 @@ _SECRETS: Final[list[Any]] = [
     {"type": "ERROR", "object": _STATUS | {"code": 410}},
     _STATUS,
 ]
-_watched: Final = st.sampled_from(
-    [Watched(None, "astra-control"), Watched("shop", "astra-control"), Watched(None, "other")]
+_selector: Final = st.sampled_from(
+    [SecretSelector(None, "astra-control"), SecretSelector("shop", "astra-control"), SecretSelector(None, "other")]
 )
 
 
 @IN_SECONDS
-@given(mutated(_json(*_SECRETS), _WORDS, most=20_000) | changed(_SECRETS), _watched)
-def test_what_is_said_of_secrets_is_believed_or_refused(raw: bytes, watched: Watched) -> None:
+@given(mutated(_json(*_SECRETS), _WORDS, most=20_000) | changed(_SECRETS), _selector)
+def test_what_is_said_of_secrets_is_believed_or_refused(raw: bytes, selector: SecretSelector) -> None:
     """Only those that were asked for, each with texts alone; anything else is one of two kinds of error."""
-    pair = Pair("shop", watched.name)
-    assert says_not_found(raw, pair) in {False, True}
+    secret = NamespacedName("shop", selector.name)
+    assert says_not_found(raw, secret) in {False, True}
     contents = []
     with suppress(ReadError, ValueError):
-        event = event_of(watched, raw)
+        event = event_of(selector, raw)
         assert isinstance(event.version, str)
-        assert event.pair is None or watched.serves(event.pair)
+        assert event.secret is None or selector.matches(event.secret)
         contents.append(event.content)
     with suppress(ReadError, ValueError):
-        page = page_of(watched, raw)
-        assert all(watched.serves(each) for each in page.found)
+        page = page_of(selector, raw)
+        assert all(selector.matches(each) for each in page.found)
         assert page.token is None or page.token
         contents += page.found.values()
     with suppress(ReadError, ValueError):
-        contents.append(secret_of(raw, pair))
+        contents.append(secret_of(raw, secret))
     for content in filter(None, contents):
         assert all(isinstance(each, str) for each in (content.data or {}).values())
 

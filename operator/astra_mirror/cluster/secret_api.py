@@ -1,6 +1,6 @@
-"""Reads Secrets from the API server: lists in pages of bounded size, watches, and single ones.
+"""Reads Secrets from the API server: lists in pages of bounded size, watches, and single Secrets.
 
-Every failure leaves this module as a `ReadError`.
+Every failure is raised as a `ReadError`: no exception of the client library or of aiohttp leaves this module.
 """
 
 import asyncio
@@ -25,86 +25,86 @@ from astra_mirror.cluster.secret_wire import (
     secret_of,
 )
 from astra_mirror.core.secret_content import Content
-from astra_mirror.core.secret_names import Pair, Watched
+from astra_mirror.core.secret_names import NamespacedName, SecretSelector
 
 MAX_PAGE_BYTES: Final = 1024 * 1024
-"""A page that is larger is asked for again with fewer Secrets: what is parsed in one step holds up the event loop."""
+"""A larger page is requested again with fewer Secrets, because one page is parsed in one step of the event loop."""
 MAX_OBJECT_BYTES: Final = 8 * 1024 * 1024
-"""More than any Secret takes: etcd stores 1.5 MiB, which base64 and JSON's escapes make longer."""
+"""More than the largest Secret: etcd stores at most 1.5 MiB, which base64 and JSON's escapes make longer."""
 OPEN_SECONDS: Final = 10.0
-"""Within this time an API server begins to answer a watch."""
-_PASS_SECONDS: Final = 8.0
-"""How much longer than asked for a watch may last before its connection counts as dead."""
+"""How long the API server may take to send the headers of a watch."""
+_GRACE_SECONDS: Final = 8.0
+"""How long after its timeoutSeconds a watch may go on before its connection counts as dead."""
 
 
-class SecretReads:
-    """The API server's Secrets."""
+class SecretAPI:
+    """Reads Secrets from the API server."""
 
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
 
-    async def page(self, watched: Watched, limit: int, token: str | None = None) -> Page:
+    async def page(self, selector: SecretSelector, limit: int, token: str | None = None) -> Page:
         """One page of a list.
 
         Args:
-            watched: which Secrets.
-            limit: how many Secrets it may have.
-            token: the page before's; None for the first one.
+            selector: which Secrets.
+            limit: how many Secrets the page may have.
+            token: the continue token of the page before; None for the first page.
 
         Raises:
-            TooLargeError: it has more than MAX_PAGE_BYTES, or one Secret more than MAX_OBJECT_BYTES.
-            ReadError: anything else.
+            TooLargeError: the page has more than MAX_PAGE_BYTES, or one Secret has more than MAX_OBJECT_BYTES.
+            ReadError: the request failed in any other way.
         """
-        query = _query(watched, limit=limit) | ({"continue": token} if token else {})
-        with _failures():
-            response = await self._ask(_path(watched.scope), query, REQUEST_TIMEOUT)
+        query = _query(selector, limit=limit) | ({"continue": token} if token else {})
+        with _as_read_error():
+            response = await self._request(_path(selector.scope), query, REQUEST_TIMEOUT)
             try:
-                await _check(response)
-                raw = await _bounded(response, MAX_PAGE_BYTES if limit > 1 else MAX_OBJECT_BYTES)
+                await _raise_unless_ok(response)
+                raw = await _read_bounded(response, MAX_PAGE_BYTES if limit > 1 else MAX_OBJECT_BYTES)
             finally:
                 response.release()
-            return page_of(watched, raw)
+            return page_of(selector, raw)
 
-    async def get(self, pair: Pair) -> Content | None:
-        """One Secret; None when there is none.
+    async def get(self, secret: NamespacedName) -> Content | None:
+        """One Secret; None when it does not exist.
 
         Raises:
-            ReadError: it could not be read.
+            ReadError: the request failed.
         """
-        with _failures():
-            response = await self._ask(f"{_path(pair.namespace)}/{pair.name}", {}, OPEN_SECONDS)
+        with _as_read_error():
+            response = await self._request(f"{_path(secret.namespace)}/{secret.name}", {}, OPEN_SECONDS)
             try:
-                raw = await _bounded(response, MAX_OBJECT_BYTES)
+                raw = await _read_bounded(response, MAX_OBJECT_BYTES)
             finally:
                 response.release()
-            if response.status == HTTPStatus.NOT_FOUND and says_not_found(raw, pair):
+            if response.status == HTTPStatus.NOT_FOUND and says_not_found(raw, secret):
                 return None
             if response.status != HTTPStatus.OK:
                 raise ReadError(words_of(response.status, response.reason, raw), response.status)
-            return secret_of(raw, pair)
+            return secret_of(raw, secret)
 
-    async def watch(self, watched: Watched, version: str, seconds: int) -> "SecretWatch":
-        """Begin to watch from `version` on, for that many seconds; to be closed.
+    async def watch(self, selector: SecretSelector, version: str, seconds: int) -> "SecretWatch":
+        """Open a watch that starts after resourceVersion `version` and lasts `seconds`. The caller closes it.
 
         Raises:
-            ReadError: it could not be begun.
+            ReadError: the watch could not be opened.
         """
-        query = _query(watched, timeoutSeconds=seconds) | {
+        query = _query(selector, timeoutSeconds=seconds) | {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
         }
-        # The server ends the stream in time: beyond that the connection is dead, whoever says nothing.
-        with _failures():
+        # The server ends the stream after timeoutSeconds. A stream that goes on for longer has lost its connection.
+        with _as_read_error():
             async with asyncio.timeout(OPEN_SECONDS):
-                response = await self._ask(_path(watched.scope), query, seconds + _PASS_SECONDS)
+                response = await self._request(_path(selector.scope), query, seconds + _GRACE_SECONDS)
             with ExitStack() as unused:
                 unused.callback(response.close)
-                await _check(response)
+                await _raise_unless_ok(response)
                 unused.pop_all()
-            return SecretWatch(watched, response)
+            return SecretWatch(selector, response)
 
-    async def _ask(self, path: str, query: Mapping[str, str], seconds: float) -> aiohttp.ClientResponse:
+    async def _request(self, path: str, query: Mapping[str, str], seconds: float) -> aiohttp.ClientResponse:
         headers = {"Accept": "application/json"}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
         url = f"{self._api.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
@@ -114,31 +114,31 @@ class SecretReads:
 
 
 class SecretWatch:
-    """The events of a watch that was begun, as an iterator that ends when the server ends it."""
+    """An open watch: an iterator over its events, which ends when the server ends the stream."""
 
-    def __init__(self, watched: Watched, response: aiohttp.ClientResponse) -> None:
-        self._watched = watched
+    def __init__(self, selector: SecretSelector, response: aiohttp.ClientResponse) -> None:
+        self._selector = selector
         self._response = response
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._response.close()
 
     async def __aiter__(self) -> AsyncIterator[WatchEvent]:
-        """What happens, as it comes.
+        """The events, as they arrive.
 
         Raises:
-            ReadError: the connection is dead, the server reports an error, or what it sends is no event.
+            ReadError: the connection was lost, the server reported an error, or a line is not an event.
         """
         buffer = bytearray()
-        with _failures():
+        with _as_read_error():
             async for chunk in self._response.content.iter_any():
                 start = len(buffer)
                 buffer += chunk
                 end = buffer.find(b"\n", start)
                 begin = 0
                 while end >= 0:
-                    yield event_of(self._watched, bytes(memoryview(buffer)[begin:end]))
+                    yield event_of(self._selector, bytes(memoryview(buffer)[begin:end]))
                     begin, end = end + 1, buffer.find(b"\n", end + 1)
                 del buffer[:begin]
                 if len(buffer) > MAX_OBJECT_BYTES:
@@ -148,7 +148,7 @@ class SecretWatch:
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def _as_read_error() -> Iterator[None]:
     try:
         yield
     except client.ApiException as error:
@@ -161,11 +161,11 @@ def _path(namespace: str | None) -> str:
     return "/api/v1/secrets" if namespace is None else f"/api/v1/namespaces/{namespace}/secrets"
 
 
-def _query(watched: Watched, **options: int) -> dict[str, str]:
-    return {"fieldSelector": f"metadata.name={watched.name}"} | {key: str(value) for key, value in options.items()}
+def _query(selector: SecretSelector, **options: int) -> dict[str, str]:
+    return {"fieldSelector": f"metadata.name={selector.name}"} | {key: str(value) for key, value in options.items()}
 
 
-async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
+async def _read_bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -175,7 +175,7 @@ async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return bytes(body)
 
 
-async def _check(response: aiohttp.ClientResponse) -> None:
+async def _raise_unless_ok(response: aiohttp.ClientResponse) -> None:
     if response.status != HTTPStatus.OK:
-        raw = await _bounded(response, MAX_PAGE_BYTES)
+        raw = await _read_bounded(response, MAX_PAGE_BYTES)
         raise ReadError(words_of(response.status, response.reason, raw), response.status)

@@ -1,7 +1,7 @@
-"""Turns the contents of Secrets into connections: small ones at once, large ones in a thread, one after the other.
+"""Parses the contents of Secrets into connections: small ones at once, large ones one at a time in a thread.
 
-They wait for their turn, by turns over namespaces. A very large content is not held meanwhile: it is read again, alone.
-The same way serves Secrets whose list cannot be read, because another Secret in it cannot be decrypted.
+Large contents wait in a queue that serves the namespaces in turn. A very large content is not kept while it waits: the
+Secret is read again when its turn comes. Secrets whose list cannot be read pass through the same queue.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 from astra_mirror.cluster.availability import Availability
-from astra_mirror.cluster.secret_watch import Reads
+from astra_mirror.cluster.secret_reflector import SecretReader
 from astra_mirror.cluster.secret_wire import ReadError
 from astra_mirror.core.connection import Connection, connection_from, is_small
 from astra_mirror.core.fair import FairQueue
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.secret_content import Content
-from astra_mirror.core.secret_names import Pair, Watched
-from astra_mirror.core.secret_reading import Finding, Reading
-from astra_mirror.core.secret_table import MAX_HELD, Counted, SecretTable
+from astra_mirror.core.secret_names import NamespacedName, SecretSelector
+from astra_mirror.core.secret_reading import ReadProblem, ReadState
+from astra_mirror.core.secret_table import MAX_HELD, EffectiveContent, SecretTable
 from astra_mirror.core.urls import AllowedURL
 
 _READS_PER_SECOND: Final = 20.0
@@ -27,35 +27,35 @@ _RETRY_SECONDS: Final = 5.0
 
 
 class _Single(NamedTuple):
-    """A Secret that is to be read alone; `since` is when reading it otherwise began to fail."""
+    """A Secret in the queue; `since` is when its list began to fail, None if it did not."""
 
-    pair: Pair
+    secret: NamespacedName
     since: float | None
 
 
 class SecretContents:
-    """What the Secrets say.
+    """The parsed contents of Secrets.
 
     Args:
-        reads: the API server.
-        availability: whether it is away.
+        reader: reads Secrets from the API server.
+        availability: whether the API server is away.
         allowed: the administrator's --allowed-url.
-        require_tls_verification: refuse Secrets that switch it off.
-        used: the Secrets that refs use; of the others only what is small is parsed.
-        changed: called with a Secret about which something else is known now.
+        require_tls_verification: refuse Secrets that switch the verification of certificates off.
+        used: the Secrets that refs use; of all others only small contents are parsed.
+        changed: called with a Secret whose result may have changed.
     """
 
     def __init__(
         self,
-        reads: Reads,
+        reader: SecretReader,
         availability: Availability,
         *,
         allowed: Sequence[AllowedURL],
         require_tls_verification: bool,
-        used: Container[Pair],
-        changed: Callable[[Pair], None],
+        used: Container[NamespacedName],
+        changed: Callable[[NamespacedName], None],
     ) -> None:
-        self._reads = reads
+        self._reader = reader
         self._availability = availability
         self._allowed = allowed
         self._require_tls_verification = require_tls_verification
@@ -63,101 +63,101 @@ class SecretContents:
         self._changed = changed
         self._table = SecretTable()
         self._parsed: dict[bytes, Connection | Failed] = {}
-        self.last_single: float | None = None
-        """When a Secret was last read alone, in the loop's time."""
-        self._singles: dict[Pair, Reading] = {}
-        self._queue: FairQueue[Pair, _Single] = FairQueue()
-        self._under_way: set[Pair] = set()
+        self.last_single_read_at: float | None = None
+        """When a single read last succeeded, in the loop's time."""
+        self._singles: dict[NamespacedName, ReadState] = {}
+        self._queue: FairQueue[NamespacedName, _Single] = FairQueue()
+        self._under_way: set[NamespacedName] = set()
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(_READS_AT_ONCE)
         self._thread = ThreadPoolExecutor(1, "secrets")
 
-    def counted(self, pair: Pair) -> Counted | None:
-        """What the Secret says; None where that is not known."""
-        return self._table.counted(pair)
+    def effective(self, secret: NamespacedName) -> EffectiveContent | None:
+        """The content in effect; None while none is known."""
+        return self._table.effective(secret)
 
-    def is_pending(self, pair: Pair) -> bool:
-        """Whether there is such a Secret, and nothing that it says is known yet."""
-        return self._table.is_awaited(pair)
+    def is_pending(self, secret: NamespacedName) -> bool:
+        """Whether the Secret exists and none of its contents is in effect yet."""
+        return self._table.is_pending(secret)
 
-    def finding(self, pair: Pair, now: float) -> Finding | None:
-        """What counts against the reading of this Secret alone; None where it was not tried, or well."""
-        reading = self._singles.get(pair)
-        return reading.finding(now) if reading else None
+    def problem(self, secret: NamespacedName, now: float) -> ReadProblem | None:
+        """Why the Secret could not be read by itself; None where that was not tried, or has succeeded."""
+        read_state = self._singles.get(secret)
+        return read_state.problem(now) if read_state else None
 
-    def offer(self, pair: Pair, content: Content | None, now: float, *, was_absent: bool) -> None:
-        """Take note of what a Secret is like: see SecretTable."""
-        if self._table.offer(pair, content, now, was_absent=was_absent):
-            self._count(pair)
+    def observe(self, secret: NamespacedName, content: Content | None, now: float, *, was_absent: bool) -> None:
+        """Record the content of a Secret: see `SecretTable.observe`."""
+        if self._table.observe(secret, content, now, was_absent=was_absent):
+            self._apply_latest(secret)
 
-    def read_all(self, watched: Watched, found: Container[Pair], now: float) -> None:
-        """A list has been read to its end: these are all."""
-        for pair in self._table.of(watched):
-            self._singles.pop(pair, None)
-            if pair not in found:
-                self.offer(pair, None, now, was_absent=True)
+    def complete_list(self, selector: SecretSelector, found: Container[NamespacedName], now: float) -> None:
+        """Record that a list was read to its end, so that all Secrets outside of `found` do not exist."""
+        for secret in self._table.matching(selector):
+            self._singles.pop(secret, None)
+            if secret not in found:
+                self.observe(secret, None, now, was_absent=True)
 
-    def count_due(self, now: float) -> None:
-        """Let those count whose time has come."""
-        for pair in self._table.take_due(now):
-            self._count(pair)
+    def apply_due(self, now: float) -> None:
+        """Put the contents in effect whose delay has ended."""
+        for secret in self._table.take_due(now):
+            self._apply_latest(secret)
 
-    def want(self, pair: Pair) -> None:
-        """A ref uses it from now on."""
-        if self._table.unparsed(pair) is not None:
-            self._put(pair)
+    def start_using(self, secret: NamespacedName) -> None:
+        """Record that a ref uses the Secret from now on."""
+        if self._table.unparsed(secret) is not None:
+            self._enqueue(secret)
 
-    def read(self, pair: Pair, since: float | None) -> None:
-        """Read it alone, in its turn; `since` is when reading it in the list began to fail."""
-        self._put(pair, since)
+    def read_single(self, secret: NamespacedName, since: float | None) -> None:
+        """Read the Secret by itself, when its turn comes; `since` is when its list began to fail."""
+        self._enqueue(secret, since)
 
-    def interrupt(self) -> None:
-        """The API server is away: what it did before says nothing of single Secrets."""
+    def forget_single_failures(self) -> None:
+        """Forget the failures of single reads: the API server is away, and that has caused them."""
         self._singles.clear()
 
-    def drop(self, watched: Watched) -> None:
+    def drop(self, selector: SecretSelector) -> None:
         """Forget the Secrets of a name."""
-        singles = {each.pair for each in self._queue} | self._under_way | self._singles.keys()
-        for pair in [each for each in singles if watched.serves(each)]:
-            self.unuse(pair)
-        self._table.drop(watched)
+        singles = {each.secret for each in self._queue} | self._under_way | self._singles.keys()
+        for secret in [each for each in singles if selector.matches(each)]:
+            self.stop_using(secret)
+        self._table.drop(selector)
 
-    def unuse(self, pair: Pair) -> None:
-        """No ref uses it any more."""
-        self._singles.pop(pair, None)
-        self._queue.drop(pair)
-        self._under_way.discard(pair)
+    def stop_using(self, secret: NamespacedName) -> None:
+        """Record that no ref uses the Secret any more."""
+        self._singles.pop(secret, None)
+        self._queue.drop(secret)
+        self._under_way.discard(secret)
 
-    def prune(self, watched: Watched, now: float) -> None:
-        """Forget what has gone and what nobody has any more."""
-        self._table.prune(watched, now)
+    def prune(self, selector: SecretSelector, now: float) -> None:
+        """Forget the Secrets that no longer exist, and the parsed contents that no Secret has any more."""
+        self._table.prune(selector, now)
         if len(self._parsed) > 2 * len(self._table) + 64:
             digests = self._table.digests()
             self._parsed = {digest: each for digest, each in self._parsed.items() if digest in digests}
 
-    def _put(self, pair: Pair, since: float | None = None) -> None:
-        # Who has nothing yet goes before who has something that stands.
-        rank = float(self.counted(pair) is not None)
-        self._queue.put((pair.namespace,), pair, _Single(pair, since), rank)
+    def _enqueue(self, secret: NamespacedName, since: float | None = None) -> None:
+        # Secrets without a result go before those that have one.
+        rank = float(self.effective(secret) is not None)
+        self._queue.put((secret.namespace,), secret, _Single(secret, since), rank)
         self._wake.set()
 
-    def _count(self, pair: Pair) -> None:
-        content = self._table.newest(pair)
+    def _apply_latest(self, secret: NamespacedName) -> None:
+        content = self._table.latest(secret)
         if content is None:
-            self._settle(pair, None, None)
+            self._apply(secret, None, None)
         elif content.digest in self._parsed:
-            self._settle(pair, content.digest, self._parsed[content.digest])
+            self._apply(secret, content.digest, self._parsed[content.digest])
         elif content.data is not None and is_small(content.data):
             self._parsed[content.digest] = result = self._parse(content)
-            self._settle(pair, content.digest, result)
+            self._apply(secret, content.digest, result)
         else:
-            self._table.keep(pair, hold=pair in self._used and len(self._queue) < MAX_HELD)
-            if pair in self._used:
-                self._put(pair)
+            self._table.trim(secret, hold=secret in self._used and len(self._queue) < MAX_HELD)
+            if secret in self._used:
+                self._enqueue(secret)
 
-    def _settle(self, pair: Pair, digest: bytes | None, result: Connection | Failed | None) -> None:
-        if self._table.settle(pair, digest, result):
-            self._changed(pair)
+    def _apply(self, secret: NamespacedName, digest: bytes | None, result: Connection | Failed | None) -> None:
+        if self._table.apply(secret, digest, result):
+            self._changed(secret)
 
     def _parse(self, content: Content) -> Connection | Failed:
         return connection_from(
@@ -165,21 +165,21 @@ class SecretContents:
         )
 
     async def run(self) -> None:
-        """Read what is to be read alone, by turns, until cancelled."""
+        """Work through the queue until cancelled: read or parse each Secret when its turn comes."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 while True:
                     await self._slots.acquire()
-                    single = await self._next()
-                    held = self._held(single)
-                    work = self._read(single) if held is None else self._parse_in_thread(single.pair, held)
+                    single = await self._next_single()
+                    held = self._held_content(single)
+                    work = self._read_single(single) if held is None else self._parse_in_thread(single.secret, held)
                     tasks.create_task(work).add_done_callback(lambda _: self._slots.release())
                     if held is None:
                         await asyncio.sleep(1 / _READS_PER_SECOND)
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _next(self) -> _Single:
+    async def _next_single(self) -> _Single:
         while True:
             await self._availability.wait_until_back()
             taken = self._queue.take()
@@ -188,43 +188,43 @@ class SecretContents:
             self._wake.clear()
             await self._wake.wait()
 
-    def _held(self, single: _Single) -> Content | None:
-        """The content that is still to be parsed, if it need not be read for that."""
-        content = self._table.unparsed(single.pair)
+    def _held_content(self, single: _Single) -> Content | None:
+        """The content to parse, if it was kept; None where the Secret has to be read again."""
+        content = self._table.unparsed(single.secret)
         return content if content is not None and content.data is not None else None
 
-    async def _read(self, single: _Single) -> None:
-        pair, loop = single.pair, asyncio.get_running_loop()
+    async def _read_single(self, single: _Single) -> None:
+        secret, loop = single.secret, asyncio.get_running_loop()
         begun = loop.time()
-        self._under_way.add(pair)
+        self._under_way.add(secret)
         try:
-            content = await self._reads.get(pair)
+            content = await self._reader.get(secret)
         except ReadError as error:
-            if pair in self._under_way:
-                self._failed(pair, error, begun if single.since is None else single.since)
+            if secret in self._under_way:
+                self._failed(secret, error, begun if single.since is None else single.since)
         else:
-            self.last_single = loop.time()
-            # Of a name that is followed no longer nothing is kept.
-            if pair in self._under_way:
-                self._singles.pop(pair, None)
-                self.offer(pair, content, loop.time(), was_absent=False)
-                if content is not None and content == self._table.unparsed(pair):
-                    await self._parse_in_thread(pair, content)
+            self.last_single_read_at = loop.time()
+            # The name may have been dropped while the request was under way.
+            if secret in self._under_way:
+                self._singles.pop(secret, None)
+                self.observe(secret, content, loop.time(), was_absent=False)
+                if content is not None and content == self._table.unparsed(secret):
+                    await self._parse_in_thread(secret, content)
         finally:
-            self._under_way.discard(pair)
+            self._under_way.discard(secret)
 
-    def _failed(self, pair: Pair, error: ReadError, since: float) -> None:
+    def _failed(self, secret: NamespacedName, error: ReadError, since: float) -> None:
         now = asyncio.get_running_loop().time()
         if error.is_suspicious:
             self._availability.suspect()
-        reading = self._singles.get(pair, Reading())
-        self._singles[pair] = reading.refused(now) if error.is_refusal else reading.failed(since)
-        self._table.postpone(pair, now + _RETRY_SECONDS)
-        self._changed(pair)
+        read_state = self._singles.get(secret, ReadState())
+        self._singles[secret] = read_state.refused(now) if error.is_refusal else read_state.failed(since)
+        self._table.postpone(secret, now + _RETRY_SECONDS)
+        self._changed(secret)
 
-    async def _parse_in_thread(self, pair: Pair, content: Content) -> None:
-        self._queue.drop(pair)
+    async def _parse_in_thread(self, secret: NamespacedName, content: Content) -> None:
+        self._queue.drop(secret)
         if content.digest not in self._parsed:
             loop = asyncio.get_running_loop()
             self._parsed[content.digest] = await loop.run_in_executor(self._thread, self._parse, content)
-        self._settle(pair, content.digest, self._parsed[content.digest])
+        self._apply(secret, content.digest, self._parsed[content.digest])

@@ -1,7 +1,7 @@
-"""What the API server sends about Secrets, from bytes to the little that is looked at; checked before it is believed.
+"""Parses what the API server sends about Secrets, and checks that it is what was requested.
 
-Below the client library's models, which would hold every key of every Secret many times over: of each object only the
-keys that are looked at leave this module.
+The client library's models are not used: they would hold every key of every Secret several times over. Only the keys
+that the operator reads leave this module.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from pydantic_core import from_json
 
 from astra_mirror.cluster.availability import is_suspicious
 from astra_mirror.core.secret_content import Content, content_of
-from astra_mirror.core.secret_names import Pair, Watched
+from astra_mirror.core.secret_names import NamespacedName, SecretSelector
 
 
 class ReadError(Exception):
-    """A read that failed. `status` is the HTTP status code, None where there was no usable answer."""
+    """A read that failed. `status` is the HTTP status code; None without a usable response."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -25,12 +25,12 @@ class ReadError(Exception):
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the role does not allow it."""
+        """Whether the operator's role forbids the read."""
         return self.status == HTTPStatus.FORBIDDEN
 
     @property
     def is_expired(self) -> bool:
-        """Whether the version or the page asked for is too old: the next list starts anew."""
+        """Whether the requested resourceVersion or page has expired, so that a new list is needed."""
         return self.status == HTTPStatus.GONE
 
     @property
@@ -40,14 +40,14 @@ class ReadError(Exception):
 
 
 class TooLargeError(ReadError):
-    """The answer has more bytes than were to be read."""
+    """The response has more bytes than the reader accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list. `token` asks for the next one; None after the last. `size` is in bytes."""
+    """One page of a list. `token` is the continue token of the next page, None on the last one; `size` is in bytes."""
 
-    found: Mapping[Pair, Content]
+    found: Mapping[NamespacedName, Content]
     version: str
     token: str | None
     size: int
@@ -55,22 +55,22 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
-    """A Secret as it is now, `content` None when it was deleted; without a `pair` the version alone is news."""
+    """A Secret was written, or deleted where `content` is None. A bookmark has a version and no `secret`."""
 
     version: str
-    pair: Pair | None = None
+    secret: NamespacedName | None = None
     content: Content | None = None
 
 
-def says_not_found(raw: bytes, pair: Pair) -> bool:
-    """Whether a 404 speaks of this Secret, and is not the page of something that stands in between."""
+def says_not_found(raw: bytes, secret: NamespacedName) -> bool:
+    """Whether a 404 is the API server's Status about this Secret, and not the page of a proxy in between."""
     try:
         status = from_json(raw)
     except ValueError:
         return False
     match status:
         case {"kind": "Status", "apiVersion": "v1", "reason": "NotFound", "details": {"name": str(name)}}:
-            return name == pair.name
+            return name == secret.name
         case _:
             return False
 
@@ -82,22 +82,22 @@ def _object(raw: bytes, kind: str) -> dict[str, Any]:
     return found
 
 
-def secret_of(raw: bytes, pair: Pair) -> Content:
+def secret_of(raw: bytes, secret: NamespacedName) -> Content:
     """The content of one Secret.
 
     Raises:
-        ReadError: it is not that Secret.
-        ValueError: it is no JSON.
+        ReadError: the body is not that Secret.
+        ValueError: the body is not JSON.
     """
-    return _item(_object(raw, "Secret"), Watched(pair.namespace, pair.name))[1]
+    return _item(_object(raw, "Secret"), SecretSelector(secret.namespace, secret.name))[1]
 
 
-def page_of(watched: Watched, raw: bytes) -> Page:
-    """A page of a list.
+def page_of(selector: SecretSelector, raw: bytes) -> Page:
+    """The page of a list in `raw`.
 
     Raises:
-        ReadError: it is no list of these Secrets.
-        ValueError: it is no JSON.
+        ReadError: the body is not a list of the selected Secrets.
+        ValueError: the body is not JSON.
     """
     listed = _object(raw, "SecretList")
     match listed.get("metadata"):
@@ -108,26 +108,26 @@ def page_of(watched: Watched, raw: bytes) -> Page:
     items = listed.get("items") or []
     if not isinstance(items, list):
         raise ReadError("the answer is no list")
-    found = dict(_item(each, watched) for each in items)
+    found = dict(_item(each, selector) for each in items)
     return Page(found, version, token if isinstance(token, str) and token else None, len(raw))
 
 
-def _item(item: object, watched: Watched) -> tuple[Pair, Content]:
+def _item(item: object, selector: SecretSelector) -> tuple[NamespacedName, Content]:
     match item:
-        case {"metadata": {"namespace": str(namespace), "name": str(name)}, **rest} if watched.serves(
-            Pair(namespace, name)
+        case {"metadata": {"namespace": str(namespace), "name": str(name)}, **rest} if selector.matches(
+            NamespacedName(namespace, name)
         ):
-            return Pair(namespace, name), content_of(rest.get("data"))
+            return NamespacedName(namespace, name), content_of(rest.get("data"))
         case _:
             raise ReadError("the answer has something that was not asked for")
 
 
-def event_of(watched: Watched, line: bytes) -> WatchEvent:
-    """A line of a watch.
+def event_of(selector: SecretSelector, line: bytes) -> WatchEvent:
+    """The event in one line of a watch.
 
     Raises:
-        ReadError: it reports an error, or is no event about these Secrets.
-        ValueError: it is no JSON.
+        ReadError: the event reports an error, or is not about the selected Secrets.
+        ValueError: the line is not JSON.
     """
     match from_json(line):
         case {"type": "ERROR", "object": {**status}}:
@@ -140,7 +140,7 @@ def event_of(watched: Watched, line: bytes) -> WatchEvent:
             "type": "ADDED" | "MODIFIED" | "DELETED" as kind,
             "object": {"metadata": {"resourceVersion": str(version)}} as item,
         }:
-            pair, content = _item(item, watched)
-            return WatchEvent(version, pair, None if kind == "DELETED" else content)
+            secret, content = _item(item, selector)
+            return WatchEvent(version, secret, None if kind == "DELETED" else content)
         case _:
             raise ReadError("the watch sends something that is no event", HTTPStatus.INTERNAL_SERVER_ERROR)

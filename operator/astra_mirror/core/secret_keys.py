@@ -1,7 +1,6 @@
-"""The keys of a Secret as text: bounded before they are decoded, because anybody may write a Secret of 1 MiB.
+"""Decodes the keys of a Secret to text, after a check of their size: a tenant may write a Secret of 1 MiB.
 
-What cannot be used is said in words of our own. Whatever a library says of such bytes may quote them, and they may be
-the token.
+Error messages are written here. A library's message may quote the bytes, and they may be the token.
 """
 
 import base64
@@ -11,25 +10,25 @@ from typing import Final
 from astra_mirror.support.text import bytes_text
 
 MAX_KEY: Final = 64 * 1024
-"""Bytes of a key after base64."""
+"""The largest key, in bytes after base64."""
 MAX_CA: Final = 256 * 1024
 CA: Final = "ca.crt"
 TOOLKIT: Final = "config.yaml"
 
 
 class UnusableError(Exception):
-    """A Secret cannot be used. The text continues `The Secret cannot be used: `, and quotes nothing of its content."""
+    """A Secret cannot be used. The text completes the sentence `The Secret cannot be used: `, and quotes no content."""
 
 
 def key_text(data: Mapping[str, str], key: str) -> str:
-    """A key's text, without white space around it; empty where the key is missing.
+    """The text of a key, without surrounding white space; empty where the key is missing.
 
     Args:
         data: the Secret's `data`, base64 as the API server has it.
-        key: which one.
+        key: the name of the key.
 
     Raises:
-        UnusableError: it is too large or no text.
+        UnusableError: the value is too large, or is not text.
     """
     value = data.get(key, "")
     limit = MAX_CA if key == CA else MAX_KEY
@@ -41,5 +40,5 @@ def key_text(data: Mapping[str, str], key: str) -> str:
     try:
         return base64.b64decode(value, validate=True).decode().strip()
     except ValueError:
-        # Of three kinds: no base64, base64 that is not even ASCII, and bytes that are no UTF-8.
+        # The value is not ASCII, not base64, or its bytes are not UTF-8.
         raise UnusableError(f"its key {key!r} is not UTF-8 text") from None

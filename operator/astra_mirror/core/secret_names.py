@@ -1,8 +1,8 @@
-"""Which Secret names are watched: anybody who may write a ref can make up a name, and each name costs a watch.
+"""Which Secret names are watched. Each name costs a watch, and anybody who may write a ref can make up names.
 
-The default name is outside of all this: it is always served. Of the others a namespace has a few places, and all
-namespaces together have a number that one process can serve. What is refused holds no place, and a name that the
-operator's role forbids needs none. A name that has a place keeps it, unless another namespace has fewer than its owner.
+The default name is always watched and does not count. Each namespace has a quota of other names, and all namespaces
+together have a number of places that one process can serve. A name that is refused, or that the operator's role
+forbids, holds no place. A name keeps its place, unless another namespace has fewer places than its owner.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -15,93 +15,95 @@ from astra_mirror.api.meta import DEFAULT_SECRET
 from astra_mirror.core.outcome import Failed, SyncReason
 
 MAX_NAMES: Final = 16
-"""Secret names of one namespace beside the default one."""
+"""Secret names that one namespace may use beside the default one."""
 MAX_WATCHES: Final = 250
-"""Watches on Secrets in all."""
+"""Watches on Secrets in one process."""
 
 
-class Pair(NamedTuple):
-    """A Secret: its namespace and name."""
+class NamespacedName(NamedTuple):
+    """The namespace and the name of a Secret."""
 
     namespace: str
     name: str
 
 
-class Watched(NamedTuple):
-    """What one watch serves: the Secrets of one name in one namespace, or in all where `scope` is None."""
+class SecretSelector(NamedTuple):
+    """The Secrets of one watch: those of one name, in the namespace `scope` or, for None, in all namespaces."""
 
     scope: str | None
     name: str
 
     @property
     def is_default(self) -> bool:
-        """Whether it is the name that is always served."""
+        """Whether it selects the default name, which is always watched."""
         return self.name == DEFAULT_SECRET
 
-    def serves(self, pair: Pair) -> bool:
-        """Whether that Secret is among those it serves."""
-        return pair.name == self.name and self.scope in {None, pair.namespace}
+    def matches(self, secret: NamespacedName) -> bool:
+        """Whether it selects that Secret."""
+        return secret.name == self.name and self.scope in {None, secret.namespace}
 
 
 class Quota(Enum):
-    """Which bound refuses a name; the values are the labels of the metric."""
+    """The bound that refuses a name; the values are labels of the metric."""
 
     NAMES = "secret_names"
     WATCHES = "watches"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Which watches there are to be, beside those of the default name, and which Secrets have none by a bound.
+class Assignment:
+    """The watches to hold beside those of the default name, and the Secrets that a bound leaves without one.
 
-    `owners` has for each watch the namespace that it was given to: others that use the same name share it.
+    Attributes:
+        owners: for each watch the namespace whose quota it counts against; others that use the name share the watch.
+        refused: for each Secret without a watch the bound that refuses it.
     """
 
-    owners: Mapping[Watched, str]
-    refused: Mapping[Pair, Quota]
+    owners: Mapping[SecretSelector, str]
+    refused: Mapping[NamespacedName, Quota]
 
 
 def assign(
-    used: Mapping[str, Iterable[Watched]],
+    used: Mapping[str, Iterable[SecretSelector]],
     *,
-    forbidden: Container[Watched],
-    held: Container[Watched],
-    refused: Container[Pair],
-    room: int,
-) -> Places:
-    """Give the places: to each namespace in its turn one, then to each a second one, and so on.
+    forbidden: Container[SecretSelector],
+    held: Container[SecretSelector],
+    refused: Container[NamespacedName],
+    capacity: int,
+) -> Assignment:
+    """Assign places in rounds: in each round every namespace gets one more place.
 
     Args:
-        used: the names beside the default one that each namespace uses, in the order in which they came into use.
-        forbidden: those that the role is known to forbid; they hold no place and are not refused one.
-        held: those that have a place now, and keep it before others of the same namespace or the same turn.
-        refused: who was refused a place, though it may be held for somebody else.
-        room: how many places there are in all.
+        used: the names that each namespace uses beside the default one, in the order in which they came into use.
+        forbidden: the names that the operator's role forbids; they get no place, and no bound refuses them.
+        held: the names that have a place now; they go before other names of the same namespace or the same round.
+        refused: the Secrets that were refused so far; another namespace may hold a place for the same name.
+        capacity: the number of places.
     """
 
-    def is_new(namespace: str, watched: Watched) -> bool:
-        return watched not in held or Pair(namespace, watched.name) in refused
+    def is_new(namespace: str, selector: SecretSelector) -> bool:
+        return selector not in held or NamespacedName(namespace, selector.name) in refused
 
     rows = {
         namespace: sorted((each for each in names if each not in forbidden), key=partial(is_new, namespace))
         for namespace, names in used.items()
     }
-    owners: dict[Watched, str] = {}
-    refusals: dict[Pair, Quota] = {}
-    for turn in range(MAX_NAMES):
-        candidates = [(namespace, row[turn]) for namespace, row in rows.items() if turn < len(row)]
-        for namespace, watched in sorted(candidates, key=lambda each: is_new(*each)):
-            if watched not in owners and len(owners) >= room:
-                refusals[Pair(namespace, watched.name)] = Quota.WATCHES
+    owners: dict[SecretSelector, str] = {}
+    refusals: dict[NamespacedName, Quota] = {}
+    for index in range(MAX_NAMES):
+        candidates = [(namespace, row[index]) for namespace, row in rows.items() if index < len(row)]
+        for namespace, selector in sorted(candidates, key=lambda each: is_new(*each)):
+            if selector not in owners and len(owners) >= capacity:
+                refusals[NamespacedName(namespace, selector.name)] = Quota.WATCHES
             else:
-                owners.setdefault(watched, namespace)
+                owners.setdefault(selector, namespace)
     for namespace, row in rows.items():
-        refusals.update((Pair(namespace, watched.name), Quota.NAMES) for watched in row[MAX_NAMES:])
-    return Places(owners, refusals)
+        refusals.update((NamespacedName(namespace, selector.name), Quota.NAMES) for selector in row[MAX_NAMES:])
+    return Assignment(owners, refusals)
 
 
 def refusal(name: str, quota: Quota) -> Failed:
-    """What a ref shows whose Secret a bound refuses."""
+    """The failure of a ref whose Secret is refused by a bound."""
     if quota is Quota.NAMES:
         why = (
             f"this namespace uses {MAX_NAMES} Secret names already, the most that one namespace may use beside "
@@ -116,7 +118,7 @@ def refusal(name: str, quota: Quota) -> Failed:
 
 
 def forbidden(name: str) -> Failed:
-    """What a ref shows whose Secret the operator's role does not name."""
+    """The failure of a ref whose Secret the operator's role does not allow."""
     return Failed(
         SyncReason.SECRET_FORBIDDEN,
         f"The operator may not read Secrets named {name!r}: check the name in secretRef ({DEFAULT_SECRET!r} is always "

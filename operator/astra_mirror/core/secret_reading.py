@@ -1,7 +1,7 @@
-"""What the answers of the API server mean for those who wait for a Secret.
+"""What the API server's responses mean for the refs that need a Secret.
 
-A refusal or a failure counts only when it has lasted: an API server that has just started gives some of either. What
-was read once stands while reading fails; a role that no longer names the Secret ends that. Times are monotonic seconds.
+A 403 or another failure counts only after it has lasted for a while, because an API server that has just started gives
+both. A content that was read once stays in effect while reads fail, until a 403 counts. Times are monotonic seconds.
 """
 
 from dataclasses import dataclass, replace
@@ -11,76 +11,88 @@ from typing import Final
 from astra_mirror.core.outcome import Failed, SyncReason
 
 FORBIDDEN_SECONDS: Final = 30.0
-"""For how long a 403 has to last before it counts."""
+"""How long a 403 has to last before it counts."""
 FAILING_SECONDS: Final = 10.0
-"""For how long any other failure has to last before it counts."""
+"""How long any other failure has to last before it counts."""
 SINGLE_READ_SECONDS: Final = 3.0
-"""For how much longer one waits for the read of the Secret alone, which is made when the list has failed."""
+"""How much longer a ref waits for the single read that follows a failed list."""
 SINGLE_TURN_SECONDS: Final = 50.0
-"""For how much longer one waits for its turn, while the reads of others alone succeed."""
+"""How much longer a ref waits for the single read of its Secret, while those of other Secrets succeed."""
 _RECENT_SECONDS: Final = 5.0
 
 
-class Finding(Enum):
-    """What the answers have come to over time; the last one alone decides nothing."""
+class ReadProblem(Enum):
+    """Why Secrets cannot be read; set when failures have lasted, never by one failure."""
 
     FORBIDDEN = "forbidden"
     FAILING = "failing"
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How the reading of a list of Secrets, or of one Secret, has gone so far."""
+class ReadState:
+    """How the reads of a list of Secrets, or of one Secret, have gone so far.
+
+    Attributes:
+        is_read: whether a read has ever succeeded.
+        is_forbidden: whether a 403 counts.
+        refused_since: when the first 403 of the present series came; None without one.
+        failing_since: the start of the first request that has neither succeeded nor been refused; None without one.
+    """
 
     is_read: bool = False
     is_forbidden: bool = False
     refused_since: float | None = None
     failing_since: float | None = None
 
-    def begun(self, now: float) -> "Reading":
-        """A request has been sent: from now on the lack of an answer is a failure too."""
+    def started(self, now: float) -> "ReadState":
+        """The state after a request was sent at `now`: a missing response counts as a failure from then on."""
         return self if self.failing_since is not None else replace(self, failing_since=now)
 
-    def interrupted(self) -> "Reading":
-        """Nothing is asked because the API server is away: that says nothing of Secrets."""
+    def paused(self) -> "ReadState":
+        """The state after requests have stopped because the API server is away, which is no failure to read Secrets."""
         return replace(self, failing_since=None)
 
-    def progressed(self) -> "Reading":
-        """A part was read."""
-        return Reading(is_read=self.is_read)
+    def page_read(self) -> "ReadState":
+        """The state after one page was read."""
+        return ReadState(is_read=self.is_read)
 
-    def succeeded(self) -> "Reading":
-        """It was read to its end."""
-        return Reading(is_read=True)
+    def succeeded(self) -> "ReadState":
+        """The state after the list, or the Secret, was read to its end."""
+        return ReadState(is_read=True)
 
-    def refused(self, now: float) -> "Reading":
-        """A 403 was the answer; it counts when the first one is long enough ago."""
+    def refused(self, now: float) -> "ReadState":
+        """The state after a 403 at `now`; it counts when the first 403 is FORBIDDEN_SECONDS ago."""
         since = self.refused_since if self.refused_since is not None else now
-        return Reading(self.is_read, self.is_forbidden or now - since >= FORBIDDEN_SECONDS, since)
+        return ReadState(self.is_read, self.is_forbidden or now - since >= FORBIDDEN_SECONDS, since)
 
-    def failed(self, now: float) -> "Reading":
-        """Anything else went wrong."""
-        return self.begun(now)
+    def failed(self, now: float) -> "ReadState":
+        """The state after any other failure at `now`."""
+        return self.started(now)
 
-    def finding(self, now: float) -> Finding | None:
-        """What counts at `now`; None while nothing does that speaks against reading."""
+    def problem(self, now: float) -> ReadProblem | None:
+        """The problem that counts at `now`; None without one."""
         if self.is_forbidden:
-            return Finding.FORBIDDEN
-        return Finding.FAILING if self.fails_for(now) >= FAILING_SECONDS else None
+            return ReadProblem.FORBIDDEN
+        return ReadProblem.FAILING if self.failing_seconds(now) >= FAILING_SECONDS else None
 
-    def fails_for(self, now: float) -> float:
-        """For how many seconds it has failed without a refusal; 0 while it does not."""
+    def failing_seconds(self, now: float) -> float:
+        """How many seconds reads have failed, other than by a 403; 0 while they do not fail."""
         return 0.0 if self.failing_since is None else now - self.failing_since
 
-    def is_unreadable(self, last_single: float | None, now: float) -> bool:
-        """Whether what was not read in this list counts as unreadable; `last_single` is when another was read alone."""
-        works_alone = last_single is not None and now - last_single < _RECENT_SECONDS
+    def is_unreadable(self, last_single_read_at: float | None, now: float) -> bool:
+        """Whether a Secret of this list that was never read counts as unreadable.
+
+        Args:
+            last_single_read_at: when a single read of any Secret last succeeded; None if none has.
+            now: the time.
+        """
+        works_alone = last_single_read_at is not None and now - last_single_read_at < _RECENT_SECONDS
         patience = SINGLE_TURN_SECONDS if works_alone else SINGLE_READ_SECONDS
-        return self.fails_for(now) >= FAILING_SECONDS + patience
+        return self.failing_seconds(now) >= FAILING_SECONDS + patience
 
 
 def unreadable(name: str, namespace: str) -> Failed:
-    """What a ref shows whose Secret this process has never read, because the API server does not deliver it."""
+    """The failure of a ref whose Secret this process has never read, because the API server does not deliver it."""
     return Failed(
         SyncReason.SECRET_UNREADABLE,
         f"The API server does not deliver the Secret {name!r} in the namespace {namespace!r}; the operator goes on "
@@ -89,7 +101,7 @@ def unreadable(name: str, namespace: str) -> Failed:
 
 
 def not_found(name: str, namespace: str) -> Failed:
-    """What a ref shows whose Secret does not exist."""
+    """The failure of a ref whose Secret does not exist."""
     return Failed(
         SyncReason.SECRET_NOT_FOUND,
         f"There is no Secret {name!r} in the namespace {namespace!r}: create it with the keys url and token.",

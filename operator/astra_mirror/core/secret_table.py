@@ -1,7 +1,7 @@
-"""What each Secret says, and which of its contents counts: the newest, unless it changes too often.
+"""Which content of each Secret is in effect: the latest one, unless the Secret changes too often.
 
-The first three changes a minute count at once, later ones every ten seconds, and the last one always; until then what
-counted before stands. So a Secret that is written in a loop costs nobody else anything.
+The first three changes in a minute take effect at once, later ones at most every ten seconds. The last change always
+takes effect. So a Secret that is written in a loop costs no more than a Secret that changes now and then.
 """
 
 from collections.abc import Iterator
@@ -11,159 +11,166 @@ from typing import Final
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.secret_content import Content
-from astra_mirror.core.secret_names import Pair, Watched
+from astra_mirror.core.secret_names import NamespacedName, SecretSelector
 from astra_mirror.core.throttle import PERIOD_SECONDS, Throttle
 
 MAX_HELD: Final = 512
-"""For so many Secrets at once contents are held while they wait; those of others are read again."""
+"""How many contents may be kept while they wait; beyond that they are dropped, and read again later."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """What counts: what the Secret says, None where there is none."""
+class EffectiveContent:
+    """A content in effect: the `result` of parsing it, None where the Secret does not exist."""
 
     result: Connection | Failed | None
     digest: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
-class _Secret:
-    """`newest` is what was seen last, None after a deletion; `due` is when it counts, None when it does or is read."""
+class _Entry:
+    """One Secret.
 
-    counted: Counted | None
-    newest: Content | None
+    Attributes:
+        effective: the content in effect; None while none is.
+        latest: the content that was observed last; None after a deletion.
+        due: when `latest` takes effect; None when it is in effect, or is being parsed.
+        throttle: the changes that took effect lately.
+    """
+
+    effective: EffectiveContent | None
+    latest: Content | None
     due: float | None = None
     throttle: Throttle = field(default_factory=Throttle)
 
     @property
     def is_unparsed(self) -> bool:
-        digest = self.newest.digest if self.newest else None
-        return self.due is None and (self.counted is None or self.counted.digest != digest)
+        digest = self.latest.digest if self.latest else None
+        return self.due is None and (self.effective is None or self.effective.digest != digest)
 
 
 class SecretTable:
-    """The Secrets of all names that are followed. Times are monotonic seconds, passed in."""
+    """The Secrets of all watched names. Times are monotonic seconds."""
 
     def __init__(self) -> None:
-        self._names: dict[str, dict[str, _Secret]] = {}
-        self._waiting: set[Pair] = set()
+        self._names: dict[str, dict[str, _Entry]] = {}
+        self._waiting: set[NamespacedName] = set()
 
     def __len__(self) -> int:
         return sum(map(len, self._names.values()))
 
-    def counted(self, pair: Pair) -> Counted | None:
-        """What counts; None where nothing is known of it."""
-        secret = self._find(pair)
-        return secret.counted if secret else None
+    def effective(self, secret: NamespacedName) -> EffectiveContent | None:
+        """The content in effect; None where the Secret is not known."""
+        entry = self._find(secret)
+        return entry.effective if entry else None
 
-    def unparsed(self, pair: Pair) -> Content | None:
-        """The content that would count if it were parsed; None where there is none such."""
-        secret = self._find(pair)
-        return secret.newest if secret and secret.is_unparsed else None
+    def unparsed(self, secret: NamespacedName) -> Content | None:
+        """The latest content, if it only has to be parsed to take effect; else None."""
+        entry = self._find(secret)
+        return entry.latest if entry and entry.is_unparsed else None
 
-    def is_awaited(self, pair: Pair) -> bool:
-        """Whether there is such a Secret, and nothing of it counts yet."""
-        secret = self._find(pair)
-        return secret is not None and secret.counted is None and secret.newest is not None
+    def is_pending(self, secret: NamespacedName) -> bool:
+        """Whether the Secret exists and none of its contents is in effect yet."""
+        entry = self._find(secret)
+        return entry is not None and entry.effective is None and entry.latest is not None
 
     def digests(self) -> set[bytes | None]:
-        """The digests of all contents that count."""
-        return {each.counted.digest for row in self._names.values() for each in row.values() if each.counted}
+        """The digests of all contents in effect."""
+        return {each.effective.digest for row in self._names.values() for each in row.values() if each.effective}
 
-    def offer(self, pair: Pair, content: Content | None, now: float, *, was_absent: bool) -> bool:
-        """Take note of what a Secret is like at `now`; whether that counts at once, so that `settle` is called next.
+    def observe(self, secret: NamespacedName, content: Content | None, now: float, *, was_absent: bool) -> bool:
+        """Record the content of a Secret; return whether it takes effect at once, so that `apply` is to be called.
 
         Args:
-            pair: the Secret.
-            content: its content, None when it was deleted or does not exist.
+            secret: the Secret.
+            content: its content; None when it was deleted or does not exist.
             now: the time.
-            was_absent: where nothing is known of this Secret, whether that means that it did not exist.
+            was_absent: whether a Secret that is not in the table is known not to have existed before.
         """
-        secret = self._find(pair)
-        if secret is None:
+        entry = self._find(secret)
+        if entry is None:
             if content is None and was_absent:
                 return False
-            secret = _Secret(Counted(None) if was_absent else None, None if was_absent else content)
-            self._names.setdefault(pair.name, {})[pair.namespace] = secret
-        elif content == secret.newest:
+            entry = _Entry(EffectiveContent(None) if was_absent else None, None if was_absent else content)
+            self._names.setdefault(secret.name, {})[secret.namespace] = entry
+        elif content == entry.latest:
             return False
-        secret.newest = content
-        if secret.counted is None:
-            secret.due = None
+        entry.latest = content
+        if entry.effective is None:
+            entry.due = None
             return True
-        return self._is_granted(pair, secret, now)
+        return self._is_granted(secret, entry, now)
 
-    def _is_granted(self, pair: Pair, secret: _Secret, now: float) -> bool:
-        if secret.due is None:
-            due, secret.throttle = secret.throttle.grant(now)
+    def _is_granted(self, secret: NamespacedName, entry: _Entry, now: float) -> bool:
+        if entry.due is None:
+            due, entry.throttle = entry.throttle.grant(now)
             if due <= now:
                 return True
-            secret.due = due
-            self._waiting.add(pair)
-        self.keep(pair, hold=len(self._waiting) <= MAX_HELD)
+            entry.due = due
+            self._waiting.add(secret)
+        self.trim(secret, hold=len(self._waiting) <= MAX_HELD)
         return False
 
-    def settle(self, pair: Pair, digest: bytes | None, result: Connection | Failed | None) -> bool:
-        """Let the content of `digest` count, unless a newer one has come; whether it counts now."""
-        secret = self._find(pair)
-        if secret is None or secret.due is not None or digest != (secret.newest.digest if secret.newest else None):
+    def apply(self, secret: NamespacedName, digest: bytes | None, result: Connection | Failed | None) -> bool:
+        """Put the content of `digest` in effect, unless a newer one was observed; return whether it is in effect."""
+        entry = self._find(secret)
+        if entry is None or entry.due is not None or digest != (entry.latest.digest if entry.latest else None):
             return False
-        secret.counted = Counted(result, digest)
-        secret.newest = secret.newest.without_data() if secret.newest else None
+        entry.effective = EffectiveContent(result, digest)
+        entry.latest = entry.latest.without_data() if entry.latest else None
         return True
 
-    def keep(self, pair: Pair, *, hold: bool) -> None:
-        """Its content counts later: drop the values, unless they are to be held until then and small enough for it."""
-        secret = self._find(pair)
-        if secret is not None and secret.newest is not None:
-            secret.newest = secret.newest.kept() if hold else secret.newest.without_data()
+    def trim(self, secret: NamespacedName, *, hold: bool) -> None:
+        """Drop the values of the latest content while it waits, except for small ones where `hold` is set."""
+        entry = self._find(secret)
+        if entry is not None and entry.latest is not None:
+            entry.latest = entry.latest.kept() if hold else entry.latest.without_data()
 
-    def postpone(self, pair: Pair, due: float) -> None:
-        """What could not be read counts at `due` at the earliest."""
-        secret = self._find(pair)
-        if secret is not None and secret.is_unparsed:
-            secret.due = due
-            self._waiting.add(pair)
+    def postpone(self, secret: NamespacedName, due: float) -> None:
+        """Delay the latest content of a Secret that could not be read until `due`."""
+        entry = self._find(secret)
+        if entry is not None and entry.is_unparsed:
+            entry.due = due
+            self._waiting.add(secret)
 
-    def take_due(self, now: float) -> list[Pair]:
-        """The Secrets whose newest content counts from now on, so that `settle` is called next."""
+    def take_due(self, now: float) -> list[NamespacedName]:
+        """The Secrets whose latest content is due; the caller calls `apply` for each."""
         taken = []
-        for pair in list(self._waiting):
-            secret = self._find(pair)
-            if secret is None or secret.due is None or secret.due <= now:
-                self._waiting.discard(pair)
-            if secret is not None and secret.due is not None and secret.due <= now:
-                secret.due = None
-                taken.append(pair)
+        for secret in list(self._waiting):
+            entry = self._find(secret)
+            if entry is None or entry.due is None or entry.due <= now:
+                self._waiting.discard(secret)
+            if entry is not None and entry.due is not None and entry.due <= now:
+                entry.due = None
+                taken.append(secret)
         return taken
 
-    def newest(self, pair: Pair) -> Content | None:
-        """What was seen last; None where there is no Secret."""
-        secret = self._find(pair)
-        return secret.newest if secret else None
+    def latest(self, secret: NamespacedName) -> Content | None:
+        """The content that was observed last; None where the Secret does not exist, or is not known."""
+        entry = self._find(secret)
+        return entry.latest if entry else None
 
-    def of(self, watched: Watched) -> Iterator[Pair]:
-        """The Secrets that something is known of."""
-        for namespace in list(self._names.get(watched.name, ())):
-            if watched.scope in {None, namespace}:
-                yield Pair(namespace, watched.name)
+    def matching(self, selector: SecretSelector) -> Iterator[NamespacedName]:
+        """The known Secrets that `selector` selects."""
+        for namespace in list(self._names.get(selector.name, ())):
+            if selector.scope in {None, namespace}:
+                yield NamespacedName(namespace, selector.name)
 
-    def drop(self, watched: Watched) -> None:
-        """Forget the Secrets of a name that is followed no longer."""
-        for pair in self.of(watched):
-            del self._names[pair.name][pair.namespace]
-        if not self._names.get(watched.name, True):
-            del self._names[watched.name]
+    def drop(self, selector: SecretSelector) -> None:
+        """Forget the Secrets that `selector` selects."""
+        for secret in self.matching(selector):
+            del self._names[secret.name][secret.namespace]
+        if not self._names.get(selector.name, True):
+            del self._names[selector.name]
 
-    def prune(self, watched: Watched, now: float) -> None:
-        """Forget the Secrets that do not exist and have not changed for a while, where that goes without saying."""
-        row = self._names.get(watched.name, {})
-        for namespace in [each for each, secret in row.items() if watched.scope in {None, each}]:
-            secret = row[namespace]
-            is_quiet = secret.due is None and now - secret.throttle.last >= PERIOD_SECONDS
-            if secret.counted == Counted(None) and secret.newest is None and is_quiet:
+    def prune(self, selector: SecretSelector, now: float) -> None:
+        """Forget the selected Secrets that do not exist, once their throttle has expired."""
+        row = self._names.get(selector.name, {})
+        for namespace in [each for each, entry in row.items() if selector.scope in {None, each}]:
+            entry = row[namespace]
+            is_quiet = entry.due is None and now - entry.throttle.last >= PERIOD_SECONDS
+            if entry.effective == EffectiveContent(None) and entry.latest is None and is_quiet:
                 del row[namespace]
 
-    def _find(self, pair: Pair) -> _Secret | None:
-        row = self._names.get(pair.name)
-        return row.get(pair.namespace) if row else None
+    def _find(self, secret: NamespacedName) -> _Entry | None:
+        row = self._names.get(secret.name)
+        return row.get(secret.namespace) if row else None
