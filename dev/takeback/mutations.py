@@ -70,8 +70,8 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "not-found-page": (
         Edit(
             "cluster/statuses.py",
-            "        if _is_not_found(answer, name):\n            return await self.get(namespace, name, uid=uid)",
-            "        if answer.code == HTTPStatus.NOT_FOUND:\n            return Gone()",
+            "        if _is_not_found(response, name):\n            return await self.get(namespace, name, uid=uid)",
+            "        if response.code == HTTPStatus.NOT_FOUND:\n            return Gone()",
         ),
     ),
     "secrets-unreadable": (

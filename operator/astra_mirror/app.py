@@ -18,7 +18,7 @@ from astra_mirror.cluster.lease import Elector
 from astra_mirror.cluster.probe import Probe
 from astra_mirror.cluster.secret_api import SecretAPI
 from astra_mirror.cluster.secrets import OnChange, SecretStore
-from astra_mirror.cluster.statuses import Statuses
+from astra_mirror.cluster.statuses import StatusClient
 from astra_mirror.cluster.watch import Watch
 from astra_mirror.core.shard import Shard
 from astra_mirror.engine.engine import Mirror
@@ -58,14 +58,14 @@ class Parts:
         self._clients = Clients(settings.allowed)
         self._availability = cluster.availability
         self.secrets = _secrets(settings, cluster, self._secret_changed)
-        statuses = Statuses(cluster.api, cluster.availability)
+        status_client = StatusClient(cluster.api, cluster.availability)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
         self.events = EventRecorder(cluster.api, identity, cluster.availability)
         shard = Shard.parse(settings.shard)
         self.mirror = Mirror(
             remote=AstraClient(self._clients, settings.request_timeout),
             secrets=self.secrets,
-            api=statuses,
+            api=status_client,
             clocks=Clocks(time.monotonic, lambda: datetime.now(UTC), random.random),
             pace=settings.pace,
             shard=shard,
@@ -79,7 +79,7 @@ class Parts:
         self.periodic_list = PeriodicList(
             api=cluster.endpoint,
             availability=cluster.availability,
-            objects=statuses,
+            objects=status_client,
             namespaces=settings.namespace,
             feed=feed,
             mirror=self.mirror,

@@ -12,10 +12,10 @@ from typing import Final, Protocol
 
 from astra_mirror.cluster.api import Reader
 from astra_mirror.cluster.availability import Availability
-from astra_mirror.cluster.periodic_list import listed
+from astra_mirror.cluster.periodic_list import list_pages
 from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.inventory import Entry, ListNotUsableError, missing, news
-from astra_mirror.core.loglines import Complaint
+from astra_mirror.core.loglines import FailureLog
 from astra_mirror.engine.engine import Mirror
 from astra_mirror.engine.feed import Feed
 
@@ -52,7 +52,7 @@ class PeriodicList:
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._feed = feed
         self._mirror = mirror
-        self._complaint = Complaint()
+        self._failure_log = FailureLog()
 
     async def run(self) -> None:
         """Compare every few minutes, and after each new list of a watch, until cancelled."""
@@ -71,18 +71,18 @@ class PeriodicList:
             try:
                 exist |= await self._compare_scope(scope)
             except ListNotUsableError as error:
-                self._availability.suspect()
-                if self._complaint.is_due(str(error)):
+                self._availability.request_probe()
+                if self._failure_log.should_log(str(error)):
                     logger.warning("AppBackupRefs could not be listed, to compare them with what is known: %s", error)
                 return
-        self._complaint.end()
+        self._failure_log.succeeded()
         for uid in [each for each in self._feed.not_ours if each not in exist]:
             del self._feed.not_ours[uid]
 
     async def _compare_scope(self, scope: str | None) -> set[str]:
         """Put right what differs in a scope; the uids that exist there."""
         known, uids, differing = self._mirror.objects(), set[str](), list[Entry]()
-        async for page in listed(self._api, scope):
+        async for page in list_pages(self._api, scope):
             uids.update(each.uid for each in page.entries)
             differing += news(page.entries, self._is_news, self._feed.not_ours)
         for uid, (namespace, name) in missing(known, uids, scope).items():
@@ -106,4 +106,4 @@ class PeriodicList:
                 self._feed.drop(uid)
             case Conflict() | Refused():
                 # Not confirmed: the next list is compared as well.
-                self._availability.suspect()
+                self._availability.request_probe()

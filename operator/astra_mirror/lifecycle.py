@@ -40,7 +40,7 @@ async def run(settings: Settings, limit: NamespaceLimit) -> int:
     """
     BUILD_INFO.labels(__version__).set(1)
     async with AsyncExitStack() as stack:
-        cluster = Cluster(await Endpoint.found(), settings)
+        cluster = Cluster(await Endpoint.from_environment(), settings)
         stack.push_async_callback(cluster.close)
         operator = _Operator(settings, cluster, limit)
         stack.push_async_callback(operator.close)
@@ -75,7 +75,7 @@ class _Operator:
         stopped = asyncio.create_task(self._stop.wait(), name="signal")
         self._start(self._cluster.availability.run(), "probe of the API server")
         self._start(self._limit.run(), "log")
-        self._cluster.availability.suspect()
+        self._cluster.availability.request_probe()
         try:
             if not await self._until(stopped, wait_for_cluster(*self._where), "check of the cluster"):
                 self._start_parts()

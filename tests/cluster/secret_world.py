@@ -159,7 +159,7 @@ class Away(Availability):
         """What was said last."""
         return not self._back.is_set()
 
-    def suspect(self) -> None:
+    def request_probe(self) -> None:
         """Count."""
         self.suspected += 1
 

@@ -57,7 +57,7 @@ async def test_nothing_is_asked_while_nobody_complains() -> None:
         await availability.wait_until_back()
         assert server.asked == []
         server.hangs = True
-        availability.suspect()
+        availability.request_probe()
         await server.probed.wait()
         assert await _is_held(availability)
         assert not availability.is_away
@@ -71,7 +71,7 @@ async def test_away_and_back(caplog: pytest.LogCaptureFixture) -> None:
     server = _Server(says="connection refused")
     with caplog.at_level(logging.INFO):
         async with _running(server) as availability, asyncio.timeout(20):
-            availability.suspect()
+            availability.request_probe()
             await server.probed.wait()
             server.probed.clear()
             waiting = [asyncio.create_task(availability.wait_until_back()) for _ in range(3)]
@@ -94,7 +94,7 @@ async def test_one_probe_a_second() -> None:
     server = _Server()
     async with _running(server) as availability, asyncio.timeout(10):
         while len(server.asked) < 4:
-            availability.suspect()
+            availability.request_probe()
             await asyncio.sleep(0.01)
             server.says = "503" if len(server.asked) == 2 else None
     gaps = [after - before for before, after in zip(server.asked, server.asked[1:], strict=False)]
@@ -105,12 +105,12 @@ async def test_calls_that_always_fail_do_not_hold_up_the_others() -> None:
     """A webhook of one namespace answers 500 for ever: soon after an answer nobody waits for the next probe."""
     server = _Server()
     async with _running(server) as availability, asyncio.timeout(10):
-        availability.suspect()
+        availability.request_probe()
         await server.probed.wait()
         await availability.wait_until_back()
         server.probed.clear()
         server.hangs = True
-        availability.suspect()
+        availability.request_probe()
         await server.probed.wait()
         assert not await _is_held(availability)
 
@@ -134,7 +134,7 @@ async def test_what_counts_as_a_reason() -> None:
     try:
         async with (
             _running(server) as availability,
-            aiohttp.ClientSession(middlewares=(availability.notice,)) as session,
+            aiohttp.ClientSession(middlewares=(availability.probe_after_failure,)) as session,
         ):
             for status in (200, 401, 403, 404, 409, 422):
                 await session.get(f"{address}/{status}")
@@ -166,7 +166,7 @@ async def test_a_defect_of_the_probe_does_not_vanish() -> None:
         raise ZeroDivisionError("a bug")
 
     availability = Availability(broken)
-    availability.suspect()
+    availability.request_probe()
     async with asyncio.timeout(10):
         with pytest.raises(ZeroDivisionError):
             await availability.run()

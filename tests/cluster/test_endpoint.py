@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import trustme
 
-from astra_mirror.cluster.endpoint import Endpoint, kept_alive_socket
+from astra_mirror.cluster.endpoint import Endpoint, keepalive_socket
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
 
 
 def test_a_connection_that_died_in_silence_is_noticed() -> None:
     """By unacknowledged bytes after 5 s, and by probes when nothing is sent."""
-    with kept_alive_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as made:
+    with keepalive_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as made:
         assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
         idle = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)

@@ -112,7 +112,7 @@ async def test_what_is_no_list_is_an_error_and_nothing_is_taken_from_it(body: st
         with pytest.raises(ReadError) as raised:
             await reader.page(_SELECTOR, 1)
     assert raised.value.status is None
-    assert raised.value.is_suspicious
+    assert raised.value.suggests_outage
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ async def test_a_status_says_what_it_speaks_of(status: int, *, refusal: bool, ex
             with pytest.raises(ReadError, match=f"{status} no, because") as raised:
                 await call
             error = raised.value
-            assert (error.is_refusal, error.is_expired, error.is_suspicious) == (refusal, expired, server)
+            assert (error.is_refusal, error.is_expired, error.suggests_outage) == (refusal, expired, server)
 
 
 async def test_a_single_secret() -> None:
@@ -231,7 +231,7 @@ async def test_a_connection_that_breaks_off_is_a_read_error() -> None:
         for call in (SecretAPI(api).page(_SELECTOR, 1), SecretAPI(api).get(_SECRET_NAME)):
             with pytest.raises(ReadError) as raised:
                 await call
-            assert raised.value.is_suspicious
+            assert raised.value.suggests_outage
 
 
 async def test_a_silent_connection_counts_as_dead() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Statuses, Stored
+from astra_mirror.cluster.statuses import Conflict, Gone, Refused, StatusClient, Stored
 from tests.cluster.fake import serving
 
 PATH = "/apis/astra-mirror.io/v1/namespaces/shop/appbackuprefs/ref"
@@ -26,15 +26,15 @@ NOT_FOUND: dict[str, Any] = {
 }
 
 
-async def _patch(statuses: Statuses) -> Any:
-    return await statuses.patch("shop", "ref", uid="u-1", version="7", patch={"state": "running"})
+async def _patch(status_client: StatusClient) -> Any:
+    return await status_client.patch("shop", "ref", uid="u-1", version="7", patch={"state": "running"})
 
 
 async def test_a_patch_is_fenced_and_names_its_manager() -> None:
     """It holds for one version of one object, and is said to be this operator's."""
     async with serving() as (server, api):
         server.answer = lambda _: (200, OBJECT)
-        assert await _patch(Statuses(api)) == Stored(OBJECT)
+        assert await _patch(StatusClient(api)) == Stored(OBJECT)
     body = {"metadata": {"uid": "u-1", "resourceVersion": "7"}, "status": {"state": "running"}}
     assert server.asked == [("PATCH", f"{PATH}/status", {"fieldManager": "astra-mirror"}, body)]
 
@@ -43,7 +43,7 @@ async def test_gone_is_what_a_get_confirms() -> None:
     """Two answers, both of the API server's own and about this object."""
     async with serving() as (server, api):
         server.answer = lambda _: (404, NOT_FOUND)
-        assert await _patch(Statuses(api)) == Gone()
+        assert await _patch(StatusClient(api)) == Gone()
     assert [(method, path) for method, path, _, _ in server.asked] == [("PATCH", f"{PATH}/status"), ("GET", PATH)]
 
 
@@ -52,14 +52,14 @@ async def test_gone_is_an_object_whose_name_another_one_has() -> None:
     other = OBJECT | {"metadata": OBJECT["metadata"] | {"uid": "u-2"}}
     async with serving() as (server, api):
         server.answer = lambda request: (404, NOT_FOUND) if request.method == "PATCH" else (200, other)
-        assert await _patch(Statuses(api)) == Gone()
+        assert await _patch(StatusClient(api)) == Gone()
 
 
 async def test_a_404_that_the_get_does_not_confirm() -> None:
     """The object is there after all: the next PATCH will tell."""
     async with serving() as (server, api):
         server.answer = lambda request: (404, NOT_FOUND) if request.method == "PATCH" else (200, OBJECT)
-        assert await _patch(Statuses(api)) == Stored(OBJECT)
+        assert await _patch(StatusClient(api)) == Stored(OBJECT)
 
 
 def _but(**fields: Any) -> dict[str, Any]:
@@ -95,10 +95,10 @@ async def test_any_other_404_is_a_refusal(body: Any, when: str) -> None:
 
     async with serving() as (server, api):
         server.answer = answer
-        result = await _patch(Statuses(api))
+        result = await _patch(StatusClient(api))
     assert isinstance(result, Refused)
     assert result.code == 404
-    assert not result.is_suspicious
+    assert not result.suggests_outage
 
 
 STRANGE: list[Any] = [
@@ -120,7 +120,7 @@ async def test_an_answer_that_is_not_this_object_is_not_taken(body: Any) -> None
     """Though its code is 200."""
     async with serving() as (server, api):
         server.answer = lambda _: web.Response(text=body) if isinstance(body, str) else (200, body)
-        assert isinstance(await _patch(Statuses(api)), Refused)
+        assert isinstance(await _patch(StatusClient(api)), Refused)
 
 
 async def test_the_api_servers_words_are_passed_on() -> None:
@@ -134,9 +134,9 @@ async def test_the_api_servers_words_are_passed_on() -> None:
     }
     async with serving() as (server, api):
         server.answer = lambda _: (422, status)
-        result = await _patch(Statuses(api))
+        result = await _patch(StatusClient(api))
     assert result == Refused(422, "Invalid", "needs the label owner")
-    assert result.words == "422 Invalid needs the label owner"
+    assert result.text == "422 Invalid needs the label owner"
 
 
 async def test_a_conflict_is_the_api_servers_own() -> None:
@@ -144,9 +144,9 @@ async def test_a_conflict_is_the_api_servers_own() -> None:
     status = {"apiVersion": "v1", "kind": "Status", "reason": "Conflict", "code": 409}
     async with serving() as (server, api):
         server.answer = lambda _: (409, status)
-        assert await _patch(Statuses(api)) == Conflict()
+        assert await _patch(StatusClient(api)) == Conflict()
         server.answer = lambda _: web.Response(status=409, text="busy")
-        assert isinstance(await _patch(Statuses(api)), Refused)
+        assert isinstance(await _patch(StatusClient(api)), Refused)
 
 
 async def test_what_is_not_answered_or_a_fault_of_the_server_is_suspicious() -> None:
@@ -154,9 +154,9 @@ async def test_what_is_not_answered_or_a_fault_of_the_server_is_suspicious() -> 
     async with serving() as (server, api):
         for code in (500, 502, 503, 504, 429):
             server.answer = lambda _, code=code: web.Response(status=code, text="no")  # type: ignore[misc]
-            result = await _patch(Statuses(api))
-            assert (result.code, result.is_suspicious) == (code, True)
+            result = await _patch(StatusClient(api))
+            assert (result.code, result.suggests_outage) == (code, True)
     async with serving() as (_, api):
         api.configuration.host = "http://127.0.0.1:1"
-        result = await _patch(Statuses(api))
-    assert (result.code, result.is_suspicious) == (None, True)
+        result = await _patch(StatusClient(api))
+    assert (result.code, result.suggests_outage) == (None, True)

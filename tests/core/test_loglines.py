@@ -1,6 +1,6 @@
 """Ten lines a minute for a namespace, then one that says how many were left out; a failure is told once."""
 
-from astra_mirror.core.loglines import Complaint, LogLines
+from astra_mirror.core.loglines import FailureLog, LogLines
 
 
 def test_ten_lines_in_any_minute() -> None:
@@ -43,7 +43,7 @@ def test_nothing_stays_in_mind_of_those_that_are_quiet() -> None:
 
 def test_a_failure_is_told_when_it_has_happened_twice() -> None:
     """Once until it has ended, and anew when its words change."""
-    complaint = Complaint()
-    assert [complaint.is_due(each) for each in ("x", "x", "x", "y", "y", "y")] == [False, True, False] * 2
-    complaint.end()
-    assert [complaint.is_due("y") for _ in range(3)] == [False, True, False]
+    failure_log = FailureLog()
+    assert [failure_log.should_log(each) for each in ("x", "x", "x", "y", "y", "y")] == [False, True, False] * 2
+    failure_log.succeeded()
+    assert [failure_log.should_log("y") for _ in range(3)] == [False, True, False]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.core.lease import DURATION, RENEW_DEADLINE, Record, may_take, sight
+from astra_mirror.core.lease import LEASE_DURATION, RENEW_DEADLINE, Record, may_take, observe
 from astra_mirror.core.restart import MAX_SECONDS, RestartDelay
 from astra_mirror.core.shard import Shard
 from astra_mirror.support.durations import format_duration, parse_duration
@@ -64,15 +64,15 @@ def test_a_bad_shard(text: str) -> None:
 
 def test_a_lease_is_taken_only_when_it_stands_still() -> None:
     """By the own clock, from the first sighting of the very record; free and own ones at once."""
-    first = sight(Record("other", "1"), None, 0)
+    first = observe(Record("other", "1"), None, 0)
     assert not may_take(first, "me", 15)
     assert may_take(first, "me", 15.1)
-    renewed = sight(Record("other", "2"), first, 14)
+    renewed = observe(Record("other", "2"), first, 14)
     assert not may_take(renewed, "me", 28)
-    assert sight(Record("other", "2"), renewed, 20) is renewed
-    assert may_take(sight(Record("", "3"), renewed, 20), "me", 20)
-    assert may_take(sight(Record("me", "3"), renewed, 20), "me", 20)
-    assert RENEW_DEADLINE < DURATION
+    assert observe(Record("other", "2"), renewed, 20) is renewed
+    assert may_take(observe(Record("", "3"), renewed, 20), "me", 20)
+    assert may_take(observe(Record("me", "3"), renewed, 20), "me", 20)
+    assert RENEW_DEADLINE < LEASE_DURATION
 
 
 def test_what_fails_begins_anew_less_and_less_often() -> None:

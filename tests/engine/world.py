@@ -59,7 +59,7 @@ class Away(Availability):
         """As the test says."""
         return not self.changed.is_set()
 
-    def suspect(self) -> None:
+    def request_probe(self) -> None:
         """Count."""
         self.suspicions += 1
 

@@ -11,7 +11,7 @@ from kubernetes.aio import client
 from pydantic_core import from_json
 
 from astra_mirror.cluster.secret_wire import ReadError, event_of, page_of, says_not_found, secret_of
-from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Statuses, Stored
+from astra_mirror.cluster.statuses import Conflict, Gone, Refused, StatusClient, Stored
 from astra_mirror.core.inventory import ListNotUsableError
 from astra_mirror.core.inventory import page_of as page_of_objects
 from astra_mirror.core.secret_names import NamespacedName, SecretSelector
@@ -181,19 +181,19 @@ def _watched_by(feed: Feed, raw: bytes) -> None:
 @example(_but("metadata", annotations=[1]), 200)
 def test_an_object_is_taken_in_or_refused(raw: bytes, code: int) -> None:
     """What is believed of an answer can be taken in by the engine, with whatever else stands in the object."""
-    statuses = Statuses(_API(code, raw))
+    status_client = StatusClient(_API(code, raw))
 
     async def ask() -> None:
         world = World()
         feed = Feed(world.mirror)
         for answer in (
-            await statuses.get("shop", "ref", uid="u-1"),
-            await statuses.patch("shop", "ref", uid="u-1", version="7", patch={}),
+            await status_client.get("shop", "ref", uid="u-1"),
+            await status_client.patch("shop", "ref", uid="u-1", version="7", patch={}),
         ):
             assert isinstance(answer, Stored | Gone | Conflict | Refused)
             assert not isinstance(answer, Stored) or code == 200
             if isinstance(answer, Refused):
-                assert isinstance(answer.words, str)
+                assert isinstance(answer.text, str)
             if isinstance(answer, Stored):
                 feed.put(answer.object)
                 feed.put(answer.object, listed=True)

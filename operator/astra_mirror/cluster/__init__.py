@@ -1,4 +1,4 @@
-"""The cluster side: what is read from and written to the Kubernetes API server, apart from Kopf's watch.
+"""Everything that reads from and writes to the Kubernetes API server.
 
-The client library stays inside this package; what it raises is turned into values here.
+The kubernetes client and Kopf are imported in this package only, and none of their exceptions leaves it.
 """

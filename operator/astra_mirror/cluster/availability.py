@@ -1,7 +1,7 @@
-"""Whether the API server is away: one answer for all who talk to it, so that they wait and return together.
+"""Whether the API server is away, decided in one place for all callers, so that they stop and resume together.
 
-Nothing is asked while all is well. A caller whose call has failed reports it, and then a small GET of the operator's
-own finds out: once a second, until it is answered.
+No probe is sent while all calls succeed. A caller whose call failed requests a probe: a small GET, repeated once a
+second until the API server responds.
 """
 
 import asyncio
@@ -17,114 +17,114 @@ import aiohttp
 from astra_mirror.observability.metrics import APISERVER_UP
 
 PROBE_SECONDS: Final = 1.0
-"""From the start of one probe to that of the next."""
+"""The time from the start of one probe to the start of the next."""
 _TRUST_SECONDS: Final = 10.0
-"""For so long after an answer calls go on while another probe is under way: some calls may always fail, those that a
-webhook of one namespace refuses, and they must not make all others stop and go."""
+"""How long after a successful probe calls go on while the next probe is under way. Some calls fail every time, such as
+writes that the webhook of one namespace refuses, and they must not hold up all others again and again."""
 
 logger = logging.getLogger(__name__)
 
 
-def is_suspicious(code: int | None) -> bool:
-    """Whether an answer with this HTTP status code, or None for no answer, may mean that the API server is away."""
+def suggests_outage(code: int | None) -> bool:
+    """Whether a response with this HTTP status code, or None for no response, may mean that the API server is away."""
     return code is None or code >= HTTPStatus.INTERNAL_SERVER_ERROR or code == HTTPStatus.TOO_MANY_REQUESTS
 
 
 Probe = Callable[[], Awaitable[str | None]]
-"""Asks the API server for something small; says why it is away, or None when it has answered."""
+"""Sends a small request to the API server; returns why it is away, or None when it has responded."""
 
 
-async def _nobody() -> str | None:
+async def _always_available() -> str | None:
     return None
 
 
 class Availability:
-    """The API server as one small GET of the operator's own sees it.
+    """Whether the API server is away, as the last probe found.
 
-    A caller whose call has failed without an answer of the API server's own reports it with `suspect`; a caller that
-    wants to write waits while it is away.
+    A caller whose call failed without a proper response calls `request_probe`. A caller that is about to write waits in
+    `wait_until_back`.
     """
 
-    def __init__(self, probe: Probe = _nobody, *, name: str = "") -> None:
+    def __init__(self, probe: Probe = _always_available, *, name: str = "") -> None:
         self._probe = probe
         self._name = name
-        self._suspected = asyncio.Event()
+        self._probe_requested = asyncio.Event()
         self._back, self._away = asyncio.Event(), asyncio.Event()
         self._back.set()
         self._away_since: float | None = None
-        self._asked_at = self._answered_at = float("-inf")
+        self._probed_at = self._answered_at = float("-inf")
 
     @property
     def is_away(self) -> bool:
-        """Whether the last probe got no answer that counts."""
+        """Whether the last probe failed."""
         return self._away_since is not None
 
-    def suspect(self) -> None:
-        """Let a probe find out at once whether the API server is away; at most one a second is made."""
-        self._suspected.set()
+    def request_probe(self) -> None:
+        """Have a probe sent soon to find out whether the API server is away; at most one is sent each second."""
+        self._probe_requested.set()
 
     async def wait_until_back(self) -> None:
-        """Wait while it is away, and while the first probe for some time finds out whether it is; else do not."""
+        """Wait while the API server is away, and while the first probe after a quiet time is under way."""
         await self._back.wait()
 
     async def wait_until_away(self) -> None:
-        """Wait until it is away; also for a time so short that it is back when this returns."""
+        """Wait until the API server is away. An outage may be so short that it is over when this returns."""
         await self._away.wait()
 
     async def run(self) -> None:
-        """Probe when there is reason to, until cancelled."""
+        """Send the probes that are requested, until cancelled."""
         while True:
-            await self._suspected.wait()
-            self._suspected.clear()
+            await self._probe_requested.wait()
+            self._probe_requested.clear()
             if time.monotonic() - self._answered_at > _TRUST_SECONDS:
                 self._back.clear()
             await self._probe_until_answered()
-            self._returned()
-            # Somebody's calls may go on failing though the API server is there.
-            await asyncio.sleep(max(self._asked_at + PROBE_SECONDS - time.monotonic(), 0.0))
+            self._mark_available()
+            # Calls may go on failing, and request probes, although the API server responds.
+            await asyncio.sleep(max(self._probed_at + PROBE_SECONDS - time.monotonic(), 0.0))
 
-    async def notice(
+    async def probe_after_failure(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Suspect the API server when a request fails: a middleware of aiohttp's client."""
+        """A middleware for aiohttp's client that requests a probe when a request fails."""
         try:
             response = await handler(request)
         except (aiohttp.ClientError, OSError, asyncio.CancelledError):
-            # Cancelled: out of patience, most likely, for a time-out reaches a middleware as that.
-            self.suspect()
+            # A time-out reaches a middleware as CancelledError.
+            self.request_probe()
             raise
-        if is_suspicious(response.status):
-            self.suspect()
+        if suggests_outage(response.status):
+            self.request_probe()
         return response
 
-    async def wait_before(
+    async def delay_while_away(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Hold a request back while the API server is away: a middleware of aiohttp's client."""
+        """A middleware for aiohttp's client that delays requests while the API server is away."""
         await self.wait_until_back()
         return await handler(request)
 
     async def _probe_until_answered(self) -> None:
-        # The next one is not kept waiting by one that hangs: the first answer decides.
+        # A probe that hangs does not delay the next one: the first response of any probe decides.
         answered = asyncio.Event()
         probes: set[asyncio.Task[None]] = set()
         try:
             while not answered.is_set():
-                self._asked_at = time.monotonic()
-                probes.add(asyncio.create_task(self._ask(answered)))
+                self._probed_at = time.monotonic()
+                probes.add(asyncio.create_task(self._run_probe(answered)))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PROBE_SECONDS):
                         await answered.wait()
                 for each in [each for each in probes if each.done()]:
                     probes.remove(each)
-                    # A defect ends the process: everybody else would wait for ever.
+                    # A defect ends the process, because every caller would otherwise wait for ever.
                     each.result()
         finally:
             for each in probes:
                 each.cancel()
             await asyncio.gather(*probes, return_exceptions=True)
 
-    async def _ask(self, answered: asyncio.Event) -> None:
+    async def _run_probe(self, answered: asyncio.Event) -> None:
         failure = await self._probe()
         if failure is None:
             answered.set()
@@ -135,7 +135,7 @@ class Availability:
             APISERVER_UP.set(0)
             logger.warning("The API server %s is away, trying every second: %s", self._name, failure)
 
-    def _returned(self) -> None:
+    def _mark_available(self) -> None:
         if self._away_since is not None:
             seconds = time.monotonic() - self._away_since
             logger.warning("The API server %s is back after %.0fs", self._name, seconds)

@@ -1,7 +1,7 @@
-"""How the API server is reached: one decision about proxy, TLS, credentials and sockets, the same for every client.
+"""How the API server is reached: proxy, TLS, credentials and socket options, decided once for every client.
 
-The client library and Kopf both talk through aiohttp, and each would make these decisions in its own way. They get
-sessions that are made here instead.
+The kubernetes client and Kopf both use aiohttp, and each would make these decisions in its own way. Both get sessions
+that are created here.
 """
 
 import socket
@@ -18,33 +18,33 @@ from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, l
 
 CONNECT_SECONDS: Final = 5.0
 _SOCKET_OPTIONS: Final = {
-    # A connection whose other end has gone without a word: by the first unanswered byte, or by an idle one's probes.
+    # Detect a peer that has vanished: by unacknowledged data, or by keepalive probes on an idle connection.
     "TCP_USER_TIMEOUT": 5_000,
     "TCP_KEEPIDLE": 10,
     "TCP_KEEPINTVL": 2,
     "TCP_KEEPCNT": 3,
 }
 _LINE_BYTES: Final = 2**21
-"""What is buffered of an answer: the library reads events of a watch as lines, and a Secret may have a megabyte."""
+"""The read buffer of a response: the client library reads a watch line by line, and a Secret may have a megabyte."""
 
 
 class Endpoint:
-    """The API server, as the configuration says it is reached."""
+    """The API server at the address, and with the credentials, of a configuration."""
 
     def __init__(self, config: ClusterConfig) -> None:
         self.host = config.host.rstrip("/")
         self._proxy = config.proxy
         self._server_name = config.server_name
         self._tls = _tls_context(config)
-        self._credentials = Credentials(config, load_configuration, self._renewed)
-        self._own: aiohttp.ClientSession | None = None
+        self._credentials = Credentials(config, load_configuration, self._reload_client_certificate)
+        self._session: aiohttp.ClientSession | None = None
 
     @classmethod
-    async def found(cls) -> Self:
-        """The one that the environment names.
+    async def from_environment(cls) -> Self:
+        """The endpoint that kubeconfig or the pod's service account describes.
 
         Raises:
-            ClusterConfigError: no usable credentials.
+            ClusterConfigError: there are no usable credentials.
         """
         config = await load_configuration()
         try:
@@ -55,64 +55,64 @@ class Endpoint:
             ) from error
 
     def session(self, *middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
-        """A session of its own, for the caller to close; `middlewares` see what comes before the credentials."""
+        """A new session, which the caller closes. The `middlewares` run before the one that adds the credentials."""
         return aiohttp.ClientSession(
-            # Each watch holds a connection; with a limit they would leave none for anything else.
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._tls, socket_factory=kept_alive_socket),
+            # No limit: each watch holds a connection, and together they could use up any limit.
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._tls, socket_factory=keepalive_socket),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT},
-            middlewares=(*middlewares, self._credentials, self._named),
+            middlewares=(*middlewares, self._credentials, self._set_server_name),
             proxy=self._proxy,
             read_bufsize=_LINE_BYTES,
             trust_env=False,
         )
 
     def api_client(self, availability: Availability) -> client.ApiClient:
-        """The client library, with a session of ours."""
+        """A kubernetes client on a session of this endpoint."""
         configuration = client.Configuration()
         configuration.host, configuration.proxy = self.host, None
         api = client.ApiClient(configuration)
         api.user_agent = USER_AGENT
-        api.rest_client.pool_manager = self.session(availability.notice)
+        api.rest_client.pool_manager = self.session(availability.probe_after_failure)
         return api
 
     async def get(self, path: str, *, accept: str = "application/json", seconds: float) -> tuple[int, bytes]:
-        """The status code and body of a GET, within `seconds`.
+        """The status code and the body of the response to a GET.
 
         Raises:
-            aiohttp.ClientError, TimeoutError, OSError: there was no answer.
+            aiohttp.ClientError, TimeoutError, OSError: there was no response within `seconds`.
         """
-        if self._own is None:
-            self._own = self.session()
+        if self._session is None:
+            self._session = self.session()
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
-        async with self._own.get(f"{self.host}{path}", headers={"Accept": accept}, timeout=timeout) as response:
+        async with self._session.get(f"{self.host}{path}", headers={"Accept": accept}, timeout=timeout) as response:
             return response.status, await response.read()
 
     async def close(self) -> None:
-        """Close the connections of `get`; end what is under way."""
+        """Close the session of `get`, and cancel a renewal of the credentials."""
         await self._credentials.close()
-        if self._own is not None:
-            await self._own.close()
+        if self._session is not None:
+            await self._session.close()
 
-    async def _named(
+    async def _set_server_name(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         if self._server_name:
             request.server_hostname = self._server_name
         return await handler(request)
 
-    def _renewed(self, config: ClusterConfig) -> None:
+    def _reload_client_certificate(self, config: ClusterConfig) -> None:
         if config.cert_file:
             self._tls.load_cert_chain(config.cert_file, config.key_file)
 
 
-def kept_alive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket that notices within seconds when the other end has gone."""
+def keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that notices within seconds when its peer has vanished."""
     family, kind, protocol, *_ = address
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _SOCKET_OPTIONS.items():
-        # Not every system has all of them.
+        # Some operating systems lack some of these options.
         if hasattr(socket, name):
             made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return made
@@ -120,7 +120,7 @@ def kept_alive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 def _tls_context(config: ClusterConfig) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=config.ca_file)
-    # As Go's verification does, and so kubectl: each certificate of the file is an anchor.
+    # As Go and kubectl verify: each certificate in the file is a trust anchor.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if config.cert_file:

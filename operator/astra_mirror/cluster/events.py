@@ -1,6 +1,6 @@
-"""Records Events of the API group events.k8s.io: a few at a time, best effort, the same one as a series.
+"""Records Events of the API group events.k8s.io: best effort, a few at a time, equal ones as a series.
 
-An Event is there to be read by a person: it is dropped rather than repeated when the API server is busy or away.
+Events are information for people. An Event that the API server does not accept is dropped, not retried.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from kubernetes.aio import client
 from astra_mirror.api.app_backup_ref import KIND
 from astra_mirror.api.meta import FIELD_MANAGER, GROUP, VERSION
 from astra_mirror.cluster.availability import Availability
-from astra_mirror.cluster.raw import Answer, call
+from astra_mirror.cluster.raw import Response, call
 from astra_mirror.core.events import Note, event_name
 from astra_mirror.core.fair import FairQueue
 from astra_mirror.observability.metrics import QUOTA_REFUSALS
@@ -43,12 +43,12 @@ class _Event:
 
 
 class EventRecorder:
-    """Writes Events, by turns over the namespaces and oldest first within one.
+    """Records Events: the namespaces are served in turn, and the oldest Event of a namespace goes first.
 
     Args:
-        api: the API server.
+        api: the kubernetes client.
         instance: the name of this process, for the Events' reportingInstance.
-        availability: whether the API server is away: Events wait then, as far as there is room.
+        availability: whether the API server is away; Events wait then, within the limits of the queue.
     """
 
     def __init__(self, api: client.ApiClient, instance: str, availability: Availability | None = None) -> None:
@@ -64,18 +64,18 @@ class EventRecorder:
 
     @property
     def waiting(self) -> int:
-        """How many Events wait."""
+        """The number of Events that wait."""
         return len(self._queue)
 
     def submit(self, namespace: str, name: str, uid: str, note: Note) -> None:
-        """Record `note` about an AppBackupRef soon; drop it when too many are waiting, of its namespace or in all."""
+        """Queue an Event about an AppBackupRef; drop it when too many wait, for its namespace or in all."""
         if not self._queue.put((namespace,), next(self._numbers), _Event(namespace, name, uid, note)):
             self._dropped += 1
             QUOTA_REFUSALS.labels("events").inc()
         self._wake.set()
 
     async def run(self) -> None:
-        """Record until cancelled."""
+        """Record Events until cancelled."""
         async with asyncio.TaskGroup() as recorders:
             for _ in range(_RECORDERS):
                 recorders.create_task(self._record_in_turn())
@@ -88,7 +88,7 @@ class EventRecorder:
                 await self._wake.wait()
                 continue
             event = taken.value
-            # One at a time for a namespace: where Events are never taken, the others' are recorded.
+            # One at a time for each namespace: one that accepts no Events occupies no more than one recorder.
             self._busy.add(event.namespace)
             try:
                 await self._availability.wait_until_back()
@@ -96,51 +96,51 @@ class EventRecorder:
             finally:
                 self._busy.discard(event.namespace)
                 self._wake.set()
-            # Statuses matter more: Events never take more than a part of the API server's time.
+            # Leave the API server time for statuses, which matter more.
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _try(self, event: _Event) -> None:
         if self._dropped and not self._queue:
             logger.warning("%d Events were dropped, because too many were waiting", self._dropped)
             self._dropped = 0
-        answer = await self._record(event)
-        if answer.code in {200, 201}:
+        response = await self._record(event)
+        if response.code in {200, 201}:
             return
-        if answer.is_suspicious:
-            self._availability.suspect()
-        # 404: the namespace is gone, 403 with `NamespaceTerminating`: it is about to.
-        if answer.code not in {403, 404} or "terminat" not in answer.message.lower():
+        if response.suggests_outage:
+            self._availability.request_probe()
+        # 404 means that the namespace is gone, 403 with `NamespaceTerminating` that it is being deleted.
+        if response.code not in {403, 404} or "terminat" not in response.message.lower():
             logger.warning(
                 "No Event %s for %s/%s: %s %s",
                 event.note.reason,
                 event.namespace,
                 event.name,
-                answer.code or "",
-                answer.message,
+                response.code or "",
+                response.message,
                 extra={"namespace": event.namespace},
             )
 
-    async def _record(self, event: _Event) -> Answer:
+    async def _record(self, event: _Event) -> Response:
         note = event.note
         digest = hashlib.sha256(f"{event.uid} {note.reason} {note.text}".encode()).hexdigest()[:16]
         name = event_name(event.name, digest)
         path = f"/apis/events.k8s.io/v1/namespaces/{event.namespace}/events"
         if name not in self._series:
-            answer = await self._call("POST", path, self._body(name, event))
-            # Recorded before this process was there, where there is one already.
-            if answer.reason != "AlreadyExists":
-                if answer.code == 201:
+            response = await self._call("POST", path, self._body(name, event))
+            # An Event that already exists was recorded by an earlier process.
+            if response.reason != "AlreadyExists":
+                if response.code == 201:
                     self._count(name, 1)
-                return answer
+                return response
         number = self._count(name, self._series.get(name, 1) + 1)
         series = {"series": {"count": number, "lastObservedTime": _now()}}
-        answer = await self._call("PATCH", f"{path}/{name}", series)
-        if answer.code != 200:
-            # It has expired, most likely: the next one is a new one.
+        response = await self._call("PATCH", f"{path}/{name}", series)
+        if response.code != 200:
+            # The Event has probably expired: the next one starts a new series.
             self._series.pop(name, None)
-        return answer
+        return response
 
-    async def _call(self, method: str, path: str, body: Mapping[str, Any]) -> Answer:
+    async def _call(self, method: str, path: str, body: Mapping[str, Any]) -> Response:
         path = f"{path}?fieldManager={FIELD_MANAGER}"
         return await call(self._api, method, path, body, seconds=_TIMEOUT_SECONDS)
 

@@ -1,4 +1,4 @@
-"""One way to find the API server's address and credentials, for Kopf and for the client library alike."""
+"""Finds the API server's address and credentials, once for both Kopf and the kubernetes client."""
 
 import os
 from collections.abc import Mapping
@@ -21,18 +21,19 @@ class ClusterConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """Where the API server is, and who the operator is there.
+    """How to reach the API server, and the identity to use there.
 
     Attributes:
-        host: its URL.
-        authorization: the value of the header; None for a client certificate, or nobody.
-        expires_at: when the authorization or the client certificate ends; None when that is not known.
-        is_in_file: whether the authorization was read from a file whose content is replaced now and then.
-        ca_file: the authorities that its certificate is checked against; None for the machine's own.
-        cert_file: the client certificate, with `key_file`.
-        verify: whether its certificate is checked.
-        server_name: the name that its certificate is for, when that is not the URL's.
-        proxy: the URL of the proxy that leads to it.
+        host: the API server's URL.
+        authorization: the value of the Authorization header; None for a client certificate, or for no identity.
+        expires_at: when the authorization or the client certificate expires; None when that is not known.
+        is_in_file: whether the authorization comes from a file that is rewritten when the token rotates.
+        ca_file: the certificate authorities of the API server; None for those of the operating system.
+        cert_file: the client certificate.
+        key_file: the client certificate's key.
+        verify: whether the API server's certificate is verified.
+        server_name: the host name that the certificate is for, where it is not the URL's.
+        proxy: the URL of the proxy to use.
     """
 
     host: str
@@ -50,10 +51,10 @@ class ClusterConfig:
 async def load_configuration(environment: Mapping[str, str] = os.environ) -> ClusterConfig:
     """The configuration, found the usual way: KUBECONFIG, ~/.kube/config, the pod's service account.
 
-    A credential plugin is run. What is read is read anew each time.
+    Each call reads the files again, and runs the credential plugin if there is one.
 
     Raises:
-        ClusterConfigError: nothing usable is there; the message says what is wrong, and where.
+        ClusterConfigError: there are no usable credentials; the message says what is wrong, and where.
     """
     found = _kubeconfigs(environment)
     try:
@@ -62,7 +63,7 @@ async def load_configuration(environment: Mapping[str, str] = os.environ) -> Clu
     except (config.ConfigException, UnsupportedProxyError, OSError, ValueError, yaml.YAMLError) as error:
         raise ClusterConfigError(f"no usable cluster credentials in {found or _SERVICE_ACCOUNT}: {error}") from error
     except (TypeError, KeyError, AttributeError, RecursionError) as error:
-        # What the library does with a file that has another structure.
+        # The client library raises these for a file that is not structured as a kubeconfig.
         raise ClusterConfigError(f"no usable cluster credentials: {found} is not a kubeconfig") from error
 
 
@@ -79,7 +80,7 @@ async def _from_kubeconfig(paths: str) -> _Loaded:
     user: Any = loader._user  # noqa: SLF001 - the library has no other way to tell what the credentials came from
     keys = set() if user is None else {key for key in ("exec", "tokenFile") if key in user}
     if "exec" in keys and not (configuration.api_key or configuration.cert_file):
-        # The library logs what the plugin said, and goes on as nobody.
+        # The client library logs the plugin's output and goes on without an identity.
         raise ClusterConfigError(
             f"no usable cluster credentials in {paths}: the credential plugin {user['exec']['command']!r} gave none"
         )
@@ -96,7 +97,7 @@ def _from_service_account() -> _Loaded:
 
 def _empty() -> client.Configuration:
     configuration = client.Configuration()
-    # The library has rules of its own for these, and they are not kubectl's.
+    # The client library reads the proxy variables differently from kubectl.
     configuration.proxy = None
     return configuration
 
@@ -118,7 +119,7 @@ def _complete(loaded: _Loaded, environment: Mapping[str, str]) -> ClusterConfig:
 
 
 def _kubeconfigs(environment: Mapping[str, str]) -> str:
-    """The kubeconfigs that exist, joined as in KUBECONFIG; empty for the pod's service account."""
+    """The paths of the kubeconfigs that exist, joined as in KUBECONFIG; empty for the pod's service account."""
     named = environment.get("KUBECONFIG")
     paths = [Path(each).expanduser() for each in (named or "~/.kube/config").split(os.pathsep) if each]
     found = os.pathsep.join(str(path) for path in paths if path.exists())
@@ -132,6 +133,6 @@ def _kubeconfigs(environment: Mapping[str, str]) -> str:
 
 
 def pod_namespace() -> str | None:
-    """The namespace of the pod that this process runs in; None outside a cluster."""
+    """The namespace of this process's pod; None outside a cluster."""
     path = _SERVICE_ACCOUNT / "namespace"
     return path.read_text().strip() if path.exists() else None

@@ -1,7 +1,7 @@
-"""Leader election by a Lease, so that of several operators one works, and a reader sees that it lives.
+"""Leader election by a Lease, so that one of several operators works; the Lease also shows that one is alive.
 
-The client library's elector has no time-outs, ends on the first network error and does not release. Writes are fenced
-by the Lease's resourceVersion, so two candidates cannot both succeed.
+The client library's elector has no time-outs, ends on the first network error and does not release the Lease. Here
+each write carries the resourceVersion that was read, so two candidates cannot both succeed.
 """
 
 import asyncio
@@ -14,16 +14,25 @@ from typing import Final
 import aiohttp
 from kubernetes.aio import client
 
-from astra_mirror.cluster.api import why
+from astra_mirror.cluster.api import error_text
 from astra_mirror.cluster.availability import Availability
-from astra_mirror.core.lease import ATTEMPT, DURATION, RENEW_DEADLINE, RETRY, Record, Sighting, may_take, sight
-from astra_mirror.core.loglines import Complaint
+from astra_mirror.core.lease import (
+    LEASE_DURATION,
+    RENEW_DEADLINE,
+    RENEW_PERIOD,
+    RETRY_PERIOD,
+    ObservedRecord,
+    Record,
+    may_take,
+    observe,
+)
+from astra_mirror.core.loglines import FailureLog
 
 _CALL_TIMEOUT: Final = 5.0
 
 
 class _NotALeaseError(Exception):
-    """The answer to a call is not the Lease; something between the operator and the API server may answer as well."""
+    """The response to a call is not the Lease; a proxy between the operator and the API server may have sent it."""
 
 
 _FAILURES: Final = (aiohttp.ClientError, TimeoutError, OSError, _NotALeaseError)
@@ -34,7 +43,7 @@ logger = logging.getLogger(__name__)
 class Elector:
     """One candidate for one Lease.
 
-    Its calls do not wait for an API server that is away: the Lease is what shows whether this process may go on.
+    Its calls do not wait while the API server is away, because they decide whether this process is still the leader.
     """
 
     def __init__(
@@ -45,64 +54,64 @@ class Elector:
         self._namespace = namespace
         self._name = name
         self._identity = identity
-        self._sighting: Sighting | None = None
+        self._observed: ObservedRecord | None = None
         self._transitions = 0
         self._acquired_at = datetime.now(UTC)
-        self._complaint = Complaint()
+        self._failure_log = FailureLog()
         self._renewed_at = 0.0
         self._holds = False
 
     async def acquire(self) -> None:
-        """Wait until the Lease is held by this process, with an attempt every second."""
+        """Wait until this process holds the Lease; try every second."""
         logger.info("Waiting for the Lease %s/%s as %s", self._namespace, self._name, self._identity)
         while True:
             begun = time.monotonic()
             if await self._try_to_hold():
                 break
-            await asyncio.sleep(ATTEMPT)
+            await asyncio.sleep(RETRY_PERIOD)
         self._renewed_at = begun
         self._holds = True
         logger.info("Holding the Lease %s/%s", self._namespace, self._name)
 
     async def keep(self) -> None:
-        """Renew the Lease; return when it is lost: another process may hold it now, and this one must not work."""
+        """Renew the Lease until it is lost. After that another process may hold it, and this one must stop working."""
         try:
             await self._renew_until_lost()
         finally:
-            self._holds = not self._taken() and time.monotonic() - self._renewed_at < RENEW_DEADLINE
+            self._holds = not self._is_held_by_another() and time.monotonic() - self._renewed_at < RENEW_DEADLINE
         logger.warning(
             "The Lease %s/%s was lost: nothing is polled or written until it is held again", self._namespace, self._name
         )
 
     async def release(self) -> None:
-        """Let another candidate take the Lease at once; does nothing unless it is held."""
-        if self._holds and self._sighting is not None:
+        """Release the Lease, so that another candidate may take it at once; does nothing unless it is held."""
+        if self._holds and self._observed is not None:
             self._holds = False
             try:
-                await self._replace("", self._sighting.record.version, duration=1)
+                await self._replace("", self._observed.record.version, duration=1)
             except (client.ApiException, *_FAILURES) as error:
-                logger.warning("The Lease could not be released, it will expire: %s", why(error))
+                logger.warning("The Lease could not be released, it will expire: %s", error_text(error))
 
     async def _renew_until_lost(self) -> None:
-        pause = RETRY
+        pause = RENEW_PERIOD
         while True:
             await asyncio.sleep(pause)
             begun = time.monotonic()
             try:
-                # A call that hangs must not carry us past the time at which another may take over.
+                # A call that hangs must end before another candidate may take the Lease.
                 async with asyncio.timeout(self._renewed_at + RENEW_DEADLINE - begun):
                     renewed = await self._try_to_hold()
             except TimeoutError:
-                self._availability.suspect()
+                self._availability.request_probe()
                 return
-            pause = RETRY if renewed else ATTEMPT
+            pause = RENEW_PERIOD if renewed else RETRY_PERIOD
             if renewed:
                 self._renewed_at = begun
-            elif self._taken():
+            elif self._is_held_by_another():
                 return
 
-    def _taken(self) -> bool:
-        return self._sighting is not None and self._sighting.record.holder not in {"", self._identity}
+    def _is_held_by_another(self) -> bool:
+        return self._observed is not None and self._observed.record.holder not in {"", self._identity}
 
     async def _try_to_hold(self) -> bool:
         try:
@@ -112,36 +121,38 @@ class Elector:
             elif not await self._take(record):
                 return False
         except client.ApiException as error:
-            # 409: another one was faster.
+            # 409: another candidate was faster.
             if error.status != 409:
                 self._failed(error)
             return False
         except _FAILURES as error:
             self._failed(error)
             return False
-        self._complaint.end()
+        self._failure_log.succeeded()
         return True
 
     async def _take(self, record: Record) -> bool:
         now = time.monotonic()
-        self._sighting = sight(record, self._sighting, now)
-        if not may_take(self._sighting, self._identity, now):
+        self._observed = observe(record, self._observed, now)
+        if not may_take(self._observed, self._identity, now):
             return False
         if record.holder != self._identity:
             self._transitions += 1
             self._acquired_at = datetime.now(UTC)
-        await self._replace(self._identity, record.version, duration=round(DURATION))
+        await self._replace(self._identity, record.version, duration=round(LEASE_DURATION))
         return True
 
     def _failed(self, error: Exception) -> None:
-        self._availability.suspect()
-        # That the API server is away is logged by the probe.
-        if self._complaint.is_due(why(error)) and not self._availability.is_away:
-            logger.warning("The Lease %s/%s cannot be had, trying again: %s", self._namespace, self._name, why(error))
+        self._availability.request_probe()
+        # The probe logs that the API server is away.
+        if self._failure_log.should_log(error_text(error)) and not self._availability.is_away:
+            logger.warning(
+                "The Lease %s/%s cannot be had, trying again: %s", self._namespace, self._name, error_text(error)
+            )
 
     async def _read(self) -> Record | None:
         try:
-            lease = await self._asked(
+            lease = await self._checked(
                 self._leases.read_namespaced_lease(self._name, self._namespace, _request_timeout=_CALL_TIMEOUT)
             )
         except client.ApiException as error:
@@ -152,32 +163,32 @@ class Elector:
         return _record(lease)
 
     async def _create(self) -> None:
-        body = self._lease(self._identity, None, round(DURATION))
+        body = self._lease(self._identity, None, round(LEASE_DURATION))
         call = self._leases.create_namespaced_lease(self._namespace, body, _request_timeout=_CALL_TIMEOUT)
-        self._saw(await self._asked(call), self._identity)
+        self._remember(await self._checked(call), self._identity)
 
     async def _replace(self, holder: str, version: str, *, duration: int) -> None:
         body = self._lease(holder, version, duration)
         call = self._leases.replace_namespaced_lease(self._name, self._namespace, body, _request_timeout=_CALL_TIMEOUT)
-        self._saw(await self._asked(call), holder)
+        self._remember(await self._checked(call), holder)
 
-    async def _asked(self, call: Awaitable[client.V1Lease]) -> client.V1Lease:
-        """The Lease that is the answer."""
+    async def _checked(self, call: Awaitable[client.V1Lease]) -> client.V1Lease:
+        """The Lease that a call returns, after a check that it is this one."""
         try:
             lease = await call
         except ValueError:
-            # No JSON, or of another shape. What the library says of it may be pages.
+            # The body is not JSON, or not a Lease. The client library's message may quote all of it.
             raise _NotALeaseError("the answer is no Lease") from None
         metadata = lease.metadata
         if metadata is None or not metadata.resource_version or metadata.name != self._name:
             raise _NotALeaseError("the answer is not this Lease")
         return lease
 
-    def _saw(self, lease: client.V1Lease, holder: str) -> None:
+    def _remember(self, lease: client.V1Lease, holder: str) -> None:
         record = _record(lease)
         if record.holder != holder:
             raise _NotALeaseError("the answer is a Lease of another holder than the one that was written")
-        self._sighting = Sighting(record, time.monotonic())
+        self._observed = ObservedRecord(record, time.monotonic())
 
     def _lease(self, holder: str, version: str | None, duration: int) -> client.V1Lease:
         now = datetime.now(UTC)

@@ -1,6 +1,7 @@
-"""All AppBackupRefs as the API server lists them: their metadata, a page at a time, each page checked for what it is.
+"""Lists the metadata of all AppBackupRefs in pages, and checks that each response is such a list.
 
-Metadata alone, because nothing else is compared; and small pages, because an object's annotations may have 256 KiB.
+Only metadata is requested, because nothing else is compared. Pages are small, because the annotations of one object
+may have 256 KiB.
 """
 
 from collections.abc import AsyncIterator
@@ -10,15 +11,15 @@ from urllib.parse import quote
 import aiohttp
 from pydantic_core import from_json
 
-from astra_mirror.cluster.api import METADATA_LIST, PAGE, REQUEST_TIMEOUT, Reader, collection_path, why
+from astra_mirror.cluster.api import METADATA_LIST, PAGE, REQUEST_TIMEOUT, Reader, collection_path, error_text
 from astra_mirror.core.inventory import ListNotUsableError, Page, page_of
 
 
-async def listed(api: Reader, namespace: str | None) -> AsyncIterator[Page]:
-    """The objects of a namespace, or all of them.
+async def list_pages(api: Reader, namespace: str | None) -> AsyncIterator[Page]:
+    """The pages of the list of a namespace or, for None, of all namespaces.
 
     Raises:
-        ListNotUsableError: there was no answer, or it is no list.
+        ListNotUsableError: there was no response, or it is not a list.
     """
     token = ""
     while True:
@@ -26,7 +27,7 @@ async def listed(api: Reader, namespace: str | None) -> AsyncIterator[Page]:
         try:
             status, body = await api.get(path, accept=METADATA_LIST, seconds=REQUEST_TIMEOUT)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ListNotUsableError(why(error)) from error
+            raise ListNotUsableError(error_text(error)) from error
         if status != HTTPStatus.OK:
             raise ListNotUsableError(f"the API server answers {status}")
         page = _parsed(body)

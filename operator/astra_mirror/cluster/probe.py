@@ -1,4 +1,4 @@
-"""The operator's own small GET, by which it finds out whether the API server is away, and the check at its start."""
+"""The probe that finds out whether the API server is away, and the check of the cluster at the start."""
 
 import asyncio
 import logging
@@ -8,16 +8,16 @@ from typing import Final
 
 import aiohttp
 
-from astra_mirror.cluster.api import METADATA_LIST, REQUEST_TIMEOUT, Reader, collection_path, why, words_of
-from astra_mirror.cluster.availability import Availability, is_suspicious
-from astra_mirror.core.loglines import Complaint
+from astra_mirror.cluster.api import METADATA_LIST, REQUEST_TIMEOUT, Reader, collection_path, error_text, failure_text
+from astra_mirror.cluster.availability import Availability, suggests_outage
+from astra_mirror.core.loglines import FailureLog
 
 _PROBE_SECONDS: Final = 5.0
 _REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _NAME: Final = "astra-mirror-probe"
 _RETRY_SECONDS: Final = 1.0
 _REFUSED_SECONDS: Final = 10.0
-"""For how long a refusal has to last before it counts: an API server that has just started gives some as well."""
+"""How long a 401 or 403 has to last before it counts: an API server that has just started sends some of them."""
 
 logger = logging.getLogger(__name__)
 
@@ -27,40 +27,41 @@ class NotUsableError(Exception):
 
 
 class Probe:
-    """A GET of an object that does not exist: the smallest answer for which the API server has to ask its storage."""
+    """A GET of an object that does not exist: the smallest request for which the API server queries its storage."""
 
     def __init__(self, endpoint: Reader, namespaces: Sequence[str]) -> None:
         self._endpoint = endpoint
         self._path = f"{collection_path(next(iter(namespaces), 'default'))}/{_NAME}"
         self._was_away = False
-        self._refused_at: float | None = None
+        self._refused_since: float | None = None
 
     async def __call__(self) -> str | None:
-        """Why the API server is away; None when it is there.
+        """Why the API server is away; None when it is not.
 
-        One that comes back refuses all for a moment, until it has read who may do what: so long it is still away.
+        After an outage the API server refuses every request until it has loaded its RBAC rules. It counts as away until
+        then.
         """
-        failure, status = await self._ask()
-        if failure is None and self._was_away and status in _REFUSALS and self._is_young():
+        failure, status = await self._request()
+        if failure is None and self._was_away and status in _REFUSALS and self._has_just_returned():
             return f"{status} just after its return"
-        self._refused_at = None
+        self._refused_since = None
         self._was_away = failure is not None
         return failure
 
-    def _is_young(self) -> bool:
+    def _has_just_returned(self) -> bool:
         now = asyncio.get_running_loop().time()
-        self._refused_at = now if self._refused_at is None else self._refused_at
-        return now - self._refused_at < _REFUSED_SECONDS
+        self._refused_since = now if self._refused_since is None else self._refused_since
+        return now - self._refused_since < _REFUSED_SECONDS
 
-    async def _ask(self) -> tuple[str | None, int]:
-        """Why the API server is away, and the status code of its answer, 0 without one."""
+    async def _request(self) -> tuple[str | None, int]:
+        """Why the API server is away, None if it is not, and the status code of its response, 0 without one."""
         try:
             status, body = await self._endpoint.get(self._path, seconds=_PROBE_SECONDS)
         except TimeoutError:
             return f"no response within {_PROBE_SECONDS:g}s", 0
         except (aiohttp.ClientError, OSError) as error:
-            return why(error), 0
-        return (words_of(status, None, body) if is_suspicious(status) else None), status
+            return error_text(error), 0
+        return (failure_text(status, None, body) if suggests_outage(status) else None), status
 
 
 _ADVICE: Final = {
@@ -68,14 +69,14 @@ _ADVICE: Final = {
     HTTPStatus.FORBIDDEN: "the credentials may not list AppBackupRefs: apply the role in manifests/default",
     HTTPStatus.NOT_FOUND: "the cluster does not know AppBackupRefs: apply crds/appbackupref.yaml",
 }
-_PATIENCE: Final = {HTTPStatus.UNAUTHORIZED: _REFUSED_SECONDS, HTTPStatus.FORBIDDEN: _REFUSED_SECONDS}
+_GRACE_SECONDS: Final = {HTTPStatus.UNAUTHORIZED: _REFUSED_SECONDS, HTTPStatus.FORBIDDEN: _REFUSED_SECONDS}
 
 
 async def wait_for_cluster(endpoint: Reader, availability: Availability, namespaces: Sequence[str]) -> None:
-    """Return when AppBackupRefs can be listed in each namespace; an API server that is away is waited for.
+    """Wait until AppBackupRefs can be listed in each namespace; an API server that is away is no failure.
 
     Raises:
-        NotUsableError: they do not exist, or may not be listed.
+        NotUsableError: the CRD is missing, or the operator may not list AppBackupRefs.
     """
     for namespace in namespaces or (None,):
         await _wait_for_list(endpoint, availability, namespace)
@@ -83,30 +84,30 @@ async def wait_for_cluster(endpoint: Reader, availability: Availability, namespa
 
 async def _wait_for_list(endpoint: Reader, availability: Availability, namespace: str | None) -> None:
     clock = asyncio.get_running_loop().time
-    refused_at, complaint = None, Complaint()
+    refused_since, failure_log = None, FailureLog()
     while True:
         await availability.wait_until_back()
-        status, words = await _try_to_list(endpoint, namespace)
+        status, text = await _try_to_list(endpoint, namespace)
         if status == HTTPStatus.OK:
             return
         if status in _ADVICE:
-            refused_at = clock() if refused_at is None else refused_at
-            if clock() - refused_at >= _PATIENCE.get(HTTPStatus(status), 0.0):
+            refused_since = clock() if refused_since is None else refused_since
+            if clock() - refused_since >= _GRACE_SECONDS.get(HTTPStatus(status), 0.0):
                 raise NotUsableError(_ADVICE[HTTPStatus(status)])
         else:
-            refused_at = None
-            availability.suspect()
-        if complaint.is_due(words) and not availability.is_away:
-            logger.warning("AppBackupRefs cannot be listed, trying every second: %s", words)
+            refused_since = None
+            availability.request_probe()
+        if failure_log.should_log(text) and not availability.is_away:
+            logger.warning("AppBackupRefs cannot be listed, trying every second: %s", text)
         await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _try_to_list(endpoint: Reader, namespace: str | None) -> tuple[int, str]:
-    """The status code, 0 for no answer, and what was said."""
+    """The status code, 0 without a response, and the text of the failure."""
     try:
         status, body = await endpoint.get(
             f"{collection_path(namespace)}?limit=1", accept=METADATA_LIST, seconds=REQUEST_TIMEOUT
         )
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return 0, why(error)
-    return status, words_of(status, None, body)
+        return 0, error_text(error)
+    return status, failure_text(status, None, body)

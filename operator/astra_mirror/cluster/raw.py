@@ -1,7 +1,7 @@
-"""Calls of the API server with plain JSON on both sides.
+"""Calls of the API server that send and receive plain JSON, and raise nothing.
 
-The library's typed calls check and copy what they are given, which costs more than the call, and raise on an answer of
-another kind. Something between the operator and the API server may answer as well.
+The client library's typed calls validate and copy their arguments, which costs more than the call itself, and raise
+when the response is of another kind. A proxy between the operator and the API server may send such a response.
 """
 
 from collections.abc import Mapping
@@ -12,24 +12,29 @@ import aiohttp
 from kubernetes.aio import client
 from pydantic_core import from_json
 
-from astra_mirror.cluster.api import why
-from astra_mirror.cluster.availability import is_suspicious
+from astra_mirror.cluster.api import error_text
+from astra_mirror.cluster.availability import suggests_outage
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 _JSON: Final = "application/json"
-_MAX_WORDS: Final = 1024
+_MAX_MESSAGE_LENGTH: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: `code` is the HTTP status code, None without an answer; `value` the JSON value, or words."""
+class Response:
+    """A response.
+
+    Attributes:
+        code: the HTTP status code; None where no response came.
+        value: the JSON value, or an error text.
+    """
 
     code: int | None
     value: Any
 
     @property
     def is_status(self) -> bool:
-        """Whether it is a Status of the API server's."""
+        """Whether the body is a Status of the API server."""
         value = self.value
         return isinstance(value, Mapping) and (value.get("kind"), value.get("apiVersion")) == ("Status", "v1")
 
@@ -40,28 +45,28 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The Status's message, or what else there is to say."""
+        """The Status's message, or the error text."""
         if self.is_status:
-            return str(self.value.get("message") or "")[:_MAX_WORDS]
-        return self.value[:_MAX_WORDS] if isinstance(self.value, str) else "the answer is not the API server's"
+            return str(self.value.get("message") or "")[:_MAX_MESSAGE_LENGTH]
+        return self.value[:_MAX_MESSAGE_LENGTH] if isinstance(self.value, str) else "the answer is not the API server's"
 
     @property
-    def is_suspicious(self) -> bool:
+    def suggests_outage(self) -> bool:
         """Whether the API server as a whole may be away."""
-        return is_suspicious(self.code)
+        return suggests_outage(self.code)
 
 
 async def call(
     api: client.ApiClient, method: str, path: str, body: Mapping[str, Any] | None = None, *, seconds: float
-) -> Answer:
+) -> Response:
     """Call the API server.
 
     Args:
-        api: the client.
+        api: the kubernetes client.
         method: the HTTP method; a PATCH is a merge patch.
         path: the path with its query.
         body: the JSON object to send.
-        seconds: after how long without an answer the call ends.
+        seconds: the time-out.
     """
     headers = {"Accept": _JSON, "Content-Type": MERGE_PATCH if method == "PATCH" else _JSON}
     try:
@@ -70,10 +75,10 @@ async def call(
         response = await api.call_api(method, url, headers, body, _request_timeout=seconds)
         content: bytes = await response.read()  # type: ignore[no-untyped-call]
     except client.ApiException as error:
-        return Answer(error.status or None, why(error))
+        return Response(error.status or None, error_text(error))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return Answer(None, why(error))
+        return Response(None, error_text(error))
     try:
-        return Answer(response.status, from_json(content))
+        return Response(response.status, from_json(content))
     except ValueError:
-        return Answer(response.status, f"{response.reason or 'no reason'}, and the answer is not JSON")
+        return Response(response.status, f"{response.reason or 'no reason'}, and the answer is not JSON")

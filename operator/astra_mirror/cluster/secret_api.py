@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio import client
 
-from astra_mirror.cluster.api import REQUEST_TIMEOUT, why, words_of
+from astra_mirror.cluster.api import REQUEST_TIMEOUT, error_text, failure_text
 from astra_mirror.cluster.secret_wire import (
     Page,
     ReadError,
@@ -80,7 +80,7 @@ class SecretAPI:
             if response.status == HTTPStatus.NOT_FOUND and says_not_found(raw, secret):
                 return None
             if response.status != HTTPStatus.OK:
-                raise ReadError(words_of(response.status, response.reason, raw), response.status)
+                raise ReadError(failure_text(response.status, response.reason, raw), response.status)
             return secret_of(raw, secret)
 
     async def watch(self, selector: SecretSelector, version: str, seconds: int) -> "SecretWatch":
@@ -152,9 +152,9 @@ def _as_read_error() -> Iterator[None]:
     try:
         yield
     except client.ApiException as error:
-        raise ReadError(why(error), error.status or None) from error
+        raise ReadError(error_text(error), error.status or None) from error
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise ReadError(why(error)) from error
+        raise ReadError(error_text(error)) from error
 
 
 def _path(namespace: str | None) -> str:
@@ -178,4 +178,4 @@ async def _read_bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
 async def _raise_unless_ok(response: aiohttp.ClientResponse) -> None:
     if response.status != HTTPStatus.OK:
         raw = await _read_bounded(response, MAX_PAGE_BYTES)
-        raise ReadError(words_of(response.status, response.reason, raw), response.status)
+        raise ReadError(failure_text(response.status, response.reason, raw), response.status)

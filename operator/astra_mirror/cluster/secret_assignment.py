@@ -158,8 +158,8 @@ class SecretAssignment:
             await self._reader.page(selector, 1)
             is_forbidden = False
         except ReadError as error:
-            if error.is_suspicious:
-                self._availability.suspect()
+            if error.suggests_outage:
+                self._availability.request_probe()
         if selector not in self._forbidden:
             return
         if is_forbidden:

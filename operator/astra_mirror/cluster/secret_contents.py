@@ -215,8 +215,8 @@ class SecretContents:
 
     def _failed(self, secret: NamespacedName, error: ReadError, since: float) -> None:
         now = asyncio.get_running_loop().time()
-        if error.is_suspicious:
-            self._availability.suspect()
+        if error.suggests_outage:
+            self._availability.request_probe()
         read_state = self._singles.get(secret, ReadState())
         self._singles[secret] = read_state.refused(now) if error.is_refusal else read_state.failed(since)
         self._table.postpone(secret, now + _RETRY_SECONDS)

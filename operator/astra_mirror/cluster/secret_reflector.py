@@ -145,8 +145,8 @@ class Reflector:
                     async for each in part:
                         yield each
             except ReadError as error:
-                if error.is_suspicious:
-                    self._availability.suspect()
+                if error.suggests_outage:
+                    self._availability.request_probe()
                 # This list was a precaution, so its failure loses nothing: the watch goes on.
                 is_precaution = in_list and self._version is not None
                 if is_precaution:

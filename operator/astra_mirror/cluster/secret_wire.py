@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from astra_mirror.cluster.availability import is_suspicious
+from astra_mirror.cluster.availability import suggests_outage
 from astra_mirror.core.secret_content import Content, content_of
 from astra_mirror.core.secret_names import NamespacedName, SecretSelector
 
@@ -34,9 +34,9 @@ class ReadError(Exception):
         return self.status == HTTPStatus.GONE
 
     @property
-    def is_suspicious(self) -> bool:
+    def suggests_outage(self) -> bool:
         """Whether the API server as a whole may be away."""
-        return is_suspicious(self.status)
+        return suggests_outage(self.status)
 
 
 class TooLargeError(ReadError):

@@ -1,6 +1,6 @@
-"""Reads and writes AppBackupRefs. Each write is fenced: it holds for the very version of the object it was made for.
+"""Patches the status of AppBackupRefs. Each write is fenced by the object's uid and resourceVersion.
 
-What comes back is checked before it is believed: something between the operator and the API server may answer as well.
+Each response is checked, because a proxy between the operator and the API server may have sent it.
 """
 
 from collections.abc import Mapping
@@ -13,38 +13,40 @@ from kubernetes.aio import client
 from astra_mirror.api.app_backup_ref import KIND, PLURAL
 from astra_mirror.api.meta import FIELD_MANAGER, GROUP, VERSION
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, collection_path
-from astra_mirror.cluster.availability import Availability, is_suspicious
-from astra_mirror.cluster.raw import Answer, call
+from astra_mirror.cluster.availability import Availability, suggests_outage
+from astra_mirror.cluster.raw import Response, call
 from astra_mirror.core.identity import has_identity
 
 PATCH_TIMEOUT: Final = 40.0
-"""Seconds after which a PATCH ends in any case; the writer ends it before."""
+"""Seconds after which a PATCH is cancelled. The status writer cancels it earlier."""
 _API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The API server has this object."""
+    """The object as the API server has it."""
 
     object: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The object does not exist any more: the API server has said so of this very object, to a GET in the end."""
+    """The object no longer exists: a GET has confirmed it with a NotFound that names this object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """The object is not the version that the write was made for."""
+    """The object has changed since the version that the write was made for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The call failed.
 
-    `code` is the HTTP status code, None without an answer; `reason` and `message` are the API server's own where it has
-    sent a Status.
+    Attributes:
+        code: the HTTP status code; None without a response.
+        reason: the reason in the API server's Status; empty without one.
+        message: the message in the API server's Status, or an error text.
     """
 
     code: int | None
@@ -52,21 +54,21 @@ class Refused:
     message: str
 
     @property
-    def is_suspicious(self) -> bool:
+    def suggests_outage(self) -> bool:
         """Whether the API server as a whole may be away."""
-        return is_suspicious(self.code)
+        return suggests_outage(self.code)
 
     @property
-    def words(self) -> str:
-        """All of it in one line, for a log."""
+    def text(self) -> str:
+        """The code, the reason and the message in one line, for a log."""
         return " ".join(filter(None, (str(self.code or ""), self.reason, self.message)))
 
 
-class Statuses:
-    """AppBackupRefs on the API server.
+class StatusClient:
+    """Reads AppBackupRefs and patches their status.
 
     Args:
-        api: the client.
+        api: the kubernetes client.
         availability: whether the API server is away.
     """
 
@@ -80,41 +82,41 @@ class Statuses:
         """Send a merge patch of the status to the object `uid` at resourceVersion `version`."""
         body = {"metadata": {"uid": uid, "resourceVersion": version}, "status": patch}
         path = f"{_path(namespace, name)}/status?fieldManager={FIELD_MANAGER}"
-        answer = await call(self._client, "PATCH", path, body, seconds=PATCH_TIMEOUT)
-        if _is_not_found(answer, name):
+        response = await call(self._client, "PATCH", path, body, seconds=PATCH_TIMEOUT)
+        if _is_not_found(response, name):
             return await self.get(namespace, name, uid=uid)
-        if answer.code == HTTPStatus.CONFLICT and answer.is_status:
+        if response.code == HTTPStatus.CONFLICT and response.is_status:
             return Conflict()
-        return _stored(answer, uid=uid, is_own=True)
+        return _stored(response, uid=uid, is_own=True)
 
     async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
-        """The object as it is now; gone is also one that has another uid."""
-        answer = await call(self._client, "GET", _path(namespace, name), seconds=REQUEST_TIMEOUT)
-        return Gone() if _is_not_found(answer, name) else _stored(answer, uid=uid, is_own=False)
+        """The object as it is now; Gone also where the name belongs to an object with another uid."""
+        response = await call(self._client, "GET", _path(namespace, name), seconds=REQUEST_TIMEOUT)
+        return Gone() if _is_not_found(response, name) else _stored(response, uid=uid, is_own=False)
 
 
 def _path(namespace: str, name: str) -> str:
     return f"{collection_path(namespace)}/{name}"
 
 
-def _is_not_found(answer: Answer, name: str) -> bool:
-    """Whether the API server says of this very object that it does not exist."""
-    if answer.code != HTTPStatus.NOT_FOUND or answer.reason != "NotFound":
+def _is_not_found(response: Response, name: str) -> bool:
+    """Whether the response is the API server's Status that this object does not exist."""
+    if response.code != HTTPStatus.NOT_FOUND or response.reason != "NotFound":
         return False
-    details = answer.value.get("details")
+    details = response.value.get("details")
     named = details if isinstance(details, Mapping) else {}
     return (named.get("name"), named.get("group"), named.get("kind")) == (name, GROUP, PLURAL)
 
 
-def _stored(answer: Answer, *, uid: str, is_own: bool) -> Stored | Gone | Refused:
-    code, value = answer.code, answer.value
+def _stored(response: Response, *, uid: str, is_own: bool) -> Stored | Gone | Refused:
+    code, value = response.code, response.value
     if code != HTTPStatus.OK:
-        return Refused(code, answer.reason, answer.message)
+        return Refused(code, response.reason, response.message)
     if not isinstance(value, Mapping) or (value.get("apiVersion"), value.get("kind")) != (_API_VERSION, KIND):
         return Refused(code, "", f"the answer is not {KIND} of {_API_VERSION}")
     if not has_identity(value):
         return Refused(code, "", "the answer has no proper metadata")
     if value["metadata"]["uid"] != uid:
-        # Its name has been given to another object. A PATCH is fenced, and cannot have met that one.
+        # A new object has the same name. A PATCH is fenced by the uid, so it cannot have changed that object.
         return Refused(code, "", "the answer is another object") if is_own else Gone()
     return Stored(value)

@@ -1,9 +1,9 @@
-"""Kopf as an informer: it watches one kind in one scope and hands each event on. No state is stored in the objects.
+"""Kopf as an informer: it watches one kind in one scope and passes each event on, and stores no state in the objects.
 
-Kopf's own timers and daemons would put a finalizer on each object, and patch statuses that have not changed.
+Kopf's timers and daemons are not used: they would add a finalizer to each object, and patch unchanged statuses.
 
-A Kopf operator ends when a watch does: on an ERROR event, on credentials that are refused. So each scope has one of
-its own, which is started anew in the same process, and whose end cancels nothing but its own tasks.
+A Kopf operator ends when its watch ends, on an ERROR event or on refused credentials. So each scope has a Kopf operator
+of its own. It is restarted in the same process, and its end cancels no other task.
 """
 
 import asyncio
@@ -22,33 +22,33 @@ from astra_mirror.api.meta import GROUP, VERSION
 from astra_mirror.cluster.api import PAGE
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
-from astra_mirror.core.loglines import Complaint
+from astra_mirror.core.loglines import FailureLog
 from astra_mirror.core.restart import RestartDelay
 from astra_mirror.support.text import cut
 
 _WATCH_SECONDS: Final = 40
-"""After so long the API server ends a watch, which is begun anew where it ended."""
+"""How long a watch lasts before the API server ends it; the next one resumes where it ended."""
 _SILENT_SECONDS: Final = 45.0
-"""A watch that was to end and says nothing is a dead one."""
+"""How long a watch may be silent before its connection counts as dead; longer than a watch lasts."""
 _UNRESOLVED_SECONDS: Final = 15.0
-"""Within so long Kopf asks for its first list, unless it has not found the kind among the API's resources."""
-_MAX_WORDS: Final = 500
+"""How long Kopf may take to request its first list. It requests none if it does not find the CRD."""
+_MAX_ERROR_LENGTH: Final = 500
 _KOPF: Final = Path(kopf.__file__).parent
 
 logger = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
-    """Takes in what the watch reports."""
+    """Receives what the watch reports."""
 
     def is_news(self, event: Mapping[str, Any]) -> bool:
-        """Whether `take` wants the event: to call a handler costs Kopf far more."""
+        """Whether `take` needs the event. This check costs far less than Kopf's call of a handler."""
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """Take an event in: its type is None in a list, else ADDED, MODIFIED or DELETED; `object` is the object."""
+        """Receive an event: its `type` is None in a list, else ADDED, MODIFIED or DELETED; `object` is the object."""
 
     def relisted(self) -> None:
-        """A list that is not the first has begun: Kopf does not report what was deleted before it."""
+        """Note that Kopf lists again: it does not report the objects that were deleted since the watch broke."""
 
 
 class Watch:
@@ -56,10 +56,10 @@ class Watch:
 
     Args:
         endpoint: the API server.
-        availability: whether it is away.
-        scope: the namespace; None for all.
-        listener: takes in what the watch reports.
-        spawned: called after each start of Kopf, which sets signal handlers of its own.
+        availability: whether the API server is away.
+        scope: the namespace; None for all namespaces.
+        listener: receives what the watch reports.
+        spawned: called after each start of Kopf, because Kopf replaces the signal handlers.
     """
 
     def __init__(
@@ -75,9 +75,9 @@ class Watch:
         self._scope = scope
         self._listener = listener
         self._spawned = spawned
-        self._asked = asyncio.Event()
+        self._list_requested = asyncio.Event()
         self._has_listed, self._has_watched = False, False
-        self._complaint = Complaint()
+        self._failure_log = FailureLog()
 
     @property
     def lacks(self) -> str | None:
@@ -87,7 +87,7 @@ class Watch:
         return None if self._has_watched else f"the AppBackupRefs {self._where} are not watched yet"
 
     async def run(self) -> None:
-        """Watch until cancelled, with a new Kopf whenever one has ended."""
+        """Watch until cancelled; start a new Kopf operator whenever one has ended."""
         asyncio.get_running_loop().set_exception_handler(report_unless_left_open)
         delay = RestartDelay()
         while True:
@@ -95,7 +95,7 @@ class Watch:
             begun = time.monotonic()
             failure = await self._run_kopf()
             logger.warning("The watch on AppBackupRefs %s starts anew: %s", self._where, failure)
-            self._availability.suspect()
+            self._availability.request_probe()
             await asyncio.sleep(delay.after(time.monotonic() - begun))
 
     @property
@@ -103,9 +103,11 @@ class Watch:
         return "of all namespaces" if self._scope is None else f"of the namespace {self._scope}"
 
     async def _run_kopf(self) -> str:
-        """Run one Kopf operator to its end; why it has ended."""
-        self._asked.clear()
-        session = self._endpoint.session(self._availability.wait_before, self._observe, self._availability.notice)
+        """Run one Kopf operator to its end; return why it ended."""
+        self._list_requested.clear()
+        session = self._endpoint.session(
+            self._availability.delay_while_away, self._observe, self._availability.probe_after_failure
+        )
         tasks: set[asyncio.Task[Any]] = set()
         try:
             tasks.update(
@@ -117,11 +119,11 @@ class Watch:
                 )
             )
             self._spawned()
-            # Not kopf.run_tasks, which in the end cancels whatever task began after it.
-            unresolved = asyncio.create_task(self._unresolved())
-            tasks.add(unresolved)
+            # kopf.run_tasks is not used: at its end it cancels every task that started after it.
+            no_list = asyncio.create_task(self._wait_unless_listed())
+            tasks.add(no_list)
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return _reason(ended, unresolved)
+            return _end_reason(ended, no_list)
         finally:
             for task in tasks:
                 task.cancel()
@@ -141,7 +143,7 @@ class Watch:
 
         @kopf.on.login(registry=registry)
         async def logged_in(**_: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 - Kopf passes much more
-            # Asked for another one, it has been refused though the session has renewed its credentials: Kopf ends.
+            # Kopf logs in again after a 401. The session has renewed its credentials by then, so no others exist.
             return sessions.pop() if sessions else None
 
         return registry
@@ -149,16 +151,16 @@ class Watch:
     async def _observe(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """See how Kopf's lists and watches fare: a middleware of aiohttp's client."""
+        """A middleware for aiohttp's client that observes Kopf's lists and watches."""
         if not request.url.path.endswith(f"/{PLURAL}"):
             return await handler(request)
-        self._asked.set()
+        self._list_requested.set()
         response = await handler(request)
         verb = "watched" if "watch" in request.url.query else "listed"
         if not response.ok:
-            self._tell(verb, response)
+            self._log_refusal(verb, response)
         elif verb == "watched":
-            self._complaint.end()
+            self._failure_log.succeeded()
             self._has_watched = True
         elif "continue" not in request.url.query:
             if self._has_listed:
@@ -166,20 +168,20 @@ class Watch:
             self._has_listed = True
         return response
 
-    def _tell(self, verb: str, response: aiohttp.ClientResponse) -> None:
-        """Log that Kopf is refused something, which it tries again every five seconds; 410 is part of its life."""
-        words = f"{response.status} {response.reason or ''}".rstrip()
+    def _log_refusal(self, verb: str, response: aiohttp.ClientResponse) -> None:
+        """Log an error response, after which Kopf retries every five seconds; a 410 is normal."""
+        text = f"{response.status} {response.reason or ''}".rstrip()
         advice = ": apply the role in manifests/default" if response.status == HTTPStatus.FORBIDDEN else ""
-        if response.status != HTTPStatus.GONE and self._complaint.is_due(words) and not self._availability.is_away:
-            logger.warning("AppBackupRefs %s cannot be %s, trying again: %s%s", self._where, verb, words, advice)
+        if response.status != HTTPStatus.GONE and self._failure_log.should_log(text) and not self._availability.is_away:
+            logger.warning("AppBackupRefs %s cannot be %s, trying again: %s%s", self._where, verb, text, advice)
 
-    async def _unresolved(self) -> None:
-        """Return when Kopf has not asked for a list in time; wait for ever once it has."""
-        while not self._asked.is_set():
+    async def _wait_unless_listed(self) -> None:
+        """Return when Kopf has not requested a list in time; wait for ever once it has."""
+        while not self._list_requested.is_set():
             await self._availability.wait_until_back()
             try:
                 async with asyncio.timeout(_UNRESOLVED_SECONDS):
-                    await self._asked.wait()
+                    await self._list_requested.wait()
             except TimeoutError:
                 if not self._availability.is_away:
                     return
@@ -187,7 +189,7 @@ class Watch:
 
 
 def report_unless_left_open(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Report what asyncio would, but for a generator that a Kopf has left open and that fails when it is closed."""
+    """Report what asyncio reports, except for the failure of a generator that an ended Kopf operator left open."""
     generator = context.get("asyncgen")
     if generator is not None and Path(generator.ag_code.co_filename).is_relative_to(_KOPF):
         logger.debug("Kopf has left a generator open", exc_info=context.get("exception"))
@@ -195,8 +197,8 @@ def report_unless_left_open(loop: asyncio.AbstractEventLoop, context: dict[str, 
         loop.default_exception_handler(context)
 
 
-def _reason(ended: set[asyncio.Task[Any]], unresolved: asyncio.Task[None]) -> str:
-    if unresolved in ended:
+def _end_reason(ended: set[asyncio.Task[Any]], no_list: asyncio.Task[None]) -> str:
+    if no_list in ended:
         return "the API server does not name AppBackupRefs among its resources"
     for task in ended:
         error = None if task.cancelled() else task.exception()
@@ -204,13 +206,13 @@ def _reason(ended: set[asyncio.Task[Any]], unresolved: asyncio.Task[None]) -> st
             logger.debug("Kopf has ended", exc_info=error)
             if isinstance(error, kopf.LoginError):
                 return "the API server refuses the credentials"
-            # Kopf's errors have the API server's words first, and all of its answer after them.
-            return cut(f"{type(error).__name__}: {error.args[0] if error.args else error}", _MAX_WORDS)
+            # The first argument of Kopf's errors is the API server's message, the others are the whole response.
+            return cut(f"{type(error).__name__}: {error.args[0] if error.args else error}", _MAX_ERROR_LENGTH)
     return f"Kopf's {next(iter(ended)).get_name()} has ended by itself"
 
 
 class _NoEssence(kopf.AnnotationsDiffBaseStorage):
-    """What Kopf would compare to tell a change: nothing, because the engine does that; it would be a deep copy."""
+    """Stores nothing for Kopf to compare objects with: the engine does that, and Kopf would copy each object."""
 
     def build(self, **_: Any) -> Any:  # noqa: ANN401 - Kopf's type is private
         return None
@@ -228,13 +230,13 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.chunk_size = PAGE
     settings.watching.server_timeout = _WATCH_SECONDS
     settings.watching.inactivity_timeout = _SILENT_SECONDS
-    # A quarter of an hour: a role that is being repaired is no reason to list all anew.
+    # Retry for 15 minutes before Kopf ends, so that a role which is being repaired causes no new list.
     settings.networking.error_backoffs = [1, 2, 3, *[5] * 180]
     settings.networking.connect_timeout = CONNECT_SECONDS
     settings.networking.request_timeout = 30
     settings.persistence.diffbase_storage = _NoEssence()
-    # A worker for each object goes when it has been idle for this long: at start, when there is one for each object,
-    # a longer time costs several kilobytes an object.
+    # How long the worker of an object stays after its last event. At the start there is one for each object, and each
+    # costs several kilobytes.
     settings.queueing.idle_timeout = 0.02
     settings.process.ultimate_exiting_timeout = None
     return settings

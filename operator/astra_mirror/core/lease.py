@@ -1,44 +1,44 @@
-"""Leader election's decision, the one that client-go's elector makes: who holds a Lease, and may it be taken?
+"""Leader election as client-go decides it: whether a candidate may take a Lease.
 
-What counts is how long a record has stood unchanged by the own monotonic clock, never the times inside it: clocks of
-two machines differ.
+A Lease has expired when its record has not changed for a while, measured by this process's monotonic clock. The times
+in the record are never compared, because the clocks of two machines differ.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-DURATION: Final = 15.0
-"""Seconds that a holder may go without renewing before another takes over."""
+LEASE_DURATION: Final = 15.0
+"""Seconds without a renewal after which another candidate may take the Lease."""
 RENEW_DEADLINE: Final = 10.0
-"""Seconds after the last renewal at which a holder must consider itself deposed; shorter than DURATION."""
-RETRY: Final = 2.0
+"""Seconds after its last renewal at which a holder has to stop; shorter than LEASE_DURATION."""
+RENEW_PERIOD: Final = 2.0
 """Seconds between renewals."""
-ATTEMPT: Final = 1.0
-"""Seconds between attempts to take it, or to renew it when that has failed."""
+RETRY_PERIOD: Final = 1.0
+"""Seconds between attempts to take the Lease, and between attempts to renew it after a failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A Lease as read: its holder ("" for none), and its version, which changes with each renewal."""
+    """A Lease as read: its holder, "" for none, and its resourceVersion, which changes with each renewal."""
 
     holder: str
     version: str
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """When a record was first seen, monotonic seconds."""
+class ObservedRecord:
+    """A record, and when it was first read, in monotonic seconds."""
 
     record: Record
     at: float
 
 
-def sight(record: Record, last: Sighting | None, now: float) -> Sighting:
-    """The sighting of `record`: the last one while the record stays the same."""
-    return last if last is not None and last.record == record else Sighting(record, now)
+def observe(record: Record, last: ObservedRecord | None, now: float) -> ObservedRecord:
+    """`record` with the time of its first read: `last` while the record has not changed."""
+    return last if last is not None and last.record == record else ObservedRecord(record, now)
 
 
-def may_take(sighting: Sighting, identity: str, now: float) -> bool:
-    """Whether `identity` may write itself into the Lease."""
-    holder = sighting.record.holder
-    return holder in {"", identity} or now - sighting.at > DURATION
+def may_take(observed: ObservedRecord, identity: str, now: float) -> bool:
+    """Whether the candidate `identity` may take or renew the Lease."""
+    holder = observed.record.holder
+    return holder in {"", identity} or now - observed.at > LEASE_DURATION

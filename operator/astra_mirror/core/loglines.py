@@ -1,7 +1,7 @@
-"""How many log lines one namespace may have, so that no tenant's objects drown what the log says of all others.
+"""Limits the log lines about one namespace, so that the objects of one tenant cannot flood the log.
 
-A line holds a place for a minute in the fair queue, which has so many places for a namespace; a line without a place is
-left out and counted. Times are monotonic seconds.
+Each namespace has a number of lines in any minute. Lines beyond it are left out and counted. Times are monotonic
+seconds.
 """
 
 from collections import Counter, deque
@@ -11,12 +11,12 @@ from typing import Final
 from astra_mirror.core.fair import FairQueue
 
 LINES: Final = 10
-"""Lines of one namespace in any minute."""
+"""Lines about one namespace in any minute."""
 PERIOD_SECONDS: Final = 60.0
 
 
 class LogLines:
-    """The lines of the last minute, and how many of each namespace were left out."""
+    """The lines of the last minute, and the number of lines left out for each namespace."""
 
     def __init__(self) -> None:
         self._places: FairQueue[int, None] = FairQueue(cap_for_key=LINES)
@@ -27,19 +27,19 @@ class LogLines:
     def admit(self, namespace: str, now: float) -> bool:
         """Whether a line about this namespace is written."""
         self._expire(now)
-        # How many were left out is said first; until then there is no place for others.
+        # The line that says how many were left out comes before any other line.
         if namespace not in self._left_out and self._take_place(namespace, now):
             return True
         self._left_out[namespace] += 1
         return False
 
     def left_out(self, now: float) -> dict[str, int]:
-        """The namespaces of which it is time to say how many lines were left out, with that number; said once."""
+        """The number of lines left out for each namespace that may have a line again; each number is returned once."""
         self._expire(now)
-        said = {each: self._left_out[each] for each in list(self._left_out) if self._take_place(each, now)}
-        for namespace in said:
+        counts = {each: self._left_out[each] for each in list(self._left_out) if self._take_place(each, now)}
+        for namespace in counts:
             del self._left_out[namespace]
-        return said
+        return counts
 
     def _take_place(self, namespace: str, now: float) -> bool:
         number = next(self._numbers)
@@ -54,24 +54,24 @@ class LogLines:
             self._places.drop(number)
 
 
-class Complaint:
-    """A failure that is tried again and again: it is logged once, and not for the first time that it happens.
+class FailureLog:
+    """Decides when to log a failure that is retried: once, at its second occurrence in a row.
 
-    What happens once only is mended by the next attempt, or is an API server that is away, which the probe logs.
+    A failure that occurs once is either gone with the next attempt, or due to an outage that the probe logs.
     """
 
     def __init__(self) -> None:
-        self._words: str | None = None
+        self._text: str | None = None
         self._is_logged = False
 
-    def is_due(self, words: str) -> bool:
-        """Whether it is time to log this failure: it is the second one in a row with these words."""
-        if words != self._words:
-            self._words, self._is_logged = words, False
+    def should_log(self, text: str) -> bool:
+        """Whether to log this failure: it is the second one in a row with this text."""
+        if text != self._text:
+            self._text, self._is_logged = text, False
             return False
         was_logged, self._is_logged = self._is_logged, True
         return not was_logged
 
-    def end(self) -> None:
-        """An attempt has succeeded."""
-        self._words, self._is_logged = None, False
+    def succeeded(self) -> None:
+        """Record that an attempt has succeeded."""
+        self._text, self._is_logged = None, False

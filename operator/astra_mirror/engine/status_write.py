@@ -218,9 +218,9 @@ class Writes:
             case Conflict():
                 return Conflicting()
             case Refused() as refused:
-                if refused.is_suspicious:
-                    self._api.availability.suspect()
-                return Unwritten(refused.words.replace(f'"{ref.name}"', ""), refused.words)
+                if refused.suggests_outage:
+                    self._api.availability.request_probe()
+                return Unwritten(refused.text.replace(f'"{ref.name}"', ""), refused.text)
 
     def _stored(self, ref: Ref, sent: Mapping[str, Any], wanted: bytes, stored: Mapping[str, Any]) -> Result:
         self._observe(stored, is_own=True)

@@ -165,7 +165,7 @@ class Writer:
         for uid, _ in list(self._overdue.pop_due(now)):
             self._slots.overdue(uid)
             # The operator's own small request finds out whether it is this one alone.
-            self._availability.suspect()
+            self._availability.request_probe()
         self._waiting.run_delays(now)
 
     def _came_back(self) -> None:
