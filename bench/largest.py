@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from astra_mirror.astra.bodies import MAX_LIST
 from astra_mirror.astra.client import AstraClient
-from astra_mirror.astra.transport import Clients
+from astra_mirror.astra.transport import ClientPool
 from astra_mirror.cli import tune_garbage_collector
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Observed
@@ -25,7 +25,7 @@ async def longest_hold(remote: world.Remote) -> float:
     """
     tune_garbage_collector()
     connection = Connection(BaseURL.parse(remote.url), remote.token)
-    clients = Clients([AllowedURL.parse(remote.url)])
+    clients = ClientPool([AllowedURL.parse(remote.url)])
     client = AstraClient(clients, _LIST_SECONDS)
     longest = 0.0
     for compressed in (False, True):

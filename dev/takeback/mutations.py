@@ -47,8 +47,8 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
     ),
     "edited-bundles": (
-        Edit("core/contexts.py", "IN_ALL: Final = 64", "IN_ALL: Final = 6400"),
-        Edit("core/contexts.py", "FOR_NAMESPACE: Final = 2", "FOR_NAMESPACE: Final = 2000"),
+        Edit("core/contexts.py", "MAX_CONTEXTS: Final = 64", "MAX_CONTEXTS: Final = 6400"),
+        Edit("core/contexts.py", "MAX_CONTEXTS_FOR_NAMESPACE: Final = 2", "MAX_CONTEXTS_FOR_NAMESPACE: Final = 2000"),
         Edit(
             "core/contexts.py",
             "        evicted = [self._drop(key) for key in list(self._kept) if key not in used]",
@@ -56,8 +56,8 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
     ),
     "held-lists": (
-        Edit("core/body_memory.py", "LISTS: Final = 64 * MIB", "LISTS: Final = 6400 * MIB"),
-        Edit("core/body_memory.py", "SINGLES: Final = 8 * MIB", "SINGLES: Final = 800 * MIB"),
+        Edit("core/body_memory.py", "LIST_BYTES: Final = 64 * MIB", "LIST_BYTES: Final = 6400 * MIB"),
+        Edit("core/body_memory.py", "SINGLE_BYTES: Final = 8 * MIB", "SINGLE_BYTES: Final = 800 * MIB"),
     ),
     "wrong-account": (
         Edit(

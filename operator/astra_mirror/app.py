@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from astra_mirror.astra.client import AstraClient
-from astra_mirror.astra.transport import Clients
+from astra_mirror.astra.transport import ClientPool
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import Endpoint
 from astra_mirror.cluster.events import EventRecorder
@@ -55,7 +55,7 @@ class Parts:
     """
 
     def __init__(self, settings: Settings, cluster: Cluster, spawned: Callable[[], None]) -> None:
-        self._clients = Clients(settings.allowed)
+        self._clients = ClientPool(settings.allowed)
         self._availability = cluster.availability
         self.secrets = _secrets(settings, cluster, self._secret_changed)
         status_client = StatusClient(cluster.api, cluster.availability)

@@ -6,9 +6,9 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
-from astra_mirror.astra.addresses import AddressRefusedError, GuardedResolver, is_refused
+from astra_mirror.astra.addresses import AddressRefusedError, FilteringResolver, is_refused
 from astra_mirror.astra.client import AstraClient
-from astra_mirror.astra.transport import Clients
+from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.urls import AllowedURL, BaseURL
@@ -57,19 +57,19 @@ async def test_a_name_that_resolves_to_loopback_is_refused() -> None:
     """DNS rebinding ends at connect time; other addresses of the name are used, and an exact entry lifts the rule."""
     wildcard = [AllowedURL.parse("https://*.netapp.io")]
     with pytest.raises(AddressRefusedError, match="--allowed-url") as refused:
-        await GuardedResolver(wildcard, _Table("127.0.0.1")).resolve("x.netapp.io")
+        await FilteringResolver(wildcard, _Table("127.0.0.1")).resolve("x.netapp.io")
     # What a name resolves to is nothing that a tenant should learn.
     assert "127.0.0.1" not in str(refused.value)
-    mixed = await GuardedResolver(wildcard, _Table("127.0.0.1", "10.0.0.1")).resolve("x.netapp.io")
+    mixed = await FilteringResolver(wildcard, _Table("127.0.0.1", "10.0.0.1")).resolve("x.netapp.io")
     assert [each["host"] for each in mixed] == ["10.0.0.1"]
     exact = [AllowedURL.parse("https://x.netapp.io")]
-    assert await GuardedResolver(exact, _Table("127.0.0.1")).resolve("x.netapp.io")
+    assert await FilteringResolver(exact, _Table("127.0.0.1")).resolve("x.netapp.io")
 
 
 async def test_a_refused_address_is_url_not_allowed(astra: Simulator) -> None:
     """The real resolver, a wildcard entry and a name that is loopback: the outcome says what to do."""
     port = astra.url.rpartition(":")[2]
-    clients = Clients([AllowedURL.parse(f"http://*.localhost:{port}")])
+    clients = ClientPool([AllowedURL.parse(f"http://*.localhost:{port}")])
     connection = Connection(BaseURL.parse(f"http://x.localhost:{port}"), astra.token)
     backup = astra.add_backup()
     spec = AppBackupRefSpec(accountID=backup.account, appID=backup.app, backupID=backup.id)

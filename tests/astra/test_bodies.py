@@ -10,11 +10,11 @@ import pytest
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.answers import AnswerError
-from astra_mirror.astra.bodies import MAX_DOCUMENT, Bodies, Hold
+from astra_mirror.astra.bodies import MAX_DOCUMENT, Bodies, Reservation
 from astra_mirror.astra.client import AstraClient
-from astra_mirror.astra.transport import Clients
+from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.body import MIB, SMALL, Kind
-from astra_mirror.core.body_memory import LISTS, MAX_WAITING_FOR_NAMESPACE, PATIENCE_SECONDS, SINGLES
+from astra_mirror.core.body_memory import LIST_BYTES, MAX_HOLD_SECONDS, MAX_WAITING_FOR_NAMESPACE, SINGLE_BYTES
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason
 from astra_mirror.core.request_plan import Collection
@@ -47,7 +47,7 @@ class Receiving:
         self, bodies: Bodies, namespace: str, kind: Kind = Kind.LIST, headers: dict[str, str] | None = None
     ) -> None:
         self.stream = Stream()
-        self.hold: Hold | None = None
+        self.reservation: Reservation | None = None
         self.deadline = asyncio.timeout(60)
         self.read = asyncio.Event()
         response = httpx.Response(200, stream=self.stream, headers=headers or {})
@@ -55,8 +55,8 @@ class Receiving:
 
     async def _receive(self, bodies: Bodies, namespace: str, kind: Kind, response: httpx.Response) -> int:
         async with self.deadline:
-            with bodies.hold((namespace, "c"), self.deadline) as self.hold:
-                body = await self.hold.receive(response, kind)
+            with bodies.reserve((namespace, "c"), self.deadline) as self.reservation:
+                body = await self.reservation.receive(response, kind)
                 await self.read.wait()
                 return sum(map(len, body))
 
@@ -85,40 +85,40 @@ CHUNK = b" " * SMALL
 async def test_the_time_out_stands_still_while_a_body_waits_for_room(bodies: Bodies) -> None:
     """And goes on with what was left of it."""
     held = Receiving(bodies, "mine")
-    held.stream.send(*[CHUNK] * (LISTS // SMALL))
+    held.stream.send(*[CHUNK] * (LIST_BYTES // SMALL))
     await idle()
     before = asyncio.get_running_loop().time() + 60
     waits = Receiving(bodies, "yours")
     waits.stream.send(*[CHUNK] * 3, b"")
     await idle()
-    assert bodies.room.held == LISTS + SMALL
+    assert bodies.budget.held == LIST_BYTES + SMALL
     assert waits.deadline.when() is None
     held.stream.send(b"")
     held.read.set()
-    assert await held.task == LISTS
+    assert await held.task == LIST_BYTES
     await idle()
     after = waits.deadline.when()
     assert after is not None
     assert after >= before
     waits.read.set()
     assert await waits.task == 3 * SMALL
-    assert bodies.room.held == 0
+    assert bodies.budget.held == 0
 
 
 async def test_who_holds_room_longest_is_ended_for_those_who_wait(bodies: Bodies, now: list[float]) -> None:
     """Its request ends, and the others go on."""
     slow = Receiving(bodies, "mine")
-    slow.stream.send(*[CHUNK] * (LISTS // SMALL))
+    slow.stream.send(*[CHUNK] * (LIST_BYTES // SMALL))
     await idle()
     waits = Receiving(bodies, "yours")
     waits.stream.send(*[CHUNK] * 3, b"")
     await idle()
-    now[0] = PATIENCE_SECONDS
-    bodies.settle()
+    now[0] = MAX_HOLD_SECONDS
+    bodies.allocate()
     with pytest.raises(TimeoutError):
         await slow.task
-    assert slow.hold is not None
-    assert slow.hold.is_ended
+    assert slow.reservation is not None
+    assert slow.reservation.is_evicted
     waits.read.set()
     assert await waits.task == 3 * SMALL
 
@@ -126,7 +126,7 @@ async def test_who_holds_room_longest_is_ended_for_those_who_wait(bodies: Bodies
 async def test_whoever_is_cancelled_while_it_waits_leaves_nothing_behind(bodies: Bodies) -> None:
     """Neither a place in the queue nor room."""
     held = Receiving(bodies, "mine")
-    held.stream.send(*[CHUNK] * (LISTS // SMALL))
+    held.stream.send(*[CHUNK] * (LIST_BYTES // SMALL))
     await idle()
     waits = [Receiving(bodies, "yours") for _ in range(3)]
     for each in waits:
@@ -135,13 +135,13 @@ async def test_whoever_is_cancelled_while_it_waits_leaves_nothing_behind(bodies:
     for each in (*waits, held):
         each.task.cancel()
     await asyncio.wait([each.task for each in (*waits, held)])
-    assert bodies.room.held == 0
+    assert bodies.budget.held == 0
 
 
 async def test_too_many_that_wait_are_not_read(bodies: Bodies) -> None:
     """The one beyond the namespace's share; a message says what happens next."""
     held = Receiving(bodies, "mine")
-    held.stream.send(*[CHUNK] * (LISTS // SMALL))
+    held.stream.send(*[CHUNK] * (LIST_BYTES // SMALL))
     await idle()
     waits = [Receiving(bodies, "yours") for _ in range(MAX_WAITING_FOR_NAMESPACE + 1)]
     for each in waits:
@@ -163,10 +163,10 @@ async def test_what_is_inflated_is_counted(bodies: Bodies, kind: Kind) -> None:
     receiving = Receiving(bodies, "mine", kind, {"Content-Encoding": "gzip"})
     receiving.stream.send(gzip.compress(b" " * size), b"")
     await idle()
-    assert bodies.room.held == size
+    assert bodies.budget.held == size
     receiving.read.set()
     assert await receiving.task == size
-    assert bodies.room.held == 0
+    assert bodies.budget.held == 0
 
 
 @asynccontextmanager
@@ -207,7 +207,7 @@ class Watch:
 
     async def _run(self) -> None:
         while True:
-            self.most = max(self.most, self._bodies.room.held)
+            self.most = max(self.most, self._bodies.budget.held)
             if self.most >= self._awaited:
                 self.reached.set()
             await asyncio.sleep(0)
@@ -221,7 +221,7 @@ async def test_held_lists_of_one_tenant() -> None:
     """Eighty lists of almost 4 MiB that do not end: the memory has a bound, others are served, and all end well."""
     may_end, bodies = asyncio.Event(), Bodies(lambda: 0.0)
     async with held_lists(4 * MIB, may_end) as url:
-        clients = Clients([AllowedURL.parse(url)])
+        clients = ClientPool([AllowedURL.parse(url)])
         client, connection = AstraClient(clients, 600.0, bodies), Connection(BaseURL.parse(url), "a-good-token")
         watch = Watch(bodies, 60 * MIB)
         lists = [
@@ -240,8 +240,8 @@ async def test_held_lists_of_one_tenant() -> None:
         watch.stop()
         await clients.close()
     assert all(isinstance(each, Listed) for each in outcomes)
-    assert watch.most <= LISTS + SINGLES
-    assert bodies.room.held == 0
+    assert watch.most <= LIST_BYTES + SINGLE_BYTES
+    assert bodies.budget.held == 0
 
 
 async def test_an_answer_that_is_given_up_is_unreachable_and_says_why() -> None:
@@ -249,7 +249,7 @@ async def test_an_answer_that_is_given_up_is_unreachable_and_says_why() -> None:
     now = [0.0]
     may_end, bodies = asyncio.Event(), Bodies(lambda: now[0])
     async with held_lists(64 * MIB, may_end) as url:
-        clients = Clients([AllowedURL.parse(url)])
+        clients = ClientPool([AllowedURL.parse(url)])
         client = AstraClient(clients, 60.0, bodies)
         watch = Watch(bodies, 63 * MIB)
         first, second = (
@@ -261,8 +261,8 @@ async def test_an_answer_that_is_given_up_is_unreachable_and_says_why() -> None:
             for each in ("hostile", "good")
         )
         await watch.reached.wait()
-        now[0] = PATIENCE_SECONDS + 1
-        bodies.settle()
+        now[0] = MAX_HOLD_SECONDS + 1
+        bodies.allocate()
         outcome = await (await _first(first, second))
         assert isinstance(outcome, Failed)
         assert outcome.reason is SyncReason.UNREACHABLE

@@ -12,7 +12,7 @@ import pytest
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.bodies import MAX_DOCUMENT
 from astra_mirror.astra.client import AstraClient
-from astra_mirror.astra.transport import Clients
+from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import TLS, Connection
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, SyncReason
 from astra_mirror.core.urls import AllowedURL, BaseURL
@@ -22,9 +22,9 @@ EXAMPLES = Path("dev/simulator/examples")
 
 
 @pytest.fixture
-async def clients(astra: Simulator) -> AsyncIterator[Clients]:
+async def clients(astra: Simulator) -> AsyncIterator[ClientPool]:
     """HTTP clients that may call the simulator."""
-    clients = Clients([AllowedURL.parse(astra.url)])
+    clients = ClientPool([AllowedURL.parse(astra.url)])
     yield clients
     await clients.close()
 
@@ -39,12 +39,12 @@ def spec_for(backup: Backup) -> AppBackupRefSpec:
     return AppBackupRefSpec(accountID=backup.account, appID=backup.app, backupID=backup.id)
 
 
-async def ask(clients: Clients, astra: Simulator, backup: Backup, *, token: str | None = None) -> Answer:
+async def ask(clients: ClientPool, astra: Simulator, backup: Backup, *, token: str | None = None) -> Answer:
     """One poll."""
     return await AstraClient(clients, 5.0).get_backup(connection_to(astra, token=token), spec_for(backup))
 
 
-async def test_a_backup_is_observed_with_every_field(astra: Simulator, clients: Clients) -> None:
+async def test_a_backup_is_observed_with_every_field(astra: Simulator, clients: ClientPool) -> None:
     """The document's fields arrive under their names."""
     backup = astra.add_backup("hooks-fail", seconds=0)
     backup.set(stateDetails=[{"type": "t", "title": "x", "detail": "y"}], scheduleID="s")
@@ -63,7 +63,7 @@ async def test_a_backup_is_observed_with_every_field(astra: Simulator, clients: 
     assert request.path == f"/accounts/{backup.account}/k8s/v1/apps/{backup.app}/appBackups/{backup.id}"
 
 
-async def test_the_reference_pages_example_is_observed(astra: Simulator, clients: Clients) -> None:
+async def test_the_reference_pages_example_is_observed(astra: Simulator, clients: ClientPool) -> None:
     """The example document of the API reference, byte for byte."""
     backup = astra.add_backup(id="bab39d53-2d04-5297-b92e-58df89a2117b")
     backup.serve_raw((EXAMPLES / "backup.json").read_bytes())
@@ -88,7 +88,7 @@ async def test_the_reference_pages_example_is_observed(astra: Simulator, clients
     ],
 )
 async def test_each_status_code_has_its_reason(
-    astra: Simulator, clients: Clients, status: int, reason: SyncReason, words: str
+    astra: Simulator, clients: ClientPool, status: int, reason: SyncReason, words: str
 ) -> None:
     """And the problem document's words are in the message."""
     with astra.fault("*", status=status):
@@ -99,7 +99,7 @@ async def test_each_status_code_has_its_reason(
     assert outcome.code == status
 
 
-async def test_a_missing_backup_is_not_found(astra: Simulator, clients: Clients) -> None:
+async def test_a_missing_backup_is_not_found(astra: Simulator, clients: ClientPool) -> None:
     """A 404 with a problem document says that the backup does not exist."""
     backup = astra.add_backup()
     backup.remove()
@@ -108,7 +108,7 @@ async def test_a_missing_backup_is_not_found(astra: Simulator, clients: Clients)
     assert "Collection not found" in outcome.message
 
 
-async def test_a_404_of_somebody_else_is_no_answer(astra: Simulator, clients: Clients) -> None:
+async def test_a_404_of_somebody_else_is_no_answer(astra: Simulator, clients: ClientPool) -> None:
     """A proxy's 404 page says nothing of the backup."""
     with astra.fault("*", kind="plain-404"):
         outcome = await ask(clients, astra, astra.add_backup())
@@ -132,7 +132,7 @@ async def test_a_404_of_somebody_else_is_no_answer(astra: Simulator, clients: Cl
     ],
 )
 async def test_what_was_not_promised_is_unexpected(
-    astra: Simulator, clients: Clients, kind: str, body: bytes | None, words: str
+    astra: Simulator, clients: ClientPool, kind: str, body: bytes | None, words: str
 ) -> None:
     """Each kind of wrong body is named."""
     with astra.fault("*", kind=kind, body=body):
@@ -156,7 +156,7 @@ async def test_what_was_not_promised_is_unexpected(
     ids=["bomb", "cut", "no-gzip", "unknown"],
 )
 async def test_compressed_bodies_are_bounded(
-    astra: Simulator, clients: Clients, body: bytes, encoding: str, words: str
+    astra: Simulator, clients: ClientPool, body: bytes, encoding: str, words: str
 ) -> None:
     """A bomb is never inflated beyond the limit, and broken compression is an answer that was not promised."""
     with astra.fault("*", kind="body", body=body, headers={"Content-Encoding": encoding}):
@@ -171,7 +171,7 @@ async def test_compressed_bodies_are_bounded(
     [(b" " * (MAX_DOCUMENT + 1), {}), (b"no gzip", {"Content-Encoding": "gzip"}), (b"x", {"Content-Encoding": "br"})],
 )
 async def test_an_error_with_an_unreadable_body_is_what_its_code_says(
-    astra: Simulator, clients: Clients, body: bytes, headers: dict[str, str]
+    astra: Simulator, clients: ClientPool, body: bytes, headers: dict[str, str]
 ) -> None:
     """A refused token is a refused token, however long the page around it is."""
     with astra.fault("*", status=401, body=body, headers=headers):
@@ -181,7 +181,7 @@ async def test_an_error_with_an_unreadable_body_is_what_its_code_says(
     assert "without a problem document" in outcome.message
 
 
-async def test_good_gzip_is_read(astra: Simulator, clients: Clients) -> None:
+async def test_good_gzip_is_read(astra: Simulator, clients: ClientPool) -> None:
     """Large documents arrive compressed."""
     backup = astra.add_backup("fails", seconds=0)
     backup.set(stateUnready=["x" * 250] * 30)
@@ -190,7 +190,7 @@ async def test_good_gzip_is_read(astra: Simulator, clients: Clients) -> None:
     assert len(outcome.backup.state_unready or ()) == 30
 
 
-async def test_a_truncated_body_is_unreachable(astra: Simulator, clients: Clients) -> None:
+async def test_a_truncated_body_is_unreachable(astra: Simulator, clients: ClientPool) -> None:
     """A connection that breaks in the middle is a network error."""
     with astra.fault("*", kind="truncate"):
         outcome = await ask(clients, astra, astra.add_backup())
@@ -216,7 +216,7 @@ async def test_a_truncated_body_is_unreachable(astra: Simulator, clients: Client
     ],
 )
 async def test_retry_after_in_both_forms(
-    astra: Simulator, clients: Clients, header: str, low: float | None, high: float | None
+    astra: Simulator, clients: ClientPool, header: str, low: float | None, high: float | None
 ) -> None:
     """Seconds, an HTTP date; nonsense is ignored."""
     with astra.fault("*", status=429, headers={"Retry-After": header}):
@@ -229,7 +229,7 @@ async def test_retry_after_in_both_forms(
         assert low <= outcome.retry_after <= high
 
 
-async def test_a_hanging_server_costs_the_time_out(astra: Simulator, clients: Clients) -> None:
+async def test_a_hanging_server_costs_the_time_out(astra: Simulator, clients: ClientPool) -> None:
     """The whole exchange is bounded, and the message says by what."""
     backup = astra.add_backup()
     with astra.fault("*", kind="hang"):
@@ -239,7 +239,7 @@ async def test_a_hanging_server_costs_the_time_out(astra: Simulator, clients: Cl
     assert "within 0.2s" in outcome.message
 
 
-async def test_a_dead_server_is_unreachable(clients: Clients, astra: Simulator) -> None:
+async def test_a_dead_server_is_unreachable(clients: ClientPool, astra: Simulator) -> None:
     """Nobody listens: the message names the address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -251,7 +251,7 @@ async def test_a_dead_server_is_unreachable(clients: Clients, astra: Simulator) 
     assert url in outcome.message
 
 
-async def test_an_echoed_token_is_cut_out(astra: Simulator, clients: Clients) -> None:
+async def test_an_echoed_token_is_cut_out(astra: Simulator, clients: ClientPool) -> None:
     """A problem document that repeats the token does not carry it into a status."""
     token = astra.add_token("t" * 60)
     body = f'{{"type": "t", "title": "bad", "detail": "{"x" * 600} {token}", "correlationID": "c(1)"}}'.encode()
@@ -262,7 +262,7 @@ async def test_an_echoed_token_is_cut_out(astra: Simulator, clients: Clients) ->
     assert outcome.message.endswith(" (correlationID c[1])")
 
 
-async def test_invalid_params_are_named(astra: Simulator, clients: Clients) -> None:
+async def test_invalid_params_are_named(astra: Simulator, clients: ClientPool) -> None:
     """What a 400 refuses is in the message."""
     body = b'{"type":"t","title":"Invalid","detail":"d","status":"400","invalidParams":[{"name":"a","reason":"b"},7]}'
     with astra.fault("*", status=400, body=body):
@@ -271,7 +271,7 @@ async def test_invalid_params_are_named(astra: Simulator, clients: Clients) -> N
     assert "Invalid: d [a: b]" in outcome.message
 
 
-async def test_tenants_do_not_see_each_others_cookies(astra: Simulator, clients: Clients) -> None:
+async def test_tenants_do_not_see_each_others_cookies(astra: Simulator, clients: ClientPool) -> None:
     """A cookie that one answer sets is sent with no other request."""
     backup = astra.add_backup("completes", seconds=0)
     with astra.fault("*", kind="body", body=b"{}", headers={"Set-Cookie": "session=secret; Path=/"}):
@@ -285,7 +285,7 @@ async def test_tenants_do_not_see_each_others_cookies(astra: Simulator, clients:
 async def test_tls_is_judged_as_the_secret_says() -> None:
     """A private authority must be named, or verification be off; else the server is not believed."""
     with Simulator.start(tls=True) as astra:
-        clients = Clients([AllowedURL.parse(astra.url)])
+        clients = ClientPool([AllowedURL.parse(astra.url)])
         spec = spec_for(astra.add_backup("completes", seconds=0))
         client = AstraClient(clients, 5)
         good = await client.get_backup(connection_to(astra, tls=TLS(astra.ca_pem)), spec)
@@ -299,7 +299,7 @@ async def test_tls_is_judged_as_the_secret_says() -> None:
     assert re.search("certificate", bad.message, re.IGNORECASE)
 
 
-async def test_many_requests_share_the_connections(astra: Simulator, clients: Clients) -> None:
+async def test_many_requests_share_the_connections(astra: Simulator, clients: ClientPool) -> None:
     """A hundred at once all get their answer."""
     backups = [astra.add_backup("completes", seconds=0) for _ in range(100)]
     outcomes = await asyncio.gather(*(ask(clients, astra, each) for each in backups))

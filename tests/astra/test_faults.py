@@ -14,7 +14,7 @@ from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra import answers
 from astra_mirror.astra import client as client_module
 from astra_mirror.astra.client import AstraClient
-from astra_mirror.astra.transport import Clients
+from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, SyncReason
 from astra_mirror.core.request_plan import Collection
@@ -42,7 +42,7 @@ def ask() -> Ask:
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        clients = Clients([AllowedURL.parse(url)])
+        clients = ClientPool([AllowedURL.parse(url)])
         yield await AstraClient(clients, 5.0).get_backup(Connection(BaseURL.parse(url), "token"), SPEC)
         left.set()
         await clients.close()
@@ -92,7 +92,7 @@ async def test_a_host_that_swallows_packets_is_left_before_the_time_is_over(monk
             each.setblocking(False)
             each.connect_ex(address)
         url = f"http://127.0.0.1:{address[1]}"
-        clients = Clients([AllowedURL.parse(url)])
+        clients = ClientPool([AllowedURL.parse(url)])
         outcome = await AstraClient(clients, 3600.0).get_backup(Connection(BaseURL.parse(url), "token"), SPEC)
         await clients.close()
         for each in fillers:
@@ -115,7 +115,7 @@ async def test_a_connection_is_not_used_when_the_server_may_just_be_closing_it(m
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    clients = Clients([AllowedURL.parse(url)])
+    clients = ClientPool([AllowedURL.parse(url)])
     client, connection = AstraClient(clients, 5.0), Connection(BaseURL.parse(url), "token")
     await client.get_backup(connection, SPEC)
     await client.get_backup(connection, SPEC)
@@ -143,7 +143,7 @@ async def test_few_large_lists_are_held_at_once(astra: Simulator, monkeypatch: p
             held -= 1
 
     monkeypatch.setattr(client_module, "read_list", counted)
-    clients = Clients([AllowedURL.parse(astra.url)])
+    clients = ClientPool([AllowedURL.parse(astra.url)])
     client = AstraClient(clients, 60.0)
     body = b'{"items": [' + b",".join([b'"' + b"x" * 1000 + b'"'] * 6000) + b"]}"
     with astra.fault("*", kind="body", body=body):

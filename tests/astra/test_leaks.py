@@ -16,7 +16,7 @@ from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, re
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.failures import unreachable
 from astra_mirror.astra.listing import ListError
-from astra_mirror.astra.transport import Clients
+from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed
 from astra_mirror.core.request_plan import Collection
@@ -126,7 +126,7 @@ async def test_no_message_and_no_log_line_quotes_an_answer(name: str, caplog: py
     """For a single backup and for a list."""
     caplog.set_level(logging.DEBUG)
     async with server(ANSWERS[name]) as url:
-        clients = Clients([AllowedURL.parse(url)])
+        clients = ClientPool([AllowedURL.parse(url)])
         client, connection = AstraClient(clients, 5.0), Connection(BaseURL.parse(url), TOKEN)
         single = await client.get_backup(connection, SPEC)
         listed = await client.list_backups(connection, Collection(ID, ID), Known({ID: None}))

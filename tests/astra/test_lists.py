@@ -6,7 +6,7 @@ import pytest
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.client import AstraClient
-from astra_mirror.astra.transport import Clients
+from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason, Unchanged
 from astra_mirror.core.request_plan import Collection
@@ -18,7 +18,7 @@ from dev.simulator.store import FaultKind
 @pytest.fixture
 async def client(astra: Simulator) -> AsyncIterator[AstraClient]:
     """A client that may call the simulator."""
-    clients = Clients([AllowedURL.parse(astra.url)])
+    clients = ClientPool([AllowedURL.parse(astra.url)])
     yield AstraClient(clients, 5.0)
     await clients.close()
 

@@ -8,7 +8,15 @@ from contextvars import copy_context
 
 import pytest
 
-from astra_mirror.astra.names import ASKING_NAMESPACE, FOR_NAMESPACE, IN_ALL, Addresses, Name, NameLookups, look_up
+from astra_mirror.astra.names import (
+    MAX_LOOKUPS,
+    MAX_LOOKUPS_FOR_NAMESPACE,
+    REQUEST_NAMESPACE,
+    Addresses,
+    Name,
+    NameLookups,
+    look_up,
+)
 
 ADDRESS: Addresses = ((int(socket.AF_INET), "192.0.2.1"),)
 
@@ -58,7 +66,7 @@ def ask(lookups: NameLookups, host: str, namespace: str = "") -> "asyncio.Task[l
         return [each["host"] for each in await lookups.resolve(host, 443)]
 
     context = copy_context()
-    context.run(ASKING_NAMESPACE.set, namespace)
+    context.run(REQUEST_NAMESPACE.set, namespace)
     return asyncio.get_running_loop().create_task(asked(), context=context)
 
 
@@ -66,9 +74,9 @@ async def test_slow_names_of_one_namespace_delay_nobody_else(servers: Servers) -
     """It has its four, and others are answered at once, in threads of their own."""
     lookups = NameLookups(servers.look_up)
     slow = [ask(lookups, f"slow{number}", "hostile") for number in range(100)]
-    await servers.began(FOR_NAMESPACE)
+    await servers.began(MAX_LOOKUPS_FOR_NAMESPACE)
     assert await asyncio.gather(*(ask(lookups, f"name{each}", "good") for each in range(20))) == [["192.0.2.1"]] * 20
-    assert sum(each.startswith("slow") for each in servers.asked) == FOR_NAMESPACE
+    assert sum(each.startswith("slow") for each in servers.asked) == MAX_LOOKUPS_FOR_NAMESPACE
     assert servers.threads == {"lookup"}
     servers.answer()
     assert await asyncio.gather(*slow) == [["192.0.2.1"]] * 100
@@ -78,10 +86,10 @@ async def test_in_all_there_are_so_many_without_an_answer(servers: Servers) -> N
     """When one has come, the next has its turn, of the namespace that has waited."""
     lookups = NameLookups(servers.look_up)
     slow = [ask(lookups, f"slow-{space}-{number}", str(space)) for space in range(20) for number in range(4)]
-    await servers.began(IN_ALL)
+    await servers.began(MAX_LOOKUPS)
     late = ask(lookups, "name", "good")
     await asyncio.sleep(0)
-    assert len(servers.asked) == IN_ALL
+    assert len(servers.asked) == MAX_LOOKUPS
     servers.answer()
     assert await late == ["192.0.2.1"]
     await asyncio.gather(*slow)
@@ -104,9 +112,9 @@ async def test_a_name_that_is_being_looked_up_is_shared(servers: Servers) -> Non
 async def test_a_name_waits_for_the_turn_of_whoever_comes_first(servers: Servers) -> None:
     """A namespace whose slow names fill its share does not hold up a name that another one needs as well."""
     lookups = NameLookups(servers.look_up)
-    slow = [ask(lookups, f"slow{number}", "hostile") for number in range(FOR_NAMESPACE)]
+    slow = [ask(lookups, f"slow{number}", "hostile") for number in range(MAX_LOOKUPS_FOR_NAMESPACE)]
     waiting = ask(lookups, "astra", "hostile")
-    await servers.began(FOR_NAMESPACE)
+    await servers.began(MAX_LOOKUPS_FOR_NAMESPACE)
     assert await ask(lookups, "astra", "good") == ["192.0.2.1"]
     # Who has waited for a turn needs none any more.
     assert await waiting == ["192.0.2.1"]
@@ -117,7 +125,7 @@ async def test_a_name_waits_for_the_turn_of_whoever_comes_first(servers: Servers
 
 async def test_whoever_gives_up_waits_no_more(servers: Servers) -> None:
     """A name that nobody wants is not looked up when its turn comes; one without an answer goes on counting."""
-    lookups = NameLookups(servers.look_up, in_all=1, for_namespace=1)
+    lookups = NameLookups(servers.look_up, max_lookups=1, max_for_namespace=1)
     first, second, third = (ask(lookups, host, "a") for host in ("slow", "given-up", "wanted"))
     await servers.began(1)
     for each in (first, second):

@@ -14,8 +14,8 @@ import trustme
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra import tls as tls_module
 from astra_mirror.astra.client import AstraClient
-from astra_mirror.astra.tls import certificate_error, ssl_context, widen, words_for
-from astra_mirror.astra.transport import Clients
+from astra_mirror.astra.tls import certificate_error, problem_text, ssl_context, trust_public_authorities
+from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import TLS, Connection
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.urls import AllowedURL, BaseURL
@@ -37,11 +37,11 @@ class Asking:
     """Clients, and one request with them."""
 
     def __init__(self) -> None:
-        self.clients: list[Clients] = []
+        self.clients: list[ClientPool] = []
 
     def client(self, url: str) -> AstraClient:
         """One that may call this URL."""
-        self.clients.append(Clients([AllowedURL.parse(url)]))
+        self.clients.append(ClientPool([AllowedURL.parse(url)]))
         return AstraClient(self.clients[-1], 5.0)
 
     async def ask(self, url: str, tls: TLS) -> Failed:
@@ -70,7 +70,7 @@ def test_every_context_judges_alike(tls: TLS) -> None:
     assert context.verify_mode is (ssl.CERT_REQUIRED if tls.verify else ssl.CERT_NONE)
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     before = context.verify_flags
-    widen(context)
+    trust_public_authorities(context)
     assert context.verify_flags == before
     assert context.check_hostname is tls.verify
 
@@ -197,14 +197,14 @@ def test_a_certificates_error_is_found_wherever_it_is() -> None:
     outer.__cause__, inner.__context__ = inner, outer
     assert certificate_error(outer) is inner
     assert certificate_error(ssl.SSLError(1, "alert")) is None
-    assert words_for(inner) == "it does not pass the verification"
-    assert all("ssl" not in words.lower() for words in tls_module._WORDS.values())
+    assert problem_text(inner) == "it does not pass the verification"
+    assert all("ssl" not in words.lower() for words in tls_module._PROBLEMS.values())
 
 
 async def test_the_third_ca_of_a_namespace_closes_its_first(tmp_path: Path) -> None:
     """After its requests: one that is under way goes on."""
     async with served(context_for(_LEAF, tmp_path)) as url:
-        clients = Clients([AllowedURL.parse(url)])
+        clients = ClientPool([AllowedURL.parse(url)])
         authorities = [TLS(pem(AUTHORITY) + f"\n{number}") for number in range(3)]
         async with clients.use(authorities[0], "mine") as first:
             async with clients.use(authorities[1], "mine"), clients.use(authorities[2], "mine") as third:
@@ -221,7 +221,7 @@ async def test_the_third_ca_of_a_namespace_closes_its_first(tmp_path: Path) -> N
 
 async def test_many_tenants_make_no_more_contexts_than_there_may_be() -> None:
     """A hundred namespaces with three authorities each; each request gets a client that is open."""
-    clients = Clients([])
+    clients = ClientPool([])
     made = set[int]()
 
     async def request(number: int) -> None:
@@ -247,7 +247,7 @@ async def test_a_context_that_nobody_uses_is_freed_at_once(monkeypatch: pytest.M
     monkeypatch.setattr("astra_mirror.astra.transport.ssl_context", recorded)
     async with served(None) as url:
         plain = url.replace("https", "http")
-        clients = Clients([AllowedURL.parse(plain)])
+        clients = ClientPool([AllowedURL.parse(plain)])
         gc.disable()
         try:
             for number in range(6):

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.core.body import EXPECTED, MIB, SMALL, Kind
+from astra_mirror.core.body import DEFAULT_EXPECTED, MIB, SMALL, Kind
 from astra_mirror.core.body_memory import (
-    LISTS,
+    LARGE_SINGLE_BYTES,
+    LIST_BYTES,
+    MAX_HOLD_SECONDS,
     MAX_WAITING_FOR_NAMESPACE,
-    NOT_SMALL,
-    PATIENCE_SECONDS,
-    PROMISE_SECONDS,
-    SINGLES,
-    Grown,
-    Room,
-    Settled,
+    RESERVE_SECONDS,
+    SINGLE_BYTES,
+    Allocation,
+    GrowthResult,
+    MemoryBudget,
 )
 from astra_mirror.core.fair import Path
 
@@ -28,34 +28,34 @@ class Memory:
     """A room, what each body in it has, and what it waits for."""
 
     def __init__(self) -> None:
-        self.room = Room()
+        self.budget = MemoryBudget()
         self.now = 0.0
         self.has: dict[int, int] = {}
-        self.wants: dict[int, int] = {}
+        self.requested: dict[int, int] = {}
 
-    def enter(self, path: Path, kind: Kind = Kind.LIST, expected: int = EXPECTED) -> int:
+    def enter(self, path: Path, kind: Kind = Kind.LIST, expected: int = DEFAULT_EXPECTED) -> int:
         """A new body."""
-        number = self.room.enter(kind, path, self.now, expected)
+        number = self.budget.enter(kind, path, self.now, expected)
         self.has[number] = 0
         return number
 
-    def grow(self, number: int, step: int) -> Grown:
+    def grow(self, number: int, step: int) -> GrowthResult:
         """One wish."""
-        answer = self.room.grow(number, step, self.now)
-        if answer is Grown.GRANTED:
+        answer = self.budget.grow(number, step, self.now)
+        if answer is GrowthResult.GRANTED:
             self.has[number] += step
-        elif answer is Grown.WAITS:
-            self.wants[number] = step
+        elif answer is GrowthResult.WAITS:
+            self.requested[number] = step
         return answer
 
-    def grow_to(self, number: int, size: int) -> Grown:
+    def grow_to(self, number: int, size: int) -> GrowthResult:
         """Chunk by chunk, as far as that goes without waiting; what became of the last wish."""
-        answer = Grown.GRANTED
-        while self.has[number] < size and answer is Grown.GRANTED:
+        answer = GrowthResult.GRANTED
+        while self.has[number] < size and answer is GrowthResult.GRANTED:
             answer = self.grow(number, min(STEP, size - self.has[number]))
         return answer
 
-    def body(self, path: Path, size: int, kind: Kind = Kind.LIST, expected: int = EXPECTED) -> int:
+    def body(self, path: Path, size: int, kind: Kind = Kind.LIST, expected: int = DEFAULT_EXPECTED) -> int:
         """A new body that has grown, and waits for what it has not got of its size."""
         number = self.enter(path, kind, expected)
         self.grow_to(number, size)
@@ -63,28 +63,28 @@ class Memory:
 
     def leave(self, number: int) -> None:
         """The body has been read, or given up."""
-        self.room.leave(number)
+        self.budget.leave(number)
         del self.has[number]
-        self.wants.pop(number, None)
+        self.requested.pop(number, None)
 
-    def settle(self) -> Settled:
+    def allocate(self) -> Allocation:
         """Those whose wishes are granted have them."""
-        settled = self.room.settle(self.now)
-        for number in settled.granted:
-            self.has[number] += self.wants.pop(number)
-        return settled
+        allocation = self.budget.allocate(self.now)
+        for number in allocation.granted:
+            self.has[number] += self.requested.pop(number)
+        return allocation
 
-    def settle_all(self, *targets: tuple[int, int]) -> Settled:
+    def settle_all(self, *targets: tuple[int, int]) -> Allocation:
         """Let bodies go on to their sizes until nothing moves."""
         while True:
-            settled = self.settle()
+            allocation = self.allocate()
             moving = [
-                (number, size) for number, size in targets if number not in self.wants and self.has[number] < size
+                (number, size) for number, size in targets if number not in self.requested and self.has[number] < size
             ]
             for number, _ in moving:
                 self.grow(number, STEP)
-            if not settled.granted and not moving:
-                return settled
+            if not allocation.granted and not moving:
+                return allocation
 
 
 @pytest.fixture
@@ -95,17 +95,17 @@ def memory() -> Memory:
 
 def test_one_list_may_have_all_the_room_for_lists(memory: Memory) -> None:
     """When nobody else wants any."""
-    assert memory.grow_to(memory.enter(MINE, expected=LISTS), LISTS) is Grown.GRANTED
-    assert memory.room.held == LISTS
+    assert memory.grow_to(memory.enter(MINE, expected=LIST_BYTES), LIST_BYTES) is GrowthResult.GRANTED
+    assert memory.budget.held == LIST_BYTES
 
 
 def test_small_bodies_never_wait_for_large_ones(memory: Memory) -> None:
     """Neither a single backup nor a small list, whatever the large ones of both kinds hold."""
-    memory.body(MINE, LISTS, expected=LISTS)
+    memory.body(MINE, LIST_BYTES, expected=LIST_BYTES)
     for _ in range(20):
         memory.body(MINE, MIB, Kind.SINGLE)
     for kind in Kind:
-        assert memory.grow_to(memory.enter(YOURS, kind), SMALL) is Grown.GRANTED
+        assert memory.grow_to(memory.enter(YOURS, kind), SMALL) is GrowthResult.GRANTED
 
 
 def test_lists_that_grow_side_by_side_do_not_stop_each_other(memory: Memory) -> None:
@@ -114,14 +114,14 @@ def test_lists_that_grow_side_by_side_do_not_stop_each_other(memory: Memory) -> 
     for each in range(80):
         memory.enter((f"n{each}", each))
     while memory.has:
-        for number in [each for each in memory.has if each not in memory.wants]:
+        for number in [each for each in memory.has if each not in memory.requested]:
             if memory.has[number] == size:
-                memory.room.complete(number)
+                memory.budget.complete(number)
                 memory.leave(number)
             else:
-                assert memory.grow(number, STEP) is not Grown.REFUSED
-        assert not memory.settle().ended
-        assert memory.room.held <= LISTS + SINGLES
+                assert memory.grow(number, STEP) is not GrowthResult.REFUSED
+        assert not memory.allocate().evicted
+        assert memory.budget.held <= LIST_BYTES + SINGLE_BYTES
 
 
 def test_room_is_kept_for_a_second_for_a_list_that_has_come_in(memory: Memory) -> None:
@@ -130,97 +130,97 @@ def test_room_is_kept_for_a_second_for_a_list_that_has_come_in(memory: Memory) -
         memory.body((f"n{each}", each), 2 * SMALL)
     memory.now = 0.5
     late = memory.body(YOURS, 2 * SMALL)
-    settled = memory.settle()
-    assert (settled.granted, settled.again_at) == ([], PROMISE_SECONDS)
-    memory.now = PROMISE_SECONDS
-    assert memory.settle().granted == [late]
+    allocation = memory.allocate()
+    assert (allocation.granted, allocation.next_check_at) == ([], RESERVE_SECONDS)
+    memory.now = RESERVE_SECONDS
+    assert memory.allocate().granted == [late]
 
 
 def test_a_list_of_middling_size_comes_in_before_a_large_one(memory: Memory) -> None:
     """For which a lot of room has to become free."""
-    memory.body(MINE, LISTS // 2)
+    memory.body(MINE, LIST_BYTES // 2)
     memory.now = 2.0
-    large = memory.body(YOURS, LISTS, expected=LISTS)
+    large = memory.body(YOURS, LIST_BYTES, expected=LIST_BYTES)
     middling = memory.body(THEIRS, 2 * SMALL, expected=MIB)
     assert memory.has[middling] == 2 * SMALL
-    assert large in memory.wants
+    assert large in memory.requested
 
 
 @pytest.mark.parametrize("paths", [[MINE] * 3, [("mine", "a"), ("mine", "b"), ("mine", "c")]])
 def test_a_connection_and_a_namespace_have_at_most_half_while_others_wait(memory: Memory, paths: list[Path]) -> None:
     """Many Secrets get no more than one; what becomes free is for who has less."""
-    mine = [memory.body(path, LISTS // 3 + MIB, expected=0) for path in paths]
+    mine = [memory.body(path, LIST_BYTES // 3 + MIB, expected=0) for path in paths]
     yours = memory.body(YOURS, 16 * MIB, expected=0)
-    memory.settle()
+    memory.allocate()
     memory.leave(mine[0])
-    memory.settle_all((yours, 16 * MIB), (mine[1], LISTS), (mine[2], LISTS))
+    memory.settle_all((yours, 16 * MIB), (mine[1], LIST_BYTES), (mine[2], LIST_BYTES))
     assert memory.has[yours] == 16 * MIB
 
 
 def test_who_has_half_goes_on_where_nobody_else_can_use_the_room(memory: Memory) -> None:
     """A list that needs all of it waits for the end of the one that is there, not the other way round."""
-    first = memory.body(MINE, LISTS // 2, expected=LISTS)
-    second = memory.body(YOURS, LISTS, expected=LISTS)
+    first = memory.body(MINE, LIST_BYTES // 2, expected=LIST_BYTES)
+    second = memory.body(YOURS, LIST_BYTES, expected=LIST_BYTES)
     memory.now = 2.0
-    settled = memory.settle_all((first, LISTS))
-    assert memory.has[first] == LISTS
-    assert settled.ended == []
-    memory.room.complete(first)
+    allocation = memory.settle_all((first, LIST_BYTES))
+    assert memory.has[first] == LIST_BYTES
+    assert allocation.evicted == []
+    memory.budget.complete(first)
     memory.leave(first)
-    assert memory.settle().granted == [second]
+    assert memory.allocate().granted == [second]
 
 
 def test_who_holds_longest_is_ended_when_others_have_waited(memory: Memory) -> None:
     """Not before its time, and never one that is complete."""
-    memory.room.complete(memory.body(THEIRS, 10 * MIB, expected=0))
+    memory.budget.complete(memory.body(THEIRS, 10 * MIB, expected=0))
     first = memory.body(MINE, 28 * MIB, expected=0)
     second = memory.body(("second", "c"), 26 * MIB, expected=0)
     memory.now = 2.0
     waits = memory.body(YOURS, 2 * SMALL, expected=0)
-    while not (settled := memory.settle()).ended:
-        assert settled.again_at is not None
-        memory.now = settled.again_at
-    assert memory.now == PATIENCE_SECONDS
-    assert settled.ended == [first]
+    while not (allocation := memory.allocate()).evicted:
+        assert allocation.next_check_at is not None
+        memory.now = allocation.next_check_at
+    assert memory.now == MAX_HOLD_SECONDS
+    assert allocation.evicted == [first]
     memory.leave(first)
-    settled = memory.settle()
-    assert (settled.granted, settled.ended) == ([waits], [])
+    allocation = memory.allocate()
+    assert (allocation.granted, allocation.evicted) == ([waits], [])
     assert second in memory.has
 
 
 def test_where_all_who_hold_room_wait_one_is_ended_at_once(memory: Memory) -> None:
     """Nobody would go on otherwise."""
     numbers = [memory.body((f"n{each}", each), 2 * SMALL, expected=0) for each in range(4)]
-    settled = memory.settle_all(*((number, LISTS) for number in numbers))
-    assert settled.ended == [numbers[0]]
+    allocation = memory.settle_all(*((number, LIST_BYTES) for number in numbers))
+    assert allocation.evicted == [numbers[0]]
     memory.leave(numbers[0])
-    memory.settle_all(*((number, LISTS) for number in numbers[1:]))
-    assert min(memory.has[number] for number in numbers[1:]) > LISTS // 4
+    memory.settle_all(*((number, LIST_BYTES) for number in numbers[1:]))
+    assert min(memory.has[number] for number in numbers[1:]) > LIST_BYTES // 4
 
 
 def test_nobody_is_ended_where_nobody_waits(memory: Memory) -> None:
     """However long it takes."""
-    memory.body(MINE, LISTS, expected=LISTS)
+    memory.body(MINE, LIST_BYTES, expected=LIST_BYTES)
     memory.now = 1e9
-    assert memory.settle() == ([], [], None)
+    assert memory.allocate() == ([], [], None)
 
 
 def test_single_backups_have_their_own_room(memory: Memory) -> None:
     """Larger ones a part of it, by turns."""
     many = [memory.body(MINE, MIB, Kind.SINGLE) for _ in range(8)]
-    assert memory.room.held <= NOT_SMALL + 8 * SMALL
+    assert memory.budget.held <= LARGE_SINGLE_BYTES + 8 * SMALL
     yours = memory.body(YOURS, MIB, Kind.SINGLE)
-    assert yours in memory.wants
+    assert yours in memory.requested
     memory.leave(many[0])
-    assert memory.settle().granted[0] == yours
+    assert memory.allocate().granted[0] == yours
 
 
 def test_few_may_wait_for_one_namespace(memory: Memory) -> None:
     """The next one is refused, and others may wait all the same."""
-    memory.body(THEIRS, LISTS, expected=LISTS)
+    memory.body(THEIRS, LIST_BYTES, expected=LIST_BYTES)
     answers = [memory.grow_to(memory.enter(MINE), 2 * SMALL) for _ in range(MAX_WAITING_FOR_NAMESPACE + 1)]
-    assert answers == [Grown.WAITS] * MAX_WAITING_FOR_NAMESPACE + [Grown.REFUSED]
-    assert memory.grow_to(memory.enter(YOURS), 2 * SMALL) is Grown.WAITS
+    assert answers == [GrowthResult.WAITS] * MAX_WAITING_FOR_NAMESPACE + [GrowthResult.REFUSED]
+    assert memory.grow_to(memory.enter(YOURS), 2 * SMALL) is GrowthResult.WAITS
 
 
 _STEPS = st.lists(
@@ -245,30 +245,30 @@ def test_whatever_they_do_the_bound_holds_and_nobody_is_forgotten(steps: Sequenc
             memory.now += which / 10
         elif number is not None and what == "leave":
             memory.leave(number)
-        elif number is not None and number not in memory.wants and number not in complete:
+        elif number is not None and number not in memory.requested and number not in complete:
             if what == "complete":
-                memory.room.complete(number)
+                memory.budget.complete(number)
                 complete.add(number)
             else:
                 largest = max(largest, size)
                 memory.grow(number, size)
-        settled = memory.settle()
-        assert complete.isdisjoint(settled.ended)
-        assert settled.again_at is None or settled.again_at > memory.now
-        assert memory.room.held == sum(memory.has.values())
+        allocation = memory.allocate()
+        assert complete.isdisjoint(allocation.evicted)
+        assert allocation.next_check_at is None or allocation.next_check_at > memory.now
+        assert memory.budget.held == sum(memory.has.values())
         # Each of the parts may be passed by one step.
-        assert memory.room.held <= LISTS + SINGLES + 3 * largest
+        assert memory.budget.held <= LIST_BYTES + SINGLE_BYTES + 3 * largest
     _drain(memory)
-    assert memory.room.held == 0
+    assert memory.budget.held == 0
 
 
 def _drain(memory: Memory) -> None:
     """All who have what they want go one by one, and those who are ended."""
     while memory.has:
-        settled = memory.settle()
-        gone = settled.ended or [each for each in memory.has if each not in memory.wants][:1]
+        allocation = memory.allocate()
+        gone = allocation.evicted or [each for each in memory.has if each not in memory.requested][:1]
         for number in gone:
             memory.leave(number)
-        if not settled.granted and not gone:
-            assert settled.again_at is not None, "somebody waits for nothing"
-            memory.now = settled.again_at
+        if not allocation.granted and not gone:
+            assert allocation.next_check_at is not None, "somebody waits for nothing"
+            memory.now = allocation.next_check_at

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.core.contexts import Contexts
+from astra_mirror.core.contexts import ContextCache
 
 
 def test_the_third_of_a_namespace_evicts_its_own_oldest() -> None:
     """The one that was used least recently, and nobody else's."""
-    contexts: Contexts[str] = Contexts()
+    contexts: ContextCache[str] = ContextCache()
     assert contexts.use("other's", "other") == []
     assert contexts.use("a", "mine") == []
     assert contexts.use("b", "mine") == []
@@ -19,7 +19,7 @@ def test_the_third_of_a_namespace_evicts_its_own_oldest() -> None:
 
 def test_what_another_namespace_uses_as_well_stays() -> None:
     """It takes its place among theirs; with the last claim it goes."""
-    contexts: Contexts[str] = Contexts()
+    contexts: ContextCache[str] = ContextCache()
     contexts.use("shared", "other")
     for key in ("shared", "b", "c"):
         assert contexts.use(key, "mine") == []
@@ -30,7 +30,7 @@ def test_what_another_namespace_uses_as_well_stays() -> None:
 
 def test_those_that_nobody_can_have_several_of_take_no_place() -> None:
     """The usual authorities, and none at all, cost each tenant nothing."""
-    contexts: Contexts[str] = Contexts()
+    contexts: ContextCache[str] = ContextCache()
     for key in ("usual", "none"):
         assert contexts.use(key, "mine", is_common=True) == []
     assert [contexts.use(key, "mine") for key in "abc"] == [[], [], ["a"]]
@@ -38,7 +38,7 @@ def test_those_that_nobody_can_have_several_of_take_no_place() -> None:
 
 def test_in_all_the_least_recently_used_goes() -> None:
     """Also when each namespace has one only."""
-    contexts: Contexts[int] = Contexts(in_all=3)
+    contexts: ContextCache[int] = ContextCache(max_contexts=3)
     for number in range(3):
         contexts.use(number, f"n{number}")
     contexts.use(0, "n0")
@@ -48,7 +48,7 @@ def test_in_all_the_least_recently_used_goes() -> None:
 
 def test_what_no_secret_has_any_more_goes() -> None:
     """And what a namespace has not used for a while is not its own any more, though it stays."""
-    contexts: Contexts[str] = Contexts()
+    contexts: ContextCache[str] = ContextCache()
     contexts.use("a", "mine")
     contexts.use("b", "mine")
     assert contexts.retain({"a"}) == ["b"]
@@ -65,7 +65,7 @@ def test_what_no_secret_has_any_more_goes() -> None:
 )
 def test_the_limits_hold_whatever_comes(steps: list[tuple[int, str, bool] | set[int]]) -> None:
     """What was used last is there, what is reported as evicted is not, and nothing else has gone."""
-    contexts: Contexts[int] = Contexts(in_all=5)
+    contexts: ContextCache[int] = ContextCache(max_contexts=5)
     kept: set[int] = set()
     for step in steps:
         if isinstance(step, set):

@@ -162,13 +162,13 @@ def test_what_one_namespace_may_use() -> None:
     rows = {row[0]: (row[1], row[2]) for row in _rows("## What one namespace may use")}
     enforced = {
         "names of Secrets in use beside `astra-control`": (secret_names.MAX_NAMES, secret_names.MAX_WATCHES),
-        "sets of TLS settings": (contexts.FOR_NAMESPACE, contexts.IN_ALL),
-        "unanswered look-ups of host names": (names.FOR_NAMESPACE, names.IN_ALL),
+        "sets of TLS settings": (contexts.MAX_CONTEXTS_FOR_NAMESPACE, contexts.MAX_CONTEXTS),
+        "unanswered look-ups of host names": (names.MAX_LOOKUPS_FOR_NAMESPACE, names.MAX_LOOKUPS),
     }
     for what, (one, total) in enforced.items():
         assert rows[what] == (str(one), str(total))
     lists, singles = re.findall(r"(\d+) MiB", rows["bodies in memory"][1])
-    assert (int(lists) << 20, int(singles) << 20) == (body_memory.LISTS, body_memory.SINGLES)
+    assert (int(lists) << 20, int(singles) << 20) == (body_memory.LIST_BYTES, body_memory.SINGLE_BYTES)
     assert rows["log lines"][0].startswith(f"{loglines.LINES} a minute")
 
 

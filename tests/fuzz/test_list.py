@@ -28,7 +28,7 @@ _ITEMS: Final[list[Any]] = [
     None,
     12.50,
 ]
-LISTS: Final = [
+LIST_BYTES: Final = [
     json.dumps({"items": _ITEMS[:3], "metadata": {"count": 3}}).encode(),
     json.dumps({"metadata": {"continue": "x"}, "x": [1], "items": _ITEMS, "y": 1e5}, indent=1).encode(),
     json.dumps({"items": _ITEMS[:1]}, ensure_ascii=False, separators=(",", ":")).encode(),
@@ -83,8 +83,8 @@ def _longest_space(body: bytes) -> int:
 
 
 @IN_SECONDS
-@given(mutated(LISTS, WORDS, most=20_000), sizes)
-@example(LISTS[0], [1])
+@given(mutated(LIST_BYTES, WORDS, most=20_000), sizes)
+@example(LIST_BYTES[0], [1])
 @example(b'{"items":[1e+5]}', [14, 1])
 @example(b'{"items":["\xff"]}', [12, 1])
 @example(b'{"items":["\xe2\x82\xac"]}', [12, 1])
@@ -111,8 +111,8 @@ async def _received(body: bytes, sizes: Sequence[int]) -> Body:
 
     response = httpx.Response(200, content=stream())
     async with asyncio.timeout(None) as deadline:
-        with Bodies().hold(("namespace", "connection"), deadline) as hold:
-            return await hold.receive(response, Kind.LIST)
+        with Bodies().reserve(("namespace", "connection"), deadline) as reservation:
+            return await reservation.receive(response, Kind.LIST)
 
 
 async def _listed(body: bytes, sizes: Sequence[int]) -> tuple[Body, Listed | None]:
@@ -124,8 +124,8 @@ async def _listed(body: bytes, sizes: Sequence[int]) -> tuple[Body, Listed | Non
 
 
 @IN_SECONDS
-@given(mutated(LISTS, WORDS, most=3 * WINDOW), sizes, st.integers(0, WINDOW + 2))
-@example(LISTS[0], [1], 0)
+@given(mutated(LIST_BYTES, WORDS, most=3 * WINDOW), sizes, st.integers(0, WINDOW + 2))
+@example(LIST_BYTES[0], [1], 0)
 def test_the_network_may_cut_anywhere(body: bytes, sizes: Sequence[int], spread: int) -> None:
     """Whatever the pieces in which a body comes: the same windows, and of each backup what a single answer says."""
     head, items, tail = body.partition(b'"items":')
@@ -166,7 +166,7 @@ _long_lists: Final = st.builds(
 
 
 @settings(IN_SECONDS, max_examples=60)
-@given(mutated(LISTS, [*WORDS, b"[]," * 3000, b"," * 3000], most=3 * WINDOW) | _long_lists | _long_lists)
+@given(mutated(LIST_BYTES, [*WORDS, b"[]," * 3000, b"," * 3000], most=3 * WINDOW) | _long_lists | _long_lists)
 @example(_long("0", MAX_VALUES, 0))
 @example(_long("0", MAX_VALUES, 1))
 def test_what_costs_too_much_is_refused_before_it_is_read(body: bytes) -> None:

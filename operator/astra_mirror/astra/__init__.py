@@ -1,4 +1,4 @@
-"""The remote side: asks Astra Control and turns every possible answer into a value of astra_mirror.core.outcome.
+"""The remote side: sends requests to Astra Control and turns every response into a value of astra_mirror.core.outcome.
 
-httpx and aiohttp's client stay inside this package.
+httpx is imported in this package only, and none of its exceptions leaves it.
 """

@@ -1,7 +1,7 @@
-"""Refuses, at connect time, addresses that no Astra Control has: loopback, link-local and cloud metadata services.
+"""Refuses to connect to addresses that no Astra Control has: loopback, link-local and cloud metadata services.
 
-A check of the URL cannot do that, because a name may resolve to something else the next time it is asked (DNS
-rebinding). An entry of --allowed-url that names the very host lifts the refusal for it.
+The check is made when a name is resolved for a connection. A check of the URL would not do, because a name may resolve
+to another address the next time (DNS rebinding). The check does not apply to a host that --allowed-url names exactly.
 """
 
 import socket
@@ -15,12 +15,13 @@ from astra_mirror.astra.names import NameLookups
 from astra_mirror.core.urls import AllowedURL
 
 _METADATA: Final = (
-    # Outside the link-local ranges: EC2 and EKS over IPv6, Google Cloud over IPv6, Alibaba Cloud, Azure, Oracle Cloud.
+    # Metadata services outside the link-local ranges: EC2 and EKS over IPv6, Google Cloud over IPv6, Alibaba Cloud,
+    # Azure, Oracle Cloud.
     *map(ip_network, ("fd00:ec2::/32", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")),
-    # Site-local, long out of use.
+    # Site-local addresses, deprecated by RFC 3879.
     ip_network("fec0::/10"),
 )
-# IPv6 addresses that end in an IPv4 one: NAT64 (RFC 6052, 8215), IPv4-translated, IPv4-compatible.
+# IPv6 addresses whose last 32 bits are an IPv4 address: NAT64 (RFC 6052, 8215), IPv4-translated, IPv4-compatible.
 _EMBEDDING: Final = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
 
 
@@ -31,11 +32,11 @@ _ADVICE: Final = (
 
 
 class AddressRefusedError(OSError):
-    """A name resolves to nothing but addresses that may not be called."""
+    """A name resolves only to addresses that the operator refuses."""
 
 
 def is_refused(address: str) -> bool:
-    """Whether `address`, an IP literal, is one that may not be called."""
+    """Whether the operator refuses to connect to `address`, an IP literal."""
     literal = ip_address(address.partition("%")[0])
     return any(
         ip.is_loopback
@@ -48,7 +49,7 @@ def is_refused(address: str) -> bool:
 
 
 def _embedded(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 one stands for, where it does."""
+    """The IPv4 address that an IPv6 address embeds; any other address itself."""
     if isinstance(ip, IPv4Address):
         return ip
     if any(ip in network for network in _EMBEDDING):
@@ -56,8 +57,13 @@ def _embedded(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return ip.ipv4_mapped or ip.sixtofour or ip
 
 
-class GuardedResolver(AbstractResolver):
-    """The system's resolver, without the addresses that may not be called."""
+class FilteringResolver(AbstractResolver):
+    """A resolver that leaves out the refused addresses.
+
+    Args:
+        allowed: the administrator's --allowed-url.
+        resolver: the resolver underneath; the operating system's when left out.
+    """
 
     def __init__(self, allowed: Sequence[AllowedURL], resolver: AbstractResolver | None = None) -> None:
         self._allowed = allowed
@@ -66,11 +72,11 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses of `host` that may be called. No error says which others it has.
+        """The addresses of `host` that are not refused. No error tells which refused addresses it has.
 
         Raises:
-            AddressRefusedError: it has others only.
-            OSError: it has none.
+            AddressRefusedError: all its addresses are refused.
+            OSError: it has no address.
         """
         found = await self._resolver.resolve(host, port, family)
         if any(entry.names(host) for entry in self._allowed):

@@ -1,4 +1,4 @@
-"""What an answer of Astra Control means: a body and a status code become an outcome, or an AnswerError."""
+"""What a response of Astra Control means: turns its status code and body into an outcome, or raises an AnswerError."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _REASONS: Final = {
 
 
 class AnswerError(Exception):
-    """An answer that is not the document asked for."""
+    """The response is not the requested document."""
 
     def __init__(self, reason: SyncReason, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class AnswerError(Exception):
 
 
 def failure_of(code: int, headers: Mapping[str, str], body: bytes, redact: Redact) -> NotFound | Failed:
-    """What an answer with a status code other than 200 means; `redact` takes the token out of its words."""
+    """What a response with a status code other than 200 means; `redact` removes the token from its words."""
     problem = _problem(body)
     if code == HTTPStatus.NOT_FOUND and problem is not None:
         return NotFound(_words("Astra Control has no such backup (404)", problem, redact))
@@ -57,11 +57,11 @@ def parse_backup(body: bytes, backup_id: str, redact: Redact = str) -> Backup:
 
     Args:
         body: the document.
-        backup_id: the one asked for, in lower case.
-        redact: takes the token out of a text that will be shown.
+        backup_id: the id of the requested backup, in lower case.
+        redact: removes the token from a text that will be shown.
 
     Raises:
-        AnswerError: it is no JSON, no backup, or another backup than the one asked for.
+        AnswerError: the document is not JSON, not a backup, or not the requested backup.
     """
     if count_values(body) > MAX_VALUES:
         raise AnswerError(
@@ -80,7 +80,7 @@ def _why_invalid(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return "The answer is not JSON."
-    # A field of ours: pydantic's words about it might quote what it has found there.
+    # Name the field in words of our own: pydantic's message might quote its value.
     field = first["loc"][0] if first["loc"] else None
     if field in BackupDocument.model_fields:
         return f"The answer is not a backup: its {field} is missing, or is no text of the length that it may have."
@@ -99,7 +99,7 @@ def _problem(body: bytes) -> Problem | None:
 def _words(text: str, problem: Problem | None, redact: Redact) -> str:
     if problem is None:
         return f"{text}, without a problem document."
-    # Before anything is cut: half a token would be one too many as well.
+    # Redact before the text is cut: a cut could leave half a token, which `redact` would not find.
     message = sentence(f"{text}: {cut(redact(problem.words()), _MAX_WORDS)}")
     if problem.correlation_id:
         # The last part of a message, where core.diff looks for it.
@@ -112,9 +112,9 @@ def _plain(text: str) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Retry-After in seconds from now: the header has a number of seconds or an HTTP date (RFC 9110, 10.2.3).
+    """Retry-After in seconds from now; None unless that is in the future.
 
-    None where there is no moment to come in it.
+    The header has a number of seconds, or an HTTP date (RFC 9110, 10.2.3).
     """
     value = headers.get("Retry-After", "").strip()
     seconds = float(value) if value.isascii() and value.isdigit() else _seconds_until(value, headers.get("Date", ""))
@@ -125,7 +125,7 @@ def _seconds_until(date: str, date_of_answer: str) -> float | None:
     moment = _moment(date)
     if moment is None:
         return None
-    # By the clock of the server that has set the time: ours may be wrong, or have been set meanwhile.
+    # By the clock of the server that computed the date: the clock of this machine may differ.
     return (moment - (_moment(date_of_answer) or datetime.now(UTC))).total_seconds()
 
 
@@ -137,15 +137,19 @@ def _moment(date: str) -> datetime | None:
 
 
 async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "") -> Listed:
-    """What a list says of the backups in `known`; `redact` takes the token out of a text that will be shown.
+    """What a list says about the backups in `known`.
 
-    The reading takes turns of `namespace`.
+    Args:
+        body: the body of the response.
+        known: the backups that matter, and the digests of what is known of them.
+        redact: removes the token from a text that will be shown.
+        namespace: the namespace that the time slices are counted for.
 
     Raises:
-        ListError: it is no list of backups.
+        ListError: the body is not a list of backups.
     """
     digest = 0
-    # A whole window is decoded before the first item is there.
+    # A whole window is decoded before the first item is available.
     turn = Turn(namespace, is_large=True)
     for window in body:
         digest = hash((digest, window))
@@ -153,6 +157,15 @@ async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "
     if digest == known.body:
         return Listed(digest, dict.fromkeys(known.documents, Unchanged()), size=None)
     reader = ListReader(body)
+    found, size = await _read_items(reader, known, redact, turn)
+    metadata = reader.metadata if isinstance(reader.metadata, dict) else {}
+    return Listed(digest, found, size, complete=not metadata.get("continue"))
+
+
+async def _read_items(
+    reader: ListReader, known: Known, redact: Redact, turn: Turn
+) -> tuple[dict[str, Observed | Unchanged], int]:
+    """The backups in `known` that the list describes once and well, and the number of all items."""
     found: dict[str, Observed | Unchanged] = {}
     seen: Counter[str] = Counter()
     size = 0
@@ -162,7 +175,7 @@ async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "
             continue
         size += 1
         backup_id, text = _id_of(each[0]), each[1]
-        # An item may be large when it is decoded: none is kept while others have their turn.
+        # A decoded item may be large: none is kept while other work runs.
         del each
         await turn.may_end()
         if backup_id in known.documents:
@@ -172,15 +185,14 @@ async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "
                 found[backup_id] = answer
             await turn.may_end()
     for backup_id, times in seen.items():
-        # Which of them is right, the request for the single backup says.
+        # The request for the single backup decides which of several items is right.
         if times > 1:
             found.pop(backup_id, None)
-    metadata = reader.metadata if isinstance(reader.metadata, dict) else {}
-    return Listed(digest, found, size, complete=not metadata.get("continue"))
+    return found, size
 
 
 def _id_of(item: object) -> str:
-    """An item's id in lower case; empty for what is no backup."""
+    """The id of an item in lower case; empty where it has none."""
     backup_id = item.get("id") if isinstance(item, dict) else None
     return backup_id.lower() if isinstance(backup_id, str) else ""
 

@@ -1,7 +1,7 @@
-"""Receives bodies, each as large as it may be and all of them together as large as the memory has room for.
+"""Receives response bodies within a limit for each body and a memory budget for all of them.
 
-core.room decides who may have how much. Here is what waits: a body that gets no room is not read on, so that its server
-has to wait, and its time-out stands still meanwhile.
+core/body_memory.py decides which body may grow. A body that may not grow is not read any further, so that TCP flow
+control holds the server back, and the request's time-out is suspended while it waits.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ import httpx
 
 from astra_mirror.astra.answers import AnswerError
 from astra_mirror.astra.listing import WINDOW, Body
-from astra_mirror.core.body import EXPECTED, SMALL, Kind
-from astra_mirror.core.body_memory import Grown, Room
+from astra_mirror.core.body import DEFAULT_EXPECTED, SMALL, Kind
+from astra_mirror.core.body_memory import GrowthResult, MemoryBudget
 from astra_mirror.core.fair import Path
 from astra_mirror.core.outcome import SyncReason
 from astra_mirror.observability.metrics import QUOTA_REFUSALS
@@ -24,31 +24,31 @@ from astra_mirror.observability.metrics import QUOTA_REFUSALS
 MAX_DOCUMENT: Final = 1024 * 1024
 MAX_LIST: Final = 64 * 1024 * 1024
 QUOTA: Final = "bodies"
-"""The bound's name in the metric."""
+"""The label of this quota in the metric."""
 _RATIO: Final = 16
-"""About how many bytes of JSON come out of one that is compressed; documents of one kind are much alike."""
+"""A typical compression ratio of JSON documents of this kind."""
 _NAMED: Final = frozenset({"br", "compress", "deflate", "zstd"})
-"""Encodings that a message names; any other value of the header is the server's own words."""
+"""Encodings that a message may name. Any other value of the header is text of the server, which is not shown."""
 
 
-class Hold:
-    """The room of one body. Its request's `deadline` stands still while it waits for more."""
+class Reservation:
+    """The memory reserved for one body. The request's `deadline` is suspended while the body waits for more."""
 
     def __init__(self, bodies: "Bodies", path: Path, deadline: asyncio.Timeout) -> None:
         self.number: int | None = None
         self.status: int | None = None
-        self.is_ended = False
+        self.is_evicted = False
         self.granted: asyncio.Future[None] | None = None
         self._bodies = bodies
         self._path = path
         self._deadline = deadline
 
     async def receive(self, response: httpx.Response, kind: Kind) -> Body:
-        """The body, decompressed, in pieces: to find room for 64 MiB, and to copy them there, takes too long at a time.
+        """The decompressed body in pieces, because allocating and copying 64 MiB at once would block the event loop.
 
         Raises:
-            AnswerError: it is too large, badly compressed, or there is no room for it.
-            TimeoutError: it was ended for the others' sake (`is_ended`); from the request's deadline.
+            AnswerError: the body is too large or badly compressed, or too many bodies wait for memory.
+            TimeoutError: the request's deadline has passed; `is_evicted` says whether the reservation was evicted.
         """
         limit = MAX_LIST if kind is Kind.LIST else MAX_DOCUMENT
         self.number = self._bodies.enter(self, kind, self._path, _expected(response))
@@ -64,19 +64,19 @@ class Hold:
             while len(window) >= WINDOW:
                 windows.append(bytes(window[:WINDOW]))
                 del window[:WINDOW]
-        self._bodies.room.complete(self.number)
+        self._bodies.budget.complete(self.number)
         return [*windows, bytes(window)]
 
     def leave(self) -> None:
-        """Give the room back."""
+        """Release the memory."""
         if self.number is not None:
             self._bodies.leave(self.number)
             self.number = None
 
-    def end(self) -> None:
-        """End the request, wherever it is."""
-        if not self.is_ended and not self._deadline.expired():
-            self.is_ended = True
+    def evict(self) -> None:
+        """End the request at once, so that its memory becomes free for others."""
+        if not self.is_evicted and not self._deadline.expired():
+            self.is_evicted = True
             QUOTA_REFUSALS.labels(QUOTA).inc()
             self._deadline.reschedule(asyncio.get_running_loop().time())
 
@@ -84,15 +84,15 @@ class Hold:
         if self.number is None or not size:
             return
         match self._bodies.grow(self.number, size):
-            case Grown.REFUSED:
+            case GrowthResult.REFUSED:
                 QUOTA_REFUSALS.labels(QUOTA).inc()
                 raise AnswerError(
                     SyncReason.UNREACHABLE,
                     "The answer was not read, because too many answers wait for memory. It is asked for again later.",
                 )
-            case Grown.WAITS:
+            case GrowthResult.WAITS:
                 await self._wait()
-            case Grown.GRANTED:
+            case GrowthResult.GRANTED:
                 pass
 
     async def _wait(self) -> None:
@@ -102,69 +102,69 @@ class Hold:
         self._deadline.reschedule(None)
         self.granted = loop.create_future()
         try:
-            # Only now there is a future that `settle` can resolve.
-            self._bodies.settle()
+            # `allocate` may grant the memory at once, so `granted` has to exist before it runs.
+            self._bodies.allocate()
             await self.granted
         finally:
             self.granted = None
-            if left is not None and not self.is_ended and not self._deadline.expired():
+            if left is not None and not self.is_evicted and not self._deadline.expired():
                 self._deadline.reschedule(loop.time() + left)
 
 
 class Bodies:
-    """All bodies that are being received or read, and the room that they share."""
+    """All bodies that are being received or read, and the memory budget that they share."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.room = Room()
+        self.budget = MemoryBudget()
         self._clock = clock
-        self._holds: dict[int, Hold] = {}
+        self._reservations: dict[int, Reservation] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
-    def hold(self, path: Path, deadline: asyncio.Timeout) -> Iterator[Hold]:
-        """Room for one body, until it has been read.
+    def reserve(self, path: Path, deadline: asyncio.Timeout) -> Iterator[Reservation]:
+        """A reservation for one body, until it has been read.
 
         Args:
-            path: the namespace for which it was asked, and the connection.
-            deadline: ends the request.
+            path: the namespace that the request is made for, and the connection.
+            deadline: the time-out of the request.
         """
-        hold = Hold(self, path, deadline)
+        reservation = Reservation(self, path, deadline)
         try:
-            yield hold
+            yield reservation
         finally:
-            hold.leave()
+            reservation.leave()
 
-    def enter(self, hold: Hold, kind: Kind, path: Path, expected: int) -> int:
-        """The number of a new body."""
-        number = self.room.enter(kind, path, self._clock(), expected)
-        self._holds[number] = hold
+    def enter(self, reservation: Reservation, kind: Kind, path: Path, expected: int) -> int:
+        """Register a body in the budget; return its number."""
+        number = self.budget.enter(kind, path, self._clock(), expected)
+        self._reservations[number] = reservation
         return number
 
-    def grow(self, number: int, size: int) -> Grown:
-        """Ask for more room."""
-        return self.room.grow(number, size, self._clock())
+    def grow(self, number: int, size: int) -> GrowthResult:
+        """Request `size` more bytes for a body."""
+        return self.budget.grow(number, size, self._clock())
 
     def leave(self, number: int) -> None:
-        """Forget a body."""
-        del self._holds[number]
-        self.room.leave(number)
-        self.settle()
+        """Release the memory of a body."""
+        del self._reservations[number]
+        self.budget.leave(number)
+        self.allocate()
 
-    def settle(self) -> None:
-        """Let bodies grow where there is room, and end those that are in the way."""
+    def allocate(self) -> None:
+        """Resume the bodies that may grow, and evict those that block others."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        granted, ended, again_at = self.room.settle(self._clock())
+        granted, evicted, next_check_at = self.budget.allocate(self._clock())
         for number in granted:
-            future = self._holds[number].granted
+            future = self._reservations[number].granted
             if future is not None and not future.done():
                 future.set_result(None)
-        for number in ended:
-            self._holds[number].end()
-        if again_at is not None:
-            wait = max(again_at - self._clock(), 0.0)
-            self._timer = asyncio.get_running_loop().call_later(wait, self.settle)
+        for number in evicted:
+            self._reservations[number].evict()
+        if next_check_at is not None:
+            wait = max(next_check_at - self._clock(), 0.0)
+            self._timer = asyncio.get_running_loop().call_later(wait, self.allocate)
 
 
 def _encoding(response: httpx.Response) -> str:
@@ -174,12 +174,12 @@ def _encoding(response: httpx.Response) -> str:
 def _expected(response: httpx.Response) -> int:
     declared = response.headers.get("Content-Length", "")
     if not (declared.isascii() and declared.isdigit() and len(declared) < 16):
-        return EXPECTED
+        return DEFAULT_EXPECTED
     return int(declared) * (_RATIO if _encoding(response) == "gzip" else 1)
 
 
 def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body as it was before it was compressed; httpx would inflate a chunk before anybody could see its size."""
+    """The decompressed body in chunks of bounded size, which httpx's own decompression would not have."""
     match _encoding(response):
         case "identity":
             return response.aiter_raw()
@@ -198,7 +198,7 @@ async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     try:
         async for chunk in chunks:
             while chunk and not inflater.eof:
-                # A few kilobytes may stand for many megabytes.
+                # A few kilobytes may expand to many megabytes.
                 yield inflater.decompress(chunk, SMALL)
                 chunk = inflater.unconsumed_tail  # noqa: PLW2901 - what is left of the chunk
                 if chunk:

@@ -1,6 +1,7 @@
-"""Asks Astra Control for a backup. Whatever comes back, or does not, becomes an outcome: no exception leaves here.
+"""Requests backups and lists of backups from Astra Control.
 
-The calls are those of the API reference.
+Every response, and every failure to get one, is returned as an outcome: no exception of httpx, aiohttp or the network
+leaves this module. Paths and names are those of Astra Control's API reference.
 """
 
 import asyncio
@@ -14,11 +15,11 @@ import httpx
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, read_list
-from astra_mirror.astra.bodies import Bodies, Hold
-from astra_mirror.astra.failures import crowded_out, interrupted, late, unreachable
+from astra_mirror.astra.bodies import Bodies, Reservation
+from astra_mirror.astra.failures import closed_mid_response, evicted, timed_out, unreachable
 from astra_mirror.astra.listing import Body, ListError
-from astra_mirror.astra.names import ASKING_NAMESPACE
-from astra_mirror.astra.transport import Clients
+from astra_mirror.astra.names import REQUEST_NAMESPACE
+from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
@@ -28,26 +29,26 @@ from astra_mirror.support.slots import Slots
 from astra_mirror.support.time_slices import Turn
 
 _READ_AT_ONCE: Final = 2
-"""Lists longer than a window that are read at once: what is decoded of one takes several times its size."""
+"""How many lists longer than one window are decoded at a time: decoding takes several times the size of the body."""
 _LARGE_DOCUMENT: Final = 65_536
-"""Bytes of a single backup's document from which on its reading waits for its turn: a mebibyte takes about 10 ms."""
+"""A larger document of a single backup waits for a time slice before it is parsed: 1 MiB takes about 10 ms."""
 _ERROR_SECONDS: Final = 2.0
-"""How long the words of an error are waited for, whose status code is there already."""
+"""How long the body of an error response may take to arrive."""
 
 Result = TypeVar("Result")
-Reader = Callable[[httpx.Response, Body], Awaitable[Result]]
+Parser = Callable[[httpx.Response, Body], Awaitable[Result]]
 
 
 class AstraClient:
     """Reads backups.
 
     Args:
-        clients: where HTTP clients come from.
+        clients: the HTTP clients.
         request_timeout: seconds that a request may take in all, name resolution and body included.
-        bodies: the memory for answers; one of its own when left out.
+        bodies: the memory budget for bodies; a new one when left out.
     """
 
-    def __init__(self, clients: Clients, request_timeout: float, bodies: Bodies | None = None) -> None:
+    def __init__(self, clients: ClientPool, request_timeout: float, bodies: Bodies | None = None) -> None:
         self._clients = clients
         self._timeout = request_timeout
         self._bodies = bodies or Bodies()
@@ -59,10 +60,10 @@ class AstraClient:
         """The single GET for the backup that `spec` names: "Retrieve an application backup for an app".
 
         Args:
-            connection: whom to ask.
-            spec: what to ask for.
-            known: the digest of the document that is known already, if any.
-            namespace: whose share of name look-ups, TLS contexts and memory it takes.
+            connection: the Astra Control to call.
+            spec: names the account, the app and the backup.
+            known: the digest of the last document of this backup, if any.
+            namespace: the namespace whose quotas of look-ups, TLS contexts and memory the request counts against.
         """
         path = f"/accounts/{spec.account_id}/k8s/v1/apps/{spec.app_id}/appBackups/{spec.backup_id}"
 
@@ -79,18 +80,18 @@ class AstraClient:
                 return Unchanged()
             return Observed(parse_backup(body, spec.backup_id, connection.redact_text), digest)
 
-        return await self._ask(connection, namespace, "backup", path, Kind.SINGLE, answer)
+        return await self._request(connection, namespace, "backup", path, Kind.SINGLE, answer)
 
     async def list_backups(
         self, connection: Connection, collection: Collection, known: Known, *, namespace: str = ""
     ) -> Listed | Failed:
-        """The list of an app's backups, or of an account's: what it says of those in `known`.
+        """What the list of an app's backups, or of an account's, says about the backups in `known`.
 
         Args:
-            connection: whom to ask.
+            connection: the Astra Control to call.
             collection: which list.
-            known: the backups that matter, and what is known of them.
-            namespace: whose share it takes, as in `get_backup`.
+            known: the backups that matter, and the digests of what is known of them.
+            namespace: as in `get_backup`.
         """
         if collection.app is None:
             endpoint, path = "account_backups", f"/accounts/{collection.account}/topology/v1/appBackups"
@@ -111,53 +112,61 @@ class AstraClient:
                     SyncReason.UNEXPECTED_RESPONSE, f"The answer is not a list of backups: {error}."
                 ) from error
 
-        return await self._ask(connection, namespace, endpoint, path, Kind.LIST, answer)
+        return await self._request(connection, namespace, endpoint, path, Kind.LIST, answer)
 
-    async def _ask(
-        self, connection: Connection, namespace: str, endpoint: str, path: str, kind: Kind, answer: Reader[Result]
+    async def _request(
+        self,
+        connection: Connection,
+        namespace: str,
+        endpoint: str,
+        path: str,
+        kind: Kind,
+        answer: Parser[Result],
     ) -> Result | Failed:
         started = time.monotonic()
         code = "none"
-        hold: Hold | None = None
-        asking = ASKING_NAMESPACE.set(namespace)
+        memory: Reservation | None = None
+        context_token = REQUEST_NAMESPACE.set(namespace)
         try:
-            # What has been received is held until it has been read, which the remote's time does not include.
-            with ExitStack() as room:
+            # The body keeps its memory until it has been parsed, which does not count towards the time-out.
+            with ExitStack() as stack:
                 async with asyncio.timeout(self._timeout) as deadline:
-                    hold = room.enter_context(self._bodies.hold((namespace, connection), deadline))
+                    memory = stack.enter_context(self._bodies.reserve((namespace, connection), deadline))
                     async with self._clients.use(connection.tls, namespace) as client:
-                        response, body = await _fetch(client, connection, path, kind, hold)
+                        response, body = await _fetch(client, connection, path, kind, memory)
                 code = str(response.status_code)
                 return await answer(response, body)
         except AnswerError as error:
-            code_known = hold.status if hold is not None and error.reason is SyncReason.UNEXPECTED_RESPONSE else None
+            code_known = (
+                memory.status if memory is not None and error.reason is SyncReason.UNEXPECTED_RESPONSE else None
+            )
             return Failed(error.reason, str(error), code=code_known)
         except TimeoutError:
-            is_ended = hold is not None and hold.is_ended
-            return crowded_out(connection) if is_ended else late(connection, self._timeout)
+            is_evicted = memory is not None and memory.is_evicted
+            return evicted(connection) if is_evicted else timed_out(connection, self._timeout)
         except httpx.ReadError:
-            return interrupted(connection)
+            return closed_mid_response(connection)
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
             return unreachable(connection, error)
         finally:
-            ASKING_NAMESPACE.reset(asking)
+            REQUEST_NAMESPACE.reset(context_token)
             REMOTE_REQUESTS.labels(endpoint, code).inc()
             REMOTE_REQUEST_SECONDS.labels(endpoint).observe(time.monotonic() - started)
 
 
 async def _fetch(
-    client: httpx.AsyncClient, connection: Connection, path: str, kind: Kind, hold: Hold
+    client: httpx.AsyncClient, connection: Connection, path: str, kind: Kind, memory: Reservation
 ) -> tuple[httpx.Response, Body]:
     headers = {"Authorization": f"Bearer {connection.token}"}
     async with client.stream("GET", f"{connection.url}{path}", headers=headers) as response:
-        hold.status = response.status_code
+        memory.status = response.status_code
         if response.status_code == httpx.codes.OK:
-            return response, await hold.receive(response, kind)
+            return response, await memory.receive(response, kind)
         try:
             async with asyncio.timeout(_ERROR_SECONDS):
-                return response, await hold.receive(response, Kind.SINGLE)
+                return response, await memory.receive(response, Kind.SINGLE)
         except (AnswerError, httpx.HTTPError, aiohttp.ClientError, OSError):
-            # An error whose words cannot be read, or do not come, is still what its status code says.
+            # The status code alone decides where the body of an error response cannot be read, or does not arrive.
             return response, []
 
 
@@ -166,5 +175,5 @@ def _refused_list(connection: Connection, response: httpx.Response, windows: Bod
     failure = failure_of(response.status_code, response.headers, body, connection.redact_text)
     if isinstance(failure, Failed):
         return failure
-    # That a list is not found says nothing of any backup.
+    # A 404 for a list does not mean that any backup does not exist.
     return Failed(SyncReason.UNEXPECTED_RESPONSE, failure.message, code=response.status_code)

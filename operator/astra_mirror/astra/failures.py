@@ -1,7 +1,6 @@
-"""What is said of a request that got no answer: words of our own, chosen by the kind of error.
+"""The failures of requests without a usable response. Each message is written here and chosen by the kind of error.
 
-What a library says of an error may quote what the remote sent, the token in it as well, or half of it. None of that is
-shown or logged.
+A library's error message may quote what the remote sent, including the token or half of it, so none is shown or logged.
 """
 
 import errno
@@ -15,7 +14,7 @@ import httpx
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from astra_mirror.astra.addresses import AddressRefusedError
-from astra_mirror.astra.tls import causes, certificate_error, words_for
+from astra_mirror.astra.tls import causes, certificate_error, problem_text
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.support.text import sentence
@@ -53,7 +52,7 @@ _KINDS: Final[tuple[tuple[Callable[[Errors], bool], str], ...]] = (
 
 
 def unreachable(connection: Connection, error: Exception) -> Failed:
-    """The failure that an error of the network, of TLS or of HTTP's framing is."""
+    """The failure for an error of the network, of TLS or of the HTTP protocol."""
     errors = list(causes(error))
     refused = next((each for each in errors if isinstance(each, AddressRefusedError)), None)
     if refused is not None:
@@ -62,29 +61,29 @@ def unreachable(connection: Connection, error: Exception) -> Failed:
     if certificate is not None:
         return Failed(
             SyncReason.TLS_VERIFICATION_FAILED,
-            sentence(f"The certificate of {connection.url} is not trusted: {words_for(certificate)}"),
+            sentence(f"The certificate of {connection.url} is not trusted: {problem_text(certificate)}"),
         )
     if _is(aiohttp.InvalidURL, httpx.InvalidURL)(errors):
         return Failed(
             SyncReason.SECRET_INVALID,
             "The Secret cannot be used: the URL is wrong: its host is no DNS name or address.",
         )
-    why = next((words for applies, words in _KINDS if applies(errors)), "the connection failed")
+    why = next((text for applies, text in _KINDS if applies(errors)), "the connection failed")
     return Failed(SyncReason.UNREACHABLE, f"{connection.url} cannot be reached: {why}.")
 
 
-def interrupted(connection: Connection) -> Failed:
-    """The failure of an answer that ended too early."""
+def closed_mid_response(connection: Connection) -> Failed:
+    """The failure for a connection that was closed before the end of the response."""
     return Failed(SyncReason.UNREACHABLE, f"{connection.url} broke its answer off.")
 
 
-def late(connection: Connection, seconds: float) -> Failed:
-    """The failure of an answer that did not come in time."""
+def timed_out(connection: Connection, seconds: float) -> Failed:
+    """The failure for a response that did not arrive within `seconds`."""
     return Failed(SyncReason.UNREACHABLE, f"{connection.url} gave no answer within {seconds:g}s.")
 
 
-def crowded_out(connection: Connection) -> Failed:
-    """The failure of an answer that has held its room for too long."""
+def evicted(connection: Connection) -> Failed:
+    """The failure for a body that was evicted, because it held memory for too long while others waited."""
     return Failed(
         SyncReason.UNREACHABLE,
         f"{connection.url} sent its answer too slowly: it was given up, because others waited for the memory it took.",

@@ -1,6 +1,6 @@
-"""Reads a list's body item by item, so that one of many megabytes never holds up the event loop for long.
+"""Reads the body of a list item by item, so that many megabytes never block the event loop for long.
 
-The JSON decoder of the standard library does the reading, a value at a time, on a window of the body.
+The standard library's JSON decoder decodes one value at a time, in a window of the body.
 """
 
 import codecs
@@ -10,9 +10,9 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final
 
 WINDOW: Final = 1024 * 1024
-"""Bytes decoded at a time, and with that about the largest item: as large as the answer for one backup may be."""
+"""Bytes decoded at a time, and so about the size of the largest item: the limit for the document of one backup."""
 MAX_VALUES: Final = 131_072
-"""Values that a document may have, and a window of a list: to decode a megabyte of brackets takes ten times as long as
+"""Values that a document, or a window of a list, may have: a megabyte of brackets takes ten times as long to decode as
 one of text."""
 Body = Sequence[bytes]
 """A body in pieces of `WINDOW` bytes, the last of which may be shorter."""
@@ -20,21 +20,22 @@ Body = Sequence[bytes]
 _scan = json.JSONDecoder().raw_decode
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-"""A text, or what is left of one: that it cannot fail to match keeps the search linear."""
+"""A string, or the part of one before the end of the window. It matches at every quotation mark, so that a search is
+linear."""
 _MANY_QUOTES: Final = 16_384
-"""Of a document with more of them the texts are not looked at: that would take as long as to decode it."""
+"""In a document with more quotation marks, strings are not excluded: that would take as long as decoding it."""
 
 
 class ListError(ValueError):
-    """A body that is no list; the message says why, and quotes nothing of it."""
+    """A body that is not a list; the message says why, and quotes nothing from the body."""
 
 
 def count_values(document: bytes) -> int:
-    """About how many values a JSON document has, at most; what is no JSON has any number."""
+    """An upper bound of the number of values in a JSON document; meaningless for anything else."""
     counted = _separators(document)
     if counted <= MAX_VALUES or document.count(b'"') - document.count(b'\\"') > _MANY_QUOTES:
         return counted
-    # Those in texts are no separators: a log with many brackets may be a detail.
+    # Separators within strings do not count: a string may be a log with many brackets.
     return _separators(_STRING.sub(b"", document))
 
 
@@ -43,13 +44,13 @@ def _separators(document: bytes) -> int:
 
 
 class ListReader:
-    """Iterates over the items of `{"items": [...], "metadata": {...}}`: each as a value and as the text it was.
+    """Iterates over the items of `{"items": [...], "metadata": {...}}`, each as its value and its text.
 
-    None comes for any other member, of which there may be millions, and where a large item has to be looked at again:
-    the reader of such a body has to give way as well. `metadata` is there after the last one.
+    It also yields None after each other member of the object, and before another attempt to decode a large item: the
+    caller can yield to the event loop there. `metadata` is set when the iteration has ended.
 
     Raises:
-        ListError: while iterating: the body is not such a document, or one of its values is too large.
+        ListError: during the iteration, where the body is not such a document or a value is too large.
     """
 
     def __init__(self, body: Body) -> None:
@@ -61,7 +62,7 @@ class ListReader:
         self._at = 0
 
     def __iter__(self) -> Iterator[tuple[Any, str] | None]:
-        """Read the body once."""
+        """Iterate over the body, which is possible once."""
         self._expect("{")
         has_items = False
         while True:
@@ -95,24 +96,24 @@ class ListReader:
             self._back(",")
 
     def _value(self) -> Generator[None, None, tuple[Any, str]]:
-        """The next value and its text; gives way before another attempt to find its end."""
+        """The next value and its text; yields before each further attempt to find the end of the value."""
         self._peek()
         while True:
             found = _scanned(self._text, self._at)
-            # A number at the end of the window may go on: what the decoder leaves of 1e+5 may be "e+".
+            # A number at the end of the window may continue: of 1e+5 the decoder may have read the 1 only.
             if found is not None and (found[1] + 2 < len(self._text) or self._next >= len(self._body)):
                 value, end = found
                 text = self._text[self._at : end]
                 self._at = end
                 return value, text
-            # The value may go on behind the window; one that fills a whole window is too large.
+            # The value may continue in the next window; a value that fills a whole window is too large.
             if (found is None and len(self._text) - self._at > WINDOW) or not self._more():
                 raise ListError("it is no JSON, or has too large a value")
             del found
             yield None
 
     def _peek(self) -> str:
-        """The next character that is no space; empty at the end."""
+        """The next character that is not white space; empty at the end of the body."""
         windows = self._next
         while True:
             if space := _SPACE.match(self._text, self._at):
@@ -154,7 +155,7 @@ class ListReader:
 
 
 def _scanned(text: str, at: int) -> tuple[Any, int] | None:
-    """The value that begins there, and where it ends; None where it has no end in `text`, or is none."""
+    """The value that starts at `at`, and its end; None where `text` has no complete value there."""
     try:
         return _scan(text, at)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Looks names up in threads of their own: names of one tenant that nobody answers for delay nobody else.
+"""Resolves host names in threads, so that a tenant's names whose name server does not respond delay no other tenant.
 
-A look-up cannot be ended, only waited for, so that what counts is how many are unanswered: few for one namespace, not
-too many in all, by turns. Who asks for a name that is being looked up shares the answer.
+A look-up in a thread cannot be cancelled. So the number of pending look-ups is limited, for each namespace and in all,
+and the namespaces are served in turn. Requests for a name that is being looked up share the result.
 """
 
 import asyncio
@@ -18,40 +18,40 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from astra_mirror.core.fair import FairQueue
 
-ASKING_NAMESPACE: Final[ContextVar[str]] = ContextVar("namespace", default="")
-"""For which namespace a request is made; the resolver is called by aiohttp, which knows of none."""
-IN_ALL: Final = 64
-FOR_NAMESPACE: Final = 4
+REQUEST_NAMESPACE: Final[ContextVar[str]] = ContextVar("namespace", default="")
+"""The namespace of a request: aiohttp calls the resolver, and cannot pass the namespace as an argument."""
+MAX_LOOKUPS: Final = 64
+MAX_LOOKUPS_FOR_NAMESPACE: Final = 4
 _KEPT_SECONDS: Final = 10.0
 _MAX_KEPT: Final = 1024
 _MAX_ADDRESSES: Final = 32
-"""A name may have thousands; nobody could try them all in the time of a request."""
+"""A name may have thousands of addresses, which could not all be tried in the time of one request."""
 
 Addresses = tuple[tuple[int, str], ...]
-"""Each as its family and the literal, in the order in which they should be tried."""
+"""Pairs of address family and IP literal, in the order in which they are to be tried."""
 
 
 class Name(NamedTuple):
-    """What is looked up."""
+    """A host name and an address family to look up."""
 
     host: str
     family: int
 
 
 def look_up(name: Name) -> Addresses:
-    """The addresses of a name, from the system's resolver; blocks until there is an answer.
+    """The addresses of a name, from the operating system's resolver; blocks until it responds.
 
     Raises:
-        OSError: it has none.
+        OSError: the name has no address.
     """
     try:
         found = socket.getaddrinfo(
             name.host, None, type=socket.SOCK_STREAM, family=name.family, flags=socket.AI_ADDRCONFIG
         )
     except ValueError:
-        # The codec for host names refuses it.
+        # The codec for host names cannot encode the name.
         raise socket.gaierror(socket.EAI_NONAME, "no name that can be looked up") from None
-    # A link-local IPv6 address comes with its zone, which stands for the interface.
+    # A link-local IPv6 address has a zone, which names the network interface.
     literals = (
         (family, f"{address[0]}%{address[3]}" if len(address) > 3 and address[3] else str(address[0]))
         for family, _, _, _, address in found
@@ -60,26 +60,26 @@ def look_up(name: Name) -> Addresses:
 
 
 class NameLookups(AbstractResolver):
-    """A resolver that shares out its threads by namespace, `ASKING_NAMESPACE`.
+    """A resolver with a quota of threads for each namespace, which `REQUEST_NAMESPACE` names.
 
     Args:
-        look_up: finds the addresses of a name, in a thread.
-        in_all: how many names may be without an answer at a time.
-        for_namespace: how many of them one namespace may have asked for first.
+        look_up: looks up a name, in a thread.
+        max_lookups: how many look-ups may be pending in all.
+        max_for_namespace: how many look-ups of one namespace may be pending.
     """
 
     def __init__(
         self,
         look_up: Callable[[Name], Addresses] = look_up,
         *,
-        in_all: int = IN_ALL,
-        for_namespace: int = FOR_NAMESPACE,
+        max_lookups: int = MAX_LOOKUPS,
+        max_for_namespace: int = MAX_LOOKUPS_FOR_NAMESPACE,
     ) -> None:
         self._look_up = look_up
-        self._in_all = in_all
-        self._for_namespace = for_namespace
-        self._asked: dict[Name, dict[asyncio.Future[Addresses], str]] = {}
-        """Who waits for each name, and for which namespace."""
+        self._max_lookups = max_lookups
+        self._max_for_namespace = max_for_namespace
+        self._waiters: dict[Name, dict[asyncio.Future[Addresses], str]] = {}
+        """The futures that wait for each name, with their namespaces."""
         self._waiting: FairQueue[tuple[str, Name], Name] = FairQueue()
         self._under_way: dict[Name, str] = {}
         self._unanswered: Counter[str] = Counter()
@@ -91,7 +91,7 @@ class NameLookups(AbstractResolver):
         """The addresses of `host`.
 
         Raises:
-            OSError: it has none.
+            OSError: it has no address.
         """
         addresses = await self._addresses(Name(host, family))
         return [
@@ -110,67 +110,67 @@ class NameLookups(AbstractResolver):
         loop = asyncio.get_running_loop()
         if (kept := self._kept.get(name)) is not None and loop.time() < kept[0]:
             return kept[1]
-        namespace = ASKING_NAMESPACE.get()
+        namespace = REQUEST_NAMESPACE.get()
         future: asyncio.Future[Addresses] = loop.create_future()
-        asked = self._asked.setdefault(name, {})
-        asked[future] = namespace
+        waiters = self._waiters.setdefault(name, {})
+        waiters[future] = namespace
         if name not in self._under_way:
             self._waiting.put((namespace,), (namespace, name), name)
             self._start()
         try:
             return await future
         finally:
-            asked.pop(future, None)
-            if namespace not in asked.values():
+            waiters.pop(future, None)
+            if namespace not in waiters.values():
                 self._waiting.drop((namespace, name))
-            if not asked and self._asked.get(name) is asked:
-                del self._asked[name]
+            if not waiters and self._waiters.get(name) is waiters:
+                del self._waiters[name]
 
     def _start(self) -> None:
-        while len(self._under_way) < self._in_all:
-            taken = self._waiting.take(lambda path: self._unanswered[str(path[0])] < self._for_namespace)
+        while len(self._under_way) < self._max_lookups:
+            taken = self._waiting.take(lambda path: self._unanswered[str(path[0])] < self._max_for_namespace)
             if taken is None:
                 return
             name, namespace = taken.value, str(taken.path[0])
-            # Whoever else waits for a turn to ask for it need not ask any more.
-            for other in set(self._asked[name].values()):
+            # Other namespaces that wait for a turn to look up this name share the result.
+            for other in set(self._waiters[name].values()):
                 self._waiting.drop((other, name))
             self._under_way[name] = namespace
             self._unanswered[namespace] += 1
-            self._in_thread(name)
+            self._start_thread(name)
 
-    def _in_thread(self, name: Name) -> None:
+    def _start_thread(self, name: Name) -> None:
         loop = asyncio.get_running_loop()
-        work = partial(self._look_up_in_thread, name, loop)
+        work = partial(self._run_lookup, name, loop)
         try:
-            # A daemon: one that is never answered must not keep the process from ending.
+            # A daemon thread, because a look-up without a response must not keep the process from ending.
             threading.Thread(target=work, name="lookup", daemon=True).start()
         except RuntimeError:
-            # No thread is to be had: the process is at a limit that is not ours.
-            loop.call_soon(self._answered, name, OSError("no thread"))
+            # The process has reached its limit of threads.
+            loop.call_soon(self._finish, name, OSError("no thread"))
 
-    def _look_up_in_thread(self, name: Name, loop: asyncio.AbstractEventLoop) -> None:
+    def _run_lookup(self, name: Name, loop: asyncio.AbstractEventLoop) -> None:
         answer: Addresses | OSError
         try:
             answer = self._look_up(name) or OSError("no address")
         except OSError as error:
             answer = error
         try:
-            loop.call_soon_threadsafe(self._answered, name, answer)
+            loop.call_soon_threadsafe(self._finish, name, answer)
         except RuntimeError:
-            # The loop has been closed meanwhile, and nobody waits any more.
+            # The loop was closed, so nothing waits for the result any more.
             return
 
-    def _answered(self, name: Name, answer: Addresses | OSError) -> None:
+    def _finish(self, name: Name, answer: Addresses | OSError) -> None:
         namespace = self._under_way.pop(name)
         self._unanswered[namespace] -= 1
         if not self._unanswered[namespace]:
             del self._unanswered[namespace]
         if not isinstance(answer, OSError):
             self._keep(name, answer)
-        for future in self._asked.pop(name, {}):
+        for future in self._waiters.pop(name, {}):
             if not future.done():
-                _settle(future, answer)
+                _resolve_future(future, answer)
         self._start()
 
     def _keep(self, name: Name, addresses: Addresses) -> None:
@@ -180,15 +180,15 @@ class NameLookups(AbstractResolver):
             self._kept.popitem(last=False)
 
     async def close(self) -> None:
-        """Let nobody wait any more."""
-        for asked in self._asked.values():
-            for future in asked:
+        """Cancel everything that waits for a look-up."""
+        for waiters in self._waiters.values():
+            for future in waiters:
                 future.cancel()
 
 
-def _settle(future: "asyncio.Future[Addresses]", answer: Addresses | OSError) -> None:
+def _resolve_future(future: "asyncio.Future[Addresses]", answer: Addresses | OSError) -> None:
     if isinstance(answer, OSError):
-        # One each: an exception that several tasks raise collects the frames of them all.
+        # A new exception for each future: one that several tasks raise would collect the frames of all of them.
         future.set_exception(type(answer)(*answer.args))
     else:
         future.set_result(answer)

@@ -1,7 +1,7 @@
-"""HTTP clients for the remote side: one for each way of judging certificates, shared by all connections that do so.
+"""HTTP clients for the remote side: one for each set of TLS settings, shared by all connections that have it.
 
-A client for each connection would cost a TLS context for each tenant. Tenants share neither cookies nor headers: the
-jars take nothing, and the token travels with the single request.
+A client for each connection would cost a TLS context for each tenant. The tenants share no cookies, because the cookie
+jars store none, and no headers, because the token is part of each request.
 """
 
 import asyncio
@@ -18,25 +18,25 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from astra_mirror import USER_AGENT
-from astra_mirror.astra.addresses import GuardedResolver
-from astra_mirror.astra.tls import certificate_error, lacks_issuer, ssl_context, widen
+from astra_mirror.astra.addresses import FilteringResolver
+from astra_mirror.astra.tls import certificate_error, lacks_issuer, ssl_context, trust_public_authorities
 from astra_mirror.core.connection import TLS
-from astra_mirror.core.contexts import Contexts
+from astra_mirror.core.contexts import ContextCache
 from astra_mirror.core.urls import AllowedURL
 from astra_mirror.support.slots import Slots
 
 _KEEPALIVE_SECONDS: Final = 4.0
-"""Less than the five of many servers: a request on a connection that the server is just closing is lost, and aiohttp
-makes up for one such loss, not for two."""
+"""Less than the five seconds of many servers. A request on a connection that the server is just closing is lost, and
+aiohttp retries it only once."""
 _READ_BUFFER: Final = 16 * 1024
-"""Bytes of a body that a socket may deliver before reading pauses, or about twice that: a body that waits for room
-in memory (core.room) is not to take much of it meanwhile."""
+"""Bytes that aiohttp buffers, up to twice this, before it stops reading from the socket. A body that waits for memory
+(core/body_memory.py) must not use much memory meanwhile."""
 CONNECT_SECONDS: Final = 5.0
-"""For TCP and TLS: a host that swallows every packet need not be waited for as long as one that computes."""
+"""The time-out for TCP and TLS: shorter than that of a request, because a host that is up connects soon."""
 
 
 class _Response(aiohttp.ClientResponse):
-    """One without a reason phrase: proxies write it in any language and character set, and httpx would log it."""
+    """A response without its reason phrase, which httpx would log, and which may be in any character set."""
 
     async def start(self, connection: Any) -> "_Response":  # noqa: ANN401 - aiohttp's type is private
         """Read the status line and the headers."""
@@ -46,38 +46,39 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _Transport(AiohttpTransport):
-    """One that trusts the usual authorities from the first certificate on that needs them, beside those of ca.crt."""
+    """A transport that trusts ca.crt alone until a certificate needs the public authorities, and both from then on."""
 
-    def __init__(self, context: ssl.SSLContext, resolver: GuardedResolver, *, is_narrow: bool) -> None:
-        # Nothing of the transport in it: a circle would keep the context until the garbage collector comes by.
+    def __init__(self, context: ssl.SSLContext, resolver: FilteringResolver, *, trusts_ca_only: bool) -> None:
+        # `_session` must not refer to the transport: a reference cycle would keep the context until the next garbage
+        # collection.
         super().__init__(verify=context, client=partial(_session, context, resolver))
         self._context = context
-        self._is_narrow = is_narrow
-        self._widening = asyncio.Lock()
+        self._trusts_ca_only = trusts_ca_only
+        self._lock = asyncio.Lock()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, whose token leaves this process when the certificate has been believed, and not before."""
+        """Send a request. The token is sent only after the certificate has been verified."""
         try:
             return await super().handle_async_request(request)
         except httpx.HTTPError as error:
             found = certificate_error(error)
-            if not self._is_narrow or found is None or not lacks_issuer(found):
+            if not self._trusts_ca_only or found is None or not lacks_issuer(found):
                 raise
-        async with self._widening:
-            if self._is_narrow:
-                await asyncio.to_thread(widen, self._context)
-                self._is_narrow = False
+        async with self._lock:
+            if self._trusts_ca_only:
+                await asyncio.to_thread(trust_public_authorities, self._context)
+                self._trusts_ca_only = False
         return await super().handle_async_request(request)
 
 
-def _session(context: ssl.SSLContext, resolver: GuardedResolver) -> aiohttp.ClientSession:
-    # No limit here: requests wait in their connection's queue, where waiting is cheap and fair.
+def _session(context: ssl.SSLContext, resolver: FilteringResolver) -> aiohttp.ClientSession:
+    # No limit here: requests wait in the connection queue, where waiting is cheap and fair.
     connector = aiohttp.TCPConnector(
         ssl=context,
         limit=0,
         resolver=resolver,
-        # The resolver keeps answers itself. In a cache of aiohttp's, who asks second would wait for the first one's
-        # turn, whatever namespace that is of.
+        # The resolver has a cache. With aiohttp's cache, the second request for a name would wait for the look-up of
+        # the first one, which may be of another namespace.
         use_dns_cache=False,
         keepalive_timeout=_KEEPALIVE_SECONDS,
     )
@@ -96,27 +97,27 @@ class _Entry:
     is_retired: bool = False
 
 
-class Clients:
-    """The HTTP clients, made when first needed and closed when they are too many, after their requests.
+class ClientPool:
+    """The HTTP clients: created when first needed, and closed, after their requests, when there are too many.
 
     Args:
         allowed: the administrator's --allowed-url.
-        resolver: looks names up; the system's, guarded by `allowed`, when left out.
+        resolver: resolves host names; one that `allowed` restricts when left out.
     """
 
-    def __init__(self, allowed: Sequence[AllowedURL], resolver: GuardedResolver | None = None) -> None:
-        self._resolver = resolver or GuardedResolver(allowed)
-        self._contexts: Contexts[TLS] = Contexts()
+    def __init__(self, allowed: Sequence[AllowedURL], resolver: FilteringResolver | None = None) -> None:
+        self._resolver = resolver or FilteringResolver(allowed)
+        self._contexts: ContextCache[TLS] = ContextCache()
         self._entries: dict[TLS, _Entry] = {}
-        self._making = Slots(1)
+        self._creating = Slots(1)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     @asynccontextmanager
     async def use(self, tls: TLS, namespace: str = "") -> AsyncIterator[httpx.AsyncClient]:
-        """The client that judges certificates as `tls` says, for a request for `namespace`. It is open for so long."""
-        entry = await self._entry(tls, namespace)
+        """The client with these TLS settings, for a request of `namespace`; it stays open until the context ends."""
+        entry = await self._get_entry(tls, namespace)
         entry.users += 1
         try:
             yield entry.client
@@ -125,16 +126,16 @@ class Clients:
             if entry.is_retired and not entry.users:
                 await entry.client.aclose()
 
-    async def _entry(self, tls: TLS, namespace: str) -> _Entry:
+    async def _get_entry(self, tls: TLS, namespace: str) -> _Entry:
         await self._retire(self._contexts.use(tls, namespace, is_common=tls.ca is None))
         if tls not in self._entries:
-            async with self._making.take(namespace):
+            async with self._creating.take(namespace):
                 if tls not in self._entries:
-                    # It costs milliseconds, of which each tenant may cause some.
+                    # In a thread, because it takes milliseconds.
                     context = await asyncio.to_thread(ssl_context, tls)
                     entry = _Entry(self._new_client(tls, context))
                     if tls not in self._contexts:
-                        # It has had to go while it was made: it serves this one request.
+                        # The settings were evicted while the context was created: use it for this request only.
                         entry.is_retired = True
                         return entry
                     self._entries[tls] = entry
@@ -142,11 +143,11 @@ class Clients:
 
     def _new_client(self, tls: TLS, context: ssl.SSLContext) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            transport=_Transport(context, self._resolver, is_narrow=tls.verify and tls.ca is not None),
+            transport=_Transport(context, self._resolver, trusts_ca_only=tls.verify and tls.ca is not None),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"},
-            # AstraClient bounds the whole exchange, which none of these limits does.
+            # AstraClient limits the whole exchange, which none of these time-outs does.
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-            # httpx keeps a jar of its own beside the session's.
+            # httpx has a cookie jar of its own beside that of the session.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             trust_env=False,
@@ -159,11 +160,11 @@ class Clients:
                 await entry.client.aclose()
 
     async def retain(self, used: Container[TLS]) -> None:
-        """Close the clients of all others."""
+        """Close the clients whose TLS settings are not in `used`."""
         await self._retire(self._contexts.retain(used))
 
     async def close(self) -> None:
-        """Close every client, also in the middle of a request."""
+        """Close every client, even if it has requests under way."""
         for entry in self._entries.values():
             await entry.client.aclose()
         self._entries.clear()

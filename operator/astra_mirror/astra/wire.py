@@ -1,4 +1,4 @@
-"""The remote's JSON as it really comes: only `id` and `state` must be right, anything else is used or left out.
+"""Parses the remote's JSON: only `id` and `state` must be valid; any other invalid field is left out.
 
 Field names are those of the appBackup resource 1.2 in Astra Control's API reference; `stateDetails` came with 24.02.
 """
@@ -27,8 +27,8 @@ from astra_mirror.core.backup import DOCUMENTED_STATES, Backup
 from astra_mirror.support.text import cut
 
 Redact = Callable[[str], str]
-"""Takes the token out of a text, where a server has echoed it. What is shown goes through it before it is cut, because
-half a token would be one too many as well. The document itself stays as it was sent."""
+"""Removes the token from a text, where a server has echoed it. A text is redacted before it is cut, because half a
+token would not be recognised. The document itself is not changed."""
 
 _MAX_STATE_LENGTH = 256
 _MAX_INFO_LENGTH = 1024
@@ -52,7 +52,7 @@ def _number(value: object) -> int | float | None:
         value = int(text) if text.lstrip("+-").isdigit() else float(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    # An integer is finite, and may be too large to be asked.
+    # math.isfinite raises OverflowError for a very large integer.
     return value if isinstance(value, int) or math.isfinite(value) else None
 
 
@@ -105,7 +105,7 @@ class _Metadata(_Lenient):
 
 
 class BackupDocument(_Lenient):
-    """An appBackup resource."""
+    """An appBackup resource of the API."""
 
     id: Annotated[str, Field(min_length=1)]
     state: Annotated[str, Field(min_length=1, max_length=_MAX_STATE_LENGTH)]
@@ -125,10 +125,10 @@ class BackupDocument(_Lenient):
     metadata: Annotated[_Metadata | None, WrapValidator(_absent_when_wrong)] = None
 
     def to_backup(self, redact: Redact) -> Backup:
-        """The observation, with every bound of the contract applied, and without the token."""
+        """The backup as observed: every text redacted and cut to its limit."""
         return Backup(
             id=self.id,
-            # A token that is one of the API's own words is none that a server has echoed.
+            # A documented state is never redacted, even if the token is the same word.
             state=self.state if self.state in DOCUMENTED_STATES else cut(redact(self.state), _MAX_STATE_LENGTH),
             state_unready=_reasons(self.state_unready, redact),
             state_details=_details(self.state_details, redact),
@@ -163,7 +163,7 @@ def _short(text: str | None, redact: Redact) -> str | None:
 
 
 def _first(items: Iterable[Any], most: int) -> tuple[list[Any], int]:
-    """The items that are shown, with room for a mark where there are more than `most`, and how many are left out."""
+    """The items to show, at most `most` with the mark for the rest, and the number that is left out."""
     left = iter(items)
     shown = list(islice(left, most))
     beyond = sum(1 for _ in left)
@@ -214,14 +214,14 @@ def _labels(items: list[Any] | None, redact: Redact) -> tuple[Label, ...] | None
 
 
 class InvalidParam(_Lenient):
-    """One entry of a problem's invalidParams."""
+    """One entry of invalidParams in a problem document."""
 
     name: _Text = None
     reason: _Text = None
 
 
 class Problem(_Lenient):
-    """A problem document (application/problem+json): type, title and detail say what is wrong, in words."""
+    """A problem document (application/problem+json)."""
 
     type: Annotated[str, Field(min_length=1)]
     title: Annotated[str, Field(min_length=1)]
@@ -230,7 +230,7 @@ class Problem(_Lenient):
     invalid_params: _Items = None
 
     def words(self) -> str:
-        """Title, detail and the refused parameters as a person reads them."""
+        """The title, the detail and the invalid parameters as one text for people."""
         text = self.title if not self.detail else f"{self.title}: {self.detail}"
         items, more = _first(
             (each for each in self.invalid_params or [] if isinstance(each, dict)), _MAX_INVALID_PARAMS

@@ -1,4 +1,4 @@
-"""One body of an answer, as core.room sees it: where its bytes are counted, and what it waits for to have more."""
+"""One response body in the memory budget: the pool that its bytes count in, and what it waits for before it grows."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,22 +8,22 @@ from astra_mirror.core.fair import Path
 
 MIB: Final = 1024 * 1024
 SMALL: Final = 64 * 1024
-"""Bytes up to which a body, of a list as well, is small: it never waits for a larger one."""
-EXPECTED: Final = 4 * MIB
-"""Bytes that a list is expected to have when nothing is known of its size."""
-MIDDLING: Final = MIB
-"""Bytes up to which a list comes in before larger ones, for which more room has to become free."""
+"""Up to this many bytes a body is small, whether of a list or not: it never waits for a larger body."""
+DEFAULT_EXPECTED: Final = 4 * MIB
+"""The expected size of a list whose size is not known."""
+MEDIUM: Final = MIB
+"""Up to this expected size a list is admitted before larger ones, which need more free memory."""
 
 
 class Kind(Enum):
-    """What a body answers to; an error's is a SINGLE, whatever was asked."""
+    """The kind of request that a body belongs to. The body of an error response is a SINGLE in any case."""
 
     SINGLE = "single"
     LIST = "list"
 
 
 class Pool(Enum):
-    """Where a body is counted."""
+    """The pool in which a body counts."""
 
     SMALL = "small"
     SINGLE = "single"
@@ -31,27 +31,34 @@ class Pool(Enum):
 
 
 class Stage(Enum):
-    """What a body waits for, in the order in which wishes are granted."""
+    """What a body waits for, in the order in which requests are granted."""
 
     SMALL = "small"
     SINGLE = "single"
     GROWTH = "growth"
-    ENTRY_MIDDLING = "entry of a middling list"
-    ENTRY_LARGE = "entry of a large list"
+    ADMIT_MEDIUM = "admission of a medium list"
+    ADMIT_LARGE = "admission of a large list"
 
 
-ENTRIES: Final = (Stage.ENTRY_MIDDLING, Stage.ENTRY_LARGE)
-STAGES: Final = {Pool.SMALL: (Stage.SMALL,), Pool.SINGLE: (Stage.SINGLE,), Pool.LIST: (Stage.GROWTH, *ENTRIES)}
-BESIDE: Final = (Pool.SMALL, Pool.SINGLE)
+ADMISSIONS: Final = (Stage.ADMIT_MEDIUM, Stage.ADMIT_LARGE)
+STAGES: Final = {Pool.SMALL: (Stage.SMALL,), Pool.SINGLE: (Stage.SINGLE,), Pool.LIST: (Stage.GROWTH, *ADMISSIONS)}
+SINGLE_POOLS: Final = (Pool.SMALL, Pool.SINGLE)
 
 
 @dataclass(slots=True, eq=False)
 class Body:
-    """A body that is being received or read.
+    """A body that is being received or read. Sizes are in bytes, times in monotonic seconds.
 
-    `path` is whose room it takes, the namespace and the connection. Of its bytes `held` are there, `wants` asked for,
-    and `expected` is how many it will have, as far as that is known; that much is kept free for it until
-    `promised_until`. `since` is when it came where it is counted now. Times are monotonic seconds.
+    Attributes:
+        number: identifies the body.
+        path: the namespace and the connection that the memory counts against.
+        kind: the kind of request.
+        expected: its size when complete, as far as that is known.
+        since: when it entered the pool in which it counts now.
+        held: the memory that it has.
+        requested: the memory that it waits for.
+        reserved_until: until when its expected size is kept free.
+        is_complete: whether all of it has been received.
     """
 
     number: int
@@ -60,30 +67,30 @@ class Body:
     expected: int
     since: float
     held: int = 0
-    wants: int = 0
-    promised_until: float = float("-inf")
+    requested: int = 0
+    reserved_until: float = float("-inf")
     is_complete: bool = False
 
     def pool(self, size: int) -> Pool:
-        """Where it is counted when it has that many bytes."""
+        """The pool in which it counts when it has `size` bytes."""
         if size <= SMALL:
             return Pool.SMALL
         return Pool.LIST if self.kind is Kind.LIST else Pool.SINGLE
 
     def stage(self) -> Stage:
-        """What it waits for when what it wants is not to be had."""
-        pool = self.pool(self.held + self.wants)
+        """What it waits for when its request cannot be granted at once."""
+        pool = self.pool(self.held + self.requested)
         if pool is not Pool.LIST:
             return STAGES[pool][0]
         if self.pool(self.held) is pool:
             return Stage.GROWTH
-        return Stage.ENTRY_MIDDLING if self.expected <= MIDDLING else Stage.ENTRY_LARGE
+        return Stage.ADMIT_MEDIUM if self.expected <= MEDIUM else Stage.ADMIT_LARGE
 
-    def counts(self, now: float) -> int:
-        """The bytes that it holds, or that are kept free for it."""
-        return max(self.held, self.expected) if now < self.promised_until else self.held
+    def accounted(self, now: float) -> int:
+        """The bytes that it holds, or that are reserved for it while the reservation lasts."""
+        return max(self.held, self.expected) if now < self.reserved_until else self.held
 
     @property
     def paths(self) -> list[Path]:
-        """Whose room it takes: the namespace's, and the connection's within it."""
+        """The owners whose shares it counts against: the namespace, and the connection within it."""
         return [self.path[:length] for length in range(1, len(self.path) + 1)]
