@@ -194,7 +194,7 @@ async def test_a_truncated_body_is_unreachable(astra: Simulator, clients: Client
     """A connection that breaks in the middle is a network error."""
     with astra.fault("*", kind="truncate"):
         outcome = await ask(clients, astra, astra.add_backup())
-    assert outcome == Failed(SyncReason.UNREACHABLE, f"{astra.url} broke its answer off.")
+    assert outcome == Failed(SyncReason.UNREACHABLE, f"{astra.url}: connection closed mid-response.")
 
 
 @pytest.mark.parametrize(

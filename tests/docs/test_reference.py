@@ -67,7 +67,7 @@ def test_every_state_has_a_row() -> None:
 
 
 def test_sync_reasons() -> None:
-    """Each reason of Synced is there, and whether it needs a person."""
+    """Each reason of Synced is there, and whether it requires user action."""
     rows = {row[1].strip("`"): row for row in _rows("`Synced` says")}
     assert set(rows) == {*SyncReason, "NotObserved", "Suspended"}
     for reason in SyncReason:

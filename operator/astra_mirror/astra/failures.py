@@ -74,12 +74,12 @@ def unreachable(connection: Connection, error: Exception) -> Failed:
 
 def closed_mid_response(connection: Connection) -> Failed:
     """The failure for a connection that was closed before the end of the response."""
-    return Failed(SyncReason.UNREACHABLE, f"{connection.url} broke its answer off.")
+    return Failed(SyncReason.UNREACHABLE, f"{connection.url}: connection closed mid-response.")
 
 
 def timed_out(connection: Connection, seconds: float) -> Failed:
     """The failure for a response that did not arrive within `seconds`."""
-    return Failed(SyncReason.UNREACHABLE, f"{connection.url} gave no answer within {seconds:g}s.")
+    return Failed(SyncReason.UNREACHABLE, f"{connection.url}: no response within {seconds:g}s.")
 
 
 def evicted(connection: Connection) -> Failed:
