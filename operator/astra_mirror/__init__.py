@@ -5,4 +5,4 @@ from typing import Final
 
 __version__: Final = version("astra-mirror")
 USER_AGENT: Final = f"astra-mirror/{__version__}"
-"""How the operator names itself to every server."""
+"""The User-Agent header of every request."""

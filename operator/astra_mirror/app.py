@@ -1,4 +1,4 @@
-"""The parts of the operator: made and joined here, and nowhere else, and given back in the right order."""
+"""The composition root: creates the components of the operator, connects them, and closes them in order."""
 
 import random
 import socket
@@ -32,7 +32,7 @@ _DEFAULT_LEASE_NAMESPACE: Final = "astra-mirror-system"
 
 
 class Cluster:
-    """The API server: how it is reached, and whether it is away."""
+    """The API server: its endpoint, a kubernetes client, and whether it is away."""
 
     def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
         self.endpoint = endpoint
@@ -45,16 +45,16 @@ class Cluster:
         await self.endpoint.close()
 
 
-class Parts:
-    """What works, apart from the engine's own parts.
+class Components:
+    """The components of the operator.
 
     Args:
         settings: the options.
         cluster: the API server.
-        spawned: called after each start of Kopf, which sets signal handlers of its own.
+        kopf_started: called after each start of Kopf, because Kopf replaces the signal handlers.
     """
 
-    def __init__(self, settings: Settings, cluster: Cluster, spawned: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster, kopf_started: Callable[[], None]) -> None:
         self._clients = ClientPool(settings.allowed)
         self._availability = cluster.availability
         self.secrets = _secrets(settings, cluster, self._secret_changed)
@@ -73,7 +73,7 @@ class Parts:
         )
         feed = Feed(self.mirror)
         self.watches = [
-            Watch(cluster.endpoint, cluster.availability, scope, feed, spawned)
+            Watch(cluster.endpoint, cluster.availability, scope, feed, kopf_started)
             for scope in settings.namespace or (None,)
         ]
         self.periodic_list = PeriodicList(
@@ -90,20 +90,20 @@ class Parts:
             each.register()
 
     @property
-    def lacks(self) -> str | None:
-        """What the operator lacks to be ready."""
-        return next((each.lacks for each in self.watches if each.lacks), None)
+    def not_ready_reason(self) -> str | None:
+        """Why the operator is not ready; None when it is."""
+        return next((each.not_ready_reason for each in self.watches if each.not_ready_reason), None)
 
     def release_secrets(self) -> None:
-        """Give free the places of Secret names that no ref uses any more: others wait for them."""
+        """Stop watching the Secret names that no ref uses any more, because other names wait for their places."""
         self.secrets.retain(self.mirror.secret_names())
 
     async def forget_unused(self) -> None:
-        """Let go of what no ref uses any more: connections, TLS contexts."""
+        """Close the connections and the TLS contexts that no ref uses any more."""
         await self._clients.retain(self.mirror.drop_unused())
 
     async def close(self) -> None:
-        """Give back what is held."""
+        """Release the Lease, and close all components."""
         if self.elector is not None and not self._availability.is_away:
             await self.elector.release()
         for each in self._collectors:

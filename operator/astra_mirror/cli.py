@@ -1,7 +1,7 @@
-"""The command line: `astra-mirror run`, and what a person reads when an option or the cluster is not right.
+"""The command line: `astra-mirror run`, and the messages about invalid options and unusable clusters.
 
-The options are made from the fields of Settings, so that each is defined once. Only what was typed is passed on;
-the environment and the defaults are pydantic-settings' part.
+The options are generated from the fields of Settings, so that each is defined once. Only options that were given are
+passed to Settings, which reads the environment and applies the defaults.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from astra_mirror.settings import ENV_PREFIX, Settings
 _EXIT_RESTART: Final = 1
 _EXIT_BAD_OPTIONS: Final = 2
 _SWITCH_SECONDS: Final = 0.0005
-"""After how long a thread that parses a Secret gives up the interpreter's lock.
+"""How long a thread that parses a Secret may hold the GIL while the event loop waits for it.
 
-The event loop asks for it anew after each system call: with the interpreter's own 5 ms, ten of them held it for 50.
+The event loop requests the GIL after each system call: with the default of 5 ms, ten system calls took 50 ms.
 """
 
 
@@ -74,7 +74,7 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
         settings = Settings(**given)
     except ValidationError as error:
         for each in error.errors(include_url=False):
-            _complain(given, each["loc"], each["msg"])
+            _report_invalid(given, each["loc"], each["msg"])
         sys.exit(_EXIT_BAD_OPTIONS)
     tune_garbage_collector()
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -87,16 +87,15 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
 
 
 def tune_garbage_collector() -> None:
-    """Let it run less often: what the imports have left stays, and so do thousands of refs, and none of it is a cycle.
+    """Run the garbage collector less often, because imported modules and refs are long-lived and form no cycles.
 
-    With the interpreter's own settings it holds up the event loop for tens of milliseconds while a large list is read;
-    with ten thousand new objects a look and a hundred looks between longer ones, for 20 and 80 under attack.
+    With the interpreter's defaults it blocks the event loop for tens of milliseconds while a large list is read.
     """
     gc.freeze()
     gc.set_threshold(2_500, 20, 2_000)
 
 
-def _complain(given: dict[str, Any], where: tuple[int | str, ...], message: str) -> None:
+def _report_invalid(given: dict[str, Any], where: tuple[int | str, ...], message: str) -> None:
     name = str(where[0])
     source = _option_name(name) if name in given else f"{ENV_PREFIX}{name.upper()}"
     click.echo(f"astra-mirror: {source}: {message.removeprefix('Value error, ')}", err=True)

@@ -1,7 +1,7 @@
-"""Now and then all objects are listed and compared with those that the engine knows, so that nothing stays wrong.
+"""Lists all objects every few minutes and compares them with those that the engine knows.
 
-A watch can swallow an event, a wrong answer can make the writer drop an object, and what was deleted while a watch was
-interrupted Kopf never reports.
+A watch may lose an event, a wrong response may make the status writer drop an object, and Kopf never reports an object
+that was deleted while a watch was interrupted.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ from astra_mirror.engine.feed import Feed
 
 PERIOD_SECONDS: Final = 300.0
 _CONFIRM_SECONDS: Final = 0.05
-"""From one GET that confirms a difference to the next: 20 a second."""
+"""The time between two GETs that confirm a difference."""
 
 logger = logging.getLogger(__name__)
 
 
 class Objects(Protocol):
-    """What confirms a difference."""
+    """Reads single objects, to confirm differences."""
 
     async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
-        """The object as it is now; gone is also one that has another uid."""
+        """The object as it is now; Gone also where the name belongs to an object with another uid."""
 
 
 class PeriodicList:
-    """Compares the engine's objects with the API server's, and confirms each difference before it acts on it."""
+    """Compares the engine's objects with the API server's, and confirms each difference by a GET before it acts."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class PeriodicList:
             await self.compare()
 
     async def compare(self) -> None:
-        """List all scopes, and put right what differs."""
+        """List all scopes, and add or drop the objects that differ."""
         exist: set[str] = set()
         for scope in self._scopes:
             try:
@@ -80,7 +80,7 @@ class PeriodicList:
             del self._feed.not_ours[uid]
 
     async def _compare_scope(self, scope: str | None) -> set[str]:
-        """Put right what differs in a scope; the uids that exist there."""
+        """Add or drop the objects that differ in one scope; return the uids that exist there."""
         known, uids, differing = self._mirror.objects(), set[str](), list[Entry]()
         async for page in list_pages(self._api, scope):
             uids.update(each.uid for each in page.entries)
@@ -89,7 +89,7 @@ class PeriodicList:
             if self._mirror.knows(uid):
                 await self._confirm(uid, namespace, name)
         for entry in differing:
-            # The watch may have brought it meanwhile.
+            # The watch may have reported it meanwhile.
             if self._is_news(entry):
                 await self._confirm(entry.uid, entry.namespace, entry.name)
         return uids
@@ -105,5 +105,5 @@ class PeriodicList:
             case Gone():
                 self._feed.drop(uid)
             case Conflict() | Refused():
-                # Not confirmed: the next list is compared as well.
+                # Not confirmed; the next comparison will find the difference again.
                 self._availability.request_probe()

@@ -1,4 +1,4 @@
-"""The composition root: the order in which the parts start and stop."""
+"""Starts and stops the operator: the order in which its components run, and the exit code."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from astra_mirror import __version__
-from astra_mirror.app import Cluster, Parts
+from astra_mirror.app import Cluster, Components
 from astra_mirror.cluster.endpoint import Endpoint
 from astra_mirror.cluster.probe import wait_for_cluster
 from astra_mirror.observability.logs import NamespaceLimit
@@ -24,19 +24,19 @@ logger = logging.getLogger(__name__)
 
 
 async def run(settings: Settings, limit: NamespaceLimit) -> int:
-    """Run the operator until a signal or a failure; an API server that is away is none.
+    """Run the operator until a signal or a failure. An API server that is away is no failure.
 
     Args:
         settings: the options.
-        limit: bounds the log lines of a namespace; says in the background how many were left out.
+        limit: limits the log lines of each namespace, and reports in the background how many were left out.
 
     Returns:
-        The exit code: 0 after SIGTERM or SIGINT, 1 for what a restart may mend.
+        The exit code: 0 after SIGTERM or SIGINT, 1 for a failure that a restart may end.
 
     Raises:
-        ClusterConfigError: no usable credentials.
-        NotUsableError: the CRD is missing or may not be read.
-        OSError: the HTTP address is not to be had.
+        ClusterConfigError: there are no usable credentials for the API server.
+        NotUsableError: the CRD is missing, or the operator may not list its objects.
+        OSError: the HTTP address cannot be bound.
     """
     BUILD_INFO.labels(__version__).set(1)
     async with AsyncExitStack() as stack:
@@ -44,16 +44,16 @@ async def run(settings: Settings, limit: NamespaceLimit) -> int:
         stack.push_async_callback(cluster.close)
         operator = _Operator(settings, cluster, limit)
         stack.push_async_callback(operator.close)
-        await stack.enter_async_context(HTTPServer(settings.http_address, operator.lacks, _is_served))
+        await stack.enter_async_context(HTTPServer(settings.http_address, operator.not_ready_reason, _log_address))
         return await operator.run()
 
 
-def _is_served(address: str) -> None:
+def _log_address(address: str) -> None:
     logger.info("Serving HTTP on %s", address)
 
 
 class _Operator:
-    """The parts at work."""
+    """The running components."""
 
     def __init__(self, settings: Settings, cluster: Cluster, limit: NamespaceLimit) -> None:
         self._settings = settings
@@ -62,31 +62,32 @@ class _Operator:
         self._stop = asyncio.Event()
         self._stop_on_signals()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._parts = Parts(settings, cluster, self._stop_on_signals)
+        self._components = Components(settings, cluster, self._stop_on_signals)
 
-    def lacks(self) -> str | None:
-        """What /readyz says."""
+    def not_ready_reason(self) -> str | None:
+        """Why the operator is not ready; None when it is."""
         if self._cluster.availability.is_away:
             return "the API server is away"
-        return self._parts.lacks
+        return self._components.not_ready_reason
 
     async def run(self) -> int:
-        """Run the parts until a signal, or until one of them ends by itself."""
+        """Run the components until a signal, or until one of them ends; return the exit code."""
         stopped = asyncio.create_task(self._stop.wait(), name="signal")
         self._start(self._cluster.availability.run(), "probe of the API server")
         self._start(self._limit.run(), "log")
         self._cluster.availability.request_probe()
         try:
-            if not await self._until(stopped, wait_for_cluster(*self._where), "check of the cluster"):
-                self._start_parts()
+            check = wait_for_cluster(self._cluster.endpoint, self._cluster.availability, self._settings.namespace)
+            if not await self._run_until_stopped(stopped, check, "check of the cluster"):
+                self._start_components()
                 await asyncio.wait({stopped, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
             ended = {task.get_name() for task in self._tasks if task.done()}
         finally:
             stopped.cancel()
             if self._stop.is_set():
-                # Before the Lease goes: whoever gets it has to learn it all anew.
-                await self._parts.mirror.drain(_DRAIN_SECONDS)
-            failures = await self._end()
+                # Before the Lease is released: the next leader would have to observe these statuses anew.
+                await self._components.mirror.drain(_DRAIN_SECONDS)
+            failures = await self._cancel_tasks()
         for failure in failures:
             logger.error("Ending: %s", failure, exc_info=failure)
         if self._stop.is_set():
@@ -97,12 +98,8 @@ class _Operator:
         return 1
 
     async def close(self) -> None:
-        """Give back what is held."""
-        await self._parts.close()
-
-    @property
-    def _where(self) -> tuple[Endpoint, Any, list[str]]:
-        return self._cluster.endpoint, self._cluster.availability, self._settings.namespace
+        """Close the components."""
+        await self._components.close()
 
     def _stop_on_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -112,18 +109,18 @@ class _Operator:
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.add(asyncio.create_task(work, name=name))
 
-    def _start_parts(self) -> None:
+    def _start_components(self) -> None:
         self._start(self._lead(), "engine")
-        self._start(self._parts.secrets.run(), "watch on Secrets")
-        self._start(self._parts.events.run(), "recorder of Events")
-        self._start(self._parts.periodic_list.run(), "periodic list")
+        self._start(self._components.secrets.run(), "watch on Secrets")
+        self._start(self._components.events.run(), "recorder of Events")
+        self._start(self._components.periodic_list.run(), "periodic list")
         self._start(self._release_secrets(), "release of Secrets")
         self._start(self._forget_unused(), "release of what is not used")
-        for watch in self._parts.watches:
+        for watch in self._components.watches:
             self._start(watch.run(), "watch")
 
-    async def _until(self, stopped: asyncio.Task[Any], work: Coroutine[Any, Any, None], name: str) -> bool:
-        """Do `work` to its end, unless a signal or the end of another part comes first; whether one has."""
+    async def _run_until_stopped(self, stopped: asyncio.Task[Any], work: Coroutine[Any, Any, None], name: str) -> bool:
+        """Run `work`, but cancel it on a signal or when another task ends; return whether it was cancelled."""
         task = asyncio.create_task(work, name=name)
         try:
             await asyncio.wait({stopped, task, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
@@ -133,16 +130,16 @@ class _Operator:
         finally:
             task.cancel()
 
-    async def _end(self) -> list[Exception]:
-        """End all tasks; what those that failed have failed of."""
+    async def _cancel_tasks(self) -> list[Exception]:
+        """Cancel all tasks; return the exceptions of those that failed."""
         for task in self._tasks:
             task.cancel()
         results = await asyncio.gather(*self._tasks, return_exceptions=True)
         return [each for each in results if isinstance(each, Exception)]
 
     async def _lead(self) -> None:
-        """Work while the Lease is held, and get it back when it is lost; always, without one."""
-        elector, mirror = self._parts.elector, self._parts.mirror
+        """Run the engine while this process holds the Lease; without leader election, run it at once."""
+        elector, mirror = self._components.elector, self._components.mirror
         if elector is None:
             LEADER.set(1)
             await mirror.run()
@@ -161,9 +158,9 @@ class _Operator:
     async def _release_secrets(self) -> None:
         while True:
             await asyncio.sleep(_RELEASE_SECONDS)
-            self._parts.release_secrets()
+            self._components.release_secrets()
 
     async def _forget_unused(self) -> None:
         while True:
             await asyncio.sleep(_FORGET_SECONDS)
-            await self._parts.forget_unused()
+            await self._components.forget_unused()

@@ -1,4 +1,4 @@
-"""The options: one definition for the command line, the environment variables, the help and the checks."""
+"""The options, defined once for the command line, the environment variables, the help text and the validation."""
 
 import re
 from typing import Annotated, Any, Final, Literal
@@ -15,7 +15,7 @@ ENV_PREFIX: Final = "ASTRA_MIRROR_"
 
 
 def _list(value: object) -> object:
-    """One string, a list of them, and commas within each: the three ways in which lists arrive."""
+    """A list of strings, from one string or several, each of which may have commas."""
     if isinstance(value, str):
         value = [value]
     if isinstance(value, list | tuple):
@@ -64,7 +64,7 @@ _Namespace = Annotated[str, AfterValidator(_namespace)]
 
 
 def _option(default: Any, description: str, metavar: str = "") -> Any:  # noqa: ANN401 - as pydantic's Field
-    """A field, with the word that stands for its value in the help."""
+    """A field with a default, a description, and the name of its value in the help text."""
     return Field(
         default=default, description=description, json_schema_extra={"metavar": metavar}, validate_default=True
     )
@@ -115,10 +115,10 @@ class Settings(BaseSettings):
 
     @property
     def pace(self) -> Pace:
-        """The intervals, for the engine."""
+        """The polling intervals."""
         return Pace(self.interval, self.settled_interval, self.stale_after)
 
     @property
     def allowed(self) -> tuple[AllowedURL, ...]:
-        """The allowed URLs, parsed."""
+        """The values of --allowed-url, parsed."""
         return tuple(map(AllowedURL.parse, self.allowed_url))

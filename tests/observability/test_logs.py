@@ -19,7 +19,7 @@ def root() -> Iterator[logging.Logger]:
     yield root
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in ("httpx", "kopf.activities", "kopf.objects", *logs.TOLD_BY_US):
+    for name in ("httpx", "kopf.activities", "kopf.objects", *logs.SILENCED_KOPF_LOGGERS):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 

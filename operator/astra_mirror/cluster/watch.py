@@ -59,7 +59,7 @@ class Watch:
         availability: whether the API server is away.
         scope: the namespace; None for all namespaces.
         listener: receives what the watch reports.
-        spawned: called after each start of Kopf, because Kopf replaces the signal handlers.
+        kopf_started: called after each start of Kopf, because Kopf replaces the signal handlers.
     """
 
     def __init__(
@@ -68,19 +68,19 @@ class Watch:
         availability: Availability,
         scope: str | None,
         listener: Listener,
-        spawned: Callable[[], None],
+        kopf_started: Callable[[], None],
     ) -> None:
         self._endpoint = endpoint
         self._availability = availability
         self._scope = scope
         self._listener = listener
-        self._spawned = spawned
+        self._kopf_started = kopf_started
         self._list_requested = asyncio.Event()
         self._has_listed, self._has_watched = False, False
         self._failure_log = FailureLog()
 
     @property
-    def lacks(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """What has not succeeded yet: the list or the watch; None when both have."""
         if not self._has_listed:
             return f"the AppBackupRefs {self._where} have not been listed yet"
@@ -118,7 +118,7 @@ class Watch:
                     namespaces=[] if self._scope is None else [self._scope],
                 )
             )
-            self._spawned()
+            self._kopf_started()
             # kopf.run_tasks is not used: at its end it cancels every task that started after it.
             no_list = asyncio.create_task(self._wait_unless_listed())
             tasks.add(no_list)

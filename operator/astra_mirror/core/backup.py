@@ -1,4 +1,4 @@
-"""What one answer of the remote says about one backup, and what each state means.
+"""A backup as one response of the remote describes it, and the meaning of each state.
 
 The states are those of Astra Control's appBackup resource 1.2 and `deleting`, which later releases send.
 """
@@ -12,7 +12,7 @@ from astra_mirror.api.meta import ConditionStatus
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup as observed: already bounded, every optional field None where the remote has none.
+    """A backup as observed: texts are cut to their limits, and an optional field is None where the remote has none.
 
     `percent_done` is 0 to 100 and may be fractional, sizes are bytes.
     """
@@ -30,7 +30,7 @@ class Backup:
 
 
 class Activity(StrEnum):
-    """What kstatus reads: is somebody still working on it, or does it need a person?"""
+    """What kstatus derives: the backup is in progress, it requires user action, or neither."""
 
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
@@ -39,7 +39,7 @@ class Activity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a state says about Ready, Succeeded and Finished; Ready's message starts with `text`."""
+    """What a state means for Ready, Succeeded and Finished; the message of Ready starts with `text`."""
 
     reason: str
     ready: ConditionStatus
@@ -80,7 +80,7 @@ _SETTLED = frozenset({"completed", "failed", "removed"})
 
 
 def meaning_of(state: str) -> Meaning:
-    """What `state` means; one that nobody has documented is passed on and not judged."""
+    """The meaning of `state`; an undocumented state is shown, and neither ready nor failed."""
     return _MEANINGS.get(state) or Meaning(
         "BackupStateUnrecognized",
         "Unknown",

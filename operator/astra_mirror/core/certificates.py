@@ -1,6 +1,6 @@
-"""The certificates in a Secret's ca.crt, found in linear time and checked one by one.
+"""Extracts the certificates from a Secret's ca.crt in linear time, and checks each of them.
 
-Bundles hold some 150 certificates and, between them, names for people in any script.
+CA bundles have some 150 certificates, and comments between them in any script.
 """
 
 import ssl
@@ -10,16 +10,16 @@ from typing import Final
 from astra_mirror.core.secret_keys import CA, UnusableError
 
 MAX_CERTIFICATES: Final = 200
-"""More than the bundles of operating systems have. OpenSSL takes 0.1 ms for each."""
+"""More than any operating system's bundle has. OpenSSL takes 0.1 ms for each certificate."""
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 _END: Final = "-----END CERTIFICATE-----"
 
 
 def checked_bundle(pem: str) -> str:
-    """The certificates in `pem`, each of which OpenSSL can read, one below the other.
+    """The certificates in `pem`, joined by line breaks, after a check that OpenSSL can read each of them.
 
     Raises:
-        UnusableError: there is none, there are too many, or one of them is unusable; the text says which.
+        UnusableError: there is no certificate, there are too many, or one is invalid; the text says which.
     """
     certificates: list[str] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -29,7 +29,7 @@ def checked_bundle(pem: str) -> str:
             raise UnusableError(
                 f"its key {CA!r} has more than {MAX_CERTIFICATES} certificates: leave the ones that Astra Control needs"
             )
-        # One at a time: a call into OpenSSL stops every thread until it ends.
+        # One at a time, because a call into OpenSSL blocks all other threads.
         if not certificate.endswith(_END) or not _is_readable(certificate, context):
             raise UnusableError(f"certificate {number} in its key {CA!r} cannot be read: copy it there anew, as PEM")
         certificates.append(certificate)
@@ -39,7 +39,7 @@ def checked_bundle(pem: str) -> str:
 
 
 def certificates_in(pem: str) -> Iterator[str]:
-    """Each certificate in `pem`, from its BEGIN to its END line; what has no END line comes without."""
+    """Each certificate in `pem`, from its BEGIN to its END line; of one without an END line, the BEGIN line alone."""
     start = pem.find(_BEGIN)
     while start >= 0:
         following = pem.find(_BEGIN, start + len(_BEGIN))

@@ -1,7 +1,7 @@
-"""The concurrency slots of one connection: how many requests are under way, and whose.
+"""The concurrency slots of one connection: how many requests are under way, by namespace and account.
 
-A request that has no answer after a while counts among the slow ones, of which there may be many more: answers that
-hang must not hold up the others. One account, or one namespace, that hangs leaves the others a quarter of either.
+A request without a response after a while counts as slow. Slow requests have more slots of their own, so that responses
+that hang do not block the others. One account, or one namespace, takes at most three quarters of either.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from astra_mirror.core.fair import Path
 MAX_IN_FLIGHT: Final = 16
 MAX_SLOW: Final = 64
 SHARE: Final = 0.75
-"""The part of these limits that one account, or one namespace, may take."""
+"""The share of each limit that one account, or one namespace, may use."""
 
 
 class RequestSlots:
@@ -24,38 +24,38 @@ class RequestSlots:
         self._all: Counter[Hashable] = Counter()
 
     def enter(self, path: Path) -> None:
-        """A request starts."""
+        """Record that a request starts."""
         for part in _parts(path):
             self._quick[part] += 1
             self._all[part] += 1
 
     def slow(self, path: Path) -> None:
-        """A request that is under way counts among the slow ones from now on."""
+        """Record that a request under way counts as slow from now on."""
         for part in _parts(path):
             _decrement(self._quick, part)
 
     def leave(self, path: Path, *, is_slow: bool) -> None:
-        """A request has been answered."""
+        """Record that a request has ended."""
         for part in _parts(path):
             _decrement(self._all, part)
             if not is_slow:
                 _decrement(self._quick, part)
 
     def is_full(self) -> bool:
-        """Whether nobody may start."""
-        return not self._has_room(None, 1.0)
+        """Whether no request may start."""
+        return not self._has_free_slot(None, 1.0)
 
     def admits(self, path: Path) -> bool:
-        """Whether the share of a path, (namespace,) or (namespace, account), has room for one more."""
-        return self._has_room((len(path), path[-1]), SHARE)
+        """Whether one more request may start within the share of a path, (namespace,) or (namespace, account)."""
+        return self._has_free_slot((len(path), path[-1]), SHARE)
 
-    def _has_room(self, part: Hashable, share: float) -> bool:
+    def _has_free_slot(self, part: Hashable, share: float) -> bool:
         total = MAX_IN_FLIGHT + MAX_SLOW
         return self._quick[part] < share * MAX_IN_FLIGHT and self._all[part] < share * total
 
 
 def _parts(path: Path) -> tuple[Hashable, ...]:
-    """Whose limits count: everybody's, the namespace's, and the account's in whatever namespace."""
+    """The parts whose limits count: the connection, the namespace, and the account in whatever namespace."""
     return (None, *((number, key) for number, key in enumerate(path, 1)))
 
 

@@ -1,6 +1,6 @@
-"""What a Secret says: the connection to one Astra Control, in either of the two formats that clusters hold.
+"""Parses a Secret, in either of its two formats, into the connection to one Astra Control.
 
-Secrets of equal content are one connection, in whatever namespace they are, and share its limits.
+Secrets with equal content describe one connection, in whatever namespaces they are, and share its limits.
 """
 
 import re
@@ -17,16 +17,16 @@ from astra_mirror.core.urls import AllowedURL, BaseURL
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _MIN_TOKEN: Final = 8
-"""A shorter token could not be distinguished from the words that it would have to be cut out of."""
+"""A shorter token might occur in ordinary text, and redaction would then remove ordinary words."""
 _SMALL_TOOLKIT: Final = 768
-"""Characters of base64. A list of single letters, the worst that there is, takes 6 µs a character."""
+"""Characters of base64. The worst document, a list of single letters, takes 6 µs a character to parse."""
 _SMALL_CA: Final = 6 * 1024
 """Characters of base64: ten of the shortest certificates, at 0.1 ms each."""
 
 
 @dataclass(frozen=True, slots=True)
 class TLS:
-    """How the remote's certificate is judged: against `ca` (PEM) or the usual authorities, or not at all."""
+    """How the remote's certificate is verified: against `ca` (PEM), or the public authorities, or not at all."""
 
     ca: str | None = None
     verify: bool = True
@@ -34,14 +34,14 @@ class TLS:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where to ask and as whom. The token is left out of every text that is made of a connection."""
+    """The address of one Astra Control, the token, and the TLS settings. The token is not part of the repr."""
 
     url: BaseURL
     token: str = field(repr=False)
     tls: TLS = field(default=TLS(), repr=False)
 
     def redact(self, body: bytes) -> bytes:
-        """`body`, one document, without the token, should a server have echoed it; JSON stays JSON."""
+        """`body`, one JSON document, without the token where the server has echoed it."""
         return redact_document(body, self.token)
 
     def redact_text(self, text: str) -> str:
@@ -52,8 +52,8 @@ class Connection:
 def is_small(data: Mapping[str, str]) -> bool:
     """Whether `connection_from` takes less than 10 ms for these keys, so that it need not run in a thread.
 
-    What is not small takes up to 0.2 s, most of it in PyYAML's scanner, which is Python and lets other threads go on;
-    no single call into C takes 2 ms.
+    Larger keys take up to 0.2 s, most of it in PyYAML's scanner, which is Python code that other threads can interrupt.
+    No single call into C takes 2 ms.
     """
     return len(data.get(TOOLKIT, "")) <= _SMALL_TOOLKIT and len(data.get(CA, "")) <= _SMALL_CA
 
@@ -61,16 +61,16 @@ def is_small(data: Mapping[str, str]) -> bool:
 def connection_from(
     data: Mapping[str, str], allowed: Sequence[AllowedURL], *, require_tls_verification: bool = False
 ) -> Connection | Failed:
-    """The connection that a Secret describes. Nothing that a Secret contains makes this raise.
+    """The connection that a Secret describes. No content of a Secret makes this raise.
 
     Args:
-        data: the Secret's `data`, base64 as the API server has it. Keys that are not read cost nothing.
+        data: the Secret's `data`, in base64 as the API server sends it. Other keys are not decoded.
         allowed: the administrator's --allowed-url.
-        require_tls_verification: refuse what switches the verification of certificates off.
+        require_tls_verification: refuse Secrets that switch the verification of certificates off.
 
     Returns:
-        The connection, or why there is none: SecretInvalid or URLNotAllowed, with a message that says what to do, and
-        quotes no more than a URL that is one.
+        The connection, or the failure SecretInvalid or URLNotAllowed, whose message says what to do. It quotes nothing
+        from the Secret except a valid URL.
     """
     try:
         connection = _parse(data, require_tls_verification)
@@ -91,8 +91,8 @@ def connection_from(
 
 
 @dataclass(frozen=True, slots=True)
-class _Address:
-    """What a Secret says before it is checked, and the keys in which it says so."""
+class _Fields:
+    """The values in a Secret before they are checked, and the keys that hold them."""
 
     url: str
     token: str
@@ -102,28 +102,28 @@ class _Address:
 
 
 def _parse(data: Mapping[str, str], require_tls_verification: bool) -> Connection:
-    address = _address(data)
-    if require_tls_verification and not address.verify:
+    fields = _fields(data)
+    if require_tls_verification and not fields.verify:
         raise UnusableError(
             f"its key {TOOLKIT!r} switches the verification of certificates off, which the operator's administrator "
             f"does not allow: remove verifySSL, and put the certificate of the issuing authority into the key {CA!r}"
         )
-    token = _checked_token(address.token, address.token_key)
-    url = _checked_url(address.url, token, address.url_key)
+    token = _checked_token(fields.token, fields.token_key)
+    url = _checked_url(fields.url, token, fields.url_key)
     pem = key_text(data, CA)
-    return Connection(url, token, TLS(checked_bundle(pem) if pem else None, address.verify))
+    return Connection(url, token, TLS(checked_bundle(pem) if pem else None, fields.verify))
 
 
-def _address(data: Mapping[str, str]) -> _Address:
+def _fields(data: Mapping[str, str]) -> _Fields:
     absent = [key for key in ("url", "token") if key not in data]
     if not absent:
-        # What else the Secret has is not looked at: it may be anything.
+        # Other keys are not read.
         url, token = key_text(data, "url"), key_text(data, "token")
         if url and token:
-            return _Address(url, token)
+            return _Fields(url, token)
     if TOOLKIT in data:
         config = parse_toolkit(key_text(data, TOOLKIT))
-        return _Address(config.url, config.token, config.verify, TOOLKIT, TOOLKIT)
+        return _Fields(config.url, config.token, config.verify, TOOLKIT, TOOLKIT)
     if absent:
         keys = " and no key ".join(map(repr, absent))
         raise UnusableError(f"it has no key {keys} (nor a {TOOLKIT!r} in actoolkit's format)")
@@ -132,7 +132,7 @@ def _address(data: Mapping[str, str]) -> _Address:
 
 def _checked_url(text: str, token: str, key: str) -> BaseURL:
     if token.lower() in text.lower():
-        # Every message names the host.
+        # Messages name the host.
         raise UnusableError(f"in its key {key!r} the URL contains the token, which belongs elsewhere")
     try:
         return BaseURL.parse(text)

@@ -1,7 +1,7 @@
-"""How often the operator puts right what somebody else keeps writing into a status.
+"""How often the operator corrects a status that somebody else changes.
 
-A slip is answered at once. Against a second writer that never stops, one correction a minute is enough for people to
-see who is right, and cheap enough to go on for ever.
+The first corrections are made at once. Against a writer that never stops, one correction a minute is enough to show
+people which status is right, and cheap enough to go on for ever.
 """
 
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ QUIET_SECONDS: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """The corrections of one object: those of the last minute, the delay in force, the latest. Monotonic seconds."""
+    """The corrections of one object: the times of the last minute, the present delay, the latest. Monotonic seconds."""
 
     at_once: tuple[float, ...] = ()
     delay: float = 0.0
     last: float = float("-inf")
 
     def due(self, now: float) -> float:
-        """When a difference that is seen now may be put right."""
+        """When a difference that is found at `now` may be corrected."""
         delay = self._next_delay(now)
         return max(now, self.last + delay) if delay else now
 
     def is_slowed(self, now: float) -> bool:
-        """Whether there were so many of late that the next one has to wait."""
+        """Whether the next correction has to wait, because there were many lately."""
         return self._next_delay(now) > 0
 
     def made(self, now: float) -> "Corrections":
-        """What is to be remembered of a correction that is made now."""
+        """The state after a correction at `now`."""
         return Corrections((*self._recent(now), now), self._next_delay(now), now)
 
     def _recent(self, now: float) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
-"""One mechanism by which many wait for few places: by turns, so that what one tenant has plenty of delays nobody else.
+"""A fair queue: round robin over keys, so that one tenant with many entries does not delay the others.
 
-Requests, probes, writes, Events, name look-ups and log lines wait in such queues. Who is first is a value's rank within
-its own key and nothing else: a key that has one value waiting gets the next turn, whatever number the others have.
+Requests, probes, writes, Events, name look-ups and log lines wait in such queues. An entry's rank orders it within its
+own key only: a key with one entry is served as often as a key with thousands.
 """
 
 import heapq
@@ -14,11 +14,11 @@ from typing import Generic, NamedTuple, TypeVar
 Item = TypeVar("Item", bound=Hashable)
 Value = TypeVar("Value")
 Path = tuple[Hashable, ...]
-"""Whose turn it is, from the outside in: `(namespace,)`, or `(namespace, account)` for turns within turns."""
+"""The keys of an entry from the outside in: `(namespace,)`, or `(namespace, account)` for nested round robin."""
 
 
 class Taken(NamedTuple, Generic[Item, Value]):
-    """An entry whose turn has come."""
+    """An entry that was taken from the queue."""
 
     path: Path
     item: Item
@@ -35,7 +35,7 @@ class _Entry(Generic[Value]):
 
 @dataclass(slots=True)
 class _Node(Generic[Item]):
-    """A key: those below it in the order of their turns, what waits directly in it, and how many wait in all."""
+    """A key: the keys below it in round-robin order, its own entries by rank, and the number of entries in all."""
 
     below: "OrderedDict[Hashable, _Node[Item]]" = field(default_factory=OrderedDict)
     heap: list[tuple[float, int, Item]] = field(default_factory=list)
@@ -47,13 +47,13 @@ def _everybody(_: Path) -> bool:
 
 
 class FairQueue(Generic[Item, Value]):
-    """Values that wait for their turn: round robin over the keys of a path, lowest rank first within a key.
+    """A queue of values: round robin over the keys of a path, lowest rank first within a key.
 
-    An item waits once: put again, its last value counts, and it keeps its place unless its rank is lower now.
+    An item is in the queue once. Put again, it has its last value, and keeps its place unless its rank is now lower.
 
     Args:
-        cap: how many may wait in all; None for any number.
-        cap_for_key: how many may wait for one outermost key; None for any number.
+        cap: the limit of entries in all; None for no limit.
+        cap_for_key: the limit of entries for one outermost key; None for no limit.
     """
 
     def __init__(self, *, cap: int | None = None, cap_for_key: int | None = None) -> None:
@@ -70,15 +70,15 @@ class FairQueue(Generic[Item, Value]):
         return item in self._entries
 
     def __iter__(self) -> Iterator[Value]:
-        """The values that wait, in no particular order."""
+        """The values in the queue, in no particular order."""
         return (each.value for each in self._entries.values())
 
     def keys(self) -> list[Hashable]:
-        """The outermost keys for which something waits, in the order of their turns."""
+        """The outermost keys that have entries, in round-robin order."""
         return list(self._root.below)
 
     def waiting_for(self, *path: Hashable) -> int:
-        """How many wait below that path."""
+        """The number of entries below that path."""
         node = self._root
         for key in path:
             below = node.below.get(key)
@@ -88,13 +88,13 @@ class FairQueue(Generic[Item, Value]):
         return node.waiting
 
     def put(self, path: Path, item: Item, value: Value, rank: float = 0.0) -> bool:
-        """Let `value` wait; false when a cap is reached, and then nothing of it is kept.
+        """Add an entry, or replace the value of the one for `item`; return False if a cap refuses it.
 
         Args:
-            path: whose turn it needs, one key at least.
-            item: what the value is about; what waits for it already is replaced.
-            value: what `take` gives back.
-            rank: the lowest goes first among those of the same path.
+            path: the keys of the entry, at least one.
+            item: identifies the entry.
+            value: the value that `take` returns.
+            rank: the lowest rank goes first among the entries with the same path.
         """
         entry = self._entries.get(item)
         if entry is not None and entry.path == path:
@@ -113,16 +113,16 @@ class FairQueue(Generic[Item, Value]):
         return True
 
     def drop(self, item: Item) -> None:
-        """Let `item` wait no longer; does nothing to one that is not here."""
+        """Remove the entry of `item`; does nothing if there is none."""
         entry = self._entries.pop(item, None)
         if entry is not None:
             self._leave(entry.path)
 
     def take(self, admits: Callable[[Path], bool] = _everybody) -> Taken[Item, Value] | None:
-        """The value whose turn it is; its keys go to the end of their rows. None when nobody is admitted.
+        """Remove and return the next entry, and move its keys to the end of the round robin; None if none is admitted.
 
         Args:
-            admits: whether a path, or the first part of one, may have a turn now.
+            admits: whether entries below a path, or a part of one, may be taken now.
         """
         return self._take(self._root, (), admits)
 
@@ -134,7 +134,7 @@ class FairQueue(Generic[Item, Value]):
             inner = (*path, key)
             taken = self._take(below, inner, admits) if admits(inner) else None
             if taken is not None:
-                # `_leave` has taken the key out when this was its last one.
+                # `_leave` has removed the key if this was its last entry.
                 if key in node.below:
                     node.below.move_to_end(key)
                 return taken
@@ -144,7 +144,7 @@ class FairQueue(Generic[Item, Value]):
         while node.heap:
             _, order, item = heapq.heappop(node.heap)
             entry = self._entries.get(item)
-            # What was dropped or has a new rank has left an entry of its own behind.
+            # The heap still has tuples of entries that were dropped or have a new rank.
             if entry is not None and entry.order == order:
                 del self._entries[item]
                 self._leave(path)

@@ -1,7 +1,7 @@
-"""What an object must say of itself before anything else of it is looked at.
+"""The check that a JSON value has the metadata of a Kubernetes object, made before anything else of it is read.
 
-The API server says it of each object. What stands in between may answer with anything, and one malformed object must
-cost no more than itself.
+Every object of the API server has this metadata. A proxy in between may send anything, and one malformed object must
+not affect the others.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""What a status counts for that a process finds when it starts: the memory of the one before it, or nothing.
+"""Which parts of an existing status a new process takes over from the process before it.
 
-Before the first answer there is nothing else to go by. What cannot have been written by an operator counts as none, and
-so does what is about another backup than the one that the spec names now.
+Until its first poll the process knows nothing else about the backup. A status that no operator can have written is
+ignored, and so is one about a target that the spec no longer names.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _ONE_AT_MOST: Final = frozenset({"Reconciling", "Stalled"})
 
 
 def own(status: object) -> AppBackupRefStatus:
-    """`status`, a JSON value, as an operator has written it; an empty one where none can have done so."""
+    """`status`, a JSON value, as a model; an empty status where no operator can have written it."""
     if not isinstance(status, Mapping) or "conditions" not in status:
         return UNSEEN
     try:
@@ -29,16 +29,16 @@ def own(status: object) -> AppBackupRefStatus:
 
 
 def inherited(held: AppBackupRefStatus, spec: AppBackupRefSpec, generation: int) -> AppBackupRefStatus:
-    """What `held` says about the target that the spec names now.
+    """The part of `held` that is about the target that the spec names now.
 
     Args:
         held: the status that the API server holds, as `own` gives it.
-        spec: the object's spec of now.
-        generation: the object's generation of now.
+        spec: the object's present spec.
+        generation: the object's present generation.
     """
     if held.target is not None:
         return held if held.target == target_of(spec) else forget(held)
-    # An older release wrote no target, and while nothing was observed there is none: an edit may have changed it.
+    # Without a target nothing was observed, or an older release wrote the status: an edit may have changed the target.
     return held if held.observed_generation == generation else forget(held)
 
 
@@ -53,7 +53,7 @@ def _is_plausible(held: AppBackupRefStatus) -> bool:
 
 
 def _finished_says(held: AppBackupRefStatus) -> bool:
-    """Whether Succeeded and Finished say what the state means: both keep what was last observed, whatever happens."""
+    """Whether Succeeded and Finished agree with the state: an operator always sets both by the last observation."""
     succeeded, finished = held.condition("Succeeded"), held.condition("Finished")
     if succeeded is None or finished is None or succeeded.reason != finished.reason:
         return False

@@ -1,7 +1,7 @@
-"""What a list of all objects says about those that the engine knows: which are missing there, and which are news.
+"""Compares a list of all objects with those that the engine knows: which are missing, and which are new or newer.
 
-A list is evidence, not proof: a proxy, an old cache or a wrong answer may have made it. So a list is checked for what
-it says it is, and each difference that is found here is confirmed by a GET before anything is dropped or added.
+A list is evidence, not proof: it may come from a proxy or an old cache. So its kind and version are checked here, and
+the caller confirms each difference by a GET before it drops or adds an object.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -13,12 +13,12 @@ LIST_VERSION: Final = "meta.k8s.io/v1"
 
 
 class ListNotUsableError(ValueError):
-    """An answer to a LIST is none; the message says what is wrong with it."""
+    """The response to a LIST is not a usable list; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An object as a list of metadata has it."""
+    """The metadata of one object in a list."""
 
     uid: str
     namespace: str
@@ -29,17 +29,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list; `token` asks for the next one, "" after the last."""
+    """One page of a list; `token` is the continue token of the next page, "" on the last one."""
 
     entries: tuple[Entry, ...]
     token: str
 
 
 def page_of(body: object) -> Page:
-    """The page that a decoded answer holds.
+    """The page in a decoded response.
 
     Raises:
-        ListNotUsableError: it is not a list of metadata.
+        ListNotUsableError: the response is not a list of metadata.
     """
     if not isinstance(body, Mapping) or (body.get("kind"), body.get("apiVersion")) != (LIST_KIND, LIST_VERSION):
         raise ListNotUsableError(f"the answer is no {LIST_KIND} of {LIST_VERSION}")
@@ -70,22 +70,22 @@ def _entry(item: object) -> Entry:
 def missing(
     known: Mapping[str, tuple[str, str]], listed: Collection[str], scope: str | None
 ) -> dict[str, tuple[str, str]]:
-    """The known objects of a scope, uid to namespace and name, that are not among the listed uids.
+    """The known objects of a scope that were not listed: uid to namespace and name.
 
     Args:
-        known: those that were known before the list was asked for.
-        listed: the uids of a whole list.
-        scope: the namespace that was listed; None for all.
+        known: the objects that were known before the list was requested.
+        listed: the uids of a complete list.
+        scope: the namespace that was listed; None for all namespaces.
     """
     return {uid: where for uid, where in known.items() if uid not in listed and scope in {None, where[0]}}
 
 
 def news(entries: Iterable[Entry], is_news: Callable[[Entry], bool], not_ours: Mapping[str, int]) -> list[Entry]:
-    """The entries that are new to the engine, or newer than what it has.
+    """The entries that are new to the engine, or newer than its version.
 
     Args:
-        entries: those of a list.
-        is_news: whether the engine has not seen that version.
-        not_ours: the uids that the engine did not take, with the generation that it was shown.
+        entries: the entries of a list.
+        is_news: whether the engine does not know that version.
+        not_ours: the uids of the objects of other shards, with the generation that was last seen.
     """
     return [each for each in entries if not_ours.get(each.uid) != each.generation and is_news(each)]

@@ -1,6 +1,6 @@
-"""Progress, its rate and its end, computed so that a poll which learns nothing new changes nothing.
+"""Progress, its rate and its expected end, computed such that a poll without news changes nothing.
 
-The rate is taken over the last change of bytesDone, and the expected end is computed only then: neither moves by
+The rate is measured over the last change of bytesDone, and the expected end is computed only then: neither changes by
 itself.
 """
 
@@ -19,14 +19,14 @@ _MAX_RATE = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """When a poll first saw this many bytes; `at` is monotonic, in seconds."""
+    """When a poll first observed this many bytes; `at` is in monotonic seconds."""
 
     bytes_done: int
     at: float
 
 
 def next_sample(sample: Sample | None, bytes_done: int | None, at: float) -> Sample | None:
-    """The baseline for the next poll's rate: the old one while bytesDone stands still."""
+    """The baseline for the rate of the next poll: the same while bytesDone does not change."""
     if bytes_done is None:
         return None
     if sample is not None and sample.bytes_done == bytes_done:
@@ -41,9 +41,9 @@ def progress_of(
 
     Args:
         backup: the new observation.
-        held: the progress in the status so far, of the same backup.
-        sample: the baseline that earlier polls left; None after a start.
-        at: when `backup` was observed, monotonic seconds, to be compared with `sample`.
+        held: the progress in the present status, of the same backup.
+        sample: the baseline from earlier polls; None after a start.
+        at: when `backup` was observed, in monotonic seconds.
         now: the same moment, in UTC.
     """
     percent = _percent(backup)
@@ -64,7 +64,7 @@ def progress_of(
 def _percent(backup: Backup) -> int | None:
     if backup.percent_done is None:
         return None
-    # While it runs 100 would be a promise that only `completed` may make: people and scripts read it as the end.
+    # While it is running, never show 100: people and scripts would read it as the end.
     is_under_way = meaning_of(backup.state).activity is Activity.RECONCILING
     return min(math.floor(backup.percent_done), 99 if is_under_way else 100)
 
@@ -93,7 +93,7 @@ def _end(done: int, total: int | None, rate: int | None, now: datetime) -> str |
 
 
 def _summary(percent: int | None, done: int | None, total: int | None) -> str | None:
-    # A total below what is done already is one that the remote has not settled yet.
+    # The remote has not computed the total yet while it is less than the bytes that are done.
     whole = bytes_text(total) if total and total >= (done or 0) else None
     if percent is not None:
         return f"{percent}% of {whole}" if whole else f"{percent}%"

@@ -1,8 +1,7 @@
-"""Which proxy leads to the API server, as Go's programs read HTTPS_PROXY and NO_PROXY.
+"""Which proxy to use for the API server, from HTTPS_PROXY and NO_PROXY as Go programs such as kubectl read them.
 
-kubectl is such a program, and an operator that reads the same variables in another way fails where kubectl works. The
-rules are those of golang.org/x/net/http/httpproxy: networks as CIDR, names with all that is below them, ports, and no
-proxy for this machine itself.
+An operator that read these variables differently would fail where kubectl works. The rules are those of
+golang.org/x/net/http/httpproxy: CIDR networks, host names with their sub-domains, ports, and no proxy for localhost.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ _Network = IPv4Network | IPv6Network
 
 
 class UnsupportedProxyError(ValueError):
-    """The proxy is of a kind that cannot be used; the message says which kinds can."""
+    """The proxy is of a kind that is not supported; the message says which kinds are."""
 
 
 def proxy_for(server: str, kubeconfig: str | None, environment: Mapping[str, str]) -> str | None:
@@ -26,7 +25,7 @@ def proxy_for(server: str, kubeconfig: str | None, environment: Mapping[str, str
 
     Args:
         server: the API server's URL.
-        kubeconfig: the cluster's proxy-url, which wins over the environment.
+        kubeconfig: the cluster's proxy-url, which takes precedence over the environment.
         environment: the process's environment variables.
 
     Raises:
@@ -49,7 +48,7 @@ def _checked(proxy: str, source: str) -> str:
     except ValueError:
         scheme = ""
     if scheme not in _PROXY_SCHEMES:
-        # Without what is before the host: it may be a password.
+        # Quote nothing of the URL: it may have a password.
         raise UnsupportedProxyError(f"{source} must be an http:// or https:// URL")
     return proxy
 
@@ -74,13 +73,13 @@ def _matches(entry: str, host: str, port: str, address: _Address | None) -> bool
         return False
     if (wanted := _address(name)) is not None:
         return wanted == address
-    # `.example.com` and `*.example.com` stand for what is below it, `example.com` for itself as well.
+    # `.example.com` and `*.example.com` match sub-domains only, `example.com` matches itself as well.
     name = name[1:] if name.startswith("*.") else name
     return host.endswith(name) if name.startswith(".") else host == name or host.endswith(f".{name}")
 
 
 def _split(entry: str) -> tuple[str, str]:
-    """An entry's host, without brackets, and its port, "" for any."""
+    """The host of an entry, without brackets, and its port, "" for any port."""
     if entry.startswith("["):
         host, _, rest = entry[1:].partition("]")
         return host, rest.removeprefix(":")

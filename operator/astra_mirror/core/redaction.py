@@ -1,8 +1,8 @@
-"""Takes the token out of what a server echoes, and nothing else: words stay words and documents stay JSON.
+"""Removes the token from what a server echoes, and nothing else: a JSON document stays valid.
 
-A server that refuses a token may quote it: in any case, with JSON's escapes, percent-encoded, as HTML. What it sends is
-shown in conditions and Events, to people who may read those but not the Secret. The work is linear in the size of the
-document, whatever the token and the document are: both may be one tenant's.
+A server that refuses a token may quote it: in upper or lower case, with JSON escapes, percent-encoded, or as HTML. What
+it sends is shown in conditions and Events, to people who may read those but not the Secret. The time is linear in the
+size of the document for every token and document, because a tenant may choose both.
 """
 
 import html
@@ -13,24 +13,24 @@ from typing import Final
 
 _REDACTED: Final = "[token]"
 _KNOWN: Final = 16
-"""Characters by which a token is known. A longer one is cut out from there to its full length, or to the end of the
-word where the server has shortened it."""
+"""The number of leading characters by which a token is recognised. A longer token is removed up to its full length, or
+to the end of the word where the server has shortened it."""
 
-# Each is one byte that no JSON has: what is a quotation mark in a document with these delimits a string, and what is a
-# backslash begins another escape.
+# Two bytes that occur in no JSON document stand for an escaped backslash and an escaped quotation mark. After that each
+# quotation mark delimits a string, and each backslash starts another escape.
 _BACKSLASH: Final = b"\x00"
 _QUOTE: Final = b"\x01"
 _JSON_CODES: Final = re.compile(rb"\\u00([2-7][0-9a-fA-F])|\\/")
 _PERCENT_CODES: Final = re.compile(rb"%([2-7][0-9a-fA-F])")
 _MAX_DOCUMENT_CODES: Final = 4096
-"""Characters that are spelled by their numbers, though they need not be, up to which a document is decoded."""
+"""The number of needless character escapes up to which a document is decoded."""
 _STRUCTURE: Final = frozenset("[]{}:,0123456789+-.truefalsn")
 _MAX_QUOTES: Final = 200_000
 _MAX_RAW: Final = 128 * 1024
-"""Bytes of a document that is parsed to see whether it is one."""
+"""The largest document, in bytes, that is parsed to see whether it is valid JSON."""
 
 _ESCAPES: Final = re.compile(r"\\{1,2}(?:u00|x)([2-7][0-9a-fA-F])|\\{1,2}([!-/:-@\[\]-`{-~])|\\(\\)")
-# One after the other, each with what the last has left: a token may hold what looks like a code of another kind.
+# Applied in this order, each to the result of the one before: a token may contain what looks like another kind of code.
 _TEXT_CODES: Final = (
     re.compile(r"()&[#0-9a-zA-Z]{2,6};"),
     _ESCAPES,
@@ -38,19 +38,18 @@ _TEXT_CODES: Final = (
     re.compile(r"%([2-7][0-9a-fA-F])"),
 )
 _MAX_TEXT_CODES: Final = 64
-# One character of the rest of a token, spelled in any way: what follows a plain beginning need not be plain.
+# One character of the rest of a token in any encoding: the rest may be encoded although the beginning is plain.
 _DOCUMENT_CHAR: Final = r"(?:\\u00[2-7][0-9a-fA-F]|\\/|%[2-7][0-9a-fA-F]|[\x00\x01!#-\[\]-~])"
 _TEXT_CHAR: Final = r"(?:\\{1,3}(?:u00|x)[2-7][0-9a-fA-F]|%[2-7][0-9a-fA-F]|&[#0-9a-zA-Z]{2,6};|\\{0,3}[!-~])"
 
-# Behind the first character: the n of a line break is no letter of a token, and the end of \\u00e9 no digits of one.
+# Follows the first character of a match, which must not be the end of an escape such as \\n or \\u00e9.
 _NOT_WITHIN_AN_ESCAPE: Final = r"(?<!\\.)" + "".join(rf"(?<!\\u[0-9a-fA-F]{{{count}}}.)" for count in range(4))
 
 
 def redact_document(body: bytes, token: str) -> bytes:
-    """`body`, one JSON document, without `token` in any of its strings; the very object where there is nothing to cut.
+    """`body`, a JSON document, without `token` in any of its strings; the same object if the token does not occur.
 
-    Numbers stay as they are, and a document that was valid is valid afterwards. A `body` that is no JSON is treated as
-    well as can be.
+    Numbers do not change, and a valid document stays valid. A `body` that is not JSON is redacted as far as possible.
     """
     if not token:
         return body
@@ -71,10 +70,10 @@ def redact_document(body: bytes, token: str) -> bytes:
 
 
 def redact_text(text: str, token: str) -> str:
-    """`text`, one that is shown, without `token`; as it is where there is nothing to cut.
+    """`text`, which will be shown, without `token`; unchanged if the token does not occur.
 
-    Other than in a document, there is no telling which of its characters a library or a server has escaped. A text in
-    which the token is found after undoing that comes back undone.
+    It is not known which characters a library or a server has escaped. A text in which the token is found only after
+    decoding is returned decoded.
     """
     if not token:
         return text
@@ -90,16 +89,16 @@ def redact_text(text: str, token: str) -> str:
 
 
 def _spelled(token: str) -> bytes:
-    """The beginning of the token as it stands in a protected document."""
+    """The beginning of the token as it appears in a protected document."""
     return token[:_KNOWN].encode().replace(b"\\", _BACKSLASH).replace(b'"', _QUOTE)
 
 
 def _cut(protected: bytes, token: str) -> bytes:
     pattern, redacted = _in_document(token), _REDACTED.encode()
     if not _STRUCTURE.issuperset(token[:_KNOWN].lower()) or protected.count(b'"') > _MAX_QUOTES:
-        # No match has a quotation mark in it: strings stay as many as they are.
+        # No match contains a quotation mark, so the number of strings does not change.
         return pattern.sub(redacted, protected)
-    # Such a token may stand outside of the strings as well, as a number for example, and mean something else.
+    # Such a token may occur outside of strings as well, for example as a number, which must not change.
     parts = protected.split(b'"')
     if len(parts) > 1:
         parts[1::2] = pattern.sub(redacted, b'"'.join(parts[1::2])).split(b'"')
@@ -123,7 +122,7 @@ def _either_case(char: str) -> str:
 
 
 def _rest(char: str, token: str) -> str:
-    # To write all of a token of 64 KiB out would make a pattern that takes seconds to compile.
+    # A pattern with all characters of a token of 64 KiB would take seconds to compile.
     return f"{char}{{0,{len(token) - _KNOWN}}}" if len(token) > _KNOWN else ""
 
 
@@ -144,9 +143,9 @@ def _is_plainly_in(body: bytes, token: str) -> bool:
 
 
 def _without_raw_echo(body: bytes, token: str) -> bytes:
-    """`body` without a token that was put into it as it is, though JSON wants some of its characters escaped.
+    """`body` without a token that the server inserted unescaped, although JSON requires escapes.
 
-    Such an echo breaks the document. Where the characters are JSON by chance, they are left to mean what they do.
+    Such an echo makes the document invalid. Where the document is valid all the same, the characters are kept.
     """
     if not {'"', "\\"} & set(token):
         return body

@@ -1,6 +1,6 @@
-"""When a write is tried again that the API server has refused: by object, and more slowly for a whole namespace.
+"""When to retry a write that the API server refused: a backoff for each object, and a rate limit for its namespace.
 
-A policy may refuse every status of a namespace, for ever. Its thousand objects must not cost more than a few do.
+A policy may refuse every status write in a namespace for ever. A thousand such objects must not cost more than a few.
 """
 
 from collections import OrderedDict
@@ -11,11 +11,11 @@ from typing import Final
 FIRST_DELAY_SECONDS: Final = 1.0
 MAX_DELAY_SECONDS: Final = 60.0
 STRICT_AFTER: Final = 10
-"""After so many refusals in a row a namespace is tried once a second in all."""
+"""After so many refusals in a row, a namespace has one write a second in all."""
 STRICT_SECONDS: Final = 1.0
 MAX_LINES: Final = 10
 LINES_SECONDS: Final = 3600.0
-"""In so many seconds each reason of a namespace is logged once, and so many reasons of it."""
+"""The time in which each reason of a namespace is logged once, and at most MAX_LINES reasons of it."""
 _MAX_NAMESPACES: Final = 1000
 
 
@@ -35,7 +35,7 @@ class Refusals:
         self._logged: OrderedDict[str, dict[str, float]] = OrderedDict()
 
     def refused(self, item: Hashable, namespace: str) -> float:
-        """Take note of a refusal; the seconds after which the object is tried again."""
+        """Record a refusal; return the seconds after which to retry the object."""
         attempt = self._attempts[item] = self._attempts.get(item, 0) + 1
         place = self._namespaces.setdefault(namespace, _Namespace())
         place.in_a_row += 1
@@ -43,7 +43,7 @@ class Refusals:
         return min(FIRST_DELAY_SECONDS * 2.0 ** min(attempt - 1, 10), MAX_DELAY_SECONDS)
 
     def is_news(self, namespace: str, reason: str, now: float) -> bool:
-        """Whether this reason of this namespace is to be logged; takes note that it is."""
+        """Whether to log this reason of this namespace; if so, record that it was logged."""
         known = self._logged.pop(namespace, {})
         logged = self._logged[namespace] = {each: at for each, at in known.items() if now - at < LINES_SECONDS}
         if len(self._logged) > _MAX_NAMESPACES:
@@ -54,14 +54,14 @@ class Refusals:
         return True
 
     def accepted(self, item: Hashable, namespace: str) -> None:
-        """Take note that a write has succeeded: the namespace's other writes are free as well."""
+        """Record that a write has succeeded, which ends the rate limit of the namespace."""
         self._attempts.pop(item, None)
         place = self._namespaces.pop(namespace, None)
         if place is not None and place.objects - {item}:
             self._namespaces[namespace] = _Namespace(objects=place.objects - {item})
 
     def forget(self, item: Hashable, namespace: str) -> None:
-        """Forget an object that is gone, and its namespace with its last one."""
+        """Forget an object that no longer exists, and a namespace without objects."""
         self._attempts.pop(item, None)
         place = self._namespaces.get(namespace)
         if place is not None:
@@ -70,22 +70,22 @@ class Refusals:
                 del self._namespaces[namespace]
 
     def forgive(self) -> None:
-        """Start anew for all: what has refused them was an API server that was away."""
+        """Forget all refusals, because an outage of the API server has caused them."""
         self._attempts.clear()
         self._namespaces.clear()
 
     def admits(self, namespace: str, now: float) -> bool:
-        """Whether a write of that namespace may start now."""
+        """Whether a write in that namespace may start at `now`."""
         place = self._namespaces.get(namespace)
         return place is None or place.in_a_row < STRICT_AFTER or now >= place.next_at
 
     def started(self, namespace: str, now: float) -> None:
-        """Take note that a write of that namespace starts."""
+        """Record that a write in that namespace starts."""
         place = self._namespaces.get(namespace)
         if place is not None and place.in_a_row >= STRICT_AFTER:
             place.next_at = now + STRICT_SECONDS
 
     def next_turn(self, namespace: str) -> float:
-        """When the namespace may start its next write; 0 when it may at any time."""
+        """When the next write in the namespace may start; 0 for at any time."""
         place = self._namespaces.get(namespace)
         return place.next_at if place is not None and place.in_a_row >= STRICT_AFTER else 0.0

@@ -1,7 +1,7 @@
-"""When a ref is polled next, and when what was observed is too old to count.
+"""When a ref is polled next, and when its observation is stale.
 
-Every duration is in seconds. Draws are numbers from 0 to 1, passed in: one for an app and round, so that the refs of an
-app stay together and cost one request.
+Durations are in seconds. A draw is a random number from 0 to 1. All refs of an app have the same draw in each round, so
+that they stay together and share a request.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ JITTER: Final = 0.1
 MAX_BACKOFF: Final = 15 * 60.0
 _STALE_INTERVALS: Final = 3
 _SOON: Final = 0.5
-"""The share of its interval before a ref's time in which it is as well served now."""
+"""The last share of its interval in which a ref also takes the result of another ref's request."""
 _URGENT_SECONDS, _ACTIVE_SECONDS, _SETTLED_SECONDS = 0.0, 5.0, 60.0
 
 
@@ -33,12 +33,12 @@ class Pace:
 
 def is_at_rest(status: AppBackupRefStatus) -> bool:
     """Whether nothing is expected to change soon."""
-    # Without a state, an observed status is that of a backup which does not exist: a settled matter as well.
+    # An observed status without a state is that of a backup which does not exist, which is settled as well.
     return is_settled(status.state) if status.state is not None else is_observed(status)
 
 
 def interval_of(spec: AppBackupRefSpec, status: AppBackupRefStatus, pace: Pace) -> float:
-    """The interval in force, without jitter and backoff."""
+    """The interval that applies, without jitter and backoff."""
     active = spec.interval or pace.interval
     return max(pace.settled_interval, active) if is_at_rest(status) else active
 
@@ -51,24 +51,24 @@ def jittered(interval: float, draw: float) -> float:
 def backoff(interval: float, failures: int, draw: float) -> float:
     """The delay after the `failures`-th failure in a row: exponential, with full jitter up to 15 minutes.
 
-    Never shorter than the interval: an error is no reason to ask more often.
+    It is never shorter than the interval, because an error is no reason to poll more often.
     """
     ceiling = max(interval, min(MAX_BACKOFF, interval * 2.0 ** min(failures, 20)))
     return interval + (ceiling - interval) * draw
 
 
 def after_failure(failure: Failed, interval: float, failures: int, draw: float, ended: float) -> float:
-    """How many seconds after its request was sent a ref that failed is asked again.
+    """How many seconds after its request was sent a failed ref is polled again.
 
-    With a Retry-After when that ends, but no sooner than the ref's interval or a minute, whichever is less; refused,
-    when a probe is due; else after a backoff.
+    With a Retry-After: when that has passed, but no sooner than after the interval or a minute, whichever is less.
+    After a refusal: when a probe is due. After any other failure: after a backoff.
 
     Args:
-        failure: how its poll has failed.
-        interval: the ref's, in seconds.
-        failures: how many polls have failed in a row.
-        draw: from 0 to 1.
-        ended: seconds from the request to its answer.
+        failure: the failure of its poll.
+        interval: the interval of the ref.
+        failures: the number of polls that failed in a row.
+        draw: a random number from 0 to 1.
+        ended: seconds from the request to its end.
     """
     if failure.pause is not None:
         return max(ended + failure.pause, min(interval, PROBE_INTERVAL))
@@ -83,12 +83,12 @@ def stale_after(interval: float, pace: Pace) -> float:
 
 
 def is_due_soon(next_poll: float, interval: float, now: float) -> bool:
-    """Whether a ref that is not due yet is as well served by an answer that is on its way now."""
+    """Whether a ref that is not due yet takes the result of a request that is under way now."""
     return next_poll - now < _SOON * interval
 
 
 def urgency(*, is_observed: bool, is_at_rest: bool) -> float:
-    """For how many seconds a poll may wait behind others: without a status, of an active backup, of a settled one."""
+    """How many seconds a poll may be delayed for others: of a new ref, of an active backup, of a settled one."""
     if not is_observed:
         return _URGENT_SECONDS
     return _SETTLED_SECONDS if is_at_rest else _ACTIVE_SECONDS

@@ -1,4 +1,4 @@
-"""Which refs one of several operators looks after: all those of an app, so that they still cost one request."""
+"""Which refs belong to which of several operators: all refs of an app to the same, so that they share requests."""
 
 import zlib
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ _IDS = TypeAdapter(tuple[UUIDText, UUIDText])
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Shard `index` of `count`; index from 0."""
+    """Shard `index` of `count`; the index starts at 0."""
 
     index: int = 0
     count: int = 1
 
     def owns(self, account_id: str, app_id: str) -> bool:
-        """Whether this shard looks after the refs of that app. IDs are in lower case."""
+        """Whether the refs of that app belong to this shard. IDs are in lower case."""
         return zlib.crc32(f"{account_id}/{app_id}".encode()) % self.count == self.index
 
     def owns_unreadable(self, spec: object) -> bool:
-        """Whether this shard says of an object that its spec, a JSON value, cannot be read.
+        """Whether this shard reports that the spec of an object, a JSON value, cannot be read.
 
-        It is the one that looks after the app where the spec names one, else the first.
+        That is the shard of the app, where the spec names one, else the first shard.
         """
         names = spec if isinstance(spec, Mapping) else {}
         try:
@@ -39,7 +39,7 @@ class Shard:
         """Read `I/N`.
 
         Raises:
-            ValueError: it is not that, or I is not from 0 to N-1.
+            ValueError: the text is not I/N, or I is not from 0 to N-1.
         """
         index, slash, count = text.partition("/")
         if not slash or not index.isdecimal() or not count.isdecimal() or int(index) >= int(count):

@@ -1,4 +1,4 @@
-"""Reads the spec of an object. What the API server has admitted and nobody can read is said in words, not raised."""
+"""Parses the spec of an object. A spec that the API server admits but the operator cannot read is a failure value."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ _MAX_WORDS: Final = 200
 
 
 def read_spec(spec: object) -> AppBackupRefSpec | Failed:
-    """The spec as a value, or the failure InvalidSpec, which names each field that is wrong.
+    """The spec as a model, or the failure InvalidSpec, which names the invalid fields.
 
     Args:
         spec: the object's `spec`, any JSON value.
@@ -30,5 +30,5 @@ def read_spec(spec: object) -> AppBackupRefSpec | Failed:
 
 
 def _words(message: str) -> str:
-    # Some repeat the value, which may be long.
+    # Some messages quote the value, which may be long.
     return cut(message.removeprefix("Value error, "), _MAX_WORDS)

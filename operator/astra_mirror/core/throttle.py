@@ -1,6 +1,6 @@
-"""How often a tenant's wish for something at once is granted: a few times a minute, and then at a steady pace.
+"""Limits how often a tenant's requests take effect at once: a few times a minute, and then at a fixed rate.
 
-Nothing is lost by it: what is granted late is the last wish of all.
+The last request is never lost: it takes effect with the next grant.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ LATER_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """The grants of one Secret or one ref: those at once in the minute before, and the latest. Monotonic seconds."""
+    """The grants of one Secret or one ref: the immediate ones of the last minute, and the latest. Monotonic seconds."""
 
     at_once: tuple[float, ...] = ()
     last: float = float("-inf")
 
     def grant(self, now: float) -> tuple[float, "Throttle"]:
-        """When a wish of `now` is granted, and what is to be remembered of it.
+        """When a request at `now` is granted, and the throttle after that grant.
 
-        The first three within a minute are granted at once, every later one ten seconds after the one before at the
-        earliest. A wish that comes while another waits is the same grant: ask only when none waits.
+        The first three requests in a minute are granted at once, each later one at least ten seconds after the one
+        before. Requests that arrive while a grant is pending share it: call this only when none is pending.
         """
         recent = tuple(each for each in self.at_once if now - each < PERIOD_SECONDS)
         if len(recent) < AT_ONCE:
@@ -32,4 +32,4 @@ class Throttle:
 
 
 UNUSED: Final = Throttle()
-"""The throttle of a Secret or a ref of which nothing has been wished yet."""
+"""The throttle of a Secret or a ref without a request so far."""

@@ -1,7 +1,7 @@
-"""config.yaml of NetApp's actoolkit, because the Secret that holds it is what many clusters have already.
+"""Parses config.yaml of NetApp's actoolkit, because many clusters have a Secret in this format already.
 
-It is any tenant's YAML. Aliases, tags and merge keys, which make a few bytes mean much, are not followed, and depth and
-number of the tokens are bounded while they are scanned, before anything is made of them.
+The YAML comes from a tenant. Aliases, tags and merge keys, which can make a small document expand, are not resolved.
+The number of tokens and their nesting are limited while they are scanned, before anything is built from them.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _DOMAIN: Final = "astra.netapp.io"
 
 @dataclass(frozen=True, slots=True)
 class ToolkitConfig:
-    """What matters here. `url` and `token` are as somebody wrote them; `verify` says whether certificates count."""
+    """The settings in use. `url` and `token` are not validated yet; `verify` says whether to verify certificates."""
 
     url: str
     token: str
@@ -34,10 +34,10 @@ class ToolkitConfig:
 
 
 def parse_toolkit(text: str) -> ToolkitConfig:
-    """What a config.yaml says.
+    """The settings in a config.yaml.
 
     Raises:
-        UnusableError: it is none, or more than it need be.
+        UnusableError: the text is not a valid config.yaml, or exceeds a limit.
     """
     try:
         config = _Config.model_validate(_Loader(_Tokens(text).every()).get_single_data())
@@ -52,7 +52,7 @@ def parse_toolkit(text: str) -> ToolkitConfig:
     except Exception:  # noqa: BLE001 - the border to a tenant's bytes: PyYAML raises errors of many kinds
         raise UnusableError(f"its key {TOOLKIT!r} is not YAML") from None
     project = config.project.strip()
-    # A whole URL is not what the toolkit takes, but what many write.
+    # The toolkit does not accept a whole URL here, but many people write one.
     is_short = not any(mark in project for mark in ".:")
     url = project if "://" in project else f"https://{project}" + (f".{_DOMAIN}" if is_short else "")
     scheme, _, token = config.headers.authorization.strip().partition(" ")
@@ -77,10 +77,10 @@ def _where(error: YAMLError) -> str:
 
 
 class _Tokens(Reader, Scanner):
-    """The tokens of a text, refused as soon as there are too many, too deep within each other, or one is an alias.
+    """The YAML tokens of a text. It raises as soon as there are too many, too many nested levels, or an alias.
 
-    The scanner looks up to 1,024 characters ahead, and for each token at all open levels: so the limits hold where a
-    token is made, not where it is taken.
+    The scanner looks up to 1,024 characters ahead, and for each token at all open levels. So the limits are checked when
+    a token is scanned, not when it is taken.
     """
 
     def __init__(self, text: str) -> None:
@@ -88,7 +88,7 @@ class _Tokens(Reader, Scanner):
         Scanner.__init__(self)
 
     def every(self) -> list[Token]:
-        """All of them."""
+        """All tokens of the text."""
         tokens = []
         while self.check_token():
             tokens.append(self.get_token())  # type: ignore[no-untyped-call]
@@ -113,7 +113,7 @@ class _Tokens(Reader, Scanner):
 
 
 class _Loader(Parser, Composer, BaseConstructor, BaseResolver):
-    """Makes mappings, lists and texts of tokens. Every scalar is the text that it is, whatever its tag."""
+    """Builds mappings, lists and strings from tokens. Every scalar stays a string, whatever its tag."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens

@@ -1,7 +1,7 @@
-"""Which hosts the operator may call: the administrator's list, against URLs that Secret authors write.
+"""Which hosts the operator may call: checks the URLs in Secrets against the administrator's --allowed-url.
 
-Without such a list, anyone who may write a Secret and a ref could make the operator, with its place in the network,
-send requests to any address.
+Without that list, anyone who may write a Secret and a ref could make the operator send requests to any address that it
+can reach.
 """
 
 import re
@@ -24,7 +24,8 @@ class BaseURL:
     """A remote's address: `scheme://host[:port]`, without a path.
 
     `host` is a DNS name in lower case, an IPv4 address of four decimal numbers or an IPv6 address in its shortest form,
-    without brackets. So one host has one spelling, and what is compared with --allowed-url is what is called.
+    without brackets. So each host has one spelling, and the URL that is compared with --allowed-url is the URL that is
+    called.
     """
 
     scheme: str
@@ -37,14 +38,14 @@ class BaseURL:
 
     @classmethod
     def parse(cls, text: str) -> "BaseURL":
-        """Read a URL as a Secret holds it.
+        """Parse a URL from a Secret.
 
-        What libraries read in more than one way is refused: odd spellings of addresses, zones, a dot or a colon at the
-        end, backslashes, names that IDNA does not know.
+        A URL that libraries might read in different ways is refused: odd spellings of addresses, zones, a dot or a
+        colon at the end, backslashes, names that are not valid IDNA.
 
         Raises:
-            ValueError: it is no such URL; the message says what is wrong, and quotes a valid host at most: where a
-                URL should be, somebody may have written a token or a password.
+            ValueError: the text is not such a URL. The message says why, and quotes nothing but a valid host, because
+                the text may be a token or a password.
         """
         if len(text) > _MAX_LENGTH:
             raise ValueError(f"it has more than {_MAX_LENGTH} characters")
@@ -61,7 +62,7 @@ class BaseURL:
 
 
 def _split(authority: str, default: int) -> tuple[str, int]:
-    """Host and port. A colon within brackets belongs to an IPv6 address."""
+    """The host and the port. A colon within brackets belongs to an IPv6 address."""
     _, user, address = authority.rpartition("@")
     host, colon, port = address.rpartition(":")
     if not colon or "]" in port:
@@ -81,7 +82,7 @@ def _host(text: str) -> str:
         if text.startswith("[") and text.endswith("]"):
             return _ipv6(text[1:-1])
         if _NUMBER.fullmatch(text.rpartition(".")[2]):
-            # As browsers do (WHATWG): 127.1 and 0x7f.1 are addresses to some libraries and names to others.
+            # As the WHATWG URL standard does: some libraries read 127.1 and 0x7f.1 as addresses, others as names.
             return str(IPv4Address(text))
         if _NAME.fullmatch(text) and _is_known_to_idna(text):
             return text
@@ -91,14 +92,14 @@ def _host(text: str) -> str:
 
 
 def _ipv6(text: str) -> str:
-    # A zone is a matter of one machine, and anything may be written in it, the end of an allowed name as well.
+    # A zone has no meaning outside of one machine, and may contain anything, also the end of an allowed name.
     if "%" in text:
         raise AddressValueError
     return str(IPv6Address(text))
 
 
 def _is_known_to_idna(name: str) -> bool:
-    """Whether HTTP libraries, which decode such names, can: they raise an error for each request otherwise."""
+    """Whether an internationalised name can be decoded; if not, HTTP libraries raise an error for each request."""
     if not any(label.startswith("xn--") for label in name.split(".")):
         return True
     try:
@@ -117,10 +118,10 @@ class AllowedURL:
 
     @classmethod
     def parse(cls, text: str) -> "AllowedURL":
-        """Read an entry.
+        """Parse an entry.
 
         Raises:
-            ValueError: it is not one; the message says what one looks like.
+            ValueError: the text is not an entry; the message says what one looks like.
         """
         scheme, mark, rest = text.strip().partition("://")
         wildcard = rest.startswith("*.")
@@ -136,13 +137,13 @@ class AllowedURL:
         return cls(base, wildcard)
 
     def allows(self, url: BaseURL) -> bool:
-        """Whether `url` is one that this entry names."""
+        """Whether this entry allows `url`."""
         if (url.scheme, url.port) != (self.base.scheme, self.base.port):
             return False
         return url.host.endswith(f".{self.base.host}") if self.wildcard else url.host == self.base.host
 
     def names(self, host: str) -> bool:
-        """Whether the entry names that very host, so that it may be at a loopback or link-local address."""
+        """Whether the entry names exactly this host, so that it may have a loopback or link-local address."""
         return not self.wildcard and self.base.host == host
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
-"""The concurrency slots of the status writer, so that PATCHes which are never answered hold up no other namespace.
+"""The concurrency slots of the status writer, such that PATCHes without a response do not block other namespaces.
 
-A PATCH that has no answer after a second gives up its slot and goes on without one. Only so many may do that, and from
-then on they keep their slots; but namespaces with unanswered PATCHes never hold all slots together.
+A PATCH without a response after a second releases its slot and goes on without one. Only a limited number may do so;
+beyond it, slots are kept, but namespaces with such PATCHes never hold all slots together.
 """
 
 from collections import Counter
@@ -14,9 +14,9 @@ CORRECTION_SLOTS: Final = SLOTS // 4
 HUNG_FOR_NAMESPACE: Final = 4
 HUNG: Final = 48
 _FREE_FOR_OTHERS: Final = SLOTS // 4
-"""So many slots are left to the namespaces whose PATCHes are answered."""
+"""Slots that namespaces with overdue PATCHes leave to the others."""
 _CORRECTIONS_FREE_FOR_OTHERS: Final = 1
-"""So many of the slots for corrections are left to them."""
+"""Slots for corrections that they leave to the others."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class _Write:
 
 
 class WriteSlots:
-    """Who writes now. Each item is written at most once at a time."""
+    """The writes under way. Each item has at most one write at a time."""
 
     def __init__(self) -> None:
         self._writes: dict[Hashable, _Write] = {}
@@ -41,16 +41,16 @@ class WriteSlots:
         return item in self._writes
 
     def __len__(self) -> int:
-        """How many slots are taken."""
+        """The number of slots in use."""
         return self._used
 
     @property
     def has_one(self) -> bool:
-        """Whether a slot is free for anybody."""
+        """Whether any slot is free."""
         return self._used < SLOTS
 
     def admits(self, namespace: str, *, is_correction: bool) -> bool:
-        """Whether a write of that namespace may start, given that a slot is free."""
+        """Whether a write in that namespace may start, given that a slot is free."""
         if is_correction and self._corrections >= CORRECTION_SLOTS:
             return False
         if namespace not in self._overdue:
@@ -61,20 +61,20 @@ class WriteSlots:
         return len(held) < SLOTS - _FREE_FOR_OTHERS
 
     def start(self, item: Hashable, namespace: str, *, is_correction: bool) -> None:
-        """Give `item` a slot."""
+        """Record that the write of `item` starts, and give it a slot."""
         self._writes[item] = _Write(namespace, is_correction)
         self._used += 1
         self._corrections += is_correction
 
     def overdue(self, item: Hashable) -> None:
-        """Take note that `item` has had no answer for a second."""
+        """Record that the write of `item` has had no response for a second."""
         write = self._writes[item]
         write.is_overdue = True
         self._overdue[write.namespace] += 1
         self._give_up(write)
 
     def end(self, item: Hashable) -> None:
-        """Take note that `item` is written, or not; another one may go on without a slot in its place."""
+        """Record that the write of `item` has ended; an overdue write may now release its slot."""
         write = self._writes.pop(item)
         if write.has_slot:
             self._release(write)

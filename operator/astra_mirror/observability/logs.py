@@ -1,6 +1,7 @@
-"""Logging to standard error, as text for people or as JSON for collectors.
+"""Logging to standard error, as text for people or as JSON for log collectors.
 
-A line about the objects of one namespace names it (`extra={"namespace": ...}`): each has a few lines a minute.
+A record about the objects of one namespace names it (`extra={"namespace": ...}`), and each namespace has a limit of
+lines a minute.
 """
 
 import asyncio
@@ -18,30 +19,30 @@ from astra_mirror.core.loglines import LogLines
 
 _FIELDS: Final = "{asctime}{levelname}{name}{message}"
 _FLUSH_SECONDS: Final = 10.0
-TOLD_BY_US: Final = (
+SILENCED_KOPF_LOGGERS: Final = (
     "kopf._cogs.clients",
     "kopf._core.engines.activities",
     "kopf._core.reactor.observation",
     "kopf._core.reactor.orchestration",
     "kopf._core.reactor.running",
 )
-"""Kopf's words, often with a traceback, for what the probe and the watch say in a line each."""
+"""Kopf logs these failures with tracebacks; the probe and the watch log each of them in one line."""
 
 logger = logging.getLogger(__name__)
 
 
 class NamespaceLimit(logging.Filter):
-    """Leaves lines of a namespace out that has had its share of them, and says later how many."""
+    """Leaves out the lines of a namespace beyond its limit, and logs later how many were left out."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
         self._clock = clock
         self._lines = LogLines()
-        # Name look-ups and the parsing of Secrets have threads of their own, which may log.
+        # The threads that look up names and parse Secrets may log as well.
         self._guard = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is written."""
+        """Whether to write the record."""
         namespace = getattr(record, "namespace", None)
         if namespace is None:
             return True
@@ -49,14 +50,14 @@ class NamespaceLimit(logging.Filter):
             return self._lines.admit(namespace, self._clock())
 
     def flush(self) -> None:
-        """Say of each namespace that may have a line again how many were left out."""
+        """Log how many lines were left out, for each namespace that may have a line again."""
         with self._guard:
             left_out = self._lines.left_out(self._clock())
         for namespace, number in left_out.items():
             logger.warning("%d lines about the namespace %s were left out within a minute", number, namespace)
 
     async def run(self) -> None:
-        """Flush now and then, until cancelled."""
+        """Call `flush` every few seconds, until cancelled."""
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
             self.flush()
@@ -71,7 +72,7 @@ class _RFC3339(JsonFormatter):
 def configure(
     level: str, log_format: Literal["text", "json"], clock: Callable[[], float] = time.monotonic
 ) -> NamespaceLimit:
-    """Send every logger's records of `level` and above to standard error, in that format; the limit of namespaces."""
+    """Log all records of `level` and above to standard error in that format; return the filter of namespaces."""
     handler, limit = logging.StreamHandler(sys.stderr), NamespaceLimit(clock)
     handler.addFilter(limit)
     if log_format == "json":
@@ -82,10 +83,10 @@ def configure(
         handler.setFormatter(logging.Formatter("{asctime} {levelname:<7} {name}: {message}", style="{"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     root = logging.getLogger().level
-    # One line for each request and object; what matters of them is in the metrics and conditions.
+    # These log a line for each request or object; the metrics and conditions show what matters.
     for name in ("httpx", "kopf.activities", "kopf.objects"):
         logging.getLogger(name).setLevel(max(root, logging.WARNING))
     if root > logging.DEBUG:
-        for name in TOLD_BY_US:
+        for name in SILENCED_KOPF_LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
     return limit

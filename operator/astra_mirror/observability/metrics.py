@@ -1,6 +1,6 @@
-"""The metrics, in one place, so that their names and labels can be compared with the contract.
+"""The metrics, defined in one place.
 
-No label takes its values from tenants: the number of series does not grow with the number of refs.
+No label takes its values from tenants or from the remote, so that the number of series is bounded.
 """
 
 from collections import Counter as Tally
@@ -33,7 +33,7 @@ QUOTA_REFUSALS: Final = Counter(
     "astra_mirror_quota_refusals_total", "What a bound for tenants has refused, by bound", ["kind"]
 )
 for _kind in ("secret_names", "watches", "bodies", "events"):
-    # A series that appears with its first refusal hides that one from rate().
+    # Create each series at the start: rate() ignores the first value of a series that appears later.
     QUOTA_REFUSALS.labels(_kind)
 APISERVER_UP: Final = Gauge(
     "astra_mirror_apiserver_up", "1 while the API server answers; 0 while it is away, and until its first answer"
@@ -43,10 +43,10 @@ LEADER: Final = Gauge("astra_mirror_leader", "1 while this process polls: it hol
 
 
 class _Registered(Collector):
-    """A collector that can be made part of /metrics."""
+    """A collector that can be added to /metrics."""
 
     def register(self) -> None:
-        """Make the metrics part of /metrics."""
+        """Add the metrics to /metrics."""
         REGISTRY.register(self)
 
     def unregister(self) -> None:
@@ -55,7 +55,7 @@ class _Registered(Collector):
 
 
 class EngineCollector(_Registered):
-    """What is counted when asked for, from the engine's own state."""
+    """Gauges computed from the engine's state when /metrics is read."""
 
     def __init__(
         self,
@@ -95,13 +95,13 @@ class EngineCollector(_Registered):
 
 
 class SecretsCollector(_Registered):
-    """What is counted when asked for, from what is known of the Secrets in use."""
+    """A gauge computed from the Secrets in use when /metrics is read."""
 
     def __init__(self, results: Callable[[], Iterable[str]]) -> None:
         self._results = results
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The number of Secrets by what they are good for."""
+        """The number of Secrets by result."""
         secrets = GaugeMetricFamily(
             "astra_mirror_secrets", "Secrets in use: ok, or the reason of Synced that refs show", labels=["result"]
         )
@@ -113,5 +113,5 @@ class SecretsCollector(_Registered):
 def _label(state: str | None) -> str:
     if state is None:
         return "none"
-    # The remote may send any string as a state, and a label must not.
+    # The remote may send any string as a state, which must not become a label.
     return state if state in DOCUMENTED_STATES else "other"

@@ -12,23 +12,23 @@ _NO_IPV6: Final = frozenset(
     {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT, errno.EPFNOSUPPORT, errno.ENETUNREACH}
 )
 
-Lacks = Callable[[], str | None]
-"""What the operator lacks to be ready; None when it is ready."""
+NotReadyReason = Callable[[], str | None]
+"""Why the operator is not ready; None when it is."""
 
 
-def application(lacks: Lacks) -> web.Application:
-    """The handlers.
+def application(not_ready_reason: NotReadyReason) -> web.Application:
+    """The application with the three handlers.
 
-    Healthy: the event loop turns, which answering shows. An API server that is away or a lost Lease makes a process not
-    ready, and no restart would mend it.
+    /healthz responds while the event loop runs. /readyz fails also for what a restart would not end, such as an API
+    server that is away.
     """
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        lacking = lacks()
-        return web.Response(text="ok\n") if lacking is None else web.Response(status=503, text=f"{lacking}\n")
+        reason = not_ready_reason()
+        return web.Response(text="ok\n") if reason is None else web.Response(status=503, text=f"{reason}\n")
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -43,17 +43,17 @@ class HTTPServer:
 
     Args:
         address: HOST:PORT; without a host, all addresses of both families by one socket.
-        lacks: what /readyz says.
-        started: called with the address in use.
+        not_ready_reason: why /readyz fails; None while it succeeds.
+        started: called with the bound address.
 
     Raises:
-        OSError: on entering, when the address is not to be had.
+        OSError: on entering, when the address cannot be bound.
     """
 
-    def __init__(self, address: str, lacks: Lacks, started: Callable[[str], None]) -> None:
+    def __init__(self, address: str, not_ready_reason: NotReadyReason, started: Callable[[str], None]) -> None:
         host, _, port = address.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
-        self._runner = web.AppRunner(application(lacks), access_log=None)
+        self._runner = web.AppRunner(application(not_ready_reason), access_log=None)
         self._started = started
 
     async def __aenter__(self) -> None:
@@ -70,10 +70,10 @@ class HTTPServer:
 
 
 def everywhere(port: int) -> socket.socket:
-    """A socket bound to that port of all addresses: of both families, or of IPv4 alone where IPv6 is off.
+    """A socket bound to the port on all addresses: of both families, or of IPv4 alone where IPv6 is off.
 
     Raises:
-        OSError: neither can be had.
+        OSError: neither family can be bound.
     """
     try:
         return _bound(socket.AF_INET6, "::", port)

@@ -1,1 +1,1 @@
-"""What knows nothing of backups: texts, times, durations, time slices, concurrency slots."""
+"""General tools that do not depend on backups: texts, times, durations, time slices, concurrency slots."""

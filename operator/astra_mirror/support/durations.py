@@ -1,7 +1,7 @@
-"""Durations in Go's notation, because that is what every other field of this kind in a cluster uses.
+"""Durations in Go's notation, as in every other duration field of Kubernetes.
 
-The API server admits an interval by what Go's time.ParseDuration makes of it, so the sums here are Go's to the
-nanosecond: a duration that is exactly one second there must not be a little less than one here.
+The API server validates an interval with Go's time.ParseDuration. The results here equal Go's to the nanosecond, so
+that a duration of one second there is not a little less than a second here.
 """
 
 import re
@@ -58,8 +58,7 @@ def _nanoseconds(whole: str, fraction: str, unit: int) -> int:
 
 
 def _fraction(digits: str, unit: int) -> int:
-    # Go reads as many digits as its integers hold and multiplies as floating-point numbers. So do we, to be as exact,
-    # and as inexact.
+    # As Go does: read as many digits as an int64 holds, and multiply as floating-point numbers, to round equally.
     value = taken = 0
     for digit in digits:
         if value > _MAX // 10:

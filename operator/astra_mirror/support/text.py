@@ -1,4 +1,4 @@
-"""Bounded text: what the remote sends ends up in etcd and on terminals, so each string has a limit. A cut is said."""
+"""Text of limited length: what the remote sends is stored in etcd and shown on terminals. A cut text says so."""
 
 _CUT = "… [cut]"
 
