@@ -79,8 +79,8 @@ def _where(error: YAMLError) -> str:
 class _Tokens(Reader, Scanner):
     """The YAML tokens of a text. It raises as soon as there are too many, too many nested levels, or an alias.
 
-    The scanner looks up to 1,024 characters ahead, and for each token at all open levels. So the limits are checked when
-    a token is scanned, not when it is taken.
+    The scanner looks up to 1,024 characters ahead, and for each token at all open levels. So the limits are checked
+    when a token is scanned, not when it is taken.
     """
 
     def __init__(self, text: str) -> None:
