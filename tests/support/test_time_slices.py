@@ -6,7 +6,7 @@ import time
 from typing import Any
 from weakref import ref
 
-from astra_mirror.support.time_slices import Turn
+from astra_mirror.support.time_slices import TimeSlice
 
 SECONDS = 0.005
 
@@ -30,9 +30,9 @@ async def test_work_that_begins_together_shares_the_time() -> None:
     """Twenty works, none of them longer than a piece, are not all done in one pass."""
 
     async def short() -> None:
-        turn = Turn()
+        time_slice = TimeSlice()
         for _ in range(4):
-            await turn.may_end()
+            await time_slice.checkpoint()
             _work(SECONDS / 5)
 
     assert await _passes(asyncio.gather(*(short() for _ in range(20)))) >= 10
@@ -42,9 +42,9 @@ async def test_work_that_is_alone_is_done_in_pieces() -> None:
     """Others have their turn after each."""
 
     async def long() -> None:
-        turn = Turn()
+        time_slice = TimeSlice()
         for _ in range(50):
-            await turn.may_end()
+            await time_slice.checkpoint()
             _work(SECONDS / 2)
 
     assert await _passes(asyncio.gather(long())) >= 20
@@ -55,9 +55,9 @@ async def test_nobody_starves() -> None:
     done: list[str] = []
 
     async def work(name: str) -> None:
-        turn = Turn()
+        time_slice = TimeSlice()
         for _ in range(3):
-            await turn.may_end()
+            await time_slice.checkpoint()
             _work(SECONDS * 1.5)
             done.append(name)
 
@@ -70,9 +70,9 @@ async def test_work_that_is_cancelled_while_it_waits_stops_nobody() -> None:
     done: list[str] = []
 
     async def work(name: str) -> None:
-        turn = Turn()
+        time_slice = TimeSlice()
         for _ in range(3):
-            await turn.may_end()
+            await time_slice.checkpoint()
             _work(SECONDS * 1.5)
         done.append(name)
 
@@ -90,9 +90,9 @@ async def test_one_namespace_has_as_many_turns_as_another() -> None:
     done: list[str] = []
 
     async def work(namespace: str) -> None:
-        turn = Turn(namespace)
+        time_slice = TimeSlice(namespace)
         for _ in range(3):
-            await turn.may_end()
+            await time_slice.checkpoint()
             _work(SECONDS * 1.2)
             done.append(namespace)
 
@@ -112,22 +112,22 @@ async def test_work_within_work_is_part_of_its_piece() -> None:
     done: list[str] = []
 
     async def crowd() -> None:
-        turn = Turn("crowd")
+        time_slice = TimeSlice("crowd")
         while True:
-            await turn.may_end()
+            await time_slice.checkpoint()
             _work(SECONDS * 1.2)
             done.append("crowd")
 
     async def inner() -> None:
-        turn = Turn("inner")
+        time_slice = TimeSlice("inner")
         for _ in range(2):
-            await turn.may_end()
+            await time_slice.checkpoint()
 
     others = [asyncio.create_task(crowd()) for _ in range(3)]
     await asyncio.sleep(0)
-    outer = Turn()
+    outer = TimeSlice()
     for _ in range(200):
-        await outer.may_end()
+        await outer.checkpoint()
         await inner()
     for each in others:
         each.cancel()
@@ -140,13 +140,13 @@ async def test_small_work_is_done_at_once_while_others_wait() -> None:
     """A short answer does not wait for its turn behind long ones."""
 
     async def long() -> None:
-        turn = Turn("long")
+        time_slice = TimeSlice("long")
         for _ in range(6):
-            await turn.may_end()
+            await time_slice.checkpoint()
             _work(SECONDS * 1.2)
 
     async def small() -> None:
-        await Turn("small").may_end()
+        await TimeSlice("small").checkpoint()
 
     others = [asyncio.create_task(long()) for _ in range(4)]
     waits = []
@@ -166,7 +166,7 @@ async def test_what_has_ended_is_kept_by_no_turn() -> None:
         pass
 
     async def work() -> Result:
-        await Turn(is_large=True).may_end()
+        await TimeSlice(is_large=True).checkpoint()
         return Result()
 
     result = ref(await asyncio.create_task(work()))

@@ -14,7 +14,7 @@ from astra_mirror.astra.wire import BackupDocument, Problem, Redact
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.support.text import cut, sentence
-from astra_mirror.support.time_slices import Turn
+from astra_mirror.support.time_slices import TimeSlice
 
 # The words of a remote error, so that with the sentence around them they stay below a condition's message.
 _MAX_WORDS: Final = 640
@@ -150,20 +150,20 @@ async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "
     """
     digest = 0
     # A whole window is decoded before the first item is available.
-    turn = Turn(namespace, is_large=True)
+    time_slice = TimeSlice(namespace, is_large=True)
     for window in body:
         digest = hash((digest, window))
-        await turn.may_end()
+        await time_slice.checkpoint()
     if digest == known.body:
         return Listed(digest, dict.fromkeys(known.documents, Unchanged()), size=None)
     reader = ListReader(body)
-    found, size = await _read_items(reader, known, redact, turn)
+    found, size = await _read_items(reader, known, redact, time_slice)
     metadata = reader.metadata if isinstance(reader.metadata, dict) else {}
     return Listed(digest, found, size, complete=not metadata.get("continue"))
 
 
 async def _read_items(
-    reader: ListReader, known: Known, redact: Redact, turn: Turn
+    reader: ListReader, known: Known, redact: Redact, time_slice: TimeSlice
 ) -> tuple[dict[str, Observed | Unchanged], int]:
     """The backups in `known` that the list describes once and well, and the number of all items."""
     found: dict[str, Observed | Unchanged] = {}
@@ -171,19 +171,19 @@ async def _read_items(
     size = 0
     for each in reader:
         if each is None:
-            await turn.may_end()
+            await time_slice.checkpoint()
             continue
         size += 1
         backup_id, text = _id_of(each[0]), each[1]
         # A decoded item may be large: none is kept while other work runs.
         del each
-        await turn.may_end()
+        await time_slice.checkpoint()
         if backup_id in known.documents:
             seen[backup_id] += 1
             answer = _read_item(text, backup_id, known.documents[backup_id], redact)
             if answer is not None:
                 found[backup_id] = answer
-            await turn.may_end()
+            await time_slice.checkpoint()
     for backup_id, times in seen.items():
         # The request for the single backup decides which of several items is right.
         if times > 1:

@@ -26,7 +26,7 @@ from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, S
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.observability.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS
 from astra_mirror.support.slots import Slots
-from astra_mirror.support.time_slices import Turn
+from astra_mirror.support.time_slices import TimeSlice
 
 _READ_AT_ONCE: Final = 2
 """How many lists longer than one window are decoded at a time: decoding takes several times the size of the body."""
@@ -70,7 +70,7 @@ class AstraClient:
         async def answer(response: httpx.Response, windows: Body) -> Answer:
             body = b"".join(windows)
             if len(body) > _LARGE_DOCUMENT:
-                await Turn(namespace, is_large=True).may_end()
+                await TimeSlice(namespace, is_large=True).checkpoint()
             if response.status_code != httpx.codes.OK:
                 return failure_of(
                     response.status_code, response.headers, connection.redact(body), connection.redact_text

@@ -29,7 +29,7 @@ from astra_mirror.cluster.secret_wire import ReadError
 from astra_mirror.core.secret_names import NamespacedName, SecretSelector
 from astra_mirror.core.secret_reading import ReadProblem, ReadState
 from astra_mirror.support.slots import Slots
-from astra_mirror.support.time_slices import Turn
+from astra_mirror.support.time_slices import TimeSlice
 
 _SLOTS: Final = 8
 """How many lists and watches may be opened at a time, so that not all start at once after an outage."""
@@ -167,9 +167,9 @@ class SecretWatches:
 
     async def _handle_page(self, state: _WatchState, page: PageRead, now: float) -> None:
         state.read_state = state.read_state.page_read()
-        turn = Turn()
+        time_slice = TimeSlice()
         for secret, content in page.found.items():
-            await turn.may_end()
+            await time_slice.checkpoint()
             self._contents.observe(secret, content, now, was_absent=state.read_state.is_read)
 
     def _handle(self, selector: SecretSelector, state: _WatchState, event: ReflectorEvent, now: float) -> None:

@@ -21,7 +21,7 @@ from astra_mirror.core.outcome import Failed
 from astra_mirror.core.secret_names import NamespacedName, SecretSelector, forbidden
 from astra_mirror.core.secret_reading import ReadProblem, ReadState, not_found, unreadable
 from astra_mirror.core.urls import AllowedURL
-from astra_mirror.support.time_slices import Turn
+from astra_mirror.support.time_slices import TimeSlice
 
 _TICK_SECONDS: Final = 1.0
 _PRUNE_SECONDS: Final = 60.0
@@ -168,9 +168,9 @@ class SecretStore:
     async def _review(self) -> None:
         """Compute the results of the Secrets that may have changed, and report those that have."""
         secrets, self._to_review = self._to_review, {}
-        turn = Turn()
+        time_slice = TimeSlice()
         for secret in secrets:
-            await turn.may_end()
+            await time_slice.checkpoint()
             if secret in self._results and (result := self._find(secret)) != self._results[secret]:
                 self._results[secret] = result
                 self._changed(secret.namespace, secret.name)

@@ -10,7 +10,7 @@ from astra_mirror.engine.index import Refs
 from astra_mirror.engine.ports import Read
 from astra_mirror.engine.ref import Ref
 from astra_mirror.engine.requests import ListRead, Secrets, SingleRead, connection_of
-from astra_mirror.support.time_slices import Turn
+from astra_mirror.support.time_slices import TimeSlice
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class LaneRequests:
         secrets: Secrets,
         *,
         single: Callable[[Ref], SingleRead],
-        plan: Callable[[Sequence[Ref], Turn], Awaitable[None]],
+        plan: Callable[[Sequence[Ref], TimeSlice], Awaitable[None]],
     ) -> None:
         self._connection = connection
         self._refs = refs
@@ -74,19 +74,19 @@ class LaneRequests:
     async def resume(self, reads: Sequence[Read]) -> None:
         """Plan anew for the refs of requests that were held back."""
         accounts: defaultdict[str, dict[Ref, Read]] = defaultdict(dict)
-        turn = Turn()
+        time_slice = TimeSlice()
         for read in reads:
-            await turn.may_end()
+            await time_slice.checkpoint()
             if isinstance(read, SingleRead | ListRead):
                 for ref in read.waiting():
                     accounts[ref.spec.account_id][ref] = read
         for waiting in accounts.values():
-            await turn.may_end()
+            await time_slice.checkpoint()
             still = [ref for ref, read in waiting.items() if ref.reading is read]
             for ref in still:
                 if ref.spec.suspend:
                     ref.reading = None
-            await self._plan([each for each in still if each.reading is not None], turn)
+            await self._plan([each for each in still if each.reading is not None], time_slice)
 
 
 def _succeeded_last(ref: Ref) -> tuple[bool, float, str]:

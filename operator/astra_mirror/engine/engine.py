@@ -23,7 +23,7 @@ from astra_mirror.engine.result_handler import Clocks, Reconciler
 from astra_mirror.engine.status_write import StatusAPI, Writes
 from astra_mirror.engine.status_writer import Writer
 from astra_mirror.engine.timers import Timers
-from astra_mirror.support.time_slices import Turn
+from astra_mirror.support.time_slices import TimeSlice
 
 MAX_SLEEP: Final = 60.0
 GATHER_SECONDS: Final = 0.05
@@ -124,9 +124,9 @@ class Mirror:
     async def _begin(self) -> None:
         self._intake.runs = True
         self._runs_since = now = self._clocks.monotonic()
-        turn = Turn()
+        time_slice = TimeSlice()
         for ref in [*self._refs, *self._refs.unreadable()]:
-            await turn.may_end()
+            await time_slice.checkpoint()
             found = self._refs.get(ref.uid)
             if found is None or found is not ref:
                 continue
@@ -160,10 +160,10 @@ class Mirror:
 
     async def _poll_with_changed_secrets(self) -> None:
         changed, self._changed_secrets = self._changed_secrets, {}
-        turn = Turn()
+        time_slice = TimeSlice()
         for (namespace, name), at in changed.items():
             for ref in self._refs.of_secret(namespace, name):
-                await turn.may_end()
+                await time_slice.checkpoint()
                 # Meanwhile it may have been deleted, or name another Secret.
                 if self._refs.get(ref.uid) is ref and ref.spec.secret_ref.name == name:
                     ref.secret_at = at
@@ -171,9 +171,9 @@ class Mirror:
 
     async def _say_what_waits(self, now: float) -> None:
         """Give a status to the refs that have waited for a while without any answer."""
-        turn = Turn()
+        time_slice = TimeSlice()
         for uid, _ in list(self._unsaid.pop_due(now)):
-            await turn.may_end()
+            await time_slice.checkpoint()
             ref = self._refs.get(uid)
             if ref is not None and self._refs.is_polled(ref):
                 self._reconciler.nothing_yet(ref)
@@ -185,9 +185,9 @@ class Mirror:
         gathered_at = self._gather_until
         if self._gathered and now >= gathered_at:
             gathered, self._gathered = self._gathered, {}
-        turn = Turn()
+        time_slice = TimeSlice()
         for uid, since in list(self._timers.pop_due(now)):
-            await turn.may_end()
+            await time_slice.checkpoint()
             ref = self._refs.get(uid)
             if ref is None:
                 continue
@@ -198,7 +198,7 @@ class Mirror:
             if ref not in due or (ref.reading is not None and ref.failure is not None):
                 self._reconciler.settle(ref, now)
         for ref in gathered:
-            await turn.may_end()
+            await time_slice.checkpoint()
             if self._refs.get(ref.uid) is not ref:
                 continue
             if ref.spec.suspend:

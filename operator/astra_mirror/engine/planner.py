@@ -17,7 +17,7 @@ from astra_mirror.engine.connection_requests import LaneRequests, Usage, usage_o
 from astra_mirror.engine.index import Refs
 from astra_mirror.engine.ref import Ref
 from astra_mirror.engine.requests import Listener, ListRead, Reader, Secrets, SingleRead, connection_of
-from astra_mirror.support.time_slices import Turn
+from astra_mirror.support.time_slices import TimeSlice
 
 _LOOK_AROUND_SECONDS: Final = 5.0
 """How often the refs of a whole account are looked at for such as will be due soon."""
@@ -64,7 +64,7 @@ class Planner:
                 self._refs,
                 self._secrets,
                 single=lambda ref: self._single(connection, [ref], self._clock(), self._draw(), is_fallback=True),
-                plan=lambda refs, turn: self.submit(connection, dict.fromkeys(refs, self._clock()), turn),
+                plan=lambda refs, time_slice: self.submit(connection, dict.fromkeys(refs, self._clock()), time_slice),
             )
             lane = self._lanes[connection] = Lane(self._clock, self._total, requests)
         return lane
@@ -95,7 +95,9 @@ class Planner:
         self._looked_around.clear()
         return set(self._lanes) | set(used)
 
-    async def submit_groups(self, groups: Mapping[tuple[Connection, str], Mapping[Ref, float]], turn: Turn) -> None:
+    async def submit_groups(
+        self, groups: Mapping[tuple[Connection, str], Mapping[Ref, float]], time_slice: TimeSlice
+    ) -> None:
         """Ask for refs by connection and account, each with the time at which it was due."""
         # Nothing is proven of these yet: who goes first is chosen among all.
         new = [lane for each, _ in groups if not (lane := self.lane(each)).breakers.is_proven]
@@ -105,23 +107,23 @@ class Planner:
             for (connection, account), refs in groups.items():
                 # Meanwhile one may have been edited, for which another poll is due.
                 due = {ref: since for ref, since in refs.items() if ref.spec.account_id == account}
-                await self.submit(connection, due, turn)
+                await self.submit(connection, due, time_slice)
         finally:
             for lane in new:
                 lane.start()
 
     async def submit(
-        self, connection: Connection, due: Mapping[Ref, float], turn: Turn, *, is_fallback: bool = False
+        self, connection: Connection, due: Mapping[Ref, float], time_slice: TimeSlice, *, is_fallback: bool = False
     ) -> None:
         """Ask for these refs; those that wait for another request do so until they have a new one."""
         now = self._clock()
         lane = self.lane(connection)
         before = {ref: ref.reading for ref in due if self._is_polled(ref)}
-        wants = [want async for want in self._wants(connection, before, lane, now, turn)]
+        wants = [want async for want in self._wants(connection, before, lane, now, time_slice)]
         by_uid = {ref.uid: ref for ref in before}
         draws: defaultdict[Collection, float] = defaultdict(self._draw)
         for request in plan(wants, lane.catalog, now):
-            await turn.may_end()
+            await time_slice.checkpoint()
             keys = request.keys if isinstance(request, ListOf) else (request.key,)
             # Meanwhile one may have been deleted, suspended or edited, or have found another request.
             refs = [ref for uid in keys if self._is_polled(ref := by_uid[uid]) and ref.reading is before[ref]]
@@ -135,13 +137,13 @@ class Planner:
         return self._refs.get(ref.uid) is ref and not ref.spec.suspend
 
     async def _wants(
-        self, connection: Connection, due: Mapping[Ref, object], lane: Lane, now: float, turn: Turn
+        self, connection: Connection, due: Mapping[Ref, object], lane: Lane, now: float, time_slice: TimeSlice
     ) -> AsyncIterator[Want]:
         for ref in due:
-            await turn.may_end()
+            await time_slice.checkpoint()
             yield _want(ref, lane, now, due=True)
         for ref in self._around(connection, due, now):
-            await turn.may_end()
+            await time_slice.checkpoint()
             if self._is_due_soon(ref, connection, now) and ref not in due:
                 yield _want(ref, lane, now, due=False)
 

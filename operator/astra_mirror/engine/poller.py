@@ -17,7 +17,7 @@ from astra_mirror.engine.index import Refs
 from astra_mirror.engine.planner import Planner
 from astra_mirror.engine.ref import Ref
 from astra_mirror.engine.requests import Listener, ListRead, Remote, Round, Secrets, SingleRead, connection_of
-from astra_mirror.support.time_slices import Turn
+from astra_mirror.support.time_slices import TimeSlice
 
 
 class Polls:
@@ -75,9 +75,9 @@ class Polls:
         """Ask for these refs, each with the time at which it was due."""
         now = self._clock()
         groups: defaultdict[tuple[Connection, str], dict[Ref, float]] = defaultdict(dict)
-        turn = Turn()
+        time_slice = TimeSlice()
         for ref, since in due.items():
-            await turn.may_end()
+            await time_slice.checkpoint()
             connection = connection_of(ref, self._secrets)
             if isinstance(connection, Connection):
                 if not self._is_on_its_way(ref, connection):
@@ -85,7 +85,7 @@ class Polls:
             elif connection is not None:
                 ref.reading = None
                 self._listener.answered(ref, connection, Round(connection, now, self._draw()))
-        await self._planner.submit_groups(groups, turn)
+        await self._planner.submit_groups(groups, time_slice)
 
     def _is_on_its_way(self, ref: Ref, connection: Connection) -> bool:
         """Whether the request under way is still the right one: not after an edit, nor with another Secret."""
@@ -114,9 +114,9 @@ class Polls:
         lane.catalog.learn(read.collection, answer.size)
         if not answer.complete:
             self.avoid(read.connection, read.collection)
-        turn = Turn(read.namespace)
+        time_slice = TimeSlice(read.namespace)
         for ref in list(served_by(read, self._refs, self._secrets)):
-            await turn.may_end()
+            await time_slice.checkpoint()
             # Meanwhile it may have found something better to wait for.
             if not is_served(ref, read, self._secrets):
                 continue
@@ -165,8 +165,8 @@ class Polls:
     async def ask_otherwise(self, connection: Connection, refs: Sequence[Ref], due: float) -> None:
         """Plan anew for these refs, which wait for their old request until they have a new one."""
         if refs:
-            turn = Turn()
-            await self._planner.submit(connection, dict.fromkeys(refs, due), turn, is_fallback=True)
+            time_slice = TimeSlice()
+            await self._planner.submit(connection, dict.fromkeys(refs, due), time_slice, is_fallback=True)
 
     def avoid(self, connection: Connection, collection: Collection) -> None:
         """Do not ask for this list for a while."""

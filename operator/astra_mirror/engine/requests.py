@@ -17,7 +17,7 @@ from astra_mirror.core.outcome import Answer, Failed, Known, Listed
 from astra_mirror.core.reasons import Concerns, Retry
 from astra_mirror.core.request_plan import Attempt, Collection
 from astra_mirror.engine.ref import Ref
-from astra_mirror.support.time_slices import Turn
+from astra_mirror.support.time_slices import TimeSlice
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +136,9 @@ class _Read:
 
     async def held(self, failure: Failed, at: float) -> None:
         """Show the refs why nothing is asked for them; they go on waiting."""
-        turn = Turn(self.namespace)
+        time_slice = TimeSlice(self.namespace)
         for each in self.waiting():
-            await turn.may_end()
+            await time_slice.checkpoint()
             if each.reading is self:
                 self.listener.held(each, failure, self._round(at))
 
@@ -177,9 +177,9 @@ class _Read:
 
     async def slow(self) -> None:
         """Let each ref that still waits show it."""
-        turn = Turn(self.namespace)
+        time_slice = TimeSlice(self.namespace)
         for each in self.waiting():
-            await turn.may_end()
+            await time_slice.checkpoint()
             if each.reading is self:
                 self.listener.slow(each)
 
@@ -251,10 +251,10 @@ class SingleRead(_Read):
             for attempt in self.instead_of:
                 self.reader.suspect(self.connection, attempt)
         is_shared = failure is not None and after_single(failure) is AfterSingle.SHARE
-        turn = Turn(self.namespace)
+        time_slice = TimeSlice(self.namespace)
         # The one that went ahead comes last, so that the next time another does: its backup alone may be at fault.
         for each in [*self.waiting()[1:], *self.waiting()[:1]] if is_shared else self.refs[:1]:
-            await turn.may_end()
+            await time_slice.checkpoint()
             if each.reading is self:
                 self.release(each)
                 self.listener.answered(each, answer, self._round(started))

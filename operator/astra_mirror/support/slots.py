@@ -1,4 +1,4 @@
-"""Concurrency slots that are given by turns, so that one tenant's slow work leaves the next free slot to another."""
+"""Concurrency slots, granted round robin over keys, so that one tenant's slow work does not take every free slot."""
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
@@ -9,10 +9,10 @@ from astra_mirror.core.fair import FairQueue
 
 
 class Slots:
-    """Slots that tasks hold for the time of an `async with` block; the keys that wait for one have turns.
+    """Concurrency slots, each of which a task holds during an `async with` block. Waiting keys are served in granted.
 
     Args:
-        number: how many there are.
+        number: the number of slots.
     """
 
     def __init__(self, number: int) -> None:
@@ -23,21 +23,21 @@ class Slots:
     @asynccontextmanager
     async def take(self, key: Hashable) -> AsyncIterator[None]:
         """Wait for a slot, and hold it."""
-        number, turn = next(self._numbers), asyncio.get_running_loop().create_future()
-        self._waiting.put((key,), number, turn)
+        number, granted = next(self._numbers), asyncio.get_running_loop().create_future()
+        self._waiting.put((key,), number, granted)
         self._give()
         try:
-            await turn
+            await granted
             yield
         finally:
             self._waiting.drop(number)
-            if turn.done() and not turn.cancelled():
+            if granted.done() and not granted.cancelled():
                 self._free += 1
                 self._give()
 
     def _give(self) -> None:
         while self._free and (taken := self._waiting.take()) is not None:
-            # A task that was cancelled in this moment has not been able to leave the queue yet.
+            # A future whose task was cancelled may still be in the queue.
             if not taken.value.done():
                 self._free -= 1
                 taken.value.set_result(None)

@@ -1,4 +1,4 @@
-"""Long work is done in pieces, so that what one tenant has plenty of holds up nobody else in the event loop."""
+"""Time slices: long work yields to the event loop every few milliseconds, so that no tenant's work delays others."""
 
 import asyncio
 import time
@@ -8,32 +8,32 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 from astra_mirror.core.fair import FairQueue
 
 _SECONDS: Final = 0.005
-"""For how long a piece may hold the event loop before others have their turn."""
+"""How long a time slice lasts."""
 _AT_ONCE_SECONDS: Final = 0.002
-"""For how long work may do so that has only begun, in each pass of the loop in which others wait for their turn."""
+"""How long work that has just begun may run, in all, in each pass of the loop while other work waits for a slice."""
 
 
 class _Pieces:
-    """The pieces of one event loop's long work: one a pass of the loop, by turns of the namespaces."""
+    """The time slices of one event loop: one in each pass of the loop, round robin over the namespaces."""
 
     def __init__(self) -> None:
         self._waiting: FairQueue[asyncio.Future[None], asyncio.Future[None]] = FairQueue()
         self._will_give = False
-        # Not kept for its own sake: its result may be as large as a body, and it knows its loop.
+        # A weak reference: the result of the task may be large, and the task refers to the loop.
         self._holder: ReferenceType[asyncio.Task[object]] | None = None
         self._ends = 0.0
         self._at_once_ends = 0.0
 
     def begun(self) -> float:
-        """When work has to end its first piece that begins now."""
+        """When work that begins now reaches its first checkpoint that waits."""
         return self._at_once_ends if self._waiting and not self._is_held() else self._ends
 
     def goes_on(self) -> float:
-        """When the piece has to end of which this is a part; zero where it is none."""
+        """When the slice of the running task ends; zero if it has none."""
         return self._ends if self._is_held() else 0.0
 
     async def next(self, namespace: str) -> float:
-        """Wait until it is one's turn; when the piece that begins then has to end."""
+        """Wait for the next slice of a namespace; return when that slice ends."""
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         self._waiting.put((namespace,), turn, turn)
@@ -60,7 +60,7 @@ class _Pieces:
         self._will_give = False
         self._at_once_ends = time.monotonic() + _AT_ONCE_SECONDS
         while taken := self._waiting.take():
-            # One whose task is cancelled has not left the queue yet.
+            # A future whose task was cancelled may still be in the queue.
             if not taken.value.done():
                 taken.value.set_result(None)
                 break
@@ -70,16 +70,16 @@ class _Pieces:
 _pieces: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pieces] = WeakKeyDictionary()
 
 
-class Turn:
-    """A long work's leave to hold the event loop.
+class TimeSlice:
+    """The permission of one piece of long work to run in the event loop.
 
-    All long work shares the 5 ms: ten answers that arrive together, each of them soon read, would otherwise hold the
-    loop for ten times as long as one. What has only begun is done at once where there is time; who has done a piece
-    waits behind all others of the same namespace, and each namespace has a turn.
+    All long work shares the slices: ten bodies that arrive together would otherwise block the loop for ten times as
+    long as one. Work that has just begun runs at once while there is time. After each slice it waits behind the other
+    work of its namespace, and the namespaces are served in turn.
 
     Args:
-        namespace: for whom the work is done; empty where it is done for all.
-        is_large: whether its first step takes long already; it waits for its turn even so.
+        namespace: the namespace that the work is done for; empty for work that is done for all.
+        is_large: whether the first step takes long, so that the work waits for a slice before it.
     """
 
     def __init__(self, namespace: str = "", *, is_large: bool = False) -> None:
@@ -87,8 +87,8 @@ class Turn:
         self._pieces = _pieces.setdefault(asyncio.get_running_loop(), _Pieces())
         self._ends = 0.0 if is_large else self._pieces.begun()
 
-    async def may_end(self) -> None:
-        """Go on, or when the piece has lasted long enough, let others go on first."""
+    async def checkpoint(self) -> None:
+        """Wait for the next slice if the present one has ended."""
         now = time.monotonic()
         if now > self._ends and now > self._pieces.goes_on():
             self._ends = await self._pieces.next(self._namespace)

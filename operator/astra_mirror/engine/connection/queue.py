@@ -24,7 +24,7 @@ from astra_mirror.engine.connection.waiting import ConnectionQueue
 from astra_mirror.engine.hand_out import Teller
 from astra_mirror.engine.ports import Engine, Read
 from astra_mirror.observability.metrics import POLL_LATENESS
-from astra_mirror.support.time_slices import Turn
+from astra_mirror.support.time_slices import TimeSlice
 
 logger = logging.getLogger(__name__)
 
@@ -248,9 +248,9 @@ class Lane:
     async def _tell_of_slow(self) -> None:
         """Let all refs show it that wait for such an answer or for a slot."""
         self._will_tell_of_slow = False
-        turn = Turn()
+        time_slice = TimeSlice()
         for read in list(self._everyone_waiting()):
-            await turn.may_end()
+            await time_slice.checkpoint()
             await read.slow()
 
     def _everyone_waiting(self) -> Iterator[Read]:
