@@ -1,7 +1,6 @@
 """Long work is done in pieces, so that what one tenant has plenty of holds up nobody else in the event loop."""
 
 import asyncio
-import time
 from typing import Final
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
@@ -44,7 +43,7 @@ class _Pieces:
             self._waiting.drop(turn)
         task = asyncio.current_task()
         self._holder = None if task is None else ref(task)
-        self._ends = time.monotonic() + _SECONDS
+        self._ends = loop.time() + _SECONDS
         return self._ends
 
     def _is_held(self) -> bool:
@@ -58,7 +57,7 @@ class _Pieces:
 
     def _give(self, loop: asyncio.AbstractEventLoop) -> None:
         self._will_give = False
-        self._at_once_ends = time.monotonic() + _AT_ONCE_SECONDS
+        self._at_once_ends = loop.time() + _AT_ONCE_SECONDS
         while taken := self._waiting.take():
             # One whose task is cancelled has not left the queue yet.
             if not taken.value.done():
@@ -84,11 +83,14 @@ class Turn:
 
     def __init__(self, namespace: str = "", *, is_large: bool = False) -> None:
         self._namespace = namespace
-        self._pieces = _pieces.setdefault(asyncio.get_running_loop(), _Pieces())
+        loop = asyncio.get_running_loop()
+        # The loop's clock, like all timers: a test that moves the one has moved all.
+        self._clock = loop.time
+        self._pieces = _pieces.setdefault(loop, _Pieces())
         self._ends = 0.0 if is_large else self._pieces.begun()
 
     async def may_end(self) -> None:
         """Go on, or when the piece has lasted long enough, let others go on first."""
-        now = time.monotonic()
+        now = self._clock()
         if now > self._ends and now > self._pieces.goes_on():
             self._ends = await self._pieces.next(self._namespace)
