@@ -6,7 +6,7 @@ import base64
 from astra_mirror.cluster.secret_wire import ReadError
 from astra_mirror.core.outcome import SyncReason
 from tests.cluster.secret_world import SecretWorld, keys
-from tests.cluster.virtual import run_virtually
+from tests.virtual_time import run
 
 _LARGE = "#" + "x" * 20000 + "\n"
 
@@ -32,7 +32,7 @@ def test_what_is_not_small_but_can_be_held_is_not_read_again() -> None:
             assert [world.token(f"ns-{number}") for number in range(300)] == [f"a-token-{n}" for n in range(300)]
             assert not world.server.times("get")
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_a_secret_written_in_a_loop_counts_now_and_then() -> None:
@@ -57,7 +57,7 @@ def test_a_secret_written_in_a_loop_counts_now_and_then() -> None:
             assert world.token("ns") == "a-token-199"
             assert {namespace for _, namespace, _ in world.changed} == {"ns"}
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_while_a_change_waits_the_old_content_stands() -> None:
@@ -82,7 +82,7 @@ def test_while_a_change_waits_the_old_content_stands() -> None:
             await asyncio.sleep(11)
             assert world.reason("ns") is SyncReason.SECRET_NOT_FOUND
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_what_changes_nothing_is_no_change() -> None:
@@ -105,7 +105,7 @@ def test_what_changes_nothing_is_no_change() -> None:
             await asyncio.sleep(0.1)
             assert world.token("ns") == "another-token"
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_large_contents_are_read_again_and_parsed_by_turns() -> None:
@@ -132,7 +132,7 @@ def test_large_contents_are_read_again_and_parsed_by_turns() -> None:
             await asyncio.sleep(2)
             assert world.token("one") == "small-again"
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_a_large_content_that_has_changed_meanwhile_is_not_taken() -> None:
@@ -154,7 +154,7 @@ def test_a_large_content_that_has_changed_meanwhile_is_not_taken() -> None:
             assert world.token("ns") == "token-small"
             assert len(world.changed) == 1
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_one_tenants_large_secrets_wait_for_no_others() -> None:
@@ -174,7 +174,7 @@ def test_one_tenants_large_secrets_wait_for_no_others() -> None:
             order = [what.namespace for _, kind, what in world.server.asked if kind == "get"]  # type: ignore[attr-defined]
             assert order.index("good") <= 5
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_any_bytes_are_secret_invalid_for_that_namespace() -> None:
@@ -194,7 +194,7 @@ def test_any_bytes_are_secret_invalid_for_that_namespace() -> None:
             assert world.token("good") == "a-good-token"
             assert sorted(world.store.results()) == ["SecretInvalid"] * 3 + ["ok"]
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_a_restart_of_a_list_finds_what_was_deleted_meanwhile() -> None:
@@ -220,7 +220,7 @@ def test_a_restart_of_a_list_finds_what_was_deleted_meanwhile() -> None:
             assert world.token("ns-651") == "another-token"
             assert world.token("ns-000") == "a-good-token"
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_what_a_watch_has_swallowed_counts_within_five_minutes() -> None:
@@ -249,7 +249,7 @@ def test_what_a_watch_has_swallowed_counts_within_five_minutes() -> None:
             assert not world.changed
             assert 13 <= len(world.server.times("list")) <= 20
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_a_list_for_safety_that_fails_leaves_the_watch_alone() -> None:
@@ -268,4 +268,4 @@ def test_a_list_for_safety_that_fails_leaves_the_watch_alone() -> None:
             assert world.token("ns") == "another-token"
             assert not world.server.times("get")
 
-    run_virtually(scenario())
+    run(scenario())

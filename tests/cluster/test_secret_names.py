@@ -8,7 +8,7 @@ from astra_mirror.cluster.secret_wire import ReadError
 from astra_mirror.core.outcome import SyncReason
 from astra_mirror.core.secret_names import MAX_NAMES, MAX_WATCHES
 from tests.cluster.secret_world import DEFAULT, SecretWorld
-from tests.cluster.virtual import run_virtually
+from tests.virtual_time import run
 
 _QUOTA = "this namespace uses 16 Secret names already"
 
@@ -36,7 +36,7 @@ def test_many_made_up_names_stop_nobody() -> None:
             assert all(world.reason("aaa-evil", f"none-{n}") is SyncReason.SECRET_FORBIDDEN for n in range(MAX_NAMES))
             assert len(world.server.open_watches()) == 2
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_a_name_beyond_the_quota_is_read_when_a_place_is_free() -> None:
@@ -63,7 +63,7 @@ def test_a_name_beyond_the_quota_is_read_when_a_place_is_free() -> None:
             assert world.token("ns", names[-1])
             assert ("ns", names[-1]) in {each[1:] for each in world.changed}
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_all_places_taken_leave_one_for_a_newcomer() -> None:
@@ -90,7 +90,7 @@ def test_all_places_taken_leave_one_for_a_newcomer() -> None:
             assert world.token("good", "mine") == world.token("good") == "a-good-token"
             assert len(world.server.open_watches()) == MAX_WATCHES
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_a_name_that_many_namespaces_use_is_one_watch() -> None:
@@ -109,7 +109,7 @@ def test_a_name_that_many_namespaces_use_is_one_watch() -> None:
             assert world.token("ns-1", "shared") is not None
             assert world.answer("ns-1", "shared") is world.answer("ns-2", "shared"), "equal contents are parsed once"
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_a_refusal_counts_after_half_a_minute() -> None:
@@ -135,7 +135,7 @@ def test_a_refusal_counts_after_half_a_minute() -> None:
             await asyncio.sleep(31)
             assert world.token("ns") == "a-good-token"
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_an_extended_role_counts_within_five_minutes() -> None:
@@ -160,7 +160,7 @@ def test_an_extended_role_counts_within_five_minutes() -> None:
             await asyncio.sleep(300)
             assert {world.token(*pair) for pair in allowed} == {"a-good-token"}
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_forbidden_names_come_by_turns() -> None:
@@ -180,7 +180,7 @@ def test_forbidden_names_come_by_turns() -> None:
             await asyncio.sleep(300)
             assert world.token("good", "mine") == "a-good-token"
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_in_namespaces_of_its_own_each_has_its_watches() -> None:
@@ -198,4 +198,4 @@ def test_in_namespaces_of_its_own_each_has_its_watches() -> None:
             assert world.reason("two") is SyncReason.SECRET_NOT_FOUND
             assert {each.watched.scope for each in world.server.open_watches()} == {"one", "two"}
 
-    run_virtually(scenario())
+    run(scenario())

@@ -7,7 +7,7 @@ import pytest
 from astra_mirror.cluster.secret_wire import ReadError
 from astra_mirror.core.outcome import SyncReason
 from tests.cluster.secret_world import DEFAULT, SecretWorld, keys
-from tests.cluster.virtual import run_virtually
+from tests.virtual_time import run
 
 _FAULTS = {
     "401": ReadError("401 Unauthorized", 401),
@@ -39,7 +39,7 @@ def test_what_was_never_read_is_unreadable_after_ten_seconds(fault: str) -> None
             await asyncio.sleep(31)
             assert world.token("ns") == "a-good-token"
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_no_answer_at_all_is_a_failure_too() -> None:
@@ -57,7 +57,7 @@ def test_no_answer_at_all_is_a_failure_too() -> None:
             await asyncio.sleep(6)
             assert world.reason("ns") is SyncReason.SECRET_UNREADABLE
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_what_was_read_once_stands_while_nothing_can_be_read() -> None:
@@ -85,7 +85,7 @@ def test_what_was_read_once_stands_while_nothing_can_be_read() -> None:
             await asyncio.sleep(31)
             assert world.token("ns") == "another-token"
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_one_secret_that_cannot_be_decrypted_stops_nobody_else() -> None:
@@ -126,7 +126,7 @@ def test_one_secret_that_cannot_be_decrypted_stops_nobody_else() -> None:
             await asyncio.sleep(300)
             assert len(world.server.times("get")) == gets
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def _in_a_second(times: list[float]) -> list[int]:
@@ -154,7 +154,7 @@ def test_it_fails_later_too() -> None:
             assert world.token("later") == "a-good-token"
             assert world.token("old") == "another-token"
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_an_api_server_that_is_away_says_nothing_of_secrets() -> None:
@@ -189,7 +189,7 @@ def test_an_api_server_that_is_away_says_nothing_of_secrets() -> None:
             assert world.server.most_under_way <= 9
             assert len(world.changed) == told
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 @pytest.mark.parametrize("error", [ReadError("410 Expired", 410), ReadError("500 of whatever kind", 500)])
@@ -214,7 +214,7 @@ def test_an_error_event_starts_that_watch_anew(error: ReadError) -> None:
             assert watch.is_closed
             assert not other.is_closed
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_a_defect_ends_one_watch_and_that_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
@@ -233,7 +233,7 @@ def test_a_defect_ends_one_watch_and_that_begins_anew(caplog: pytest.LogCaptureF
             assert world.token("ns") == "another-token"
             assert "a defect" in caplog.text
 
-    run_virtually(scenario())
+    run(scenario())
 
 
 def test_a_watch_is_short_enough_to_notice_a_dead_connection() -> None:
@@ -258,4 +258,4 @@ def test_a_watch_is_short_enough_to_notice_a_dead_connection() -> None:
             assert len(again) <= 3 * 250
             assert max(sum(at <= each < at + 10 for each in again) for at in again) < 125
 
-    run_virtually(scenario())
+    run(scenario())

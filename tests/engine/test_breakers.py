@@ -11,8 +11,8 @@ from astra_mirror.core.breaker import HELD_BACK
 from astra_mirror.core.outcome import Failed, SyncReason
 from tests.core.cases import ROWS
 from tests.engine.service import AWAY, ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
-from tests.engine.virtual import run
 from tests.engine.world import ID, NEW
+from tests.virtual_time import run
 
 BAD, GOOD = 66, 1
 Story = Callable[[VirtualWorld], Awaitable[None]]

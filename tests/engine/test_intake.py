@@ -12,9 +12,9 @@ from astra_mirror.core.outcome import Failed, NotFound, SyncReason
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from tests.core.cases import ROWS
-from tests.engine.virtual import START, clock, utcnow, virtual
 from tests.engine.world import ID, NEW, World, backup
 from tests.invariants import check_status
+from tests.virtual_time import START, clock, utcnow, virtual
 
 
 def _world(**options: Any) -> World:

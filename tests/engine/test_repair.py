@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from astra_mirror.core.outcome import Failed, SyncReason
-from tests.engine.virtual import clock, utcnow, virtual
 from tests.engine.world import World, backup
 from tests.invariants import check_status
+from tests.virtual_time import clock, utcnow, virtual
 
 
 def _world() -> World:

@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 
 from astra_mirror.cluster.statuses import Refused
-from tests.engine.virtual import clock, utcnow, virtual
 from tests.engine.world import ID, World, backup
+from tests.virtual_time import clock, utcnow, virtual
 
 POLICY = Refused(422, "Invalid", 'appbackuprefs "ref" is invalid: denied request: needs the label owner')
 

@@ -11,8 +11,8 @@ from astra_mirror.core.held_requests import next_step
 from astra_mirror.core.outcome import Failed, SyncReason
 from tests.engine.connection.lanes import OK, Remote, proven
 from tests.engine.service import ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
-from tests.engine.virtual import virtual
 from tests.engine.world import ID, URL
+from tests.virtual_time import virtual
 
 LIMITED = Failed(SyncReason.RATE_LIMITED, "fewer", 10.0, 429)
 

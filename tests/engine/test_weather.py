@@ -7,8 +7,8 @@ import pytest
 
 from astra_mirror.core.outcome import Failed, SyncReason
 from tests.engine.service import AWAY, ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
-from tests.engine.virtual import run
 from tests.engine.world import ID, NEW, OLD
+from tests.virtual_time import run
 
 _FAILURES = [
     UNAUTHORIZED,

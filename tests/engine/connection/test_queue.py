@@ -12,7 +12,7 @@ from astra_mirror.core.rate import CONNECTION_PER_SECOND
 from astra_mirror.engine.connection.queue import Lane
 from astra_mirror.engine.connection.total_rate import TotalRate
 from tests.engine.connection.lanes import OK, Remote, lane_at, proven
-from tests.engine.virtual import run
+from tests.virtual_time import run
 
 UNAUTHORIZED = Failed(SyncReason.UNAUTHORIZED, "no")
 FORBIDDEN = Failed(SyncReason.FORBIDDEN, "no")
