@@ -5,12 +5,14 @@ in the middle of work, as work does that takes long. So it is the test that says
 """
 
 import asyncio
-import functools
 import selectors
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+_PATIENCE_SECONDS = 60.0
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -20,12 +22,17 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.passes = 0
         self.threads = 0
+        self.stands_still = False
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """The files that are ready now; where there are none, the time that would have been waited has passed."""
-        if self.threads and timeout != 0:
-            return super().select(None)
+        self.passes += 1
+        if (self.threads or self.stands_still) and timeout != 0:
+            if ready := super().select(_PATIENCE_SECONDS):
+                return ready
+            raise RuntimeError("nothing has come for a minute")
         ready = super().select(0)
         if not ready:
             if timeout is None:
@@ -48,6 +55,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual.now += self.seconds_a_look
         return self._virtual.now
 
+    @property
+    def passes(self) -> int:
+        """How many times all that was ready has been called."""
+        return self._virtual.passes
+
+    def stand_still(self) -> None:
+        """Wait for what comes over sockets, as long as it takes, and let time pass by `pass_time` alone."""
+        self._virtual.stands_still = True
+
     def pass_time(self, seconds: float) -> None:
         """Let the work that is being done have taken so long."""
         self._virtual.now += seconds
@@ -69,19 +85,6 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
-def virtual(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """A test that runs in virtual time."""
-
-    @functools.wraps(test)
-    def run_it(*arguments: Any, **options: Any) -> None:
-        async def work() -> None:
-            await test(*arguments, **options)
-
-        run(work())
-
-    return run_it
-
-
 def clock() -> float:
     """The running loop's time."""
     return asyncio.get_running_loop().time()
@@ -90,6 +93,22 @@ def clock() -> float:
 def utcnow() -> datetime:
     """The wall clock that goes with it."""
     return START + timedelta(seconds=clock())
+
+
+def virtual_loops() -> Mapping[str, type[VirtualLoop]]:
+    """The hook of pytest-asyncio's, where all tests run in virtual time."""
+    return {"virtual": VirtualLoop}
+
+
+def loops_as_marked(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The hook of pytest-asyncio's, where those tests run in virtual time that are marked so."""
+    return virtual_loops() if item.get_closest_marker("virtual") else {"real": asyncio.new_event_loop}
+
+
+async def passes(number: int) -> None:
+    """Let the loop make so many passes, to try each moment at which something may come between."""
+    for _ in range(number):
+        await asyncio.sleep(0)
 
 
 def virtual_loop() -> VirtualLoop:
