@@ -5,9 +5,8 @@ has to wait, and its time-out stands still meanwhile.
 """
 
 import asyncio
-import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -20,6 +19,7 @@ from astra_mirror.core.body_memory import Grown, Room
 from astra_mirror.core.fair import Path
 from astra_mirror.core.outcome import SyncReason
 from astra_mirror.observability.metrics import QUOTA_REFUSALS
+from astra_mirror.support.scheduler import Timer, monotonic
 
 MAX_DOCUMENT: Final = 1024 * 1024
 MAX_LIST: Final = 64 * 1024 * 1024
@@ -78,7 +78,7 @@ class Hold:
         if not self.is_ended and not self._deadline.expired():
             self.is_ended = True
             QUOTA_REFUSALS.labels(QUOTA).inc()
-            self._deadline.reschedule(asyncio.get_running_loop().time())
+            self._deadline.reschedule(monotonic())
 
     async def _grow(self, size: int) -> None:
         if self.number is None or not size:
@@ -96,11 +96,10 @@ class Hold:
                 pass
 
     async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
         ends = self._deadline.when()
-        left = None if ends is None else ends - loop.time()
+        left = None if ends is None else ends - monotonic()
         self._deadline.reschedule(None)
-        self.granted = loop.create_future()
+        self.granted = asyncio.get_running_loop().create_future()
         try:
             # Only now there is a future that `settle` can resolve.
             self._bodies.settle()
@@ -108,17 +107,16 @@ class Hold:
         finally:
             self.granted = None
             if left is not None and not self.is_ended and not self._deadline.expired():
-                self._deadline.reschedule(loop.time() + left)
+                self._deadline.reschedule(monotonic() + left)
 
 
 class Bodies:
     """All bodies that are being received or read, and the room that they share."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self) -> None:
         self.room = Room()
-        self._clock = clock
         self._holds: dict[int, Hold] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Timer(self.settle)
 
     @contextmanager
     def hold(self, path: Path, deadline: asyncio.Timeout) -> Iterator[Hold]:
@@ -136,13 +134,13 @@ class Bodies:
 
     def enter(self, hold: Hold, kind: Kind, path: Path, expected: int) -> int:
         """The number of a new body."""
-        number = self.room.enter(kind, path, self._clock(), expected)
+        number = self.room.enter(kind, path, monotonic(), expected)
         self._holds[number] = hold
         return number
 
     def grow(self, number: int, size: int) -> Grown:
         """Ask for more room."""
-        return self.room.grow(number, size, self._clock())
+        return self.room.grow(number, size, monotonic())
 
     def leave(self, number: int) -> None:
         """Forget a body."""
@@ -152,10 +150,8 @@ class Bodies:
 
     def settle(self) -> None:
         """Let bodies grow where there is room, and end those that are in the way."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        granted, ended, again_at = self.room.settle(self._clock())
+        self._timer.cancel()
+        granted, ended, again_at = self.room.settle(monotonic())
         for number in granted:
             future = self._holds[number].granted
             if future is not None and not future.done():
@@ -163,8 +159,7 @@ class Bodies:
         for number in ended:
             self._holds[number].end()
         if again_at is not None:
-            wait = max(again_at - self._clock(), 0.0)
-            self._timer = asyncio.get_running_loop().call_later(wait, self.settle)
+            self._timer.set(again_at)
 
 
 def _encoding(response: httpx.Response) -> str:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from astra_mirror.core.fair import FairQueue
+from astra_mirror.support.scheduler import call_next
 
 ASKING_NAMESPACE: Final[ContextVar[str]] = ContextVar("namespace", default="")
 """For which namespace a request is made; the resolver is called by aiohttp, which knows of none."""
@@ -147,7 +148,7 @@ class NameLookups(AbstractResolver):
             threading.Thread(target=work, name="lookup", daemon=True).start()
         except RuntimeError:
             # No thread is to be had: the process is at a limit that is not ours.
-            loop.call_soon(self._answered, name, OSError("no thread"))
+            call_next(partial(self._answered, name, OSError("no thread")))
 
     def _look_up_in_thread(self, name: Name, loop: asyncio.AbstractEventLoop) -> None:
         answer: Addresses | OSError

@@ -172,12 +172,21 @@ class SecretContents:
                     await self._slots.acquire()
                     single = await self._next()
                     held = self._held(single)
-                    work = self._read(single) if held is None else self._parse_in_thread(single.pair, held)
-                    tasks.create_task(work).add_done_callback(lambda _: self._slots.release())
+                    tasks.create_task(self._handle(single, held))
                     if held is None:
                         await asyncio.sleep(1 / _READS_PER_SECOND)
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _handle(self, single: _Single, held: Content | None) -> None:
+        """Read it, or parse the content that is held; the slot is free again afterwards."""
+        try:
+            if held is None:
+                await self._read(single)
+            else:
+                await self._parse_in_thread(single.pair, held)
+        finally:
+            self._slots.release()
 
     async def _next(self) -> _Single:
         while True:

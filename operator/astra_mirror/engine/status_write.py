@@ -127,7 +127,7 @@ class Writes:
         """End the calls that are under way: they were made before the API server went away."""
         for limit in self._limits:
             if not limit.expired():
-                limit.reschedule(asyncio.get_running_loop().time())
+                limit.reschedule(self._clock())
 
     async def write(self, ref: Ref, *, may_correct: bool) -> Result:
         """Write the status of `ref`, if it has to be written now.

@@ -1,1 +1,1 @@
-"""What knows nothing of backups: texts, times, durations, time slices, concurrency slots."""
+"""What knows nothing of backups: texts, times, durations, the scheduler, time slices, concurrency slots."""

@@ -5,6 +5,7 @@ from typing import Final
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from astra_mirror.core.fair import FairQueue
+from astra_mirror.support.scheduler import call_next, monotonic
 
 _SECONDS: Final = 0.005
 """For how long a piece may hold the event loop before others have their turn."""
@@ -33,37 +34,36 @@ class _Pieces:
 
     async def next(self, namespace: str) -> float:
         """Wait until it is one's turn; when the piece that begins then has to end."""
-        loop = asyncio.get_running_loop()
-        turn = loop.create_future()
+        turn = asyncio.get_running_loop().create_future()
         self._waiting.put((namespace,), turn, turn)
-        self._give_soon(loop)
+        self._give_next()
         try:
             await turn
         finally:
             self._waiting.drop(turn)
         task = asyncio.current_task()
         self._holder = None if task is None else ref(task)
-        self._ends = loop.time() + _SECONDS
+        self._ends = monotonic() + _SECONDS
         return self._ends
 
     def _is_held(self) -> bool:
         holder = self._holder() if self._holder is not None else None
         return holder is not None and holder is asyncio.current_task()
 
-    def _give_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _give_next(self) -> None:
         if self._waiting and not self._will_give:
             self._will_give = True
-            loop.call_soon(self._give, loop)
+            call_next(self._give)
 
-    def _give(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _give(self) -> None:
         self._will_give = False
-        self._at_once_ends = loop.time() + _AT_ONCE_SECONDS
+        self._at_once_ends = monotonic() + _AT_ONCE_SECONDS
         while taken := self._waiting.take():
             # One whose task is cancelled has not left the queue yet.
             if not taken.value.done():
                 taken.value.set_result(None)
                 break
-        self._give_soon(loop)
+        self._give_next()
 
 
 _pieces: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pieces] = WeakKeyDictionary()
@@ -83,14 +83,11 @@ class Turn:
 
     def __init__(self, namespace: str = "", *, is_large: bool = False) -> None:
         self._namespace = namespace
-        loop = asyncio.get_running_loop()
-        # The loop's clock, like all timers: a test that moves the one has moved all.
-        self._clock = loop.time
-        self._pieces = _pieces.setdefault(loop, _Pieces())
+        self._pieces = _pieces.setdefault(asyncio.get_running_loop(), _Pieces())
         self._ends = 0.0 if is_large else self._pieces.begun()
 
     async def may_end(self) -> None:
         """Go on, or when the piece has lasted long enough, let others go on first."""
-        now = self._clock()
+        now = monotonic()
         if now > self._ends and now > self._pieces.goes_on():
             self._ends = await self._pieces.next(self._namespace)
