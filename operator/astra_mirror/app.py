@@ -2,7 +2,6 @@
 
 import random
 import socket
-import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from astra_mirror.engine.result_handler import Clocks
 from astra_mirror.inventory import PeriodicList
 from astra_mirror.observability.metrics import EngineCollector, SecretsCollector
 from astra_mirror.settings import Settings
+from astra_mirror.support.scheduler import monotonic
 
 _DEFAULT_LEASE_NAMESPACE: Final = "astra-mirror-system"
 
@@ -66,7 +66,7 @@ class Components:
             remote=AstraClient(self._clients, settings.request_timeout),
             secrets=self.secrets,
             api=status_client,
-            clocks=Clocks(time.monotonic, lambda: datetime.now(UTC), random.random),
+            clocks=Clocks(monotonic, lambda: datetime.now(UTC), random.random),
             pace=settings.pace,
             shard=shard,
             tell=self.events.submit,

@@ -19,6 +19,9 @@ from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.urls import AllowedURL, BaseURL
+from tests.virtual_time import virtual_loop
+
+pytestmark = pytest.mark.virtual
 
 ID = "00000000-0000-4000-8000-000000000001"
 SPEC = AppBackupRefSpec(accountID=ID, appID=ID, backupID=ID)
@@ -62,21 +65,14 @@ class Receiving:
 
 
 @pytest.fixture
-def now() -> list[float]:
-    """The time, which stands still."""
-    return [0.0]
-
-
-@pytest.fixture
-def bodies(now: list[float]) -> Bodies:
+def bodies() -> Bodies:
     """No body yet."""
-    return Bodies(lambda: now[0])
+    return Bodies()
 
 
 async def idle() -> None:
-    """Until nothing moves by itself; nothing here waits for anything but the test."""
-    for _ in range(3000):
-        await asyncio.sleep(0)
+    """Until nothing moves by itself: before that no time passes."""
+    await asyncio.sleep(0.001)
 
 
 CHUNK = b" " * SMALL
@@ -105,7 +101,7 @@ async def test_the_time_out_stands_still_while_a_body_waits_for_room(bodies: Bod
     assert bodies.budget.held == 0
 
 
-async def test_who_holds_room_longest_is_ended_for_those_who_wait(bodies: Bodies, now: list[float]) -> None:
+async def test_who_holds_room_longest_is_ended_for_those_who_wait(bodies: Bodies) -> None:
     """Its request ends, and the others go on."""
     slow = Receiving(bodies, "mine")
     slow.stream.send(*[CHUNK] * (LIST_BYTES // SMALL))
@@ -113,8 +109,6 @@ async def test_who_holds_room_longest_is_ended_for_those_who_wait(bodies: Bodies
     waits = Receiving(bodies, "yours")
     waits.stream.send(*[CHUNK] * 3, b"")
     await idle()
-    now[0] = MAX_HOLD_SECONDS
-    bodies.allocate()
     with pytest.raises(TimeoutError):
         await slow.task
     assert slow.reservation is not None
@@ -219,7 +213,8 @@ class Watch:
 
 async def test_held_lists_of_one_tenant() -> None:
     """Eighty lists of almost 4 MiB that do not end: the memory has a bound, others are served, and all end well."""
-    may_end, bodies = asyncio.Event(), Bodies(lambda: 0.0)
+    may_end, bodies = asyncio.Event(), Bodies()
+    virtual_loop().stand_still()
     async with held_lists(4 * MIB, may_end) as url:
         clients = ClientPool([AllowedURL.parse(url)])
         client, connection = AstraClient(clients, 600.0, bodies), Connection(BaseURL.parse(url), "a-good-token")
@@ -246,8 +241,8 @@ async def test_held_lists_of_one_tenant() -> None:
 
 async def test_an_answer_that_is_given_up_is_unreachable_and_says_why() -> None:
     """Nobody's fault but the server's, which sends too slowly."""
-    now = [0.0]
-    may_end, bodies = asyncio.Event(), Bodies(lambda: now[0])
+    may_end, bodies = asyncio.Event(), Bodies()
+    virtual_loop().stand_still()
     async with held_lists(64 * MIB, may_end) as url:
         clients = ClientPool([AllowedURL.parse(url)])
         client = AstraClient(clients, 60.0, bodies)
@@ -261,8 +256,7 @@ async def test_an_answer_that_is_given_up_is_unreachable_and_says_why() -> None:
             for each in ("hostile", "good")
         )
         await watch.reached.wait()
-        now[0] = MAX_HOLD_SECONDS + 1
-        bodies.allocate()
+        virtual_loop().pass_time(MAX_HOLD_SECONDS + 1)
         outcome = await (await _first(first, second))
         assert isinstance(outcome, Failed)
         assert outcome.reason is SyncReason.UNREACHABLE

@@ -59,9 +59,8 @@ async def test_a_reason_phrase_in_any_character_set(ask: Ask) -> None:
         assert outcome.reason is SyncReason.UNAUTHORIZED
 
 
-async def test_an_error_whose_words_do_not_come(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is what its status code says, its Retry-After included."""
-    monkeypatch.setattr(client_module, "_ERROR_SECONDS", 0.1)
+async def test_an_error_whose_words_do_not_come(ask: Ask) -> None:
+    """It is what its status code says, its Retry-After included, before the time is over."""
     async with ask(b"HTTP/1.1 429 Slow down\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\n") as outcome:
         assert isinstance(outcome, Failed)
         assert (outcome.reason, outcome.retry_after) == (SyncReason.RATE_LIMITED, 7)
@@ -81,9 +80,8 @@ async def test_a_date_to_come_again_is_read_by_the_servers_own_clock(ask: Ask) -
         assert outcome.retry_after is None
 
 
-async def test_a_host_that_swallows_packets_is_left_before_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_host_that_swallows_packets_is_left_before_the_time_is_over() -> None:
     """Whoever accepts no connection in good time will not answer either."""
-    monkeypatch.setattr("astra_mirror.astra.transport.CONNECT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         address = server.getsockname()
         # The kernel completes as many connections as the backlog holds, and drops what asks for another one.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.astra import answers, listing
+from astra_mirror.astra import answers
 from astra_mirror.astra.listing import WINDOW, ListReader
 from astra_mirror.core.outcome import Known, Listed, Observed, Unchanged
 
@@ -46,12 +46,8 @@ def test_any_list_is_read_as_the_decoder_reads_it(
         text.decode()
     except UnicodeDecodeError:
         return
-    longest = max((len(json.dumps(each, indent=indent)) for each in (*items, metadata)), default=0)
-    with pytest.MonkeyPatch.context() as patch:
-        size = max(window, longest * 2)
-        patch.setattr(listing, "WINDOW", size)
-        reader = ListReader(windows(text, size))
-        found = [each[0] for each in reader if each is not None]
+    reader = ListReader(windows(text, window))
+    found = [each[0] for each in reader if each is not None]
     assert found == items
     assert reader.metadata == metadata
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import REGISTRY
 
 from astra_mirror.cluster.availability import PROBE_SECONDS, Availability
+from tests.virtual_time import passes
 
 
 class _Server:
@@ -43,13 +44,13 @@ async def _running(server: _Server) -> AsyncIterator[Availability]:
 async def _is_held(availability: Availability) -> bool:
     """Whether a caller has to wait now."""
     waiting = asyncio.create_task(availability.wait_until_back())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await passes(2)
     held = not waiting.done()
     waiting.cancel()
     return held
 
 
+@pytest.mark.virtual
 async def test_nothing_is_asked_while_nobody_complains() -> None:
     """And then once, and whoever wants to write waits for the answer."""
     server = _Server()
@@ -66,6 +67,7 @@ async def test_nothing_is_asked_while_nobody_complains() -> None:
     assert len(server.asked) == 2
 
 
+@pytest.mark.virtual
 async def test_away_and_back(caplog: pytest.LogCaptureFixture) -> None:
     """One line for each, the metric with it, and all that wait go on together."""
     server = _Server(says="connection refused")
@@ -89,6 +91,7 @@ async def test_away_and_back(caplog: pytest.LogCaptureFixture) -> None:
     assert "is back after" in lines[1]
 
 
+@pytest.mark.virtual
 async def test_one_probe_a_second() -> None:
     """However many complain, and whether it is answered or not."""
     server = _Server()
@@ -101,6 +104,7 @@ async def test_one_probe_a_second() -> None:
     assert all(gap > 0.95 * PROBE_SECONDS for gap in gaps)
 
 
+@pytest.mark.virtual
 async def test_calls_that_always_fail_do_not_hold_up_the_others() -> None:
     """A webhook of one namespace answers 500 for ever: soon after an answer nobody waits for the next probe."""
     server = _Server()
@@ -159,6 +163,7 @@ async def _probed(server: _Server) -> None:
     server.probed.clear()
 
 
+@pytest.mark.virtual
 async def test_a_defect_of_the_probe_does_not_vanish() -> None:
     """Everybody would wait for an answer that never comes."""
 

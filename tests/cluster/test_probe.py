@@ -70,6 +70,7 @@ async def test_a_refusal_just_after_the_return() -> None:
     ]
 
 
+@pytest.mark.virtual
 async def test_the_start_waits_for_an_api_server_that_is_away() -> None:
     """Whatever it answers meanwhile, in each namespace."""
     endpoint = _Endpoint(TimeoutError(), (503, b""), (200, b"{}"))

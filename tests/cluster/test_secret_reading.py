@@ -7,7 +7,8 @@ import pytest
 from astra_mirror.cluster.secret_wire import ReadError
 from astra_mirror.core.outcome import SyncReason
 from tests.cluster.secret_world import DEFAULT, SecretWorld, keys
-from tests.cluster.virtual import run_virtually
+
+pytestmark = pytest.mark.virtual
 
 _FAULTS = {
     "401": ReadError("401 Unauthorized", 401),
@@ -19,243 +20,207 @@ _FAULTS = {
 
 
 @pytest.mark.parametrize("fault", _FAULTS)
-def test_what_was_never_read_is_unreadable_after_ten_seconds(fault: str) -> None:
+async def test_what_was_never_read_is_unreadable_after_ten_seconds(fault: str) -> None:
     """Nothing before that, SecretUnreadable then, told once, and the connection soon after the fault has gone."""
-
-    async def scenario() -> None:
-        world = SecretWorld()
-        world.server.write("ns")
-        world.server.fail(_FAULTS[fault])
-        async with world.running():
-            assert world.answer("ns") is None
-            await asyncio.sleep(9)
-            assert world.answer("ns") is None
-            await asyncio.sleep(5)
-            assert world.reason("ns") is SyncReason.SECRET_UNREADABLE
-            await asyncio.sleep(600)
-            assert len(world.changed) == 1
-            assert list(world.store.results()) == ["SecretUnreadable"]
-            world.server.fail(None)
-            await asyncio.sleep(31)
-            assert world.token("ns") == "a-good-token"
-
-    run_virtually(scenario())
+    world = SecretWorld()
+    world.server.write("ns")
+    world.server.fail(_FAULTS[fault])
+    async with world.running():
+        assert world.answer("ns") is None
+        await asyncio.sleep(9)
+        assert world.answer("ns") is None
+        await asyncio.sleep(5)
+        assert world.reason("ns") is SyncReason.SECRET_UNREADABLE
+        await asyncio.sleep(600)
+        assert len(world.changed) == 1
+        assert list(world.store.results()) == ["SecretUnreadable"]
+        world.server.fail(None)
+        await asyncio.sleep(31)
+        assert world.token("ns") == "a-good-token"
 
 
-def test_no_answer_at_all_is_a_failure_too() -> None:
+async def test_no_answer_at_all_is_a_failure_too() -> None:
     """An API server that takes every request and says nothing."""
-
-    async def scenario() -> None:
-        world = SecretWorld()
-        world.server.write("ns")
-        world.server.delay = 30
-        world.server.fail(ReadError("TimeoutError"))
-        async with world.running():
-            world.answer("ns")
-            await asyncio.sleep(9)
-            assert world.answer("ns") is None
-            await asyncio.sleep(6)
-            assert world.reason("ns") is SyncReason.SECRET_UNREADABLE
-
-    run_virtually(scenario())
+    world = SecretWorld()
+    world.server.write("ns")
+    world.server.delay = 30
+    world.server.fail(ReadError("TimeoutError"))
+    async with world.running():
+        world.answer("ns")
+        await asyncio.sleep(9)
+        assert world.answer("ns") is None
+        await asyncio.sleep(6)
+        assert world.reason("ns") is SyncReason.SECRET_UNREADABLE
 
 
-def test_what_was_read_once_stands_while_nothing_can_be_read() -> None:
+async def test_what_was_read_once_stands_while_nothing_can_be_read() -> None:
     """For an hour of errors the connection, the lack of a Secret and an invalid Secret stay what they were."""
-
-    async def scenario() -> None:
-        world = SecretWorld()
-        world.server.write("ns")
-        world.server.write("bad", data={"url": "!"})
-        async with world.running():
-            for namespace in ("ns", "bad", "none"):
-                world.answer(namespace)
-            await asyncio.sleep(1)
-            told = len(world.changed)
-            fault = ReadError("500 Internal Server Error", 500)
-            world.server.fail(fault)
-            world.server.break_watches(fault)
-            await asyncio.sleep(3600)
-            assert world.token("ns") == "a-good-token"
-            assert world.reason("bad") is SyncReason.SECRET_INVALID
-            assert world.reason("none") is SyncReason.SECRET_NOT_FOUND
-            assert len(world.changed) == told
-            world.server.fail(None)
-            world.server.write("ns", data=keys("another-token"))
-            await asyncio.sleep(31)
-            assert world.token("ns") == "another-token"
-
-    run_virtually(scenario())
+    world = SecretWorld()
+    world.server.write("ns")
+    world.server.write("bad", data={"url": "!"})
+    async with world.running():
+        for namespace in ("ns", "bad", "none"):
+            world.answer(namespace)
+        await asyncio.sleep(1)
+        told = len(world.changed)
+        fault = ReadError("500 Internal Server Error", 500)
+        world.server.fail(fault)
+        world.server.break_watches(fault)
+        await asyncio.sleep(3600)
+        assert world.token("ns") == "a-good-token"
+        assert world.reason("bad") is SyncReason.SECRET_INVALID
+        assert world.reason("none") is SyncReason.SECRET_NOT_FOUND
+        assert len(world.changed) == told
+        world.server.fail(None)
+        world.server.write("ns", data=keys("another-token"))
+        await asyncio.sleep(31)
+        assert world.token("ns") == "another-token"
 
 
-def test_one_secret_that_cannot_be_decrypted_stops_nobody_else() -> None:
+async def test_one_secret_that_cannot_be_decrypted_stops_nobody_else() -> None:
     """The lists of all names fail: the others are read one by one, and their changes count within a minute."""
-
-    async def scenario() -> None:
-        world = SecretWorld()
+    world = SecretWorld()
+    for number in range(100):
+        world.server.write(f"ns-{number}")
+    world.server.write("ns-1", "other")
+    fault = ReadError("500 unable to decrypt", 500)
+    world.server.list_fault = fault
+    world.server.get_fault = lambda pair: fault if pair.namespace == "ns-0" else None
+    async with world.running():
         for number in range(100):
-            world.server.write(f"ns-{number}")
-        world.server.write("ns-1", "other")
-        fault = ReadError("500 unable to decrypt", 500)
-        world.server.list_fault = fault
-        world.server.get_fault = lambda secret: fault if secret.namespace == "ns-0" else None
-        async with world.running():
-            for number in range(100):
-                world.answer(f"ns-{number}")
-            world.answer("ns-1", "other")
-            world.answer("none")
-            await asyncio.sleep(20)
-            assert {world.token(f"ns-{number}") for number in range(1, 100)} == {"a-good-token"}
-            assert world.token("ns-1", "other") == "a-good-token"
-            assert world.reason("ns-0") is SyncReason.SECRET_UNREADABLE
-            assert world.reason("none") is SyncReason.SECRET_NOT_FOUND
-            # Nobody else has been told that theirs is unreadable on the way.
-            assert len(world.changed) == 102
-            world.server.write("ns-5", data=keys("another-token"))
-            world.server.delete("ns-6")
-            world.server.write("none")
-            await asyncio.sleep(60)
-            assert world.token("ns-5") == "another-token"
-            assert world.reason("ns-6") is SyncReason.SECRET_NOT_FOUND
-            assert world.token("none") == "a-good-token"
-            assert max(_in_a_second(world.server.times("get"))) <= 21
-            world.server.fail(None)
-            await asyncio.sleep(31)
-            assert world.token("ns-0") == "a-good-token"
-            gets = len(world.server.times("get"))
-            await asyncio.sleep(300)
-            assert len(world.server.times("get")) == gets
-
-    run_virtually(scenario())
+            world.answer(f"ns-{number}")
+        world.answer("ns-1", "other")
+        world.answer("none")
+        await asyncio.sleep(20)
+        assert {world.token(f"ns-{number}") for number in range(1, 100)} == {"a-good-token"}
+        assert world.token("ns-1", "other") == "a-good-token"
+        assert world.reason("ns-0") is SyncReason.SECRET_UNREADABLE
+        assert world.reason("none") is SyncReason.SECRET_NOT_FOUND
+        # Nobody else has been told that theirs is unreadable on the way.
+        assert len(world.changed) == 102
+        world.server.write("ns-5", data=keys("another-token"))
+        world.server.delete("ns-6")
+        world.server.write("none")
+        await asyncio.sleep(60)
+        assert world.token("ns-5") == "another-token"
+        assert world.reason("ns-6") is SyncReason.SECRET_NOT_FOUND
+        assert world.token("none") == "a-good-token"
+        assert max(_in_a_second(world.server.times("get"))) <= 21
+        world.server.fail(None)
+        await asyncio.sleep(31)
+        assert world.token("ns-0") == "a-good-token"
+        gets = len(world.server.times("get"))
+        await asyncio.sleep(300)
+        assert len(world.server.times("get")) == gets
 
 
 def _in_a_second(times: list[float]) -> list[int]:
     return [sum(at <= each < at + 1 for each in times) for at in times]
 
 
-def test_it_fails_later_too() -> None:
+async def test_it_fails_later_too() -> None:
     """A list that worked and fails from then on: a ref that comes then has its Secret read alone."""
-
-    async def scenario() -> None:
-        world = SecretWorld()
-        for namespace in ("old", "new"):
-            world.server.write(namespace)
-        async with world.running():
-            world.answer("old")
-            await asyncio.sleep(1)
-            fault = ReadError("500 unable to decrypt", 500)
-            world.server.list_fault = world.server.watch_fault = fault
-            world.server.break_watches(fault)
-            await asyncio.sleep(20)
-            world.server.write("later")
-            world.server.write("old", data=keys("another-token"))
-            world.answer("later")
-            await asyncio.sleep(60)
-            assert world.token("later") == "a-good-token"
-            assert world.token("old") == "another-token"
-
-    run_virtually(scenario())
+    world = SecretWorld()
+    for namespace in ("old", "new"):
+        world.server.write(namespace)
+    async with world.running():
+        world.answer("old")
+        await asyncio.sleep(1)
+        fault = ReadError("500 unable to decrypt", 500)
+        world.server.list_fault = world.server.watch_fault = fault
+        world.server.break_watches(fault)
+        await asyncio.sleep(20)
+        world.server.write("later")
+        world.server.write("old", data=keys("another-token"))
+        world.answer("later")
+        await asyncio.sleep(60)
+        assert world.token("later") == "a-good-token"
+        assert world.token("old") == "another-token"
 
 
-def test_an_api_server_that_is_away_says_nothing_of_secrets() -> None:
+async def test_an_api_server_that_is_away_says_nothing_of_secrets() -> None:
     """Nothing is asked while it is away, nothing becomes unreadable, and at its return not all ask at once."""
-
-    async def scenario() -> None:
-        world = SecretWorld()
+    world = SecretWorld()
+    for number in range(16 * 10):
+        world.server.write(f"ns-{number % 10}", f"s-{number}")
+    world.server.write("ns-0")
+    async with world.running():
         for number in range(16 * 10):
-            world.server.write(f"ns-{number % 10}", f"s-{number}")
-        world.server.write("ns-0")
-        async with world.running():
-            for number in range(16 * 10):
-                world.answer(f"ns-{number % 10}", f"s-{number}")
-            world.answer("ns-0")
-            await asyncio.sleep(5)
-            told = len(world.changed)
-            world.availability.leave()
-            world.server.break_watches(ReadError("ConnectionRefusedError"))
-            world.answer("new")
-            await asyncio.sleep(60)
-            assert world.availability.suspected
-            assert len(world.changed) == told
-            assert world.answer("new") is None or world.reason("new") is SyncReason.SECRET_NOT_FOUND
-            asked = len(world.server.asked)
-            await asyncio.sleep(600)
-            assert len(world.server.asked) == asked
-            world.server.most_under_way = 0
-            world.server.delay = 0.05
-            world.availability.come_back()
-            await asyncio.sleep(5)
-            assert len(world.server.open_watches()) == 161
-            assert world.server.most_under_way <= 9
-            assert len(world.changed) == told
-
-    run_virtually(scenario())
+            world.answer(f"ns-{number % 10}", f"s-{number}")
+        world.answer("ns-0")
+        await asyncio.sleep(5)
+        told = len(world.changed)
+        world.availability.leave()
+        world.server.break_watches(ReadError("ConnectionRefusedError"))
+        world.answer("new")
+        await asyncio.sleep(60)
+        assert world.availability.suspected
+        assert len(world.changed) == told
+        assert world.answer("new") is None or world.reason("new") is SyncReason.SECRET_NOT_FOUND
+        asked = len(world.server.asked)
+        await asyncio.sleep(600)
+        assert len(world.server.asked) == asked
+        world.server.most_under_way = 0
+        world.server.delay = 0.05
+        world.availability.come_back()
+        await asyncio.sleep(5)
+        assert len(world.server.open_watches()) == 161
+        assert world.server.most_under_way <= 9
+        assert len(world.changed) == told
 
 
 @pytest.mark.parametrize("error", [ReadError("410 Expired", 410), ReadError("500 of whatever kind", 500)])
-def test_an_error_event_starts_that_watch_anew(error: ReadError) -> None:
+async def test_an_error_event_starts_that_watch_anew(error: ReadError) -> None:
     """From a list, so that what happened meanwhile is not missed; other names are not asked for again."""
-
-    async def scenario() -> None:
-        world = SecretWorld()
+    world = SecretWorld()
+    for name in (DEFAULT, "other"):
+        world.server.write("ns", name)
+    async with world.running():
         for name in (DEFAULT, "other"):
-            world.server.write("ns", name)
-        async with world.running():
-            for name in (DEFAULT, "other"):
-                world.answer("ns", name)
-            await asyncio.sleep(1)
-            watch = next(each for each in world.server.open_watches() if each.selector.name == DEFAULT)
-            other = next(each for each in world.server.open_watches() if each is not watch)
-            watch.events.put_nowait(error)
-            await asyncio.sleep(0.1)
-            world.server.write("ns", data=keys("another-token"))
-            await asyncio.sleep(2)
-            assert world.token("ns") == "another-token"
-            assert watch.is_closed
-            assert not other.is_closed
-
-    run_virtually(scenario())
+            world.answer("ns", name)
+        await asyncio.sleep(1)
+        watch = next(each for each in world.server.open_watches() if each.selector.name == DEFAULT)
+        other = next(each for each in world.server.open_watches() if each is not watch)
+        watch.events.put_nowait(error)
+        await asyncio.sleep(0.1)
+        world.server.write("ns", data=keys("another-token"))
+        await asyncio.sleep(2)
+        assert world.token("ns") == "another-token"
+        assert watch.is_closed
+        assert not other.is_closed
 
 
-def test_a_defect_ends_one_watch_and_that_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_defect_ends_one_watch_and_that_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
     """An exception that nobody has thought of is in the log, and the Secrets are followed all the same."""
-
-    async def scenario() -> None:
-        world = SecretWorld()
-        world.server.write("ns")
-        async with world.running():
-            world.answer("ns")
-            await asyncio.sleep(1)
-            world.server.break_watches(KeyError("a defect"))
-            await asyncio.sleep(0.1)
-            world.server.write("ns", data=keys("another-token"))
-            await asyncio.sleep(2)
-            assert world.token("ns") == "another-token"
-            assert "a defect" in caplog.text
-
-    run_virtually(scenario())
+    world = SecretWorld()
+    world.server.write("ns")
+    async with world.running():
+        world.answer("ns")
+        await asyncio.sleep(1)
+        world.server.break_watches(KeyError("a defect"))
+        await asyncio.sleep(0.1)
+        world.server.write("ns", data=keys("another-token"))
+        await asyncio.sleep(2)
+        assert world.token("ns") == "another-token"
+        assert "a defect" in caplog.text
 
 
-def test_a_watch_is_short_enough_to_notice_a_dead_connection() -> None:
+async def test_a_watch_is_short_enough_to_notice_a_dead_connection() -> None:
     """Each lasts well under a minute, and they do not all end together; 250 of them are a few requests a second."""
-
-    async def scenario() -> None:
-        world = SecretWorld()
+    world = SecretWorld()
+    for number in range(249):
+        world.server.write(f"ns-{number % 20}", f"s-{number}")
+    async with world.running():
         for number in range(249):
-            world.server.write(f"ns-{number % 20}", f"s-{number}")
-        async with world.running():
-            for number in range(249):
-                world.answer(f"ns-{number % 20}", f"s-{number}")
-            world.answer("ns-1")
-            await asyncio.sleep(60)
-            assert {world.token(f"ns-{number % 20}", f"s-{number}") for number in range(249)} == {"a-good-token"}
-            assert max(each.seconds for each in world.server.watches) + 8 < 60
-            before, lists = len(world.server.times("watch")), len(world.server.times("list"))
-            await asyncio.sleep(600)
-            assert len(world.server.times("watch")) - before < 10 * 400
-            # Each name is listed anew within five minutes, and not all of them at once.
-            again = world.server.times("list")[lists:]
-            assert len(again) <= 3 * 250
-            assert max(sum(at <= each < at + 10 for each in again) for at in again) < 125
-
-    run_virtually(scenario())
+            world.answer(f"ns-{number % 20}", f"s-{number}")
+        world.answer("ns-1")
+        await asyncio.sleep(60)
+        assert {world.token(f"ns-{number % 20}", f"s-{number}") for number in range(249)} == {"a-good-token"}
+        assert max(each.seconds for each in world.server.watches) + 8 < 60
+        before, lists = len(world.server.times("watch")), len(world.server.times("list"))
+        await asyncio.sleep(600)
+        assert len(world.server.times("watch")) - before < 10 * 400
+        # Each name is listed anew within five minutes, and not all of them at once.
+        again = world.server.times("list")[lists:]
+        assert len(again) <= 3 * 250
+        assert max(sum(at <= each < at + 10 for each in again) for at in again) < 125

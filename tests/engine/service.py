@@ -15,6 +15,7 @@ from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason
 from astra_mirror.core.request_plan import Collection
 from tests.engine.world import ID, Astra, World
+from tests.virtual_time import clock
 
 UNAUTHORIZED = Failed(SyncReason.UNAUTHORIZED, "Astra Control refused the token (401).", code=401)
 FORBIDDEN = Failed(SyncReason.FORBIDDEN, "The token may not read this app's backups (403).", code=403)
@@ -40,9 +41,8 @@ class Asked:
 class Service(Astra):
     """A remote whose answers follow `rule`: a failure, or None for the backup or the list as it is."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._clock = clock
         self.log: list[Asked] = []
         self.rule: Callable[[Asked], Failed | None] = lambda _: None
         self.latency = 0.01
@@ -52,7 +52,7 @@ class Service(Astra):
     ) -> Answer:
         """Answer by the rule."""
         del connection, known
-        failure = await self._answer(Asked(self._clock(), spec.account_id, spec.app_id, spec.backup_id))
+        failure = await self._answer(Asked(clock(), spec.account_id, spec.app_id, spec.backup_id))
         return failure or Observed(Backup(spec.backup_id, "running"), digest=hash(spec.backup_id))
 
     async def list_backups(
@@ -60,7 +60,7 @@ class Service(Astra):
     ) -> Listed | Failed:
         """Answer by the rule."""
         del connection
-        failure = await self._answer(Asked(self._clock(), collection.account, collection.app, None))
+        failure = await self._answer(Asked(clock(), collection.account, collection.app, None))
         found = {each: Observed(Backup(each, "running"), digest=hash(each)) for each in known.documents}
         return failure or Listed(hash(frozenset(found)), found, len(found))
 
@@ -82,9 +82,8 @@ class VirtualWorld(World):
     """A mirror in the virtual time of the running loop."""
 
     def __init__(self) -> None:
-        clock = asyncio.get_running_loop().time
-        self.clock, self.service = clock, Service(clock)
-        super().__init__(clock, self.service)
+        self.clock, self.service = clock, Service()
+        super().__init__(self.service)
 
     def refs(self, count: int, *, account: int = 1, namespace: str = "ns", first: int = 1000, **spec: Any) -> None:
         """Create refs, each of an app of its own."""

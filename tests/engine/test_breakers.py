@@ -11,8 +11,8 @@ from astra_mirror.core.breaker import HELD_BACK
 from astra_mirror.core.outcome import Failed, SyncReason
 from tests.core.cases import ROWS
 from tests.engine.service import AWAY, ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
-from tests.engine.virtual import run
 from tests.engine.world import ID, NEW
+from tests.virtual_time import run, virtual_loop
 
 BAD, GOOD = 66, 1
 Story = Callable[[VirtualWorld], Awaitable[None]]
@@ -404,9 +404,8 @@ def test_each_probe_of_an_account_is_for_another_of_its_refs() -> None:
     play(story)
 
 
-def test_what_changes_while_thousands_are_planned_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_changes_while_thousands_are_planned_counts() -> None:
     """Between two refs one is deleted, one suspended and one edited: nothing is asked of who is not there any more."""
-    monkeypatch.setattr("astra_mirror.support.time_slices._SECONDS", -1.0)
 
     async def story(world: VirtualWorld) -> None:
         world.service.rule = lambda asked: None if asked.backup else FORBIDDEN
@@ -414,12 +413,14 @@ def test_what_changes_while_thousands_are_planned_counts(monkeypatch: pytest.Mon
         await asyncio.sleep(30)
         world.mirror.secret_changed("ns", "astra-control")
         world.service.log.clear()
-        # The timer has run out, and each of these steps lets the engine go on by one ref.
+        # Each ref takes longer than a time slice, and so does each of these steps.
+        virtual_loop().seconds_a_look = 0.006
         for number in range(1200, 1290, 3):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.006)
             world.mirror.forget(f"ref-{number}")
             world.ref(number + 1, suspend=True)
             world.ref(number + 2, account=2)
+        virtual_loop().seconds_a_look = 0.0
         await asyncio.sleep(10)
         gone = {ID.format(number) for number in range(1200, 1290, 3)}
         edited = {ID.format(number + 2) for number in range(1200, 1290, 3)}

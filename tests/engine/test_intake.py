@@ -12,13 +12,13 @@ from astra_mirror.core.outcome import Failed, NotFound, SyncReason
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from tests.core.cases import ROWS
-from tests.engine.virtual import START, clock, utcnow, virtual
 from tests.engine.world import ID, NEW, World, backup
 from tests.invariants import check_status
+from tests.virtual_time import START, clock
 
 
 def _world(**options: Any) -> World:
-    return World(clock, utcnow=utcnow, **options)
+    return World(**options)
 
 
 def _reasons(world: World, name: str = "ref") -> dict[str, str]:
@@ -37,7 +37,6 @@ def _edit_spec(world: World, name: str = "ref", **spec: Any) -> dict[str, Any]:
 # What a status that is found counts for.
 
 
-@virtual
 async def test_a_restart_over_statuses_of_an_older_release_writes_nothing() -> None:
     """They have no target: it comes with the next patch that is due anyway."""
     world = _world()
@@ -62,7 +61,6 @@ FIRST_ANSWERS = [Failed(SyncReason.SERVER_ERROR, "no"), backup(7, "completed")]
 
 
 @pytest.mark.parametrize("answer", FIRST_ANSWERS)
-@virtual
 async def test_an_edit_of_the_interval_while_no_operator_ran_loses_nothing(answer: Any) -> None:
     """The target is the same, and says so."""
     world = _world()
@@ -87,7 +85,6 @@ async def test_an_edit_of_the_interval_while_no_operator_ran_loses_nothing(answe
     ],
 )
 @pytest.mark.parametrize("row", ["completed", "not-found"])
-@virtual
 async def test_an_edit_of_the_target_while_no_operator_ran_leaves_nothing_of_the_old(
     edit: dict[str, Any], row: str
 ) -> None:
@@ -101,7 +98,6 @@ async def test_an_edit_of_the_target_while_no_operator_ran_leaves_nothing_of_the
     assert _reasons(world)["Ready"] == "NotObserved"
 
 
-@virtual
 async def test_an_edit_of_the_target_is_seen_in_any_case_of_the_ids() -> None:
     """Upper case is the same ID."""
     world = _world()
@@ -141,7 +137,6 @@ FORGED: list[Any] = [
 
 
 @pytest.mark.parametrize("forged", FORGED)
-@virtual
 async def test_a_status_unlike_any_of_ours_counts_as_none(forged: dict[str, Any]) -> None:
     """Found at the start, with a remote that fails: nothing of it is left."""
     world = _world()
@@ -162,7 +157,6 @@ async def test_a_status_unlike_any_of_ours_counts_as_none(forged: dict[str, Any]
     check_status(status)
 
 
-@virtual
 async def test_before_the_first_answer_the_actual_status_is_what_is_known() -> None:
     """What changes it then changes what is known; after the first answer it is a lie."""
     world = _world()
@@ -184,7 +178,6 @@ async def test_before_the_first_answer_the_actual_status_is_what_is_known() -> N
 
 
 @pytest.mark.parametrize("is_old", [False, True])
-@virtual
 async def test_there_are_conditions_while_the_secret_cannot_be_read(is_old: bool) -> None:
     """A new object is NotObserved within seconds; what an older process has observed stands."""
     world = _world()
@@ -204,7 +197,6 @@ async def test_there_are_conditions_while_the_secret_cannot_be_read(is_old: bool
         await world.cluster.until("ref", state="completed")
 
 
-@virtual
 async def test_a_wiped_status_of_which_nothing_is_known_is_written_again() -> None:
     """NotObserved is a status as any other."""
     world = _world()
@@ -217,7 +209,6 @@ async def test_a_wiped_status_of_which_nothing_is_known_is_written_again() -> No
         assert _reasons(world)["Synced"] == "NotObserved"
 
 
-@virtual
 async def test_a_secret_that_is_named_anew_and_cannot_be_read_leaves_nothing_of_the_old() -> None:
     """Within seconds."""
     world = _world()
@@ -230,7 +221,6 @@ async def test_a_secret_that_is_named_anew_and_cannot_be_read_leaves_nothing_of_
     assert "state" not in world.cluster.objects["ref"]["status"]
 
 
-@virtual
 async def test_first_answers_within_seconds_cost_one_write_each() -> None:
     """NotObserved is said where nothing else is to be said soon."""
     world = _world()
@@ -256,7 +246,6 @@ def _created(seconds_ago: float) -> str:
 
 
 @pytest.mark.parametrize(("age", "left"), [(0, 60), (45, 15), (-3600, 60)])
-@virtual
 async def test_a_missing_secret_of_a_young_object_is_waited_for(age: float, left: float) -> None:
     """Reconciling until the minute is over, by creationTimestamp or by what was seen; then Stalled, and an Event."""
     world = _world()
@@ -278,7 +267,6 @@ async def test_a_missing_secret_of_a_young_object_is_waited_for(age: float, left
     assert world.astra.asked.empty()
 
 
-@virtual
 async def test_a_missing_secret_of_an_old_object_needs_the_user_at_once() -> None:
     """A minute is over since its creation."""
     world = _world()
@@ -290,7 +278,6 @@ async def test_a_missing_secret_of_an_old_object_needs_the_user_at_once() -> Non
         assert [reason for reason, _ in world.notes] == ["SyncFailed"]
 
 
-@virtual
 async def test_a_secret_that_comes_in_time_is_no_event() -> None:
     """Nothing has failed that anybody was told of."""
     world = _world()
@@ -320,7 +307,6 @@ BAD_SPECS: list[Any] = [
 
 
 @pytest.mark.parametrize(("edit", "field"), BAD_SPECS)
-@virtual
 async def test_a_spec_that_cannot_be_read_is_said_and_nothing_is_asked(edit: dict[str, Any], field: str) -> None:
     """With the field's name; when it is mended, all goes on."""
     world = _world()
@@ -349,7 +335,6 @@ async def test_a_spec_that_cannot_be_read_is_said_and_nothing_is_asked(edit: dic
         await world.cluster.until("ref", state="completed", observedGeneration=3)
 
 
-@virtual
 async def test_an_object_without_a_spec_is_said_too() -> None:
     """Only with a CRD that is not ours."""
     world = _world()
@@ -361,7 +346,6 @@ async def test_an_object_without_a_spec_is_said_too() -> None:
     assert _reasons(world)["Synced"] == "InvalidSpec"
 
 
-@virtual
 async def test_the_shard_that_can_tell_says_it() -> None:
     """By the IDs where they can be read, else the first."""
     said: list[tuple[int, str]] = []
@@ -386,7 +370,6 @@ async def test_the_shard_that_can_tell_says_it() -> None:
             assert Shard(index, 3).owns(ID.format(1), ID.format(int(name[-1])))
 
 
-@virtual
 async def test_a_standby_says_nothing_until_it_takes_over() -> None:
     """Neither of a spec that cannot be read nor of an answer that does not come."""
     world = _world()
@@ -404,7 +387,6 @@ async def test_a_standby_says_nothing_until_it_takes_over() -> None:
         assert _reasons(world)["Synced"] == "NotObserved"
 
 
-@virtual
 async def test_one_that_has_lost_its_lease_takes_over_again() -> None:
     """In the same process, with what the other one has written meanwhile."""
     world = _world()
@@ -441,7 +423,6 @@ async def _fail(world: World, words: str, *, code: int | None = 500) -> None:
     await asyncio.sleep(0.1)
 
 
-@virtual
 async def test_words_of_the_remote_that_move_are_taken_over_every_quarter_of_an_hour() -> None:
     """`expired by 1234s` is another text each time, and must not be a write each time."""
     world = _world()
@@ -457,7 +438,6 @@ async def test_words_of_the_remote_that_move_are_taken_over_every_quarter_of_an_
     assert world.cluster.patches - patches == len(seen) - 1
 
 
-@virtual
 async def test_own_words_count_at_once() -> None:
     """They move only when something has happened."""
     world = _world()
@@ -470,7 +450,6 @@ async def test_own_words_count_at_once() -> None:
 
 @pytest.mark.parametrize("words", ["one", "three"], ids=["the-same", "others"])
 @pytest.mark.parametrize("what", ["edit", "secret", "requestedAt"])
-@virtual
 async def test_words_count_at_once_for_those_who_have_done_something(what: str, words: str) -> None:
     """After an edit, a new Secret and a requestedAt somebody waits for what is said next; only then for the next."""
     world = _world()
@@ -495,7 +474,6 @@ async def test_words_count_at_once_for_those_who_have_done_something(what: str, 
     assert told == ["ServerError: one", *(["ServerError: three"] if (what, words) == ("secret", "three") else [])]
 
 
-@virtual
 async def test_a_restart_keeps_the_words_for_a_while() -> None:
     """It is no news that the remote puts it otherwise."""
     world = _world()
@@ -512,7 +490,6 @@ async def test_a_restart_keeps_the_words_for_a_while() -> None:
         assert _message(world) == "something else"
 
 
-@virtual
 async def test_the_words_of_a_backup_that_does_not_exist_move_as_slowly() -> None:
     """It is a success, and still the remote's words."""
     world = _world(pace=Pace(settled_interval=1))

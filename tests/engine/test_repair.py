@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from astra_mirror.core.outcome import Failed, SyncReason
-from tests.engine.virtual import clock, utcnow, virtual
 from tests.engine.world import World, backup
 from tests.invariants import check_status
+from tests.virtual_time import clock
 
 
 def _world() -> World:
-    return World(clock, utcnow=utcnow)
+    return World()
 
 
 def _lie(held: dict[str, Any], **fields: str) -> list[dict[str, Any]]:
@@ -48,7 +48,6 @@ LIES: list[Any] = [
 
 
 @pytest.mark.parametrize("lie", LIES)
-@virtual
 async def test_a_lie_is_put_right_at_once_and_without_a_request(lie: Any) -> None:
     """With the operator's own texts and times, whatever stood there meanwhile."""
     world = _world()
@@ -63,7 +62,6 @@ async def test_a_lie_is_put_right_at_once_and_without_a_request(lie: Any) -> Non
     assert world.astra.asked.empty()
 
 
-@virtual
 async def test_a_time_that_was_forged_before_a_transition_does_not_survive_it() -> None:
     """Succeeded stays True from a completion to a suspension: its time is the operator's."""
     world = _world()
@@ -81,7 +79,6 @@ async def test_a_time_that_was_forged_before_a_transition_does_not_survive_it() 
         assert each["type"] == "Synced" or each["lastTransitionTime"] == times[each["type"]]
 
 
-@virtual
 async def test_a_second_writer_that_never_stops_gets_slower_answers() -> None:
     """Three at once, then after 5, 10, 20, 40 and 60 seconds, and 60 for ever; anew after ten quiet minutes."""
     world = _world()
@@ -101,7 +98,6 @@ async def test_a_second_writer_that_never_stops_gets_slower_answers() -> None:
         assert clock() - start < 0.1
 
 
-@virtual
 async def test_slips_a_minute_apart_are_each_put_right_at_once() -> None:
     """Three a minute are no second writer."""
     world = _world()
@@ -115,7 +111,6 @@ async def test_slips_a_minute_apart_are_each_put_right_at_once() -> None:
             assert clock() - start < 0.1
 
 
-@virtual
 async def test_news_are_not_slowed_down_by_corrections() -> None:
     """A new observation is written at once, and takes what was wrong along."""
     world = _world()
@@ -139,7 +134,6 @@ async def _next_after(world: World, seconds: float) -> Any:
     return connection, request
 
 
-@virtual
 async def test_corrections_take_a_quarter_of_the_slots() -> None:
     """However many objects somebody writes into: news of others go first."""
     world = _world()
@@ -156,7 +150,6 @@ async def test_corrections_take_a_quarter_of_the_slots() -> None:
         assert status["state"] == "completed"
 
 
-@virtual
 async def test_the_answer_to_an_own_write_is_the_api_servers_word(caplog: pytest.LogCaptureFixture) -> None:
     """A CRD that knows no target is an older one: one write, one line, nothing more for an hour."""
     world = _world()
@@ -183,7 +176,6 @@ async def test_the_answer_to_an_own_write_is_the_api_servers_word(caplog: pytest
     assert "status.target" in caplog.text
 
 
-@virtual
 async def test_what_is_not_stored_is_written_with_the_next_news() -> None:
     """When the desired status changes, all of it is sent again."""
     world = _world()
@@ -198,7 +190,6 @@ async def test_what_is_not_stored_is_written_with_the_next_news() -> None:
     assert world.cluster.patches == 2
 
 
-@virtual
 async def test_two_operators_do_not_fight() -> None:
     """Each has measured another rate, at another time; when the remote says the same to both, neither writes."""
     one, two = _world(), _world()
@@ -229,7 +220,6 @@ async def test_two_operators_do_not_fight() -> None:
     assert settled["progress"]["bytesPerSecond"] > 0
 
 
-@virtual
 async def test_two_operators_come_to_the_same_times() -> None:
     """One of them had a failure in between, so that its Synced is True since later: neither insists for ever."""
     one, two = _world(), _world()
@@ -270,7 +260,6 @@ def _share(world: World, worlds: tuple[World, ...]) -> None:
     world.cluster.patch = shared  # type: ignore[method-assign]
 
 
-@virtual
 async def test_a_lie_that_the_watch_reports_before_the_answer_to_an_own_write_is_a_lie() -> None:
     """What somebody else has written after it does not become the operator's own."""
     world = _world()
@@ -293,7 +282,6 @@ async def test_a_lie_that_the_watch_reports_before_the_answer_to_an_own_write_is
     assert world.cluster.patches == 2
 
 
-@virtual
 async def test_an_echo_that_comes_before_the_answer_costs_nothing() -> None:
     """One write, and no second look."""
     world = _world()
@@ -313,7 +301,6 @@ async def test_an_echo_that_comes_before_the_answer_costs_nothing() -> None:
     assert world.mirror.pending() == (0, 0.0)
 
 
-@virtual
 async def test_a_look_that_the_watch_has_overtaken_brings_nothing_old_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a conflict the object is read; what the watch reports meanwhile is newer, and the old target is over."""
     world = _world()

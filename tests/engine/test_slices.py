@@ -11,14 +11,15 @@ from astra_mirror.core.outcome import Failed, Listed, SyncReason
 from astra_mirror.engine.ref import Ref
 from astra_mirror.engine.result_handler import Reconciler
 from tests.engine.world import ID, IDS, NEW, World, backup
+from tests.virtual_time import virtual_loop
 
 NUMBERS = range(100, 150)
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """A mirror that lets others have their turn after each ref."""
-    monkeypatch.setattr("astra_mirror.support.time_slices._SECONDS", -1.0)
+async def world() -> World:
+    """A mirror that lets others have their turn after each ref, because each takes longer than a time slice."""
+    virtual_loop().seconds_a_look = 0.006
     return World()
 
 
@@ -36,6 +37,7 @@ async def test_an_edit_between_two_pieces_of_a_list_is_answered_for_itself(world
             body = world.cluster.put(last, NUMBERS[1])
             body["spec"]["appID"] = world.cluster.objects[last]["spec"]["appID"] = ID.format(3)
             world.mirror.observe(body)
+            virtual_loop().seconds_a_look = 0.0
         result: Stored | Gone | Conflict | Refused = await _patch(
             namespace, name, uid=uid, version=version, patch=patch
         )
@@ -66,6 +68,7 @@ async def test_a_secret_that_changes_while_a_refusal_is_told_counts_for_all(worl
         await world.cluster.until("ref-7", observedGeneration=1)
         world.secrets.now = NEW
         world.mirror.secret_changed("ns", "astra-control")
+        virtual_loop().seconds_a_look = 0.0
         for _ in (7, *NUMBERS):
             async with asyncio.timeout(10):
                 asked, connection, request = await world.astra.asked.get()
@@ -78,16 +81,12 @@ async def test_a_secret_that_changes_while_a_refusal_is_told_counts_for_all(worl
 
 async def test_a_changed_secret_is_taken_up_in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of refs may use it; one that is deleted meanwhile is not taken up."""
-    turns, taken_up = 0, dict[str, int]()
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
+    taken_up = dict[str, int]()
 
     def poll_soon(self: Reconciler, ref: Ref, _poll_soon: Any = Reconciler.poll_soon) -> None:
-        taken_up[ref.name] = turns
+        if not taken_up:
+            world.mirror.forget(f"ref-{NUMBERS[-1]}")
+        taken_up[ref.name] = virtual_loop().passes
         _poll_soon(self, ref)
 
     async with world.running():
@@ -97,17 +96,12 @@ async def test_a_changed_secret_is_taken_up_in_pieces(world: World, monkeypatch:
         request.set_result(Listed(1, {ID.format(each): backup(each, "running") for each in NUMBERS}, len(NUMBERS)))
         for number in NUMBERS:
             await world.cluster.until(f"ref-{number}", state="running")
-        counter = asyncio.create_task(count())
         monkeypatch.setattr(Reconciler, "poll_soon", poll_soon)
         world.secrets.now = NEW
         world.mirror.secret_changed("ns", "astra-control")
         assert not taken_up
-        for _ in range(10):
-            await asyncio.sleep(0)
-        world.mirror.forget(f"ref-{NUMBERS[-1]}")
         connection, request = await world.astra.next(IDS["appID"])
         assert connection == NEW
-        counter.cancel()
         request.set_result(Listed(2, {ID.format(each): backup(each, "completed") for each in NUMBERS}, len(NUMBERS)))
         for number in NUMBERS[:-1]:
             await world.cluster.until(f"ref-{number}", state="completed")
@@ -123,8 +117,7 @@ async def test_leading_begins_in_pieces(world: World) -> None:
         world.mirror.observe(body)
     deleted, edited = f"ref-{NUMBERS[-1]}", f"ref-{NUMBERS[-2]}"
     async with world.running():
-        for _ in range(10):
-            await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
         assert 0 < world.mirror.pending()[0] < 20
         world.mirror.forget(deleted)
         del world.cluster.objects[deleted]

@@ -9,14 +9,14 @@ from itertools import pairwise
 import pytest
 
 from astra_mirror.cluster.statuses import Refused
-from tests.engine.virtual import clock, utcnow, virtual
 from tests.engine.world import ID, World, backup
+from tests.virtual_time import clock
 
 POLICY = Refused(422, "Invalid", 'appbackuprefs "ref" is invalid: denied request: needs the label owner')
 
 
 def _world() -> World:
-    return World(clock, utcnow=utcnow)
+    return World()
 
 
 def _touch(world: World, name: str) -> None:
@@ -35,7 +35,6 @@ async def _answer(world: World, numbers: Iterable[int], state: str = "completed"
         request.set_result(backup(number, state))
 
 
-@virtual
 async def test_a_refused_write_is_tried_again_ever_more_slowly(caplog: pytest.LogCaptureFixture) -> None:
     """After 1, 2, 4 … 60 seconds; one line in the log has the API server's words."""
     world = _world()
@@ -54,7 +53,6 @@ async def test_a_refused_write_is_tried_again_ever_more_slowly(caplog: pytest.Lo
     assert "422 Invalid" in line
 
 
-@virtual
 async def test_a_refused_write_is_tried_at_once_when_the_object_changes() -> None:
     """The label that the policy wanted has been set."""
     world = _world()
@@ -70,7 +68,6 @@ async def test_a_refused_write_is_tried_at_once_when_the_object_changes() -> Non
         assert clock() - start < 0.1
 
 
-@virtual
 async def test_a_namespace_that_refuses_everything_is_tried_once_a_second() -> None:
     """Its hundred objects cost one attempt a second; the one that has changed goes first; one success frees all."""
     world = _world()
@@ -92,7 +89,6 @@ async def test_a_namespace_that_refuses_everything_is_tried_once_a_second() -> N
         assert all("state" in each["status"] for each in world.cluster.objects.values())
 
 
-@virtual
 async def test_each_reason_of_a_namespace_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """Not for each object, and not anew after a success."""
     world = _world()
@@ -115,7 +111,6 @@ async def test_each_reason_of_a_namespace_is_logged_once(caplog: pytest.LogCaptu
         assert caplog.text.count("no right") == 2
 
 
-@virtual
 async def test_nothing_is_written_while_the_api_server_is_away() -> None:
     """And everything within a second of its return, however often it has failed before."""
     world = _world()
@@ -142,7 +137,6 @@ async def test_nothing_is_written_while_the_api_server_is_away() -> None:
         assert world.mirror.pending() == (0, 0.0)
 
 
-@virtual
 async def test_whoever_does_not_write_has_nothing_pending() -> None:
     """Another process leads, and may know better: an alert on what waits would never end."""
     world = _world()
@@ -159,7 +153,6 @@ async def test_whoever_does_not_write_has_nothing_pending() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 10])
-@virtual
 async def test_its_return_is_noticed_while_all_that_waits_waits_for_a_time(seconds: int) -> None:
     """Writes have been refused for so long that none is tried while the API server is away."""
     world = _world()
@@ -181,7 +174,6 @@ async def test_its_return_is_noticed_while_all_that_waits_waits_for_a_time(secon
         assert clock() - start < 1
 
 
-@virtual
 async def test_who_leads_again_tries_all_again() -> None:
     """What refused the writes may have made it lose the Lease as well."""
     world = _world()
@@ -197,7 +189,6 @@ async def test_who_leads_again_tries_all_again() -> None:
         assert clock() - start < 1
 
 
-@virtual
 async def test_what_hangs_since_before_it_was_away_is_tried_again_at_its_return() -> None:
     """The connection may be dead; nobody waits for its time-out."""
     world = _world()
@@ -217,7 +208,6 @@ async def test_what_hangs_since_before_it_was_away_is_tried_again_at_its_return(
 
 
 @pytest.mark.parametrize("code", [None, 500, 503, 429])
-@virtual
 async def test_failures_that_may_be_the_api_servers_own_are_looked_into(code: int | None) -> None:
     """The probe of the operator's own decides what they are."""
     world = _world()
@@ -230,7 +220,6 @@ async def test_failures_that_may_be_the_api_servers_own_are_looked_into(code: in
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 413, 422])
-@virtual
 async def test_refusals_of_one_object_are_no_sign_of_that(code: int) -> None:
     """It answers."""
     world = _world()
@@ -242,7 +231,6 @@ async def test_refusals_of_one_object_are_no_sign_of_that(code: int) -> None:
     assert world.cluster.availability.suspicions == 0
 
 
-@virtual
 async def test_patches_that_are_never_answered_delay_no_other_namespace() -> None:
     """At most a second, and that at the beginning; each of them ends after 35 seconds and is tried again."""
     world = _world()
@@ -271,7 +259,6 @@ async def test_patches_that_are_never_answered_delay_no_other_namespace() -> Non
         assert all("state" in each["status"] for each in world.cluster.objects.values())
 
 
-@virtual
 async def test_corrections_that_are_never_answered_delay_no_other_namespace() -> None:
     """Another namespace's status is put right while all that one namespace meddled with hang."""
     world = _world()
@@ -293,7 +280,6 @@ async def test_corrections_that_are_never_answered_delay_no_other_namespace() ->
             await asyncio.sleep(2)
 
 
-@virtual
 async def test_what_waits_is_written_before_the_end(caplog: pytest.LogCaptureFixture) -> None:
     """Also what waits for its time; but the end comes after five seconds, whatever hangs."""
     caplog.set_level(logging.WARNING)
@@ -319,7 +305,6 @@ async def test_what_waits_is_written_before_the_end(caplog: pytest.LogCaptureFix
     assert "Stopping before 1 statuses" in caplog.text
 
 
-@virtual
 async def test_an_object_that_somebody_keeps_changing_is_written_all_the_same() -> None:
     """A conflict is followed by a look and another attempt, and many of them by pauses."""
     world = _world()
@@ -341,7 +326,6 @@ async def test_an_object_that_somebody_keeps_changing_is_written_all_the_same() 
     assert clock() > 4
 
 
-@virtual
 async def test_one_write_for_an_object_is_under_way_at_a_time() -> None:
     """Also while it hangs and the desired status changes, and when the object is seen anew. The fake would notice."""
     world = _world()

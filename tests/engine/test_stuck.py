@@ -11,14 +11,13 @@ from astra_mirror.core.held_requests import next_step
 from astra_mirror.core.outcome import Failed, SyncReason
 from tests.engine.connection.lanes import OK, Remote, proven
 from tests.engine.service import ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
-from tests.engine.virtual import virtual
 from tests.engine.world import ID, URL
+from tests.virtual_time import passes, virtual_loop
 
 LIMITED = Failed(SyncReason.RATE_LIMITED, "fewer", 10.0, 429)
 
 
 @pytest.mark.parametrize("then", ["stays", "is suspended", "is deleted"])
-@virtual
 async def test_after_a_pause_the_probe_of_a_forbidden_app_may_be_the_first(then: str) -> None:
     """The connection resumes with it where nothing else is held back, and goes on after its answer."""
     async with virtual_world() as world:
@@ -43,15 +42,16 @@ async def test_after_a_pause_the_probe_of_a_forbidden_app_may_be_the_first(then:
 
 async def test_who_finds_out_does_not_wait_behind_one_that_waits_for_that() -> None:
     """A request that goes before all others, but not before the answer, stands in nobody's way."""
-    now, remote = 0.0, Remote()
-    lane = await proven(remote, lambda: now)
+    remote = Remote()
+    lane = await proven(remote)
     for name in ("told to wait", "list"):
         lane.submit(remote.read(name=name, account=name))
     await remote.settle()
     await remote.answer(0, LIMITED)
     lane.submit(remote.read(name="held", account="held"))
     await remote.settle()
-    now = 10.5
+    # The pause has ended, and the timer that says so has not run yet.
+    virtual_loop().pass_time(10.5)
     lane.submit(remote.read(name="resumes", account="resumes"))
     await remote.settle()
     assert [each.name for each in remote.under_way] == ["told to wait", "list", "resumes"]
@@ -89,7 +89,6 @@ async def _two_lists_fail_together(world: VirtualWorld, patch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("account", [1, 2])
-@virtual
 async def test_a_request_whose_own_refs_are_gone_is_planned_anew_for_the_others(
     account: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,7 +103,6 @@ async def test_a_request_whose_own_refs_are_gone_is_planned_anew_for_the_others(
 
 
 @pytest.mark.parametrize("account", [1, 2])
-@virtual
 async def test_nor_do_the_others_wait_for_refs_that_are_suspended(
     account: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +117,6 @@ async def test_nor_do_the_others_wait_for_refs_that_are_suspended(
 
 @pytest.mark.parametrize("failure", [UNAUTHORIZED, limited(55)])
 @pytest.mark.parametrize("then", ["are suspended", "are deleted", "name other accounts"])
-@virtual
 async def test_many_requests_that_nobody_wants_any_more_are_let_go_together(
     then: str, failure: Failed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +146,6 @@ async def test_many_requests_that_nobody_wants_any_more_are_let_go_together(
         assert steps < 10
 
 
-@virtual
 async def test_a_canary_that_comes_to_nothing_is_followed_by_another() -> None:
     """Whether the token is refused has to be found out, also where its client was closed or its ref deleted."""
     async with virtual_world() as world:
@@ -190,7 +186,6 @@ def test_a_canary_is_not_wanted_of_accounts_that_are_gone() -> None:
 
 
 @pytest.mark.parametrize("turns", range(12))
-@virtual
 async def test_what_ends_while_the_requests_are_ended_leads_to_no_other(
     turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,8 +205,7 @@ async def test_what_ends_while_the_requests_are_ended_leads_to_no_other(
     monkeypatch.setattr(world.service, "_answer", answer)
     await asyncio.sleep(6)
     running.cancel()
-    for _ in range(turns):
-        await asyncio.sleep(0)
+    await passes(turns)
     ends.set()
     await asyncio.gather(running, return_exceptions=True)
     assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -5,24 +5,12 @@ import random
 
 import pytest
 
-from astra_mirror.core.outcome import Failed, SyncReason
-from tests.engine.service import AWAY, ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
-from tests.engine.virtual import run
+from astra_mirror.core.outcome import Failed
+from tests.engine.service import Asked, VirtualWorld, virtual_world
+from tests.engine.storm import FAILURES
 from tests.engine.world import ID, NEW, OLD
+from tests.virtual_time import run
 
-_FAILURES = [
-    UNAUTHORIZED,
-    FORBIDDEN,
-    AWAY,
-    ERROR,
-    limited(None),
-    limited(20),
-    limited(90),
-    Failed(SyncReason.SERVER_ERROR, "503", 40, 503),
-    Failed(SyncReason.UNAUTHORIZED, "401", 30, 401),
-    Failed(SyncReason.TLS_VERIFICATION_FAILED, "expired"),
-    Failed(SyncReason.UNEXPECTED_RESPONSE, "no JSON", code=200),
-]
 _NUMBERS = range(1000, 1040)
 
 
@@ -31,7 +19,7 @@ class _Weather:
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
-        self._failure = chance.choice(_FAILURES)
+        self._failure = chance.choice(FAILURES)
         self._of = chance.choice(["account", "app", "backup", "lists", "singles", "all"])
         self._some = {ID.format(chance.choice([1, 2, 3, *_NUMBERS])) for _ in range(12)}
         self._share = chance.choice([0.2, 1.0])

@@ -3,10 +3,8 @@
 import asyncio
 import copy
 import itertools
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
@@ -21,6 +19,7 @@ from astra_mirror.core.shard import Shard
 from astra_mirror.core.urls import BaseURL
 from astra_mirror.engine.engine import Mirror
 from astra_mirror.engine.result_handler import Clocks
+from tests.virtual_time import clock, utcnow
 
 URL = BaseURL.parse("https://a.netapp.io")
 OLD, NEW = Connection(URL, "old"), Connection(URL, "new")
@@ -229,16 +228,14 @@ class Secrets:
 
 
 class World:
-    """A mirror between the two."""
+    """A mirror between the two, by the running loop's clock."""
 
     def __init__(
         self,
-        monotonic: Callable[[], float] = time.monotonic,
         astra: Astra | None = None,
         *,
         shard: Shard | None = None,
         pace: Pace | None = None,
-        utcnow: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.notes: list[tuple[str, str]] = []
         self.cluster, self.astra, self.secrets = Cluster(), astra or Astra(), Secrets()
@@ -247,7 +244,7 @@ class World:
             remote=self.astra,
             secrets=self.secrets,
             api=self.cluster,
-            clocks=Clocks(monotonic, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
+            clocks=Clocks(clock, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
             pace=pace or Pace(),
             shard=shard or Shard(),
             tell=lambda *event: self.notes.append((event[3].reason, event[3].text)),

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from astra_mirror.support.slots import Slots
+from tests.virtual_time import passes
 
 
 async def test_slots_are_taken_by_turns() -> None:
@@ -32,8 +33,7 @@ async def test_no_more_have_a_slot_than_there_are() -> None:
             await may_end.wait()
 
     tasks = [asyncio.create_task(work(number)) for number in range(3)]
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await asyncio.sleep(1)
     assert holding == [0, 1]
     may_end.set()
     await asyncio.gather(*tasks)
@@ -45,8 +45,7 @@ async def test_a_slot_is_given_back_whatever_happens(turns: int) -> None:
     """Cancelled while it waits, in the moment of its turn, or at work."""
     slots = Slots(1)
     first, second = (asyncio.create_task(_hold(slots, key)) for key in "ab")
-    for _ in range(turns):
-        await asyncio.sleep(0)
+    await passes(turns)
     first.cancel()
     second.cancel()
     await asyncio.wait([first, second])
@@ -56,5 +55,4 @@ async def test_a_slot_is_given_back_whatever_happens(turns: int) -> None:
 
 async def _hold(slots: Slots, key: str) -> None:
     async with slots.take(key):
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await passes(2)

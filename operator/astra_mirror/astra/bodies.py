@@ -5,9 +5,8 @@ control holds the server back, and the request's time-out is suspended while it 
 """
 
 import asyncio
-import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -20,6 +19,7 @@ from astra_mirror.core.body_memory import GrowthResult, MemoryBudget
 from astra_mirror.core.fair import Path
 from astra_mirror.core.outcome import SyncReason
 from astra_mirror.observability.metrics import QUOTA_REFUSALS
+from astra_mirror.support.scheduler import Timer, monotonic
 
 MAX_DOCUMENT: Final = 1024 * 1024
 MAX_LIST: Final = 64 * 1024 * 1024
@@ -78,7 +78,7 @@ class Reservation:
         if not self.is_evicted and not self._deadline.expired():
             self.is_evicted = True
             QUOTA_REFUSALS.labels(QUOTA).inc()
-            self._deadline.reschedule(asyncio.get_running_loop().time())
+            self._deadline.reschedule(monotonic())
 
     async def _grow(self, size: int) -> None:
         if self.number is None or not size:
@@ -96,11 +96,10 @@ class Reservation:
                 pass
 
     async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
         ends = self._deadline.when()
-        left = None if ends is None else ends - loop.time()
+        left = None if ends is None else ends - monotonic()
         self._deadline.reschedule(None)
-        self.granted = loop.create_future()
+        self.granted = asyncio.get_running_loop().create_future()
         try:
             # `allocate` may grant the memory at once, so `granted` has to exist before it runs.
             self._bodies.allocate()
@@ -108,17 +107,16 @@ class Reservation:
         finally:
             self.granted = None
             if left is not None and not self.is_evicted and not self._deadline.expired():
-                self._deadline.reschedule(loop.time() + left)
+                self._deadline.reschedule(monotonic() + left)
 
 
 class Bodies:
     """All bodies that are being received or read, and the memory budget that they share."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self) -> None:
         self.budget = MemoryBudget()
-        self._clock = clock
         self._reservations: dict[int, Reservation] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Timer(self.allocate)
 
     @contextmanager
     def reserve(self, path: Path, deadline: asyncio.Timeout) -> Iterator[Reservation]:
@@ -136,13 +134,13 @@ class Bodies:
 
     def enter(self, reservation: Reservation, kind: Kind, path: Path, expected: int) -> int:
         """Register a body in the budget; return its number."""
-        number = self.budget.enter(kind, path, self._clock(), expected)
+        number = self.budget.enter(kind, path, monotonic(), expected)
         self._reservations[number] = reservation
         return number
 
     def grow(self, number: int, size: int) -> GrowthResult:
         """Request `size` more bytes for a body."""
-        return self.budget.grow(number, size, self._clock())
+        return self.budget.grow(number, size, monotonic())
 
     def leave(self, number: int) -> None:
         """Release the memory of a body."""
@@ -152,10 +150,8 @@ class Bodies:
 
     def allocate(self) -> None:
         """Resume the bodies that may grow, and evict those that block others."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        granted, evicted, next_check_at = self.budget.allocate(self._clock())
+        self._timer.cancel()
+        granted, evicted, next_check_at = self.budget.allocate(monotonic())
         for number in granted:
             future = self._reservations[number].granted
             if future is not None and not future.done():
@@ -163,8 +159,7 @@ class Bodies:
         for number in evicted:
             self._reservations[number].evict()
         if next_check_at is not None:
-            wait = max(next_check_at - self._clock(), 0.0)
-            self._timer = asyncio.get_running_loop().call_later(wait, self.allocate)
+            self._timer.set(next_check_at)
 
 
 def _encoding(response: httpx.Response) -> str:

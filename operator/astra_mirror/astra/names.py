@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from astra_mirror.core.fair import FairQueue
+from astra_mirror.support.scheduler import call_next
 
 REQUEST_NAMESPACE: Final[ContextVar[str]] = ContextVar("namespace", default="")
 """The namespace of a request: aiohttp calls the resolver, and cannot pass the namespace as an argument."""
@@ -147,7 +148,7 @@ class NameLookups(AbstractResolver):
             threading.Thread(target=work, name="lookup", daemon=True).start()
         except RuntimeError:
             # The process has reached its limit of threads.
-            loop.call_soon(self._finish, name, OSError("no thread"))
+            call_next(partial(self._finish, name, OSError("no thread")))
 
     def _run_lookup(self, name: Name, loop: asyncio.AbstractEventLoop) -> None:
         answer: Addresses | OSError

@@ -6,7 +6,6 @@ second until the API server responds.
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from typing import Final
 import aiohttp
 
 from astra_mirror.observability.metrics import APISERVER_UP
+from astra_mirror.support.scheduler import monotonic
 
 PROBE_SECONDS: Final = 1.0
 """The time from the start of one probe to the start of the next."""
@@ -76,12 +76,12 @@ class Availability:
         while True:
             await self._probe_requested.wait()
             self._probe_requested.clear()
-            if time.monotonic() - self._answered_at > _TRUST_SECONDS:
+            if monotonic() - self._answered_at > _TRUST_SECONDS:
                 self._back.clear()
             await self._probe_until_answered()
             self._mark_available()
             # Calls may go on failing, and request probes, although the API server responds.
-            await asyncio.sleep(max(self._probed_at + PROBE_SECONDS - time.monotonic(), 0.0))
+            await asyncio.sleep(max(self._probed_at + PROBE_SECONDS - monotonic(), 0.0))
 
     async def probe_after_failure(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -110,7 +110,7 @@ class Availability:
         probes: set[asyncio.Task[None]] = set()
         try:
             while not answered.is_set():
-                self._probed_at = time.monotonic()
+                self._probed_at = monotonic()
                 probes.add(asyncio.create_task(self._run_probe(answered)))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PROBE_SECONDS):
@@ -129,7 +129,7 @@ class Availability:
         if failure is None:
             answered.set()
         elif not answered.is_set() and not self.is_away:
-            self._away_since = time.monotonic()
+            self._away_since = monotonic()
             self._back.clear()
             self._away.set()
             APISERVER_UP.set(0)
@@ -137,10 +137,10 @@ class Availability:
 
     def _mark_available(self) -> None:
         if self._away_since is not None:
-            seconds = time.monotonic() - self._away_since
+            seconds = monotonic() - self._away_since
             logger.warning("The API server %s is back after %.0fs", self._name, seconds)
         self._away_since = None
-        self._answered_at = time.monotonic()
+        self._answered_at = monotonic()
         APISERVER_UP.set(1)
         self._away.clear()
         self._back.set()

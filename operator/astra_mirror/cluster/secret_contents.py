@@ -172,12 +172,21 @@ class SecretContents:
                     await self._slots.acquire()
                     single = await self._next_single()
                     held = self._held_content(single)
-                    work = self._read_single(single) if held is None else self._parse_in_thread(single.secret, held)
-                    tasks.create_task(work).add_done_callback(lambda _: self._slots.release())
+                    tasks.create_task(self._handle(single, held))
                     if held is None:
                         await asyncio.sleep(1 / _READS_PER_SECOND)
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _handle(self, single: _Single, held: Content | None) -> None:
+        """Read the Secret, or parse the content that was kept, and release the slot."""
+        try:
+            if held is None:
+                await self._read_single(single)
+            else:
+                await self._parse_in_thread(single.secret, held)
+        finally:
+            self._slots.release()
 
     async def _next_single(self) -> _Single:
         while True:

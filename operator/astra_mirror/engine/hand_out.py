@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from astra_mirror.engine.ports import Read
+from astra_mirror.support.scheduler import spawn
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +35,7 @@ class Teller:
     def _next(self) -> None:
         if self._task is None and self._waiting:
             reads, what = self._waiting.popleft()
-            self._task = asyncio.get_running_loop().create_task(what())
-            self._task.add_done_callback(partial(self._told, reads))
+            self._task = spawn(what(), partial(self._told, reads))
 
     def _told(self, reads: Sequence[Read], task: asyncio.Task[None]) -> None:
         self._task = None

@@ -226,8 +226,9 @@ class Planner:
 
     def _around(self, connection: Connection, due: Iterable[Ref], now: float) -> Iterator[Ref]:
         """The refs of the same apps, and now and then of the whole accounts."""
-        apps = {(ref.spec.account_id, ref.spec.app_id) for ref in due}
-        for account in {account for account, _ in apps}:
+        # In their order, which is the same in each process: a set's is not.
+        apps = dict.fromkeys((ref.spec.account_id, ref.spec.app_id) for ref in due)
+        for account in dict.fromkeys(account for account, _ in apps):
             if self._may_look_around(connection, account, now):
                 yield from self._refs.of_account(account)
             else:

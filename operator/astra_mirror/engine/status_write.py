@@ -116,7 +116,7 @@ class Writes:
         self._utcnow = utcnow
         self._corrections: dict[Ref, Corrections] = {}
         self._unstored = Unstored()
-        self._limits: set[asyncio.Timeout] = set()
+        self._limits: dict[asyncio.Timeout, None] = {}
 
     def forget(self, ref: Ref) -> None:
         """Remember nothing more of `ref`."""
@@ -127,7 +127,7 @@ class Writes:
         """End the calls that are under way: they were made before the API server went away."""
         for limit in self._limits:
             if not limit.expired():
-                limit.reschedule(asyncio.get_running_loop().time())
+                limit.reschedule(self._clock())
 
     async def write(self, ref: Ref, *, may_correct: bool) -> Result:
         """Write the status of `ref`, if it has to be written now.
@@ -149,7 +149,7 @@ class Writes:
 
     async def _patch(self, ref: Ref, patch: Mapping[str, Any]) -> Stored | Gone | Conflict | Refused:
         version, limit = ref.version, asyncio.timeout(PATCH_SECONDS)
-        self._limits.add(limit)
+        self._limits[limit] = None
         try:
             async with limit:
                 result = await self._api.patch(ref.namespace, ref.name, uid=ref.uid, version=version, patch=patch)
@@ -159,7 +159,7 @@ class Writes:
         except TimeoutError:
             return Refused(None, "Timeout", f"no response within {PATCH_SECONDS:g}s")
         finally:
-            self._limits.discard(limit)
+            del self._limits[limit]
 
     def _difference(self, ref: Ref, *, may_correct: bool) -> Difference | Result:
         """What has to be written now, or why nothing has."""

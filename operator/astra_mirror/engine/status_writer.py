@@ -19,6 +19,7 @@ from astra_mirror.engine.ref import Ref
 from astra_mirror.engine.status_write import Conflicting, Held, InSync, Later, Removed, Result, Unwritten, Writes
 from astra_mirror.engine.timers import Timers
 from astra_mirror.engine.write_queue import Waiting, Why
+from astra_mirror.support.scheduler import spawn
 
 OVERDUE_SECONDS: Final = 1.0
 """After how long without an answer a PATCH gives up its slot."""
@@ -102,23 +103,27 @@ class Writer:
         """Write until cancelled."""
         # Before this process led, if it ever did, nobody has noticed.
         self._runs = self._was_away = True
-        noticing = asyncio.get_running_loop().create_task(self._notice_absence())
-        try:
-            while True:
-                if self._was_away or self._availability.is_away:
-                    await self._availability.wait_until_back()
-                    self._was_away = False
-                    self._came_back()
-                self._wake.clear()
-                self._run_timers(self._clock())
-                self._pump()
-                await self._sleep()
-        finally:
-            self._runs = False
-            tasks = [noticing, *self._tasks.values()]
-            for each in tasks:
-                each.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._notice_absence())
+            try:
+                while True:
+                    await self._step()
+            finally:
+                self._runs = False
+                for each in self._tasks.values():
+                    each.cancel()
+                await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _step(self) -> None:
+        """Start what may be written now, and wait for something to change."""
+        if self._was_away or self._availability.is_away:
+            await self._availability.wait_until_back()
+            self._was_away = False
+            self._came_back()
+        self._wake.clear()
+        self._run_timers(self._clock())
+        self._pump()
+        await self._sleep()
 
     async def _notice_absence(self) -> None:
         """Take note that the API server is away, also where nothing has to be written meanwhile."""
@@ -202,8 +207,7 @@ class Writer:
         if self._sleeps_until > now + OVERDUE_SECONDS:
             self._wake.set()
         work = self._writes.write(ref, may_correct=turn.is_correction)
-        task = self._tasks[ref.uid] = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(partial(self._ended, ref))
+        self._tasks[ref.uid] = spawn(work, partial(self._ended, ref))
         return True
 
     # How a write ends.

@@ -1,1 +1,1 @@
-"""General tools that do not depend on backups: texts, times, durations, time slices, concurrency slots."""
+"""General tools that do not depend on backups: texts, times, durations, timers, time slices, concurrency slots."""

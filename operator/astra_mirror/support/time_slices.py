@@ -1,11 +1,11 @@
 """Time slices: long work yields to the event loop every few milliseconds, so that no tenant's work delays others."""
 
 import asyncio
-import time
 from typing import Final
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from astra_mirror.core.fair import FairQueue
+from astra_mirror.support.scheduler import call_next, monotonic
 
 _SECONDS: Final = 0.005
 """How long a time slice lasts."""
@@ -34,37 +34,36 @@ class _Pieces:
 
     async def next(self, namespace: str) -> float:
         """Wait for the next slice of a namespace; return when that slice ends."""
-        loop = asyncio.get_running_loop()
-        turn = loop.create_future()
+        turn = asyncio.get_running_loop().create_future()
         self._waiting.put((namespace,), turn, turn)
-        self._give_soon(loop)
+        self._give_next()
         try:
             await turn
         finally:
             self._waiting.drop(turn)
         task = asyncio.current_task()
         self._holder = None if task is None else ref(task)
-        self._ends = time.monotonic() + _SECONDS
+        self._ends = monotonic() + _SECONDS
         return self._ends
 
     def _is_held(self) -> bool:
         holder = self._holder() if self._holder is not None else None
         return holder is not None and holder is asyncio.current_task()
 
-    def _give_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _give_next(self) -> None:
         if self._waiting and not self._will_give:
             self._will_give = True
-            loop.call_soon(self._give, loop)
+            call_next(self._give)
 
-    def _give(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _give(self) -> None:
         self._will_give = False
-        self._at_once_ends = time.monotonic() + _AT_ONCE_SECONDS
+        self._at_once_ends = monotonic() + _AT_ONCE_SECONDS
         while taken := self._waiting.take():
             # A future whose task was cancelled may still be in the queue.
             if not taken.value.done():
                 taken.value.set_result(None)
                 break
-        self._give_soon(loop)
+        self._give_next()
 
 
 _pieces: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pieces] = WeakKeyDictionary()
@@ -89,6 +88,6 @@ class TimeSlice:
 
     async def checkpoint(self) -> None:
         """Wait for the next slice if the present one has ended."""
-        now = time.monotonic()
+        now = monotonic()
         if now > self._ends and now > self._pieces.goes_on():
             self._ends = await self._pieces.next(self._namespace)

@@ -1,13 +1,14 @@
-"""A lane's requests, in the hands of a test."""
+"""A lane's requests, in the hands of a test, in virtual time."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from astra_mirror.core.outcome import Answer, Failed, Listed, NotFound
 from astra_mirror.engine import ports
 from astra_mirror.engine.connection.queue import Lane
 from astra_mirror.engine.connection.total_rate import TotalRate
+from tests.virtual_time import clock
 
 OK = NotFound("an answer")
 
@@ -48,8 +49,8 @@ class Remote:
 
     async def settle(self) -> None:
         """Let every task that can go on do so."""
-        for _ in range(6):
-            await asyncio.sleep(0)
+        # No time passes before that.
+        await asyncio.sleep(0.001)
 
     async def answer(self, number: int, answer: Answer = OK) -> None:
         """Answer a request."""
@@ -114,15 +115,15 @@ class Read:
         self.slowed += 1
 
 
-def lane_at(remote: Remote, now: Callable[[], float] = lambda: 0.0) -> Lane:
+def new_lane(remote: Remote) -> Lane:
     """A new lane."""
-    remote.lane = Lane(now, TotalRate(now), remote)
+    remote.lane = Lane(clock, TotalRate(clock), remote)
     return remote.lane
 
 
-async def proven(remote: Remote, now: Callable[[], float] = lambda: 0.0) -> Lane:
+async def proven(remote: Remote) -> Lane:
     """A lane whose token has been accepted."""
-    lane = lane_at(remote, now)
+    lane = new_lane(remote)
     lane.submit(remote.read())
     await remote.settle()
     await remote.answer(0)

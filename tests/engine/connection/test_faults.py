@@ -6,7 +6,8 @@ import pytest
 
 from astra_mirror.core.concurrency import MAX_IN_FLIGHT, MAX_SLOW
 from astra_mirror.core.outcome import Failed, SyncReason
-from tests.engine.connection.lanes import OK, Remote, lane_at, proven
+from astra_mirror.engine.connection.queue import SLOW_SECONDS
+from tests.engine.connection.lanes import OK, Remote, new_lane, proven
 
 
 @pytest.fixture
@@ -15,18 +16,16 @@ def remote() -> Remote:
     return Remote()
 
 
-async def test_answers_that_hang_do_not_hold_up_the_others(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_answers_that_hang_do_not_hold_up_the_others(remote: Remote) -> None:
     """A request without an answer makes room for another, up to a second limit, before it is worth a word."""
     lane = await proven(remote)
-    monkeypatch.setattr("astra_mirror.engine.connection.queue.SLOT_SECONDS", 0.0)
     for number in range(MAX_IN_FLIGHT + MAX_SLOW + 1):
         lane.submit(remote.read(account=str(number), namespace=str(number)))
-    async with asyncio.timeout(10):
-        while len(remote.under_way) < MAX_IN_FLIGHT + MAX_SLOW:  # noqa: ASYNC110 - the loop's own timers are waited for
-            await asyncio.sleep(0)
-    await remote.settle()
-    assert len(remote.under_way) == MAX_IN_FLIGHT + MAX_SLOW
+    await asyncio.sleep(SLOW_SECONDS - 0.1)
+    assert len(remote.under_way) == 4 * MAX_IN_FLIGHT
     assert not any(each.slowed for each in remote.under_way)
+    await asyncio.sleep(10)
+    assert len(remote.under_way) == MAX_IN_FLIGHT + MAX_SLOW
     await lane.close()
 
 
@@ -59,7 +58,7 @@ async def test_a_namespace_that_hangs_leaves_the_others_room(remote: Remote) -> 
 
 async def test_a_request_that_is_cancelled_under_it_is_told(remote: Remote) -> None:
     """Nobody waits for ever for an answer that does not come."""
-    lane = lane_at(remote)
+    lane = new_lane(remote)
     lane.submit(remote.read())
     await remote.settle()
     remote.under_way[0].future.cancel()
@@ -70,7 +69,7 @@ async def test_a_request_that_is_cancelled_under_it_is_told(remote: Remote) -> N
 
 async def test_a_defect_is_one_failure_and_no_more(remote: Remote, caplog: pytest.LogCaptureFixture) -> None:
     """An unexpected exception becomes an outcome and a traceback in the log; the lane goes on."""
-    lane = lane_at(remote)
+    lane = new_lane(remote)
     lane.submit(remote.read())
     lane.submit(remote.read())
     await remote.settle()
@@ -86,7 +85,7 @@ async def test_a_defect_is_one_failure_and_no_more(remote: Remote, caplog: pytes
 
 async def test_a_defect_in_taking_the_answer_is_told(remote: Remote, caplog: pytest.LogCaptureFixture) -> None:
     """The refs behind it can try again, and the lane goes on."""
-    lane = lane_at(remote)
+    lane = new_lane(remote)
     bad = remote.read()
     bad.defects = iter([1])
     lane.submit(bad)
@@ -101,7 +100,7 @@ async def test_a_defect_in_taking_the_answer_is_told(remote: Remote, caplog: pyt
 
 async def test_closing_ends_what_is_under_way(remote: Remote) -> None:
     """Nothing is left behind, and nobody is told an outcome that did not come."""
-    lane = lane_at(remote)
+    lane = new_lane(remote)
     lane.submit(remote.read())
     lane.submit(remote.read())
     await remote.settle()
@@ -110,14 +109,14 @@ async def test_closing_ends_what_is_under_way(remote: Remote) -> None:
     assert lane.idle
 
 
-async def test_a_slow_answer_is_told_to_all_who_wait(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_answer_is_told_to_all_who_wait(remote: Remote) -> None:
     """After a while without an answer the refs behind it hear of it too."""
-    monkeypatch.setattr("astra_mirror.engine.connection.queue.SLOW_SECONDS", 0.0)
-    lane = lane_at(remote)
+    lane = new_lane(remote)
     reads = [remote.read(), remote.read()]
     for each in reads:
         lane.submit(each)
-    async with asyncio.timeout(10):
-        while not all(each.slowed for each in reads):  # noqa: ASYNC110 - the loop's own timer is what is waited for
-            await asyncio.sleep(0)
+    await asyncio.sleep(SLOW_SECONDS - 0.1)
+    assert not any(each.slowed for each in reads)
+    await asyncio.sleep(0.2)
+    assert all(each.slowed for each in reads)
     await lane.close()

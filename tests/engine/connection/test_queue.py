@@ -1,7 +1,6 @@
 """The requests of one connection: their order, limits, probes and refusals."""
 
 import asyncio
-from itertools import count
 
 import pytest
 
@@ -11,8 +10,8 @@ from astra_mirror.core.outcome import Answer, Failed, Listed, SyncReason
 from astra_mirror.core.rate import CONNECTION_PER_SECOND
 from astra_mirror.engine.connection.queue import Lane
 from astra_mirror.engine.connection.total_rate import TotalRate
-from tests.engine.connection.lanes import OK, Remote, lane_at, proven
-from tests.engine.virtual import run
+from tests.engine.connection.lanes import OK, Remote, new_lane, proven
+from tests.virtual_time import clock
 
 UNAUTHORIZED = Failed(SyncReason.UNAUTHORIZED, "no")
 FORBIDDEN = Failed(SyncReason.FORBIDDEN, "no")
@@ -26,7 +25,7 @@ def remote() -> Remote:
 
 async def test_one_probe_first_then_up_to_the_limit(remote: Remote) -> None:
     """A new connection starts with one request; when it is good, the others follow, a limited number at once."""
-    lane = lane_at(remote)
+    lane = new_lane(remote)
     for number in range(40):
         lane.submit(remote.read(account=str(number), namespace=str(number)))
     await remote.settle()
@@ -43,7 +42,7 @@ async def test_one_probe_first_then_up_to_the_limit(remote: Remote) -> None:
 
 async def test_all_who_wait_learn_of_a_refused_token(remote: Remote) -> None:
     """One request is made; those for whom none was made are told so, and go on waiting."""
-    lane = lane_at(remote)
+    lane = new_lane(remote)
     for app in ("a", "b", "c"):
         lane.submit(remote.read(app))
     await remote.settle()
@@ -69,12 +68,11 @@ async def test_a_forbidden_app_does_not_hold_up_the_others(remote: Remote) -> No
 
 async def test_while_a_forbidden_app_is_probed_the_others_go_on(remote: Remote) -> None:
     """What waits for the probe is held apart, and follows when it has ended."""
-    now = [0.0]
-    lane = lane_at(remote, lambda: now[0])
+    lane = new_lane(remote)
     lane.submit(remote.read("a"))
     await remote.settle()
     await remote.answer(0, FORBIDDEN)
-    now[0] = 60.0
+    await asyncio.sleep(60)
     for app in ("a", "a", "b"):
         lane.submit(remote.read(app))
     await remote.settle()
@@ -128,7 +126,7 @@ async def test_namespaces_have_turns(remote: Remote) -> None:
 
 async def test_the_observed_go_first_until_a_token_is_proven(remote: Remote) -> None:
     """What was good once is more likely to be good now than what somebody has just written."""
-    lane = lane_at(remote)
+    lane = new_lane(remote)
     lane.gather()
     for number in range(5):
         lane.submit(remote.read(name=f"new-{number}", account=f"new-{number}"))
@@ -139,34 +137,29 @@ async def test_the_observed_go_first_until_a_token_is_proven(remote: Remote) -> 
     await lane.close()
 
 
-def test_when_all_connections_together_are_too_many_namespaces_have_turns() -> None:
+async def test_when_all_connections_together_are_too_many_namespaces_have_turns(remote: Remote) -> None:
     """One with many connections has no more than one with one."""
-
-    async def story() -> None:
-        clock, remote = asyncio.get_running_loop().time, Remote()
-        total = TotalRate(clock, per_second=20)
-        lanes = [Lane(clock, total, remote) for _ in range(11)]
-        for number, lane in enumerate(lanes):
-            for _ in range(12):
-                name = "victim" if number == 0 else "hostile"
-                read = remote.read(name=name, namespace=name, account=f"{number}")
-                read.future.set_result(OK)
-                lane.submit(read)
-        await asyncio.sleep(5)
-        assert len(remote.ended) < 132
-        await asyncio.sleep(2)
-        names = [name for name, _ in remote.ended]
-        # A burst of 20, each connection's first request among them, and then every second turn.
-        rest = 12 - names[:20].count("victim")
-        assert names[20 : 20 + 2 * rest].count("victim") >= rest - 1
-        assert len(names) == 132
-
-    run(story())
+    total = TotalRate(clock, per_second=20)
+    lanes = [Lane(clock, total, remote) for _ in range(11)]
+    for number, lane in enumerate(lanes):
+        for _ in range(12):
+            name = "victim" if number == 0 else "hostile"
+            read = remote.read(name=name, namespace=name, account=f"{number}")
+            read.future.set_result(OK)
+            lane.submit(read)
+    await asyncio.sleep(5)
+    assert len(remote.ended) < 132
+    await asyncio.sleep(2)
+    names = [name for name, _ in remote.ended]
+    # A burst of 20, each connection's first request among them, and then every second turn.
+    rest = 12 - names[:20].count("victim")
+    assert names[20 : 20 + 2 * rest].count("victim") >= rest - 1
+    assert len(names) == 132
 
 
 async def test_the_urgent_go_first_but_nobody_waits_for_ever(remote: Remote) -> None:
     """The order is by the time by which each wants to have started."""
-    lane = lane_at(remote)
+    lane = new_lane(remote)
     lane.submit(remote.read("probe"))
     lane.submit(remote.read(due=0.0, urgency=60.0, name="settled"))
     lane.submit(remote.read(due=0.0, urgency=5.0, name="active"))
@@ -179,7 +172,7 @@ async def test_the_urgent_go_first_but_nobody_waits_for_ever(remote: Remote) -> 
 
 async def test_what_nobody_wants_any_more_is_not_sent(remote: Remote) -> None:
     """A request that waited too long is dropped when its turn comes."""
-    lane = lane_at(remote)
+    lane = new_lane(remote)
     lane.submit(remote.read("probe"))
     unwanted = remote.read("b")
     lane.submit(unwanted)
@@ -192,7 +185,7 @@ async def test_what_nobody_wants_any_more_is_not_sent(remote: Remote) -> None:
 
 async def test_the_next_goes_while_an_answer_is_handed_out(remote: Remote) -> None:
     """What thousands of refs take of an answer is nobody else's waiting time."""
-    lane = lane_at(remote)
+    lane = new_lane(remote)
     first, gate = remote.read(), asyncio.Event()
 
     async def ended(answer: Answer | Listed, started: float) -> None:
@@ -212,15 +205,14 @@ async def test_the_next_goes_while_an_answer_is_handed_out(remote: Remote) -> No
 
 async def test_a_burst_is_spread_over_time(remote: Remote) -> None:
     """Beyond the rate the lane waits, and wakes by itself when there is room."""
-    numbers = count()
-    lane = lane_at(remote, lambda: next(numbers) * 1e-4)
+    lane = new_lane(remote)
     total = int(CONNECTION_PER_SECOND) + 5
     for _ in range(total):
         read = remote.read()
         read.future.set_result(OK)
         lane.submit(read)
-    async with asyncio.timeout(10):
-        while len(remote.ended) < total:  # noqa: ASYNC110 - the lane's own timer is what is waited for
-            await asyncio.sleep(0)
     await remote.settle()
+    assert len(remote.ended) < total
+    await asyncio.sleep(1)
+    assert len(remote.ended) == total
     assert lane.idle

@@ -3,7 +3,6 @@
 core.breaker decides what may go, and core.held which ref is probed. This module has the timer and performs both.
 """
 
-import asyncio
 from collections.abc import Callable, Container, Hashable
 from functools import partial
 
@@ -12,6 +11,7 @@ from astra_mirror.core.held_requests import Canary, Candidate, Held, Probe, Wait
 from astra_mirror.core.outcome import Answer, Listed
 from astra_mirror.engine.hand_out import Teller
 from astra_mirror.engine.ports import Engine, Read
+from astra_mirror.support.scheduler import Timer
 
 
 class Guard:
@@ -38,7 +38,7 @@ class Guard:
         self._teller = teller
         self._send = send
         self._seen_version = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Timer(self._find_out)
         self._closed = False
 
     def holds_back(self, read: Read, now: float) -> bool:
@@ -137,19 +137,8 @@ class Guard:
             self.held.drop_unwanted(lambda read: read.is_wanted())
 
     def _look_no_later_than(self, time: float | None) -> None:
-        if time is None or self._closed:
-            return
-        loop = asyncio.get_running_loop()
-        delay = max(time - self._clock(), 0.0)
-        if self._timer is not None:
-            if self._timer.when() <= loop.time() + delay:
-                return
-            self._timer.cancel()
-        self._timer = loop.call_later(delay, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        self._find_out()
+        if time is not None and not self._closed:
+            self._timer.set(time)
 
     def retain(self, accounts: Container[str], apps: Container[Hashable], namespaces: Container[str]) -> None:
         """Forget the breakers and the turns of all others, and what is held back for nobody any more."""
@@ -159,8 +148,7 @@ class Guard:
     def stop(self) -> None:
         """Let nothing more go; the refs of what is held back try again later."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         for read in list(self.held):
             read.broken()
         self.held.clear()

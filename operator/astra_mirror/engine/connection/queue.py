@@ -6,11 +6,11 @@ whose turn it is. It holds what waits as plain values, without a task or a timer
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Hashable, Iterator
+from collections.abc import Callable, Container, Coroutine, Hashable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from astra_mirror.core.breaker import Breakers, State, Ticket
 from astra_mirror.core.concurrency import RequestSlots
@@ -24,6 +24,7 @@ from astra_mirror.engine.connection.waiting import ConnectionQueue
 from astra_mirror.engine.hand_out import Teller
 from astra_mirror.engine.ports import Engine, Read
 from astra_mirror.observability.metrics import POLL_LATENESS
+from astra_mirror.support.scheduler import Timer, call_at, spawn
 from astra_mirror.support.time_slices import TimeSlice
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Lane:
         self._teller = Teller()
         self._guard = Guard(clock, engine, self._teller, self._send)
         self._will_tell_of_slow = False
-        self._pump_timer: asyncio.TimerHandle | None = None
+        self._pump_timer = Timer(self._pump)
         self._pumping = False
         self._is_gathering = False
         self._closed = False
@@ -123,7 +124,7 @@ class Lane:
             for _ in range(_BATCH):
                 if not self._start_next(now):
                     return
-            self._pump_at(now)
+            self._pump_timer.set(now)
         finally:
             self._pumping = False
 
@@ -133,7 +134,7 @@ class Lane:
             return False
         ready_at = self._rate.ready_at(now)
         if ready_at > now:
-            self._pump_at(ready_at)
+            self._pump_timer.set(ready_at)
             return False
         may_start = self.breakers.may_start(now)
         read = self._queue.take(self._slots.admits, only=None if may_start else self._tickets)
@@ -180,34 +181,23 @@ class Lane:
             self._queue.put(read)
         self._pump()
 
-    def _pump_at(self, time: float) -> None:
-        if self._pump_timer is None:
-            delay = max(time - self._clock(), 0.0)
-            self._pump_timer = asyncio.get_running_loop().call_later(delay, self._pump_now)
-
-    def _pump_now(self) -> None:
-        self._pump_timer = None
-        self._pump()
-
     def _start(self, read: Read, now: float) -> None:
         self._rate.take()
         if not read.is_fallback:
             POLL_LATENESS.observe(max(now - read.due, 0.0))
         ticket = self._tickets.pop(read, None) or self.breakers.start(read.account, read.app, now)
-        task = asyncio.get_running_loop().create_task(self._run(under_way := _UnderWay(read, ticket, now)))
-        self._watch(task, under_way)
+        under_way = _UnderWay(read, ticket, now)
+        self._spawn(self._run(under_way), under_way)
 
-    def _watch(self, task: asyncio.Task[None], under_way: _UnderWay) -> None:
-        self._under_way[task] = under_way
-        task.add_done_callback(partial(self._ended, under_way))
+    def _spawn(self, work: Coroutine[Any, Any, None], under_way: _UnderWay) -> None:
+        self._under_way[spawn(work, partial(self._ended, under_way))] = under_way
 
     # What is under way.
 
     async def _run(self, under_way: _UnderWay) -> None:
-        loop = asyncio.get_running_loop()
         timers = (
-            loop.call_later(SLOT_SECONDS, self._counts_as_slow, under_way),
-            loop.call_later(SLOW_SECONDS, self._is_slow, under_way),
+            call_at(under_way.started + SLOT_SECONDS, partial(self._counts_as_slow, under_way)),
+            call_at(under_way.started + SLOW_SECONDS, partial(self._is_slow, under_way)),
         )
         try:
             answer = await under_way.read.request()
@@ -268,7 +258,7 @@ class Lane:
             # A defect of ours: it must not end the polling of these refs, nor of any other.
             logger.error("A request ended in an unexpected error", exc_info=error)
             failure = Failed(SyncReason.UNEXPECTED_RESPONSE, f"The operator failed: {type(error).__name__}.")
-            self._watch(asyncio.get_running_loop().create_task(self._take(failure, under_way)), under_way)
+            self._spawn(self._take(failure, under_way), under_way)
             return
         if not was_answered:
             self._record(under_way.ticket, None)
@@ -287,8 +277,7 @@ class Lane:
     def stop(self) -> None:
         """Let nothing more start; the refs of what is held back try again later."""
         self._closed = True
-        if self._pump_timer is not None:
-            self._pump_timer.cancel()
+        self._pump_timer.cancel()
         for read in self._queue.outside():
             self._total.drop(read)
         self._guard.stop()

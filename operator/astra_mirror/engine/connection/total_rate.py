@@ -1,10 +1,10 @@
 """The rate of the requests of all connections together: when it is the limit, namespaces have turns."""
 
-import asyncio
 from collections.abc import Callable, Hashable
 
 from astra_mirror.core.fair import FairQueue
 from astra_mirror.core.rate import TOTAL_PER_SECOND, Rate
+from astra_mirror.support.scheduler import Timer
 
 
 class TotalRate:
@@ -19,7 +19,7 @@ class TotalRate:
         self._clock = clock
         self._rate = Rate(per_second)
         self._waiting: FairQueue[Hashable, Callable[[], None]] = FairQueue()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Timer(self._go_on)
 
     def admit(self, namespace: str, item: Hashable, start: Callable[[], None]) -> bool:
         """Whether a request may start now; if not, `start` is called when it is the namespace's turn.
@@ -42,12 +42,10 @@ class TotalRate:
         self._waiting.drop(item)
 
     def _arm(self, now: float) -> None:
-        if self._timer is None and self._waiting:
-            delay = max(self._rate.ready_at(now) - now, 0.0)
-            self._timer = asyncio.get_running_loop().call_later(delay, self._go_on)
+        if self._waiting:
+            self._timer.set(self._rate.ready_at(now))
 
     def _go_on(self) -> None:
-        self._timer = None
         now = self._clock()
         while self._waiting and self._rate.ready_at(now) <= now:
             taken = self._waiting.take()

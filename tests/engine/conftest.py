@@ -1,0 +1,5 @@
+"""The engine's tests run in virtual time."""
+
+from tests.virtual_time import virtual_loops
+
+pytest_asyncio_loop_factories = virtual_loops
