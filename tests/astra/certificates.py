@@ -1,4 +1,4 @@
-"""Certificates of every kind, and servers that show them."""
+"""Certificates of every kind, and servers that use them."""
 
 import asyncio
 import ssl
@@ -23,27 +23,27 @@ ANSWER: Final = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
 @dataclass(frozen=True)
 class Identity:
-    """What a server shows: its chain and its key, in PEM, its own certificate first."""
+    """A server's certificate chain, its own certificate first, and its key, in PEM."""
 
     chain: bytes
     key: bytes
 
     @property
     def own(self) -> str:
-        """The server's certificate alone."""
+        """The server's own certificate alone."""
         end = b"-----END CERTIFICATE-----\n"
         return (self.chain.partition(end)[0] + end).decode()
 
 
 def issued(authority: trustme.CA, host: str = HOST, not_after: datetime | None = None) -> Identity:
-    """One that an authority has issued."""
+    """A certificate that an authority has issued."""
     certificate = authority.issue_cert(host, not_before=NOW - 9 * DAY, not_after=not_after or NOW + DAY)
     chain = b"".join(each.bytes() for each in certificate.cert_chain_pems)
     return Identity(chain, certificate.private_key_pem.bytes())
 
 
 def self_signed(host: str = HOST, not_before: datetime = NOW - DAY, not_after: datetime = NOW + DAY) -> Identity:
-    """One as old tools make it: no extension but the name, which RFC 5280 does not allow."""
+    """A certificate as old tools create it: without the extensions that RFC 5280 requires."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Astra Control Center")])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
@@ -56,7 +56,7 @@ def self_signed(host: str = HOST, not_before: datetime = NOW - DAY, not_after: d
 
 
 def context_for(identity: Identity, folder: Path) -> ssl.SSLContext:
-    """A server's context."""
+    """The TLS context of a server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     file = folder / "identity.pem"
     file.write_bytes(identity.key + identity.chain)
@@ -66,7 +66,7 @@ def context_for(identity: Identity, folder: Path) -> ssl.SSLContext:
 
 @asynccontextmanager
 async def served(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> AsyncIterator[str]:
-    """The URL of a server that sends this answer to whatever it is asked; without a context it speaks no TLS."""
+    """The URL of a server that sends this response to every request; without a context it speaks no TLS."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

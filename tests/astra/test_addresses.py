@@ -1,4 +1,4 @@
-"""Which addresses are called: a name is judged at connect time."""
+"""Which addresses the operator connects to, decided when a name is resolved."""
 
 import socket
 
@@ -25,18 +25,18 @@ from dev.simulator import Simulator
     ],
 )  # fmt: skip
 def test_addresses_that_are_never_called(address: str) -> None:
-    """Loopback, link-local and metadata services, in every disguise."""
+    """Loopback, link-local and metadata addresses are refused, however they are embedded."""
     assert is_refused(address)
 
 
 @pytest.mark.parametrize("address", ["10.1.2.3", "192.168.1.1", "52.1.2.3", "2a00::1", "fd12::1"])
 def test_addresses_that_may_be_called(address: str) -> None:
-    """A self-hosted Astra Control Center has a private address."""
+    """Private addresses are allowed, because a self-hosted Astra Control Center has one."""
     assert not is_refused(address)
 
 
 class _Table(AbstractResolver):
-    """A resolver with fixed answers: names in tests must not depend on a network."""
+    """A resolver with fixed addresses, so that no test depends on a network."""
 
     def __init__(self, *addresses: str) -> None:
         self._addresses = addresses
@@ -54,7 +54,7 @@ class _Table(AbstractResolver):
 
 
 async def test_a_name_that_resolves_to_loopback_is_refused() -> None:
-    """DNS rebinding ends at connect time; other addresses of the name are used, and an exact entry lifts the rule."""
+    """Refused addresses of a name are left out when it is resolved, except for a host that an entry names."""
     wildcard = [AllowedURL.parse("https://*.netapp.io")]
     with pytest.raises(AddressRefusedError, match="--allowed-url") as refused:
         await FilteringResolver(wildcard, _Table("127.0.0.1")).resolve("x.netapp.io")
@@ -67,7 +67,7 @@ async def test_a_name_that_resolves_to_loopback_is_refused() -> None:
 
 
 async def test_a_refused_address_is_url_not_allowed(astra: Simulator) -> None:
-    """The real resolver, a wildcard entry and a name that is loopback: the outcome says what to do."""
+    """A name with loopback addresses only is URLNotAllowed, and the message says what to do."""
     port = astra.url.rpartition(":")[2]
     clients = ClientPool([AllowedURL.parse(f"http://*.localhost:{port}")])
     connection = Connection(BaseURL.parse(f"http://x.localhost:{port}"), astra.token)

@@ -1,4 +1,4 @@
-"""Bodies in memory: bounded all together, and what one tenant's hold keeps no other from its answers."""
+"""The memory for bodies is bounded, and the bodies of one tenant do not block those of others."""
 
 import asyncio
 import gzip
@@ -28,13 +28,13 @@ SPEC = AppBackupRefSpec(accountID=ID, appID=ID, backupID=ID)
 
 
 class Stream(httpx.AsyncByteStream):
-    """A body that comes when it is told to."""
+    """A body whose chunks the test sends."""
 
     def __init__(self) -> None:
         self._chunks: asyncio.Queue[bytes] = asyncio.Queue()
 
     def send(self, *chunks: bytes) -> None:
-        """Chunks; an empty one is the end."""
+        """Send chunks; an empty one ends the body."""
         for each in chunks:
             self._chunks.put_nowait(each)
 
@@ -44,7 +44,7 @@ class Stream(httpx.AsyncByteStream):
 
 
 class Receiving:
-    """One body that is being received, in a task."""
+    """A task that receives one body."""
 
     def __init__(
         self, bodies: Bodies, namespace: str, kind: Kind = Kind.LIST, headers: dict[str, str] | None = None
@@ -66,12 +66,12 @@ class Receiving:
 
 @pytest.fixture
 def bodies() -> Bodies:
-    """No body yet."""
+    """A budget without bodies."""
     return Bodies()
 
 
 async def idle() -> None:
-    """Until nothing moves by itself: before that no time passes."""
+    """Wait until every task waits; no time passes."""
     await asyncio.sleep(0.001)
 
 
@@ -79,7 +79,7 @@ CHUNK = b" " * SMALL
 
 
 async def test_the_time_out_stands_still_while_a_body_waits_for_room(bodies: Bodies) -> None:
-    """And goes on with what was left of it."""
+    """The time-out is suspended while a body waits for memory, and continues afterwards."""
     held = Receiving(bodies, "mine")
     held.stream.send(*[CHUNK] * (LIST_BYTES // SMALL))
     await idle()
@@ -102,7 +102,7 @@ async def test_the_time_out_stands_still_while_a_body_waits_for_room(bodies: Bod
 
 
 async def test_who_holds_room_longest_is_ended_for_those_who_wait(bodies: Bodies) -> None:
-    """Its request ends, and the others go on."""
+    """The body that has held memory longest is evicted, and the others go on."""
     slow = Receiving(bodies, "mine")
     slow.stream.send(*[CHUNK] * (LIST_BYTES // SMALL))
     await idle()
@@ -118,7 +118,7 @@ async def test_who_holds_room_longest_is_ended_for_those_who_wait(bodies: Bodies
 
 
 async def test_whoever_is_cancelled_while_it_waits_leaves_nothing_behind(bodies: Bodies) -> None:
-    """Neither a place in the queue nor room."""
+    """A body that is cancelled while it waits leaves neither an entry in the queue nor memory."""
     held = Receiving(bodies, "mine")
     held.stream.send(*[CHUNK] * (LIST_BYTES // SMALL))
     await idle()
@@ -133,7 +133,7 @@ async def test_whoever_is_cancelled_while_it_waits_leaves_nothing_behind(bodies:
 
 
 async def test_too_many_that_wait_are_not_read(bodies: Bodies) -> None:
-    """The one beyond the namespace's share; a message says what happens next."""
+    """A body beyond the namespace's limit of waiting bodies fails with a message that says what follows."""
     held = Receiving(bodies, "mine")
     held.stream.send(*[CHUNK] * (LIST_BYTES // SMALL))
     await idle()
@@ -152,7 +152,7 @@ async def test_too_many_that_wait_are_not_read(bodies: Bodies) -> None:
 
 @pytest.mark.parametrize("kind", list(Kind))
 async def test_what_is_inflated_is_counted(bodies: Bodies, kind: Kind) -> None:
-    """A few kilobytes on the wire that stand for a megabyte hold a megabyte, and no more before there is room."""
+    """A compressed body counts by its decompressed size, and is decompressed only as memory is granted."""
     size = MAX_DOCUMENT
     receiving = Receiving(bodies, "mine", kind, {"Content-Encoding": "gzip"})
     receiving.stream.send(gzip.compress(b" " * size), b"")
@@ -165,7 +165,7 @@ async def test_what_is_inflated_is_counted(bodies: Bodies, kind: Kind) -> None:
 
 @asynccontextmanager
 async def held_lists(size: int, may_end: asyncio.Event) -> AsyncIterator[str]:
-    """Each list is `size` long, its last byte comes when it may; single backups are small and quick."""
+    """A server whose lists have `size` bytes and end when the test allows; single backups are small and quick."""
     item = b'"' + b"x" * 1021 + b'",'
     items = item * (size // len(item) - 1)
     body = b'{"items":[' + items + b'"' + b"x" * (size - len(items) - 14) + b'"]}'
@@ -190,7 +190,7 @@ async def held_lists(size: int, may_end: asyncio.Event) -> AsyncIterator[str]:
 
 
 class Watch:
-    """The most bytes that were held at any time."""
+    """Records the most bytes that were held at any time."""
 
     def __init__(self, bodies: Bodies, awaited: int) -> None:
         self.most = 0
@@ -207,12 +207,12 @@ class Watch:
             await asyncio.sleep(0)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop recording."""
         self._task.cancel()
 
 
 async def test_held_lists_of_one_tenant() -> None:
-    """Eighty lists of almost 4 MiB that do not end: the memory has a bound, others are served, and all end well."""
+    """Eighty lists that do not end stay within the budget, and other requests succeed."""
     may_end, bodies = asyncio.Event(), Bodies()
     virtual_loop().stand_still()
     async with held_lists(4 * MIB, may_end) as url:
@@ -240,7 +240,7 @@ async def test_held_lists_of_one_tenant() -> None:
 
 
 async def test_an_answer_that_is_given_up_is_unreachable_and_says_why() -> None:
-    """Nobody's fault but the server's, which sends too slowly."""
+    """An evicted body is Unreachable, and the message says that the server sent it too slowly."""
     may_end, bodies = asyncio.Event(), Bodies()
     virtual_loop().stand_still()
     async with held_lists(64 * MIB, may_end) as url:

@@ -1,4 +1,4 @@
-"""The client against a real server: every answer, and every lack of one, becomes the outcome it should be."""
+"""The client against a real server: every response, and every lack of one, becomes the right outcome."""
 
 import asyncio
 import gzip
@@ -40,12 +40,12 @@ def spec_for(backup: Backup) -> AppBackupRefSpec:
 
 
 async def ask(clients: ClientPool, astra: Simulator, backup: Backup, *, token: str | None = None) -> Answer:
-    """One poll."""
+    """One request for a backup."""
     return await AstraClient(clients, 5.0).get_backup(connection_to(astra, token=token), spec_for(backup))
 
 
 async def test_a_backup_is_observed_with_every_field(astra: Simulator, clients: ClientPool) -> None:
-    """The document's fields arrive under their names."""
+    """Each field of the document becomes a field of the backup."""
     backup = astra.add_backup("hooks-fail", seconds=0)
     backup.set(stateDetails=[{"type": "t", "title": "x", "detail": "y"}], scheduleID="s")
     outcome = await ask(clients, astra, backup)
@@ -64,7 +64,7 @@ async def test_a_backup_is_observed_with_every_field(astra: Simulator, clients: 
 
 
 async def test_the_reference_pages_example_is_observed(astra: Simulator, clients: ClientPool) -> None:
-    """The example document of the API reference, byte for byte."""
+    """The example document of the API reference is parsed, byte for byte."""
     backup = astra.add_backup(id="bab39d53-2d04-5297-b92e-58df89a2117b")
     backup.serve_raw((EXAMPLES / "backup.json").read_bytes())
     outcome = await ask(clients, astra, backup)
@@ -90,7 +90,7 @@ async def test_the_reference_pages_example_is_observed(astra: Simulator, clients
 async def test_each_status_code_has_its_reason(
     astra: Simulator, clients: ClientPool, status: int, reason: SyncReason, words: str
 ) -> None:
-    """And the problem document's words are in the message."""
+    """Each status code has its reason, and the message has the words of the problem document."""
     with astra.fault("*", status=status):
         outcome = await ask(clients, astra, astra.add_backup())
     assert isinstance(outcome, Failed)
@@ -109,7 +109,7 @@ async def test_a_missing_backup_is_not_found(astra: Simulator, clients: ClientPo
 
 
 async def test_a_404_of_somebody_else_is_no_answer(astra: Simulator, clients: ClientPool) -> None:
-    """A proxy's 404 page says nothing of the backup."""
+    """The 404 page of a proxy does not mean that the backup does not exist."""
     with astra.fault("*", kind="plain-404"):
         outcome = await ask(clients, astra, astra.add_backup())
     assert isinstance(outcome, Failed)
@@ -134,7 +134,7 @@ async def test_a_404_of_somebody_else_is_no_answer(astra: Simulator, clients: Cl
 async def test_what_was_not_promised_is_unexpected(
     astra: Simulator, clients: ClientPool, kind: str, body: bytes | None, words: str
 ) -> None:
-    """Each kind of wrong body is named."""
+    """Each kind of invalid body is UnexpectedResponse, with a message that names the kind."""
     with astra.fault("*", kind=kind, body=body):
         outcome = await ask(clients, astra, astra.add_backup())
     assert isinstance(outcome, Failed)
@@ -158,7 +158,7 @@ async def test_what_was_not_promised_is_unexpected(
 async def test_compressed_bodies_are_bounded(
     astra: Simulator, clients: ClientPool, body: bytes, encoding: str, words: str
 ) -> None:
-    """A bomb is never inflated beyond the limit, and broken compression is an answer that was not promised."""
+    """A compressed body is never decompressed beyond the limit, and invalid compression is UnexpectedResponse."""
     with astra.fault("*", kind="body", body=body, headers={"Content-Encoding": encoding}):
         outcome = await ask(clients, astra, astra.add_backup())
     assert isinstance(outcome, Failed)
@@ -173,7 +173,7 @@ async def test_compressed_bodies_are_bounded(
 async def test_an_error_with_an_unreadable_body_is_what_its_code_says(
     astra: Simulator, clients: ClientPool, body: bytes, headers: dict[str, str]
 ) -> None:
-    """A refused token is a refused token, however long the page around it is."""
+    """The status code alone decides where the body of an error response cannot be read."""
     with astra.fault("*", status=401, body=body, headers=headers):
         outcome = await ask(clients, astra, astra.add_backup())
     assert isinstance(outcome, Failed)
@@ -182,7 +182,7 @@ async def test_an_error_with_an_unreadable_body_is_what_its_code_says(
 
 
 async def test_good_gzip_is_read(astra: Simulator, clients: ClientPool) -> None:
-    """Large documents arrive compressed."""
+    """A compressed document is decompressed."""
     backup = astra.add_backup("fails", seconds=0)
     backup.set(stateUnready=["x" * 250] * 30)
     outcome = await ask(clients, astra, backup)
@@ -191,7 +191,7 @@ async def test_good_gzip_is_read(astra: Simulator, clients: ClientPool) -> None:
 
 
 async def test_a_truncated_body_is_unreachable(astra: Simulator, clients: ClientPool) -> None:
-    """A connection that breaks in the middle is a network error."""
+    """A connection that is closed mid-response is Unreachable."""
     with astra.fault("*", kind="truncate"):
         outcome = await ask(clients, astra, astra.add_backup())
     assert outcome == Failed(SyncReason.UNREACHABLE, f"{astra.url}: connection closed mid-response.")
@@ -218,7 +218,7 @@ async def test_a_truncated_body_is_unreachable(astra: Simulator, clients: Client
 async def test_retry_after_in_both_forms(
     astra: Simulator, clients: ClientPool, header: str, low: float | None, high: float | None
 ) -> None:
-    """Seconds, an HTTP date; nonsense is ignored."""
+    """Retry-After may have seconds or an HTTP date; anything else is ignored."""
     with astra.fault("*", status=429, headers={"Retry-After": header}):
         outcome = await ask(clients, astra, astra.add_backup())
     assert isinstance(outcome, Failed)
@@ -230,7 +230,7 @@ async def test_retry_after_in_both_forms(
 
 
 async def test_a_hanging_server_costs_the_time_out(astra: Simulator, clients: ClientPool) -> None:
-    """The whole exchange is bounded, and the message says by what."""
+    """The time-out covers the whole exchange, and the message names it."""
     backup = astra.add_backup()
     with astra.fault("*", kind="hang"):
         outcome = await AstraClient(clients, 0.2).get_backup(connection_to(astra), spec_for(backup))
@@ -240,7 +240,7 @@ async def test_a_hanging_server_costs_the_time_out(astra: Simulator, clients: Cl
 
 
 async def test_a_dead_server_is_unreachable(clients: ClientPool, astra: Simulator) -> None:
-    """Nobody listens: the message names the address."""
+    """A refused connection is Unreachable, and the message names the address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     outcome = await AstraClient(clients, 5).get_backup(
@@ -263,7 +263,7 @@ async def test_an_echoed_token_is_cut_out(astra: Simulator, clients: ClientPool)
 
 
 async def test_invalid_params_are_named(astra: Simulator, clients: ClientPool) -> None:
-    """What a 400 refuses is in the message."""
+    """The message of a 400 has the invalid parameters."""
     body = b'{"type":"t","title":"Invalid","detail":"d","status":"400","invalidParams":[{"name":"a","reason":"b"},7]}'
     with astra.fault("*", status=400, body=body):
         outcome = await ask(clients, astra, astra.add_backup())
@@ -272,7 +272,7 @@ async def test_invalid_params_are_named(astra: Simulator, clients: ClientPool) -
 
 
 async def test_tenants_do_not_see_each_others_cookies(astra: Simulator, clients: ClientPool) -> None:
-    """A cookie that one answer sets is sent with no other request."""
+    """A cookie from one response is sent with no other request."""
     backup = astra.add_backup("completes", seconds=0)
     with astra.fault("*", kind="body", body=b"{}", headers={"Set-Cookie": "session=secret; Path=/"}):
         await ask(clients, astra, backup)
@@ -283,7 +283,7 @@ async def test_tenants_do_not_see_each_others_cookies(astra: Simulator, clients:
 
 
 async def test_tls_is_judged_as_the_secret_says() -> None:
-    """A private authority must be named, or verification be off; else the server is not believed."""
+    """A private authority is trusted only with ca.crt, or with verification switched off."""
     with Simulator.start(tls=True) as astra:
         clients = ClientPool([AllowedURL.parse(astra.url)])
         spec = spec_for(astra.add_backup("completes", seconds=0))
@@ -300,7 +300,7 @@ async def test_tls_is_judged_as_the_secret_says() -> None:
 
 
 async def test_many_requests_share_the_connections(astra: Simulator, clients: ClientPool) -> None:
-    """A hundred at once all get their answer."""
+    """A hundred requests at once all succeed."""
     backups = [astra.add_backup("completes", seconds=0) for _ in range(100)]
     outcomes = await asyncio.gather(*(ask(clients, astra, each) for each in backups))
     assert all(isinstance(each, Observed) for each in outcomes)

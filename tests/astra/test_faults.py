@@ -1,4 +1,4 @@
-"""The client against servers that break the rules of HTTP, or keep to them and say nothing."""
+"""The client against servers that violate HTTP, or that do not respond."""
 
 import asyncio
 import socket
@@ -28,7 +28,7 @@ Ask = Callable[[bytes], AbstractAsyncContextManager[Answer]]
 
 @pytest.fixture
 def ask() -> Ask:
-    """Asks a server that sends these bytes, whatever it is asked, and then nothing for as long as it is waited for."""
+    """Request a backup from a server that sends these bytes to every request, and then nothing."""
 
     @asynccontextmanager
     async def asked(sent: bytes) -> AsyncIterator[Answer]:
@@ -53,21 +53,21 @@ def ask() -> Ask:
 
 
 async def test_a_reason_phrase_in_any_character_set(ask: Ask) -> None:
-    """The status code counts."""
+    """The status code counts whatever the reason phrase is."""
     async with ask(b"HTTP/1.1 401 Non autoris\xe9\r\nContent-Length: 0\r\n\r\n") as outcome:
         assert isinstance(outcome, Failed)
         assert outcome.reason is SyncReason.UNAUTHORIZED
 
 
 async def test_an_error_whose_words_do_not_come(ask: Ask) -> None:
-    """It is what its status code says, its Retry-After included, before the time is over."""
+    """An error response without its body has its reason and Retry-After before the time-out."""
     async with ask(b"HTTP/1.1 429 Slow down\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\n") as outcome:
         assert isinstance(outcome, Failed)
         assert (outcome.reason, outcome.retry_after) == (SyncReason.RATE_LIMITED, 7)
 
 
 async def test_a_date_to_come_again_is_read_by_the_servers_own_clock(ask: Ask) -> None:
-    """Ours may be a day off."""
+    """A date in Retry-After is compared with the Date header, because the clocks may differ."""
     theirs = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
     now, later = (format_datetime(theirs + timedelta(seconds=each), usegmt=True) for each in (0, 90))
     times = f"Date: {now}\r\nRetry-After: {later}"
@@ -81,7 +81,7 @@ async def test_a_date_to_come_again_is_read_by_the_servers_own_clock(ask: Ask) -
 
 
 async def test_a_host_that_swallows_packets_is_left_before_the_time_is_over() -> None:
-    """Whoever accepts no connection in good time will not answer either."""
+    """A host that accepts no connection fails before the time-out of the request."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         address = server.getsockname()
         # The kernel completes as many connections as the backlog holds, and drops what asks for another one.
@@ -100,7 +100,7 @@ async def test_a_host_that_swallows_packets_is_left_before_the_time_is_over() ->
 
 
 async def test_a_connection_is_not_used_when_the_server_may_just_be_closing_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many close those that have been idle for five seconds; a request that comes at that moment is lost."""
+    """An idle connection is closed before the five seconds after which many servers close it."""
     connections = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -127,7 +127,7 @@ async def test_a_connection_is_not_used_when_the_server_may_just_be_closing_it(m
 
 
 async def test_few_large_lists_are_held_at_once(astra: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of them are read, one after the other."""
+    """Of many large lists two are decoded at a time, and all of them are decoded."""
     held, most = 0, 0
 
     async def counted(*arguments: object) -> Listed:

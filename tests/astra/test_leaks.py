@@ -1,4 +1,4 @@
-"""Whatever a server does with the token that it was sent, no message and no log line has it, or half of it."""
+"""Whatever a server does with the token, no message and no log line has it, or half of it."""
 
 import asyncio
 import gzip
@@ -30,25 +30,25 @@ _PIECE = 8
 
 
 def pieces() -> Iterator[str]:
-    """What nobody may see, in lower case."""
+    """The texts that must not be shown, in lower case."""
     for start in range(len(TOKEN) - _PIECE + 1):
         yield TOKEN[start : start + _PIECE].lower()
 
 
 def assert_clean(text: str) -> None:
-    """No piece of the token in it."""
+    """Assert that a text has no piece of the token."""
     assert [piece for piece in pieces() if piece in text.lower()] == []
 
 
 def answer(body: str | bytes, status: str = "200 OK", **headers: str) -> bytes:
-    """A whole answer."""
+    """A complete response."""
     encoded = body if isinstance(body, bytes) else body.encode()
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {status}\r\n{lines}Content-Length: {len(encoded)}\r\n\r\n".encode() + encoded
 
 
 def chunked(body: bytes) -> bytes:
-    """An answer in chunks."""
+    """A response in chunks."""
     return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
 
 
@@ -58,7 +58,7 @@ def problem(**fields: object) -> str:
 
 
 def escaped(text: str) -> str:
-    """As JSON may spell it."""
+    """The text as JSON may escape it."""
     return "".join(f"\\u{ord(each):04x}" for each in text)
 
 
@@ -106,7 +106,7 @@ ANSWERS = {
 
 @asynccontextmanager
 async def server(sent: bytes) -> AsyncIterator[str]:
-    """Sends these bytes, whatever it is asked, and closes the connection."""
+    """A server that sends these bytes to every request and closes the connection."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -123,7 +123,7 @@ async def server(sent: bytes) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("name", list(ANSWERS))
 async def test_no_message_and_no_log_line_quotes_an_answer(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """For a single backup and for a list."""
+    """No message and no log line quotes a response, for a single backup and for a list."""
     caplog.set_level(logging.DEBUG)
     async with server(ANSWERS[name]) as url:
         clients = ClientPool([AllowedURL.parse(url)])
@@ -142,7 +142,7 @@ _DOCUMENT = {"id": ID, "state": "failed"}
 
 @pytest.mark.parametrize("text", [TOKEN, f"x{TOKEN}y", TOKEN.lower(), "x" * 250 + TOKEN, "x" * 1010 + TOKEN])
 def test_no_field_of_a_backup_has_it(text: str) -> None:
-    """Whole or cut; and what is left is what was sent."""
+    """No field of a backup has the token, whole or cut, and everything else stays."""
     detail = [{"type": text, "title": text, "detail": text}]
     document = {
         **_DOCUMENT,
@@ -160,7 +160,7 @@ def test_no_field_of_a_backup_has_it(text: str) -> None:
 
 
 def test_an_undocumented_state_has_it_not_and_a_documented_one_stays() -> None:
-    """A token that is one of the API's own words is none that a server has echoed."""
+    """A documented state is shown although the token is the same word; any other state is redacted."""
     body = json.dumps({"id": ID, "state": f"failed {TOKEN}"}).encode()
     assert parse_backup(body, ID, CONNECTION.redact_text).state == "failed [token]"
     word = Connection(CONNECTION.url, "completed")
@@ -169,7 +169,7 @@ def test_an_undocumented_state_has_it_not_and_a_documented_one_stays() -> None:
 
 
 def test_the_document_stays_what_it_was() -> None:
-    """A token that is part of a name or of an id neither breaks the document nor makes it another backup's."""
+    """A token that is part of a name or of an id neither makes the document invalid nor changes the id."""
     for token in (ID, "stateUnready", '"id":"' + ID, "metadata"):
         body = json.dumps({**_DOCUMENT, "stateUnready": ["ok"]}, separators=(",", ":")).encode()
         backup = parse_backup(body, ID, Connection(CONNECTION.url, token).redact_text)
@@ -186,7 +186,7 @@ def test_the_document_stays_what_it_was() -> None:
     )
 )
 def test_any_document_with_the_token_in_it(document: object) -> None:
-    """As a backup, as a problem."""
+    """No outcome has the token, for any backup or problem document that contains it."""
     body = json.dumps(document).encode()
     try:
         assert_clean(repr(parse_backup(body, ID, CONNECTION.redact_text)))
@@ -198,7 +198,7 @@ def test_any_document_with_the_token_in_it(document: object) -> None:
 
 @given(st.lists(st.sampled_from([TOKEN, '"', "{", "}", "[", "]", ":", ",", "\\", "items", '"items"', "1", "\x00"])))
 def test_any_list_with_the_token_in_it(parts: list[str]) -> None:
-    """What is wrong with it is said without it."""
+    """No outcome has the token, for any list that contains it."""
 
     async def read() -> str:
         try:
@@ -211,6 +211,6 @@ def test_any_list_with_the_token_in_it(parts: list[str]) -> None:
 
 @given(st.sampled_from([OSError, ValueError, ConnectionResetError, TimeoutError]), st.none() | st.integers(0, 200))
 def test_an_error_of_any_library_is_told_in_our_words(kind: type[Exception], number: int | None) -> None:
-    """Whatever it has to say."""
+    """No library's error message is shown."""
     error = kind(number, TOKEN) if number is not None else kind(TOKEN)
     assert_clean(unreachable(CONNECTION, error).message)

@@ -1,4 +1,4 @@
-"""Lists are read as the JSON decoder reads them, piece by piece and wherever a piece ends."""
+"""Lists are read as the JSON decoder reads them, wherever a window ends."""
 
 import json
 from typing import Any
@@ -21,17 +21,17 @@ OTHER = "00000000-0000-4000-8000-000000000001"
 
 
 def body(*items: Any, **metadata: Any) -> bytes:
-    """A list's body."""
+    """The body of a list."""
     return json.dumps({"items": list(items), "metadata": metadata}).encode()
 
 
 def windows(text: bytes, size: int = WINDOW) -> list[bytes]:
-    """A body as the client hands it on."""
+    """A body in windows, as the client passes it."""
     return [text[start : start + size] for start in range(0, len(text) + 1, size)]
 
 
 def backup(backup_id: str = ID, state: str = "running") -> dict[str, Any]:
-    """An item."""
+    """An item of a list."""
     return {"id": backup_id, "state": state}
 
 
@@ -39,7 +39,7 @@ def backup(backup_id: str = ID, state: str = "running") -> dict[str, Any]:
 def test_any_list_is_read_as_the_decoder_reads_it(
     items: list[Any], metadata: Any, window: int, plain: bool, indent: int | None
 ) -> None:
-    """Also when each window ends in the middle of something, and whatever comes first."""
+    """Any list is read as json.loads reads it, wherever the windows end."""
     document = {"x": metadata, "items": items, "metadata": metadata}
     text = json.dumps(document, ensure_ascii=plain, indent=indent).encode("utf-8", "surrogatepass")
     try:
@@ -54,7 +54,7 @@ def test_any_list_is_read_as_the_decoder_reads_it(
 
 @given(st.binary(max_size=200))
 def test_anything_else_is_a_clear_error(garbage: bytes) -> None:
-    """Never another exception."""
+    """Any other body raises ListError, and no other exception."""
     with pytest.raises(ValueError, match=r".+"):
         list(ListReader(windows(garbage)))
 
@@ -80,43 +80,43 @@ def test_anything_else_is_a_clear_error(garbage: bytes) -> None:
     ],
 )
 def test_what_is_no_list_is_refused(text: bytes) -> None:
-    """Cut off, misshapen, too deep, not UTF-8."""
+    """A body that is cut off, of another shape, too deep or not UTF-8 is refused."""
     with pytest.raises(ValueError, match=r".+"):
         list(ListReader(windows(text)))
 
 
 def test_an_item_larger_than_a_backup_may_be_is_refused() -> None:
-    """It would hold up everybody while it is read."""
+    """An item larger than a window is refused, because decoding it would block the event loop."""
     with pytest.raises(ValueError, match="too large"):
         list(ListReader(windows(body({"id": ID, "name": "x" * 2 * WINDOW}))))
 
 
 def test_endless_space_is_refused() -> None:
-    """A few kilobytes on the wire may be many megabytes of it."""
+    """More than a megabyte of white space is refused."""
     with pytest.raises(ValueError, match="spaces"):
         list(ListReader(windows(b'{"items": [' + b" " * 4 * WINDOW + b"]}")))
 
 
 def test_others_have_their_turn_between_the_members_of_a_strange_document() -> None:
-    """It may have millions of them."""
+    """Reading yields after each other member of the object, of which there may be millions."""
     members = ", ".join(f'"m{number}": 0' for number in range(1000))
     assert list(ListReader(windows(f'{{"items": [7], {members}}}'.encode()))) == [(7, "7"), *[None] * 1000]
 
 
 def test_a_list_longer_than_a_window_is_read_to_its_end() -> None:
-    """Three windows of items."""
+    """A list of three windows is read to its end."""
     items = [{"id": str(number), "name": "ä" * 500} for number in range(6000)]
     assert len(body(*items)) > 3 * WINDOW
     assert [each[0] for each in ListReader(windows(body(*items))) if each is not None] == items
 
 
 async def read_list(text: bytes, known: Known) -> Listed:
-    """With a token that is in none of them."""
+    """Read a list, with a token that it does not contain."""
     return await answers.read_list(windows(text), known, lambda document: document)
 
 
 async def test_only_known_backups_are_looked_at() -> None:
-    """In any case of the id."""
+    """Only known backups are parsed; ids are compared in lower case."""
     listed = await read_list(body(backup(ID.upper()), backup(OTHER)), Known({ID: None}))
     assert list(listed.found) == [ID]
     assert listed.size == 2
@@ -124,7 +124,7 @@ async def test_only_known_backups_are_looked_at() -> None:
 
 
 async def test_what_is_unchanged_is_recognised() -> None:
-    """Each document by itself, and the whole list when nothing in it has changed."""
+    """An unchanged item is recognised by its digest, and an unchanged list by its own."""
     first = await read_list(body(backup(), backup(OTHER)), Known({ID: None, OTHER: None}))
     assert all(isinstance(each, Observed) for each in first.found.values())
     digests = {key: each.digest for key, each in first.found.items() if isinstance(each, Observed)}
@@ -151,13 +151,13 @@ async def test_what_is_unchanged_is_recognised() -> None:
     ],
 )
 async def test_what_a_list_says_badly_or_twice_it_does_not_say(items: list[Any]) -> None:
-    """Nulls, positional arrays, bad items, duplicates: none of them is an observation, and the good ones stay."""
+    """Invalid and duplicate items are left out, and valid ones are used."""
     listed = await read_list(body(*items, backup(OTHER)), Known({ID: None, OTHER: None}))
     assert list(listed.found) == [OTHER]
 
 
 async def test_a_list_that_goes_on_elsewhere_is_not_complete() -> None:
-    """What it has counts all the same."""
+    """A list with a continue token is not complete, and its items are used."""
     listed = await read_list(body(backup(), **{"continue": "x"}), Known({ID: None}))
     assert not listed.complete
     assert list(listed.found) == [ID]

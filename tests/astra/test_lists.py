@@ -1,4 +1,4 @@
-"""Lists by the client, against the simulator: what each kind of answer becomes."""
+"""Lists by the client, against the simulator: the outcome of each kind of response."""
 
 from collections.abc import AsyncIterator
 
@@ -37,7 +37,7 @@ async def _list(
 
 @pytest.mark.parametrize("app", [True, False])
 async def test_both_lists_have_the_backups(astra: Simulator, client: AstraClient, app: bool) -> None:
-    """The app's and the account's, each by its own path."""
+    """The list of the app and that of the account have the same backups."""
     backups = [astra.add_backup("stuck", seconds=0.001) for _ in range(3)]
     listed = await _list(client, astra, backups[:2], app=app)
     assert isinstance(listed, Listed)
@@ -48,7 +48,7 @@ async def test_both_lists_have_the_backups(astra: Simulator, client: AstraClient
 
 
 async def test_nothing_new_is_recognised(astra: Simulator, client: AstraClient) -> None:
-    """By the list's digest, by the document's, and in the request for one backup as well."""
+    """An unchanged list, item or single document is recognised by its digest."""
     backups = [astra.add_backup("stuck", seconds=0.001) for _ in range(2)]
     first = await _list(client, astra, backups)
     assert isinstance(first, Listed)
@@ -79,7 +79,7 @@ async def test_nothing_new_is_recognised(astra: Simulator, client: AstraClient) 
 async def test_a_list_that_is_not_what_was_promised(
     astra: Simulator, client: AstraClient, kind: FaultKind, found: int, complete: bool
 ) -> None:
-    """What can be used is used, and the rest is not there."""
+    """Valid items of a list are used, and the others are left out."""
     backups = [astra.add_backup("stuck", seconds=0.001) for _ in range(3)]
     with astra.fault("*", kind=kind):
         listed = await _list(client, astra, backups)
@@ -100,7 +100,7 @@ async def test_a_list_that_is_not_what_was_promised(
 async def test_a_refused_list_is_a_failure(
     astra: Simulator, client: AstraClient, status: int, reason: SyncReason
 ) -> None:
-    """Also a 404: that a list does not exist says nothing of any backup."""
+    """Each error response is a failure; a 404 does not mean that any backup does not exist."""
     with astra.fault("*", status=status):
         outcome = await _list(client, astra, [])
     assert isinstance(outcome, Failed)
@@ -108,7 +108,7 @@ async def test_a_refused_list_is_a_failure(
 
 
 async def test_a_body_that_is_no_list_is_a_failure(astra: Simulator, client: AstraClient) -> None:
-    """With words."""
+    """A body that is not a list is a failure with a message."""
     with astra.fault("*", kind="body", body=b'{"items": {}}'):
         outcome = await _list(client, astra, [])
     assert isinstance(outcome, Failed)
@@ -116,7 +116,7 @@ async def test_a_body_that_is_no_list_is_a_failure(astra: Simulator, client: Ast
 
 
 async def test_an_echoed_token_is_in_no_item(astra: Simulator, client: AstraClient) -> None:
-    """Not even when JSON spells it with escapes."""
+    """The token is redacted in every item, also when JSON escapes it."""
     token = astra.add_token("to/ken+1")
     backup = astra.add_backup("stuck", seconds=0.001)
     body = f'{{"items": [{{"id": "{backup.id}", "state": "failed", "stateUnready": ["to\\/ken\\u002b1"]}}]}}'

@@ -1,4 +1,4 @@
-"""Name look-ups: few without an answer for one namespace, not too many in all, and one for all who ask at a time."""
+"""Name look-ups: limited for each namespace and in all, and shared by all requests for a name."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ ADDRESS: Addresses = ((int(socket.AF_INET), "192.0.2.1"),)
 
 
 class Servers:
-    """Name servers that answer for `slow…` when told to, and for all else at once."""
+    """Name servers that respond for `slow…` when the test allows, and for all other names at once."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -31,7 +31,7 @@ class Servers:
         self._began = threading.Semaphore(0)
 
     def look_up(self, name: Name) -> Addresses:
-        """Blocks, as the system's resolver does."""
+        """Block, as the operating system's resolver does."""
         self.asked.append(name.host)
         self.threads.add(threading.current_thread().name)
         self._began.release()
@@ -42,25 +42,25 @@ class Servers:
         return ADDRESS
 
     async def began(self, number: int) -> None:
-        """Wait until that many more have been asked for."""
+        """Wait until that many more look-ups have started."""
         for _ in range(number):
             await asyncio.to_thread(self._began.acquire)
 
     def answer(self) -> None:
-        """Let all go on."""
+        """Let all look-ups end."""
         self._may_answer.set()
 
 
 @pytest.fixture
 def servers() -> Iterator[Servers]:
-    """Name servers, whose threads have ended when the test has."""
+    """Name servers whose threads end with the test."""
     servers = Servers()
     yield servers
     servers.answer()
 
 
 def ask(lookups: NameLookups, host: str, namespace: str = "") -> "asyncio.Task[list[str]]":
-    """A request for a namespace that needs a name."""
+    """A request of a namespace that needs a name."""
 
     async def asked() -> list[str]:
         return [each["host"] for each in await lookups.resolve(host, 443)]
@@ -71,7 +71,7 @@ def ask(lookups: NameLookups, host: str, namespace: str = "") -> "asyncio.Task[l
 
 
 async def test_slow_names_of_one_namespace_delay_nobody_else(servers: Servers) -> None:
-    """It has its four, and others are answered at once, in threads of their own."""
+    """Slow names of one namespace take its four look-ups, and names of others are resolved at once."""
     lookups = NameLookups(servers.look_up)
     slow = [ask(lookups, f"slow{number}", "hostile") for number in range(100)]
     await servers.began(MAX_LOOKUPS_FOR_NAMESPACE)
@@ -83,7 +83,7 @@ async def test_slow_names_of_one_namespace_delay_nobody_else(servers: Servers) -
 
 
 async def test_in_all_there_are_so_many_without_an_answer(servers: Servers) -> None:
-    """When one has come, the next has its turn, of the namespace that has waited."""
+    """At the limit of all look-ups, the end of one starts the next, of the namespace that waits."""
     lookups = NameLookups(servers.look_up)
     slow = [ask(lookups, f"slow-{space}-{number}", str(space)) for space in range(20) for number in range(4)]
     await servers.began(MAX_LOOKUPS)
@@ -96,7 +96,7 @@ async def test_in_all_there_are_so_many_without_an_answer(servers: Servers) -> N
 
 
 async def test_a_name_that_is_being_looked_up_is_shared(servers: Servers) -> None:
-    """By all namespaces; who gives up takes nothing from the others."""
+    """All namespaces share a look-up, and one that is cancelled does not affect the others."""
     lookups = NameLookups(servers.look_up)
     asking = [ask(lookups, "slow", space) for space in ("a", "a", "b", "c")]
     await servers.began(1)
@@ -110,7 +110,7 @@ async def test_a_name_that_is_being_looked_up_is_shared(servers: Servers) -> Non
 
 
 async def test_a_name_waits_for_the_turn_of_whoever_comes_first(servers: Servers) -> None:
-    """A namespace whose slow names fill its share does not hold up a name that another one needs as well."""
+    """A name that two namespaces need is looked up in the turn of either."""
     lookups = NameLookups(servers.look_up)
     slow = [ask(lookups, f"slow{number}", "hostile") for number in range(MAX_LOOKUPS_FOR_NAMESPACE)]
     waiting = ask(lookups, "astra", "hostile")
@@ -124,7 +124,7 @@ async def test_a_name_waits_for_the_turn_of_whoever_comes_first(servers: Servers
 
 
 async def test_whoever_gives_up_waits_no_more(servers: Servers) -> None:
-    """A name that nobody wants is not looked up when its turn comes; one without an answer goes on counting."""
+    """A name whose requests were cancelled is not looked up; a pending look-up goes on counting."""
     lookups = NameLookups(servers.look_up, max_lookups=1, max_for_namespace=1)
     first, second, third = (ask(lookups, host, "a") for host in ("slow", "given-up", "wanted"))
     await servers.began(1)
@@ -138,7 +138,7 @@ async def test_whoever_gives_up_waits_no_more(servers: Servers) -> None:
 
 
 async def test_an_answer_is_kept_for_a_while_and_an_error_is_not(servers: Servers) -> None:
-    """Each request would ask otherwise; an unknown name may be known a moment later."""
+    """Addresses are cached for ten seconds, and errors are not."""
     lookups = NameLookups(servers.look_up)
     for host in ("name", "unknown"):
         for _ in range(3):
@@ -151,18 +151,18 @@ async def test_an_answer_is_kept_for_a_while_and_an_error_is_not(servers: Server
 
 
 async def test_a_name_without_addresses_is_an_error() -> None:
-    """Nobody could connect to nothing."""
+    """A name without addresses raises OSError."""
     with pytest.raises(OSError, match="no address"):
         await NameLookups(lambda _: ()).resolve("name")
 
 
 @pytest.mark.parametrize("host", ["x" * 300, "a..b", "\u2603" * 70, "a\0b", "no-such-name.invalid"])
 def test_what_is_no_name_has_no_address(host: str) -> None:
-    """Whatever the codec or the system makes of it."""
+    """An invalid name raises OSError, whatever the codec raises."""
     with pytest.raises(OSError, match=r".+"):
         look_up(Name(host, 0))
 
 
 def test_the_systems_resolver_is_asked() -> None:
-    """Each address with its family."""
+    """The operating system's resolver supplies each address with its family."""
     assert (int(socket.AF_INET), "127.0.0.1") in look_up(Name("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""How certificates are judged, on every interpreter alike, and what is said of one that is not believed."""
+"""How certificates are verified, with every Python version, and the messages about untrusted ones."""
 
 import asyncio
 import gc
@@ -29,23 +29,23 @@ STRANGER = trustme.CA()
 
 
 def pem(authority: trustme.CA) -> str:
-    """An authority as ca.crt has it."""
+    """An authority in PEM, as in ca.crt."""
     return authority.cert_pem.bytes().decode()
 
 
 class Asking:
-    """Clients, and one request with them."""
+    """Client pools, and one request with them."""
 
     def __init__(self) -> None:
         self.clients: list[ClientPool] = []
 
     def client(self, url: str) -> AstraClient:
-        """One that may call this URL."""
+        """A client pool that may call this URL."""
         self.clients.append(ClientPool([AllowedURL.parse(url)]))
         return AstraClient(self.clients[-1], 5.0)
 
     async def ask(self, url: str, tls: TLS) -> Failed:
-        """The outcome, which is a failure: the server refuses every token that it is sent."""
+        """The failure of a request: the server refuses every token."""
         outcome = await self.client(url).get_backup(Connection(BaseURL.parse(url), "a-good-token", tls), SPEC)
         assert isinstance(outcome, Failed)
         return outcome
@@ -53,7 +53,7 @@ class Asking:
 
 @pytest.fixture
 async def asking() -> AsyncIterator[Asking]:
-    """Closed at the end."""
+    """Client pools that are closed after the test."""
     asking = Asking()
     yield asking
     for each in asking.clients:
@@ -62,7 +62,7 @@ async def asking() -> AsyncIterator[Asking]:
 
 @pytest.mark.parametrize("tls", [TLS(), TLS(pem(AUTHORITY)), TLS(pem(AUTHORITY), verify=False), TLS(verify=False)])
 def test_every_context_judges_alike(tls: TLS) -> None:
-    """Whatever this interpreter's own default is: each certificate is an anchor, and nothing is judged by RFC 5280."""
+    """Each context has the same flags with every Python version."""
     context = ssl_context(tls)
     assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
@@ -95,7 +95,7 @@ _DEEP = issued(INTERMEDIATE)
     ids=["root", "own", "root-of-issuer", "issuer", "own-of-issuer", "issuer-not-sent", "self-signed", "two"],
 )
 async def test_what_ca_crt_may_be(identity: Identity, ca: str, asking: Asking, tmp_path: Path) -> None:
-    """An issuing authority alone, or the server's own certificate: the request reaches the server."""
+    """With the issuing authority alone, or the server's own certificate, the request reaches the server."""
     async with served(context_for(identity, tmp_path)) as url:
         outcome = await asking.ask(url, TLS(ca))
     assert (outcome.reason, outcome.code) == (SyncReason.UNAUTHORIZED, 401)
@@ -124,7 +124,7 @@ _OWN_ELSEWHERE = self_signed("token-in-a-name.example")
     ],
 )
 async def test_who_is_not_believed(identity: Identity, tls: TLS, words: str, asking: Asking, tmp_path: Path) -> None:
-    """Host name and validity count for one's own anchor as well; the words are for people, and quote nothing."""
+    """Host name and validity are checked with every trust anchor, and the message quotes nothing."""
     async with served(context_for(identity, tmp_path)) as url:
         outcome = await asking.ask(url, tls)
     assert outcome.reason is SyncReason.TLS_VERIFICATION_FAILED
@@ -136,7 +136,7 @@ async def test_who_is_not_believed(identity: Identity, tls: TLS, words: str, ask
 
 @pytest.mark.parametrize("identity", [_LEAF, _OWN, _EXPIRED, _ELSEWHERE, _OWN_EARLY])
 async def test_verification_may_be_switched_off(identity: Identity, asking: Asking, tmp_path: Path) -> None:
-    """And then nothing is judged."""
+    """With verification switched off every certificate is accepted."""
     async with served(context_for(identity, tmp_path)) as url:
         assert (await asking.ask(url, TLS(verify=False))).reason is SyncReason.UNAUTHORIZED
 
@@ -156,7 +156,7 @@ def _old(context: ssl.SSLContext) -> None:
 async def test_other_failures_of_the_handshake_are_no_verdict(
     change: Callable[[ssl.SSLContext], None] | None, asking: Asking, tmp_path: Path
 ) -> None:
-    """Alerts, versions, a port without TLS: waiting may mend them."""
+    """Other failures of the handshake are Unreachable, because they may end without a change."""
     context = context_for(_LEAF, tmp_path)
     if change is not None:
         change(context)
@@ -170,7 +170,7 @@ async def test_other_failures_of_the_handshake_are_no_verdict(
 async def test_the_usual_authorities_count_beside_ca_crt(
     asking: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are read when a certificate needs them, once, however many requests are under way."""
+    """The public authorities are loaded once, when a certificate first needs them."""
     usual = tmp_path / "usual.pem"
     usual.write_text(pem(AUTHORITY))
     read = list[str]()
@@ -190,7 +190,7 @@ async def test_the_usual_authorities_count_beside_ca_crt(
 
 
 def test_a_certificates_error_is_found_wherever_it_is() -> None:
-    """Among the causes, in a circle of them, and with a code that nobody has words for."""
+    """The certificate error is found among all causes, in a cycle too, and with an unknown code."""
     inner = ssl.SSLCertVerificationError(1, "quoted")
     inner.verify_code = 999
     outer = ValueError("x")
@@ -202,7 +202,7 @@ def test_a_certificates_error_is_found_wherever_it_is() -> None:
 
 
 async def test_the_third_ca_of_a_namespace_closes_its_first(tmp_path: Path) -> None:
-    """After its requests: one that is under way goes on."""
+    """The third client of a namespace evicts its first, which is closed after its requests."""
     async with served(context_for(_LEAF, tmp_path)) as url:
         clients = ClientPool([AllowedURL.parse(url)])
         authorities = [TLS(pem(AUTHORITY) + f"\n{number}") for number in range(3)]
@@ -220,7 +220,7 @@ async def test_the_third_ca_of_a_namespace_closes_its_first(tmp_path: Path) -> N
 
 
 async def test_many_tenants_make_no_more_contexts_than_there_may_be() -> None:
-    """A hundred namespaces with three authorities each; each request gets a client that is open."""
+    """A hundred namespaces with three authorities each get open clients within the limit."""
     clients = ClientPool([])
     made = set[int]()
 
@@ -236,7 +236,7 @@ async def test_many_tenants_make_no_more_contexts_than_there_may_be() -> None:
 
 
 async def test_a_context_that_nobody_uses_is_freed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether a request was made with it or not; the garbage collector, which comes late here, has nothing to do."""
+    """A context is freed without a garbage collection, after a request and without one."""
     made = list[weakref.ref[ssl.SSLContext]]()
 
     def recorded(tls: TLS) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""Documents that are as large as they may be: what is shown of them is bounded, and so is the work for it."""
+"""Documents of the largest size: what is shown of them is bounded, and so is the work."""
 
 import json
 from typing import Any
@@ -19,13 +19,13 @@ MANY = 24_000
 
 
 class Counting:
-    """Leaves each text as it is, and counts them."""
+    """Counts the texts, and returns them unchanged."""
 
     def __init__(self) -> None:
         self.texts = 0
 
     def __call__(self, text: str) -> str:
-        """Redact nothing."""
+        """Return the text unchanged."""
         self.texts += 1
         return text
 
@@ -39,7 +39,7 @@ _LABEL = {"name": "n", "value": "v"}
 
 
 def test_of_many_labels_the_first_are_shown() -> None:
-    """How many are left out stands in the last one; those that are none do not count."""
+    """Beyond the limit the last label says how many are left out; invalid ones do not count."""
     redact = Counting()
     labels = [{"name": 1, "value": "v"}, 7, _LABEL, {}, *[_LABEL] * (MANY - 1)]
     backup = parse_backup(document(metadata={"labels": labels}), ID, redact)
@@ -52,7 +52,7 @@ def test_of_many_labels_the_first_are_shown() -> None:
 
 @pytest.mark.parametrize("field", ["stateUnready", "stateDetails", "hookStateDetails"])
 def test_of_many_entries_the_first_are_shown(field: str) -> None:
-    """Of each list; the work is for what is shown."""
+    """Of each list the first entries are shown, and only those are processed."""
     redact = Counting()
     entry: Any = "r" if field == "stateUnready" else {"type": "t", "title": "x", "detail": "y"}
     backup = parse_backup(document(**{field: [None, *[entry] * MANY, 7]}), ID, redact)
@@ -68,7 +68,7 @@ def test_of_many_entries_the_first_are_shown(field: str) -> None:
 
 @pytest.mark.parametrize("number", [0, 1, MAX_REASONS, MAX_REASONS + 1])
 def test_nothing_is_left_out_before_there_are_too_many(number: int) -> None:
-    """At the bound all are shown; beyond it the last place says how many are not."""
+    """At the limit all entries are shown; beyond it the last one says how many are not."""
     shown = parse_backup(document(stateUnready=["r"] * number), ID).state_unready
     assert shown is not None
     assert len(shown) == min(number, MAX_REASONS)
@@ -76,7 +76,7 @@ def test_nothing_is_left_out_before_there_are_too_many(number: int) -> None:
 
 
 def test_of_many_refused_parameters_the_first_are_named() -> None:
-    """A message has no room for more."""
+    """The message names the first invalid parameters, and says how many more there are."""
     params = [{"name": f"p{number}", "reason": "r"} for number in range(MANY)]
     problem = Problem.model_validate_json(json.dumps({"type": "t", "title": "x", "invalidParams": params}))
     assert problem.words().endswith(f"p14: r; … {MANY - 15} more]")
@@ -94,7 +94,7 @@ def test_of_many_refused_parameters_the_first_are_named() -> None:
     ],
 )
 def test_a_document_with_too_many_values_is_not_decoded(body: bytes) -> None:
-    """It is none of a backup; and an error without words is what its code says."""
+    """A document with too many values is UnexpectedResponse, or an error without words."""
     with pytest.raises(AnswerError, match=f"more than {MAX_VALUES} values"):
         parse_backup(body, ID)
     failure = failure_of(500, {}, body, str)
@@ -104,7 +104,7 @@ def test_a_document_with_too_many_values_is_not_decoded(body: bytes) -> None:
 
 @pytest.mark.parametrize("filler", ["[{,", '\\"[', "\\\\,", "x,"])
 def test_what_stands_in_a_text_is_no_value(filler: str) -> None:
-    """A log with many brackets is one detail."""
+    """Brackets and commas within strings do not count as values."""
     text = (filler * MAX_VALUES)[: 1024 * 1000 // 2]
     backup = parse_backup(document(stateUnready=[text]), ID)
     assert backup.state_unready is not None
@@ -126,13 +126,13 @@ def _number_of(value: Any) -> int:
 
 @given(_JSON)
 def test_no_value_is_overlooked(value: Any) -> None:
-    """The count is never less than there are containers, and what parts them."""
+    """The count is never less than the number of values."""
     assert 2 * count_values(json.dumps(value).encode()) + 1 >= _number_of(value)
 
 
 @pytest.mark.parametrize("body", [b'"' + b"\\" * 500_001, b'"' + b'\\"' * 500_000, b'"' * 500_001, b'[,"a' * 200_000])
 def test_unfinished_texts_cost_no_more_than_others(body: bytes) -> None:
-    """The search for their ends is linear; otherwise this would take hours."""
+    """The search for the ends of strings is linear."""
     assert count_values(body + b"[" * (MAX_VALUES + 1)) >= 0
 
 
@@ -147,7 +147,7 @@ def test_unfinished_texts_cost_no_more_than_others(body: bytes) -> None:
     ],
 )
 def test_what_is_wrong_is_left_out_and_the_rest_used(fields: dict[str, Any]) -> None:
-    """Whatever the type and however long."""
+    """A field of any wrong type or length is left out, and the others are used."""
     backup = parse_backup(document(**fields), ID)
     assert (backup.percent_done, backup.total_bytes, backup.bytes_done) == (5, None, None)
 
@@ -156,7 +156,7 @@ def test_what_is_wrong_is_left_out_and_the_rest_used(fields: dict[str, Any]) -> 
     "value", ["9" * 900_000, "-" + "9" * 5000, "0." + "9" * 900_000, "1e999999", "[" * 5000 + "]" * 5000]
 )
 def test_huge_numbers_and_depths_are_no_crash(value: str) -> None:
-    """They are left out, or the document is none, or it is what the number is about."""
+    """A huge number is left out, and a document that is too deep is UnexpectedResponse."""
     body = document(percentDone=5).replace(b"}", f',"totalBytes":{value}}}'.encode())
     try:
         assert parse_backup(body, ID).total_bytes in {None, 1}
@@ -165,12 +165,12 @@ def test_huge_numbers_and_depths_are_no_crash(value: str) -> None:
 
 
 def windows(text: bytes) -> list[bytes]:
-    """A body as the client hands it on."""
+    """A body in windows, as the client passes it."""
     return [text[start : start + WINDOW] for start in range(0, len(text) + 1, WINDOW)]
 
 
 def test_a_large_item_is_looked_at_again_when_more_has_come() -> None:
-    """And others have their turn before that."""
+    """Reading yields before each further attempt to decode a large item."""
     items = [{"x": "y" * (WINDOW - 1000)}, {"id": ID, "x": "y" * 5000}, 7]
     read = list(ListReader(windows(json.dumps({"items": items}).encode())))
     assert [each for each in read if each is not None] == [(each, json.dumps(each)) for each in items]
@@ -179,13 +179,13 @@ def test_a_large_item_is_looked_at_again_when_more_has_come() -> None:
 
 @pytest.mark.parametrize("items", ["[]," * 500_000, "0," * 700_000, "[" * 900 + "[]," * 300_000])
 def test_a_list_with_too_many_values_for_its_size_is_refused(items: str) -> None:
-    """Before anything of it is decoded."""
+    """A window with too many values is refused before it is decoded."""
     with pytest.raises(ListError, match=f"more than {MAX_VALUES} values"):
         list(ListReader(windows(f'{{"items":[{items}'.encode())))
 
 
 async def test_an_item_that_is_no_backup_costs_the_others_nothing() -> None:
-    """One with too many values that fits into a step is not there, and its neighbour is."""
+    """An item with too many values is left out, and its neighbours are used."""
     wide = document(x=[0] * 60_000, stateUnready=[0] * 60_000)
     other = "00000000-0000-4000-8000-000000000001"
     body = b'{"items":[' + wide + b"," + document(id=other) + b"]}"

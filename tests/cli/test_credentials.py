@@ -1,4 +1,4 @@
-"""Where the cluster's credentials come from, and what is said of those that are of no use."""
+"""The sources of the cluster's credentials, and the messages about unusable ones."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ users: [{name: u, user: {token: secret}}]
     ],
 )
 async def test_a_kubeconfig_of_no_use(text: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is named, and what is wrong with it."""
+    """The message names the file, and what is wrong with it."""
     path = tmp_path / "config"
     path.write_text(text)
     monkeypatch.setenv("KUBECONFIG", str(path))
@@ -38,7 +38,7 @@ async def test_a_kubeconfig_of_no_use(text: str, words: str, tmp_path: Path, mon
 
 
 async def test_no_credentials_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is missing is said: the file that was named, or all of it."""
+    """The message says what is missing: the file in KUBECONFIG, or every source."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nowhere"))
     with pytest.raises(ClusterConfigError, match=r"KUBECONFIG is .*nowhere, which does not exist"):
@@ -49,7 +49,7 @@ async def test_no_credentials_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 async def test_as_kubectl_finds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of several files those that exist; without KUBECONFIG, or with an empty one, the usual file."""
+    """Of several files those that exist are used; without KUBECONFIG, or with an empty one, the default file."""
     (tmp_path / ".kube").mkdir()
     usual = tmp_path / ".kube" / "config"
     usual.write_text(_GOOD)

@@ -1,4 +1,4 @@
-"""What a person types, and reads when it is not right."""
+"""The command line, and the messages about invalid options."""
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +12,7 @@ def _run(*arguments: str, **environment: str) -> tuple[int, str]:
 
 
 def test_help_has_each_exit_code_on_a_line() -> None:
-    """As it was written, without marks of the library's."""
+    """The help text has each exit code on a line of its own, without markup of the library."""
     code, text = _run("run", "--help")
     assert code == 0
     assert "\n    0  stopped by SIGTERM or SIGINT\n    1  something" in text
@@ -38,7 +38,7 @@ def test_help_has_each_exit_code_on_a_line() -> None:
     ],
 )
 def test_a_bad_option(option: str, value: str, words: str) -> None:
-    """It is named as it was given, typed or by the environment, and nothing is started."""
+    """The message names the option or the environment variable, and nothing starts."""
     variable = f"ASTRA_MIRROR_{option.upper().replace('-', '_')}"
     for code, text, name in (
         (*_run("run", f"--{option}", value), f"--{option}"),
@@ -50,7 +50,7 @@ def test_a_bad_option(option: str, value: str, words: str) -> None:
 
 
 def test_each_bad_option_is_named() -> None:
-    """Nobody mends one and finds the next."""
+    """All invalid options are reported at once."""
     code, text = _run("run", "--shard", "x", "--interval", "y", ASTRA_MIRROR_LEADER_ELECT="perhaps")
     assert code == 2
     assert [line.split(": ")[1] for line in text.splitlines()] == [
@@ -61,7 +61,7 @@ def test_each_bad_option_is_named() -> None:
 
 
 def test_what_is_typed_wins() -> None:
-    """Over a bad value of the environment as well; with good options the cluster is looked for."""
+    """An option on the command line takes precedence over an invalid environment variable."""
     code, text = _run("run", "--interval", "20s", "--namespace", "a,b", "--namespace", "c", ASTRA_MIRROR_INTERVAL="x")
     assert code == 1
     assert text == "astra-mirror: no cluster credentials: KUBECONFIG is /nonexistent, which does not exist\n"

@@ -1,4 +1,4 @@
-"""An API server that answers as a test says, on a real socket."""
+"""An API server on a real socket that responds as a test sets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,14 +15,14 @@ Answer = web.StreamResponse | tuple[int, Any]
 
 @dataclass
 class APIServer:
-    """What it was asked, and what it answers."""
+    """Records the requests that it receives, and responds as the test sets."""
 
     answer: Callable[[web.Request], Answer | None] = lambda _: (200, {})
     asked: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
     received: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer as the test says; None stands for never."""
+        """Respond as the test sets; None means never."""
         body = await request.json() if request.can_read_body else None
         self.asked.append((request.method, request.path, dict(request.query), body))
         async with self.received:
@@ -36,14 +36,14 @@ class APIServer:
         return web.json_response(value, status=code)
 
     async def until(self, number: int) -> None:
-        """Wait until it was asked that often."""
+        """Wait until that many requests have arrived."""
         async with asyncio.timeout(30), self.received:
             await self.received.wait_for(lambda: len(self.asked) >= number)
 
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[tuple[APIServer, client.ApiClient]]:
-    """The server, and a client for it, for the time of a `with` block."""
+    """The server, and a client for it, during a `with` block."""
     server = APIServer()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", server.handle)

@@ -1,4 +1,4 @@
-"""The store of Secrets between an API server and an engine that a test has in its hands, on virtual time."""
+"""A store of Secrets between a fake API server and a fake engine, in virtual time."""
 
 import asyncio
 import base64
@@ -28,7 +28,7 @@ def keys(token: str = TOKEN, **others: str) -> dict[str, str]:
 
 @dataclass(eq=False)
 class FakeWatch:
-    """A watch that lasts as long as was asked for."""
+    """A watch that lasts as long as requested."""
 
     selector: SecretSelector
     seconds: float
@@ -36,7 +36,7 @@ class FakeWatch:
     is_closed: bool = False
 
     async def __aiter__(self) -> AsyncIterator[WatchEvent]:
-        """Its events."""
+        """The events."""
         try:
             async with asyncio.timeout(self.seconds):
                 while True:
@@ -48,7 +48,7 @@ class FakeWatch:
             return
 
     def close(self) -> None:
-        """Note that it was closed."""
+        """Record that the watch was closed."""
         self.is_closed = True
 
 
@@ -87,7 +87,7 @@ class FakeServer:
                 watch.events.put_nowait(told or WatchEvent(str(self.version), secret, content))
 
     def fail(self, fault: BaseException | None) -> None:
-        """Let every request end with this from now on; None for none."""
+        """Let every request fail with this error from now on; None ends the fault."""
         self.list_fault = self.watch_fault = fault
         self.get_fault = lambda _: fault
 
@@ -101,7 +101,7 @@ class FakeServer:
             watch.events.put_nowait(error)
 
     def times(self, kind: str) -> list[float]:
-        """When it was asked for a `list`, a `watch` or a single Secret (`get`)."""
+        """The times of the requests of one kind: `list`, `watch`, or `get` for a single Secret."""
         return [at for at, each, _ in self.asked if each == kind]
 
     async def _ask(self, kind: str, what: SecretSelector | NamespacedName, fault: BaseException | None) -> None:
@@ -119,7 +119,7 @@ class FakeServer:
             raise ReadError("403 Forbidden", 403)
 
     async def page(self, selector: SecretSelector, limit: int, token: str | None = None) -> Page:
-        """A page of a list; a token is the number of Secrets before it."""
+        """A page of a list; the token is the number of Secrets before it."""
         await self._ask("list", selector, self.list_fault)
         found = sorted(secret for secret in self.data if selector.matches(secret))
         start = int(token or 0)
@@ -135,7 +135,7 @@ class FakeServer:
         return content_of(self.data[secret]) if secret in self.data else None
 
     async def watch(self, selector: SecretSelector, version: str, seconds: int) -> FakeWatch:
-        """Begin to watch."""
+        """Open a watch."""
         await self._ask("watch", selector, self.watch_fault)
         watch = FakeWatch(selector, seconds)
         self.watches.append(watch)
@@ -148,7 +148,7 @@ class FakeServer:
 
 
 class Away(Availability):
-    """The API server's availability, as the test says."""
+    """The availability of the API server, as the test sets it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,24 +156,24 @@ class Away(Availability):
 
     @property
     def is_away(self) -> bool:
-        """What was said last."""
+        """Whether the API server is away."""
         return not self._back.is_set()
 
     def request_probe(self) -> None:
-        """Count."""
+        """Count the request."""
         self.suspected += 1
 
     def leave(self) -> None:
-        """From now on it is away."""
+        """Let the API server be away from now on."""
         self._back.clear()
 
     def come_back(self) -> None:
-        """From now on it is there."""
+        """Let the API server be available from now on."""
         self._back.set()
 
 
 class SecretWorld:
-    """A store between the two; `changed` has what the engine was told, with the times."""
+    """A store between the two; `changed` records the reports to the engine, with their times."""
 
     def __init__(self, namespaces: Sequence[str] = ()) -> None:
         self.server = FakeServer()
@@ -188,7 +188,7 @@ class SecretWorld:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Let it work for the time of a `with` block."""
+        """Run the store during a `with` block."""
         task = asyncio.get_running_loop().create_task(self.store.run())
         try:
             yield
@@ -199,29 +199,29 @@ class SecretWorld:
             await self.store.close()
 
     def answer(self, namespace: str, name: str = DEFAULT) -> SecretResult:
-        """What the engine gets."""
+        """The result that the engine gets."""
         return self.store.connection(namespace, name)
 
     def reason(self, namespace: str, name: str = DEFAULT) -> SyncReason | None:
-        """Why there is no connection; None while that is not known."""
+        """The reason of the failure; None while no result is known."""
         answer = self.answer(namespace, name)
         assert not isinstance(answer, Connection)
         return answer.reason if answer else None
 
     def token(self, namespace: str, name: str = DEFAULT) -> str:
-        """The token of the connection that there is."""
+        """The token of the connection."""
         answer = self.answer(namespace, name)
         assert isinstance(answer, Connection), answer
         return answer.token
 
     def message(self, namespace: str, name: str = DEFAULT) -> str:
-        """What the ref shows."""
+        """The message that the ref shows."""
         answer = self.answer(namespace, name)
         assert isinstance(answer, Failed)
         return answer.message
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until that holds."""
+        """Wait until the condition holds."""
         for _ in range(100_000):
             if holds():
                 return

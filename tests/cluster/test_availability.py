@@ -1,4 +1,4 @@
-"""Whether the API server is away: found out by one small request a second, and only when there is reason to ask."""
+"""Whether the API server is away: found by at most one small request a second, and only after a failed call."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from tests.virtual_time import passes
 
 
 class _Server:
-    """An API server as its probe sees it: what it says is what the test has set; None for an answer."""
+    """An API server as its probe finds it: the failure that the test sets; None for a response."""
 
     def __init__(self, says: str | None = None) -> None:
         self.says = says
@@ -52,7 +52,7 @@ async def _is_held(availability: Availability) -> bool:
 
 @pytest.mark.virtual
 async def test_nothing_is_asked_while_nobody_complains() -> None:
-    """And then once, and whoever wants to write waits for the answer."""
+    """No probe is sent before a call fails; then one is, and a writer waits for its result."""
     server = _Server()
     async with _running(server) as availability, asyncio.timeout(10):
         await availability.wait_until_back()
@@ -69,7 +69,7 @@ async def test_nothing_is_asked_while_nobody_complains() -> None:
 
 @pytest.mark.virtual
 async def test_away_and_back(caplog: pytest.LogCaptureFixture) -> None:
-    """One line for each, the metric with it, and all that wait go on together."""
+    """An outage and its end are logged once each, set the metric, and all callers resume together."""
     server = _Server(says="connection refused")
     with caplog.at_level(logging.INFO):
         async with _running(server) as availability, asyncio.timeout(20):
@@ -93,7 +93,7 @@ async def test_away_and_back(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.virtual
 async def test_one_probe_a_second() -> None:
-    """However many complain, and whether it is answered or not."""
+    """At most one probe is sent each second, however many calls fail, and whether it succeeds or not."""
     server = _Server()
     async with _running(server) as availability, asyncio.timeout(10):
         while len(server.asked) < 4:
@@ -106,7 +106,7 @@ async def test_one_probe_a_second() -> None:
 
 @pytest.mark.virtual
 async def test_calls_that_always_fail_do_not_hold_up_the_others() -> None:
-    """A webhook of one namespace answers 500 for ever: soon after an answer nobody waits for the next probe."""
+    """While the webhook of one namespace returns 500 for ever, other callers do not wait for each probe."""
     server = _Server()
     async with _running(server) as availability, asyncio.timeout(10):
         availability.request_probe()
@@ -120,7 +120,7 @@ async def test_calls_that_always_fail_do_not_hold_up_the_others() -> None:
 
 
 async def test_what_counts_as_a_reason() -> None:
-    """No connection, a 5xx, a 429 and lost patience; not what an API server that is there says otherwise."""
+    """No connection, a 5xx, a 429 and a time-out request a probe; other responses do not."""
     server = _Server()
 
     async def answer(request: web.Request) -> web.Response:
@@ -165,7 +165,7 @@ async def _probed(server: _Server) -> None:
 
 @pytest.mark.virtual
 async def test_a_defect_of_the_probe_does_not_vanish() -> None:
-    """Everybody would wait for an answer that never comes."""
+    """An exception of the probe is raised; otherwise every caller would wait for ever."""
 
     async def broken() -> str | None:
         raise ZeroDivisionError("a bug")

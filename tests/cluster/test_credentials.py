@@ -1,4 +1,4 @@
-"""Credentials are renewed as kubectl renews them, for whichever client comes first."""
+"""Credentials are renewed as kubectl renews them, and shared by all clients."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ _NEW = replace(_OLD, authorization="Bearer new")
 
 
 class _Source:
-    """Where the credentials come from."""
+    """The source of the credentials."""
 
     def __init__(self, config: ClusterConfig | None) -> None:
         self.config = config
@@ -46,7 +46,7 @@ class _Source:
 
 
 class _APIServer:
-    """Accepts one token."""
+    """An API server that accepts one token."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self.session, self.url = session, url
@@ -78,7 +78,7 @@ async def _api_server(
 
 
 async def test_a_refused_token_is_renewed_and_the_request_repeated() -> None:
-    """With its body, and once for all who were refused meanwhile."""
+    """A 401 renews the token once for all requests, and each is repeated with its body."""
     source = _Source(_NEW)
     async with _api_server(source) as server:
         answers = await asyncio.gather(*(server.post(f"body {number}") for number in range(20)))
@@ -88,7 +88,7 @@ async def test_a_refused_token_is_renewed_and_the_request_repeated() -> None:
 
 
 async def test_a_token_that_has_ended_is_not_sent() -> None:
-    """The plugin has said when: nobody has to be refused first."""
+    """An expired token is renewed before the request, so that no request is refused."""
     accepted = ["Bearer old"]
     source = _Source(replace(_NEW, expires_at=datetime.now(UTC) + timedelta(hours=1)))
     past = replace(_OLD, expires_at=datetime.now(UTC) - timedelta(seconds=1))
@@ -101,7 +101,7 @@ async def test_a_token_that_has_ended_is_not_sent() -> None:
 
 
 async def test_refused_for_ever() -> None:
-    """The answer is handed on, and the credentials are not loaded for each of many requests."""
+    """When new credentials are refused too, the 401 is returned, and they are not loaded for each request."""
     source = _Source(_OLD)
     async with _api_server(source) as server:
         assert {status for status, _ in await asyncio.gather(*(server.post() for _ in range(20)))} == {401}
@@ -110,7 +110,7 @@ async def test_refused_for_ever() -> None:
 
 
 async def test_a_plugin_that_fails(caplog: pytest.LogCaptureFixture) -> None:
-    """Ends nothing: the API server's answer is handed on, and one line says why there are no others."""
+    """When the renewal fails, the 401 is returned, and one log line says why."""
     source = _Source(None)
     with caplog.at_level(logging.WARNING):
         async with _api_server(source) as server:
@@ -124,7 +124,7 @@ async def test_a_plugin_that_fails(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_a_plugin_that_takes_longer_than_the_one_who_began_it_waits() -> None:
-    """It comes to its end all the same, and is begun once."""
+    """A renewal that outlasts the request that started it is finished, and is started once."""
     source = _Source(_NEW)
     done = asyncio.Event()
     load = source.load

@@ -12,7 +12,7 @@ from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, l
 
 
 def test_a_connection_that_died_in_silence_is_noticed() -> None:
-    """By unacknowledged bytes after 5 s, and by probes when nothing is sent."""
+    """A lost peer is noticed by unacknowledged data after 5 s, and by keepalive probes on an idle connection."""
     with keepalive_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as made:
         assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
@@ -22,7 +22,7 @@ def test_a_connection_that_died_in_silence_is_noticed() -> None:
 
 
 async def test_sessions_are_made_in_one_way(tmp_path: Path) -> None:
-    """The proxy, the TLS context and the sockets are the same for Kopf's session and the client library's."""
+    """Kopf and the kubernetes client use the same proxy, TLS context and socket options."""
     authority = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(authority)
     endpoint = Endpoint(_config(ca_file=str(authority), proxy="http://proxy.example:3128"))
@@ -59,7 +59,7 @@ async def _loaded(path: Path, cluster: str = "", user: str = "token: t", **envir
 
 
 async def test_what_a_kubeconfig_says(tmp_path: Path) -> None:
-    """The TLS name and the proxy, which wins over the environment; without it the environment counts."""
+    """tls-server-name and proxy-url are used; proxy-url takes precedence over the environment."""
     path = tmp_path / "config"
     found = await _loaded(path, 'tls-server-name: inside, proxy-url: "http://p:1"', HTTPS_PROXY="http://q:1")
     assert (found.server_name, found.proxy, found.authorization) == ("inside", "http://p:1", "Bearer t")
@@ -70,7 +70,7 @@ async def test_what_a_kubeconfig_says(tmp_path: Path) -> None:
 
 
 async def test_a_token_in_a_file(tmp_path: Path) -> None:
-    """Is read anew each time, and known to be one that is replaced."""
+    """A token file is read again each time, and known to be rewritten."""
     token = tmp_path / "token"
     for content in ("one", "two"):
         _write(token, content)
@@ -86,7 +86,7 @@ def _plugin(folder: Path, script: str) -> str:
 
 
 async def test_a_credential_plugin(tmp_path: Path) -> None:
-    """Gives a token and when it ends."""
+    """A credential plugin supplies a token and its expiry."""
     status = '{"token": "t", "expirationTimestamp": "2030-01-01T00:00:00Z"}'
     answer = f'{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {status}}}'
     found = await _loaded(tmp_path / "config", user=_plugin(tmp_path, f"echo '{answer}'"))
@@ -96,6 +96,6 @@ async def test_a_credential_plugin(tmp_path: Path) -> None:
 
 
 async def test_a_credential_plugin_that_gives_nothing(tmp_path: Path) -> None:
-    """Is named: the operator does not go on as nobody."""
+    """A plugin without output is named in the error; the operator does not go on without an identity."""
     with pytest.raises(ClusterConfigError, match=r"the credential plugin .*plugin' gave none"):
         await _loaded(tmp_path / "config", user=_plugin(tmp_path, "exit 1"))

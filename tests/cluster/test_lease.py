@@ -1,4 +1,4 @@
-"""The Lease is held by what the API server says of it, and by nothing else that answers in its place."""
+"""The Lease is held only if the API server itself says so."""
 
 import asyncio
 from typing import Any
@@ -35,7 +35,7 @@ _WRONG = pytest.mark.parametrize("what", ["page", "half", "empty", "list", "stat
 
 @_WRONG
 async def test_an_answer_that_is_no_lease_is_a_failed_attempt(what: str) -> None:
-    """It ends nothing, and gives nobody the Lease; the next attempt succeeds."""
+    """A response to the read that is not the Lease fails that attempt only; the next one succeeds."""
     async with serving() as (server, api):
         answers = iter([_wrong(what)])
 
@@ -51,7 +51,7 @@ async def test_an_answer_that_is_no_lease_is_a_failed_attempt(what: str) -> None
 
 @_WRONG
 async def test_nor_is_one_to_the_write(what: str) -> None:
-    """Another process may hold it."""
+    """A response to the write that is not the Lease does not make this process the leader."""
     async with serving() as (server, api):
         answers = iter([(200, _lease(holderIdentity="")), _wrong(what)])
 
@@ -66,7 +66,7 @@ async def test_nor_is_one_to_the_write(what: str) -> None:
 
 
 async def test_a_write_that_another_holder_answers_is_none() -> None:
-    """An old answer out of a cache, for example."""
+    """A write whose response names another holder, perhaps from a cache, has failed."""
     async with serving() as (server, api):
         holders = iter(["", "somebody else", "", "me"])
         server.answer = lambda _: (200, _lease(holderIdentity=next(holders)))

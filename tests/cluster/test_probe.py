@@ -1,4 +1,4 @@
-"""What the operator's own small GET says of the API server, and what its start waits for."""
+"""What the probe finds out about the API server, and what the start of the operator waits for."""
 
 import asyncio
 
@@ -12,14 +12,14 @@ _STATUS = b'{"kind": "Status", "apiVersion": "v1", "message": "the reason"}'
 
 
 class _Endpoint:
-    """An API server whose answers are what the test says, one after the other; the last one stays."""
+    """An API server with a list of responses, the last of which repeats."""
 
     def __init__(self, *answers: tuple[int, bytes] | Exception) -> None:
         self.answers = list(answers)
         self.paths: list[str] = []
 
     async def get(self, path: str, *, accept: str = "", seconds: float) -> tuple[int, bytes]:
-        """The next answer."""
+        """The next response."""
         del accept, seconds
         self.paths.append(path)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -45,12 +45,12 @@ class _Endpoint:
     ],
 )
 async def test_what_counts_as_away(answer: tuple[int, bytes] | Exception, failure: str | None) -> None:
-    """No connection, a 5xx, a 429, a time-out; any other answer is one."""
+    """No connection, a 5xx, a 429 and a time-out mean that the API server is away; other responses do not."""
     assert await Probe(_Endpoint(answer), ())() == failure
 
 
 async def test_what_is_asked_for() -> None:
-    """One object that is not there, in a namespace that the operator may read."""
+    """The probe requests one object that does not exist, in a namespace that the operator may read."""
     for namespaces, namespace in (((), "default"), (("shop", "other"), "shop")):
         endpoint = _Endpoint((404, _STATUS))
         await Probe(endpoint, namespaces)()
@@ -59,7 +59,7 @@ async def test_what_is_asked_for() -> None:
 
 
 async def test_a_refusal_just_after_the_return() -> None:
-    """An API server that has not read its roles yet is not back; one that refuses from the start is no worse for it."""
+    """After an outage a 403 counts as away for a moment; from the start it does not."""
     probe = Probe(_Endpoint((503, b""), (403, _STATUS), (403, _STATUS), (404, _STATUS), (403, _STATUS)), ())
     assert [await probe() for _ in range(5)] == [
         "503",
@@ -72,7 +72,7 @@ async def test_a_refusal_just_after_the_return() -> None:
 
 @pytest.mark.virtual
 async def test_the_start_waits_for_an_api_server_that_is_away() -> None:
-    """Whatever it answers meanwhile, in each namespace."""
+    """The start waits in each namespace until the API server is available."""
     endpoint = _Endpoint(TimeoutError(), (503, b""), (200, b"{}"))
     async with asyncio.timeout(10):
         await wait_for_cluster(endpoint, Availability(), ["one", "two"])
@@ -80,6 +80,6 @@ async def test_the_start_waits_for_an_api_server_that_is_away() -> None:
 
 
 async def test_the_start_without_the_crd() -> None:
-    """What is missing is said at once."""
+    """A missing CRD is reported at once."""
     with pytest.raises(NotUsableError, match=r"apply crds/appbackupref\.yaml"):
         await wait_for_cluster(_Endpoint((404, b"404 page not found")), Availability(), ())

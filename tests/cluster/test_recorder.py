@@ -1,4 +1,4 @@
-"""Events: by turns over the namespaces, bounded, and never in the way."""
+"""Events are recorded round robin over namespaces, within limits."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ def _namespace(asked: tuple[str, str, dict[str, str], Any]) -> str:
 
 
 async def test_one_namespace_with_many_events_delays_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    """A hundred wait for it at most; the one of another comes second."""
+    """At most a hundred Events of one namespace wait, and the first of another namespace is second."""
     async with serving() as (server, api):
         server.answer = lambda _: (201, {})
         recorder = EventRecorder(api, "pod")
@@ -37,7 +37,7 @@ async def test_one_namespace_with_many_events_delays_no_other(caplog: pytest.Log
 
 
 async def test_a_thousand_wait_in_all() -> None:
-    """Whoever comes then has come too late."""
+    """Events beyond a thousand are dropped."""
     async with serving() as (server, api):
         server.answer = lambda _: (201, {})
         recorder = EventRecorder(api, "pod")
@@ -49,7 +49,7 @@ async def test_a_thousand_wait_in_all() -> None:
 
 
 async def test_events_that_are_never_answered_hold_up_no_other_namespace() -> None:
-    """They are one request at a time of a namespace."""
+    """A namespace whose Events get no response has one request under way at a time."""
     async with serving() as (server, api):
         server.answer = lambda request: None if "/hung/" in request.path else (201, {})
         recorder = EventRecorder(api, "pod")
@@ -66,7 +66,7 @@ async def test_events_that_are_never_answered_hold_up_no_other_namespace() -> No
 
 
 async def test_each_write_names_its_manager() -> None:
-    """The first Event, and the series that it becomes."""
+    """The first Event and its series name the field manager."""
     async with serving() as (server, api):
         server.answer = lambda request: (201 if request.method == "POST" else 200, {})
         recorder = EventRecorder(api, "pod")
@@ -83,7 +83,7 @@ async def test_each_write_names_its_manager() -> None:
 
 
 async def test_an_answer_that_is_no_event_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever stands between the operator and the API server may say."""
+    """A response of a proxy in between does not end the recorder."""
     answers = [(200, {}), (201, "x"), (500, None), (404, "page not found"), (403, [1])]
     async with serving() as (server, api):
         server.answer = lambda _: answers[len(server.asked) - 1]

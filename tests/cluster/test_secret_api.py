@@ -1,4 +1,4 @@
-"""What is read of the API server's answers about Secrets, over a real connection: pages, watches and faults."""
+"""Reads of Secrets over a real connection: pages, watches and faults."""
 
 import asyncio
 import base64
@@ -56,7 +56,7 @@ def _with(body: Any, status: int = 200) -> Answer:
 
 
 async def test_a_page_is_asked_for_by_name_and_says_where_the_next_one_is() -> None:
-    """The query is what the shipped role allows, in all namespaces or in one; other keys are dropped."""
+    """The query is one that the shipped role allows, in all namespaces or in one; other keys are dropped."""
     asked: list[tuple[str, dict[str, str]]] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -78,7 +78,7 @@ async def test_a_page_is_asked_for_by_name_and_says_where_the_next_one_is() -> N
 
 
 async def test_a_page_has_a_bounded_size() -> None:
-    """Larger ones are not read to their end, but one Secret alone may be of any size that Secrets have."""
+    """A larger page is not read to its end, but one Secret alone may have the size of any Secret."""
     large = base64.b64encode(b"x" * MAX_PAGE_BYTES).decode()
     async with _reader(_with(_listed(_secret(data={"other": large})))) as reader:
         with pytest.raises(TooLargeError):
@@ -107,7 +107,7 @@ _NOT_LISTS: dict[str, Any] = {
 
 @pytest.mark.parametrize("body", _NOT_LISTS)
 async def test_what_is_no_list_is_an_error_and_nothing_is_taken_from_it(body: str) -> None:
-    """Also with status 200, from whatever stands between."""
+    """A body that is not the list is an error, also with status 200."""
     async with _reader(_with(_NOT_LISTS[body])) as reader:
         with pytest.raises(ReadError) as raised:
             await reader.page(_SELECTOR, 1)
@@ -128,7 +128,7 @@ async def test_what_is_no_list_is_an_error_and_nothing_is_taken_from_it(body: st
     ],
 )
 async def test_a_status_says_what_it_speaks_of(status: int, *, refusal: bool, expired: bool, server: bool) -> None:
-    """The API server's own words are in the message, for the log; a list, a watch and a single Secret fail alike."""
+    """The API server's message is in the error, for a list, a watch and a single Secret alike."""
     async with _reader(_with({"kind": "Status", "message": "no, because"}, status)) as reader:
         for call in (reader.page(_SELECTOR, 1), reader.watch(_SELECTOR, "5", 10), reader.get(_SECRET_NAME)):
             with pytest.raises(ReadError, match=f"{status} no, because") as raised:
@@ -138,7 +138,7 @@ async def test_a_status_says_what_it_speaks_of(status: int, *, refusal: bool, ex
 
 
 async def test_a_single_secret() -> None:
-    """Its content, or that there is none: only the API server's own words say that."""
+    """A get returns the content, or None if the API server's own Status says that the Secret does not exist."""
     gone = {"kind": "Status", "apiVersion": "v1", "reason": "NotFound", "details": {"name": "astra-control"}}
     async with _reader(_with(_secret(kind="Secret", apiVersion="v1"))) as reader:
         assert await reader.get(_SECRET_NAME) == content_of(_DATA)
@@ -183,7 +183,7 @@ async def _events(reader: SecretAPI) -> list[WatchEvent]:
 
 
 async def test_events_come_in_any_pieces() -> None:
-    """Many in one, or one in many."""
+    """A chunk may have many events, and an event many chunks."""
     bookmark = {"kind": "Secret", "apiVersion": "v1", "metadata": {"resourceVersion": "9"}}
     whole = _line("ADDED", _secret()) + _line("BOOKMARK", bookmark) + _line("DELETED", _secret("two"))
     expected = [
@@ -211,7 +211,7 @@ _NOT_EVENTS = {
 
 @pytest.mark.parametrize("line", _NOT_EVENTS)
 async def test_what_is_no_event_ends_the_watch_as_a_read_error(line: str) -> None:
-    """What came before counts, nothing else does, and no other exception leaves."""
+    """Events before an invalid line count, the line raises ReadError, and no other exception is raised."""
     async with _reader(_stream(_line("ADDED", _secret()), _NOT_EVENTS[line])) as reader:
         stream = await reader.watch(_SELECTOR, "5", 10)
         seen: list[WatchEvent] = []
@@ -223,7 +223,7 @@ async def test_what_is_no_event_ends_the_watch_as_a_read_error(line: str) -> Non
 
 
 async def test_a_connection_that_breaks_off_is_a_read_error() -> None:
-    """Within a watch, or before any answer."""
+    """A lost connection is a ReadError, within a watch and before any response."""
     async with _reader(_stream(_line("ADDED", _secret()), ends=False)) as reader:
         with pytest.raises(ReadError):
             await _events(reader)
@@ -235,7 +235,7 @@ async def test_a_connection_that_breaks_off_is_a_read_error() -> None:
 
 
 async def test_a_silent_connection_counts_as_dead() -> None:
-    """When the time is over that the watch was to last, and a little more."""
+    """A watch that lasts longer than its timeoutSeconds and a little more raises ReadError."""
     silent = asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""What a changed Secret costs: little, whoever writes it how often and however large."""
+"""What a changed Secret costs, however often it changes and however large it is."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ def _large(token: str) -> dict[str, str]:
 
 
 async def test_what_is_not_small_but_can_be_held_is_not_read_again() -> None:
-    """A toolkit's file of the usual size costs no request of its own."""
+    """A config.yaml of the usual size causes no request of its own."""
     world = SecretWorld()
     for number in range(300):
         world.server.write(f"ns-{number}", data=keys(f"a-token-{number}", config_yaml=_MEDIUM))
@@ -35,7 +35,7 @@ async def test_what_is_not_small_but_can_be_held_is_not_read_again() -> None:
 
 
 async def test_a_secret_written_in_a_loop_counts_now_and_then() -> None:
-    """Three changes a minute at once, later ones every ten seconds, and the last one always."""
+    """Three changes a minute take effect at once, later ones every ten seconds, and the last one always."""
     world = SecretWorld()
     world.server.write("ns", data=keys("token-first"))
     world.server.write("other")
@@ -56,7 +56,7 @@ async def test_a_secret_written_in_a_loop_counts_now_and_then() -> None:
 
 
 async def test_while_a_change_waits_the_old_content_stands() -> None:
-    """Also for one that was deleted in between, and written again."""
+    """The old content stays in effect, also for a Secret that was deleted and written again meanwhile."""
     world = SecretWorld()
     world.server.write("ns", data=keys("token-first"))
     async with world.running():
@@ -77,7 +77,7 @@ async def test_while_a_change_waits_the_old_content_stands() -> None:
 
 
 async def test_what_changes_nothing_is_no_change() -> None:
-    """A label, or a key that is not looked at: nobody is told, and none of the three changes is used up."""
+    """A change of a label or of another key is not reported, and does not count for the throttle."""
     world = SecretWorld()
     world.server.write("ns")
     async with world.running():
@@ -96,7 +96,7 @@ async def test_what_changes_nothing_is_no_change() -> None:
 
 
 async def test_large_contents_are_read_again_and_parsed_by_turns() -> None:
-    """They count as small ones do; equal ones are parsed once, and those that no ref uses not at all."""
+    """Large contents take effect as small ones do; equal ones are parsed once, unused ones never."""
     world = SecretWorld()
     for namespace in ("one", "two", "unused"):
         world.server.write(namespace, data=_large("a-large-token"))
@@ -119,7 +119,7 @@ async def test_large_contents_are_read_again_and_parsed_by_turns() -> None:
 
 
 async def test_a_large_content_that_has_changed_meanwhile_is_not_taken() -> None:
-    """What was being read when a newer one came never counts; what was there before stands until then."""
+    """A content that changed while it was read is not used; the one before stays in effect."""
     world = SecretWorld()
     world.server.write("ns", data=keys("token-first"))
     async with world.running():
@@ -137,7 +137,7 @@ async def test_a_large_content_that_has_changed_meanwhile_is_not_taken() -> None
 
 
 async def test_one_tenants_large_secrets_wait_for_no_others() -> None:
-    """A hundred large Secrets of one namespace, and one of another's: it is read among the first."""
+    """A hundred large Secrets of one namespace do not delay the only one of another."""
     world = SecretWorld()
     for number in range(16):
         world.server.write("evil", f"s{number:02}", data=_large(f"a-token-{number}"))
@@ -153,7 +153,7 @@ async def test_one_tenants_large_secrets_wait_for_no_others() -> None:
 
 
 async def test_any_bytes_are_secret_invalid_for_that_namespace() -> None:
-    """Not base64, not text, nothing at all: the other's connection stands."""
+    """Invalid bytes are SecretInvalid in their own namespace; the connections of others stay."""
     world = SecretWorld()
     world.server.write("good")
     broken = {"one": {}, "two": {"url": "%%%"}, "three": {"token": base64.b64encode(b"\xff\xfe").decode()}}
@@ -169,7 +169,7 @@ async def test_any_bytes_are_secret_invalid_for_that_namespace() -> None:
 
 
 async def test_a_restart_of_a_list_finds_what_was_deleted_meanwhile() -> None:
-    """Also in pages, of which the first says nothing of the others."""
+    """A new list finds deleted Secrets, also when it has several pages."""
     world = SecretWorld()
     for number in range(700):
         world.server.write(f"ns-{number:03}")
@@ -191,7 +191,7 @@ async def test_a_restart_of_a_list_finds_what_was_deleted_meanwhile() -> None:
 
 
 async def test_what_a_watch_has_swallowed_counts_within_five_minutes() -> None:
-    """A change, a new one and one that is gone, of which the watch says the version alone."""
+    """A periodic list finds a changed, a new and a deleted Secret that a watch did not report."""
     world = SecretWorld()
     world.server.write("changed")
     world.server.write("gone")
@@ -216,7 +216,7 @@ async def test_what_a_watch_has_swallowed_counts_within_five_minutes() -> None:
 
 
 async def test_a_list_for_safety_that_fails_leaves_the_watch_alone() -> None:
-    """What is known stands, a change counts at once, and nothing is read one by one."""
+    """When a periodic list fails, known contents stay, changes take effect at once, and no single reads follow."""
     world = SecretWorld()
     world.server.write("ns")
     async with world.running():

@@ -1,4 +1,4 @@
-"""Names of Secrets: a namespace's plenty takes nothing from others, and what the role forbids holds nothing."""
+"""Secret names: one namespace's many names leave the others working, and forbidden names hold no watch."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ _QUOTA = "this namespace uses 16 Secret names already"
 
 
 async def test_many_made_up_names_stop_nobody() -> None:
-    """250 names in one namespace, all before the others' at a start: the others' names work, whichever they are."""
+    """250 names in one namespace, all before those of other namespaces, leave the others working."""
     world = SecretWorld()
     world.server.forbids = lambda name: name not in {DEFAULT, "team"}
     for name in (DEFAULT, "team"):
@@ -38,7 +38,7 @@ async def test_many_made_up_names_stop_nobody() -> None:
 
 
 async def test_a_name_beyond_the_quota_is_read_when_a_place_is_free() -> None:
-    """The seventeenth is refused with the reason, holds no watch, and is served once another is not used any more."""
+    """The seventeenth name is refused with the reason, holds no watch, and is read once another is unused."""
     world = SecretWorld()
     names = [f"s{number}" for number in range(MAX_NAMES + 1)]
     for name in names:
@@ -61,7 +61,7 @@ async def test_a_name_beyond_the_quota_is_read_when_a_place_is_free() -> None:
 
 
 async def test_all_places_taken_leave_one_for_a_newcomer() -> None:
-    """Many namespaces with all the names they may have: the default name and a newcomer's first name are served."""
+    """When all places are taken, the default name and the first name of a new namespace are still watched."""
     world = SecretWorld()
     for number in range(20):
         for name in range(MAX_NAMES):
@@ -84,7 +84,7 @@ async def test_all_places_taken_leave_one_for_a_newcomer() -> None:
 
 
 async def test_a_name_that_many_namespaces_use_is_one_watch() -> None:
-    """It is read once for all."""
+    """Namespaces that use the same name share a watch."""
     world = SecretWorld()
     for number in range(300):
         world.server.write(f"ns-{number}", "shared")
@@ -99,7 +99,7 @@ async def test_a_name_that_many_namespaces_use_is_one_watch() -> None:
 
 
 async def test_a_refusal_counts_after_half_a_minute() -> None:
-    """An API server that has just started gives some: until then a new object shows nothing, an old one what it had."""
+    """A 403 counts after 30 s; until then a new object has no result, and an old one keeps its own."""
     world = SecretWorld()
     world.server.write("ns")
     async with world.running():
@@ -121,7 +121,7 @@ async def test_a_refusal_counts_after_half_a_minute() -> None:
 
 
 async def test_an_extended_role_counts_within_five_minutes() -> None:
-    """300 forbidden names, most of them one namespace's: one is tried a second, and each of them in five minutes."""
+    """Of 300 forbidden names one is read each second, and each of them within five minutes."""
     world = SecretWorld()
     world.server.forbids = lambda name: name != DEFAULT
     used = [(f"evil-{number % 20}", f"none-{number}") for number in range(299)] + [("good", "mine")]
@@ -158,7 +158,7 @@ async def test_forbidden_names_come_by_turns() -> None:
 
 
 async def test_in_namespaces_of_its_own_each_has_its_watches() -> None:
-    """With --namespace each namespace is asked for alone, and forbidden alone."""
+    """With --namespace each namespace has its own watch, and may be forbidden by itself."""
     world = SecretWorld(("one", "two"))
     world.server.write("one")
     world.server.write("three")

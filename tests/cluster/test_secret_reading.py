@@ -1,4 +1,4 @@
-"""Reading Secrets while the API server does not deliver them: what counts when, and whom it concerns."""
+"""Reading Secrets while the API server does not deliver them: which failures count, when, and for which refs."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ _FAULTS = {
 
 @pytest.mark.parametrize("fault", _FAULTS)
 async def test_what_was_never_read_is_unreadable_after_ten_seconds(fault: str) -> None:
-    """Nothing before that, SecretUnreadable then, told once, and the connection soon after the fault has gone."""
+    """SecretUnreadable is reported once, after ten seconds, and the connection soon after the fault has ended."""
     world = SecretWorld()
     world.server.write("ns")
     world.server.fail(_FAULTS[fault])
@@ -40,7 +40,7 @@ async def test_what_was_never_read_is_unreadable_after_ten_seconds(fault: str) -
 
 
 async def test_no_answer_at_all_is_a_failure_too() -> None:
-    """An API server that takes every request and says nothing."""
+    """Requests without a response count as failures."""
     world = SecretWorld()
     world.server.write("ns")
     world.server.delay = 30
@@ -54,7 +54,7 @@ async def test_no_answer_at_all_is_a_failure_too() -> None:
 
 
 async def test_what_was_read_once_stands_while_nothing_can_be_read() -> None:
-    """For an hour of errors the connection, the lack of a Secret and an invalid Secret stay what they were."""
+    """During an hour of errors a connection, a missing Secret and an invalid Secret stay what they were."""
     world = SecretWorld()
     world.server.write("ns")
     world.server.write("bad", data={"url": "!"})
@@ -78,7 +78,7 @@ async def test_what_was_read_once_stands_while_nothing_can_be_read() -> None:
 
 
 async def test_one_secret_that_cannot_be_decrypted_stops_nobody_else() -> None:
-    """The lists of all names fail: the others are read one by one, and their changes count within a minute."""
+    """While all lists fail, the other Secrets are read one by one, and changes take effect within a minute."""
     world = SecretWorld()
     for number in range(100):
         world.server.write(f"ns-{number}")
@@ -119,7 +119,7 @@ def _in_a_second(times: list[float]) -> list[int]:
 
 
 async def test_it_fails_later_too() -> None:
-    """A list that worked and fails from then on: a ref that comes then has its Secret read alone."""
+    """When a list starts to fail, the Secret of a new ref is read by itself."""
     world = SecretWorld()
     for namespace in ("old", "new"):
         world.server.write(namespace)
@@ -139,7 +139,7 @@ async def test_it_fails_later_too() -> None:
 
 
 async def test_an_api_server_that_is_away_says_nothing_of_secrets() -> None:
-    """Nothing is asked while it is away, nothing becomes unreadable, and at its return not all ask at once."""
+    """During an outage nothing is requested or unreadable, and afterwards the watches do not resume all at once."""
     world = SecretWorld()
     for number in range(16 * 10):
         world.server.write(f"ns-{number % 10}", f"s-{number}")
@@ -171,7 +171,7 @@ async def test_an_api_server_that_is_away_says_nothing_of_secrets() -> None:
 
 @pytest.mark.parametrize("error", [ReadError("410 Expired", 410), ReadError("500 of whatever kind", 500)])
 async def test_an_error_event_starts_that_watch_anew(error: ReadError) -> None:
-    """From a list, so that what happened meanwhile is not missed; other names are not asked for again."""
+    """After an ERROR event its name is listed again; other names are not."""
     world = SecretWorld()
     for name in (DEFAULT, "other"):
         world.server.write("ns", name)
@@ -191,7 +191,7 @@ async def test_an_error_event_starts_that_watch_anew(error: ReadError) -> None:
 
 
 async def test_a_defect_ends_one_watch_and_that_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
-    """An exception that nobody has thought of is in the log, and the Secrets are followed all the same."""
+    """An unexpected exception is logged, and the watch is restarted."""
     world = SecretWorld()
     world.server.write("ns")
     async with world.running():
@@ -206,7 +206,7 @@ async def test_a_defect_ends_one_watch_and_that_begins_anew(caplog: pytest.LogCa
 
 
 async def test_a_watch_is_short_enough_to_notice_a_dead_connection() -> None:
-    """Each lasts well under a minute, and they do not all end together; 250 of them are a few requests a second."""
+    """Each watch lasts less than a minute, and 250 of them end at different times."""
     world = SecretWorld()
     for number in range(249):
         world.server.write(f"ns-{number % 20}", f"s-{number}")

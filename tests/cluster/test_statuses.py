@@ -1,4 +1,4 @@
-"""What an answer of the API server counts for: only what it says of that very object, and says properly."""
+"""Status patches: only a proper response of the API server about the same object counts."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ async def _patch(status_client: StatusClient) -> Any:
 
 
 async def test_a_patch_is_fenced_and_names_its_manager() -> None:
-    """It holds for one version of one object, and is said to be this operator's."""
+    """A patch carries the uid, the resourceVersion and the field manager."""
     async with serving() as (server, api):
         server.answer = lambda _: (200, OBJECT)
         assert await _patch(StatusClient(api)) == Stored(OBJECT)
@@ -40,7 +40,7 @@ async def test_a_patch_is_fenced_and_names_its_manager() -> None:
 
 
 async def test_gone_is_what_a_get_confirms() -> None:
-    """Two answers, both of the API server's own and about this object."""
+    """Gone requires two NotFound responses of the API server about this object."""
     async with serving() as (server, api):
         server.answer = lambda _: (404, NOT_FOUND)
         assert await _patch(StatusClient(api)) == Gone()
@@ -48,7 +48,7 @@ async def test_gone_is_what_a_get_confirms() -> None:
 
 
 async def test_gone_is_an_object_whose_name_another_one_has() -> None:
-    """Deleted, and made anew meanwhile."""
+    """An object that was deleted and created again is gone."""
     other = OBJECT | {"metadata": OBJECT["metadata"] | {"uid": "u-2"}}
     async with serving() as (server, api):
         server.answer = lambda request: (404, NOT_FOUND) if request.method == "PATCH" else (200, other)
@@ -56,7 +56,7 @@ async def test_gone_is_an_object_whose_name_another_one_has() -> None:
 
 
 async def test_a_404_that_the_get_does_not_confirm() -> None:
-    """The object is there after all: the next PATCH will tell."""
+    """When the GET finds the object, the result is Stored."""
     async with serving() as (server, api):
         server.answer = lambda request: (404, NOT_FOUND) if request.method == "PATCH" else (200, OBJECT)
         assert await _patch(StatusClient(api)) == Stored(OBJECT)
@@ -86,7 +86,7 @@ OTHER_404S: list[Any] = [
 @pytest.mark.parametrize("when", ["PATCH", "GET"])
 @pytest.mark.parametrize("body", OTHER_404S)
 async def test_any_other_404_is_a_refusal(body: Any, when: str) -> None:
-    """Whoever answered, it was not the API server about this object."""
+    """A 404 that is not a Status about this object is a refusal."""
 
     def answer(request: web.Request) -> web.Response | tuple[int, Any]:
         if when == "GET" and request.method == "PATCH":
@@ -117,14 +117,14 @@ STRANGE: list[Any] = [
 
 @pytest.mark.parametrize("body", STRANGE)
 async def test_an_answer_that_is_not_this_object_is_not_taken(body: Any) -> None:
-    """Though its code is 200."""
+    """A response with status 200 that is not this object is refused."""
     async with serving() as (server, api):
         server.answer = lambda _: web.Response(text=body) if isinstance(body, str) else (200, body)
         assert isinstance(await _patch(StatusClient(api)), Refused)
 
 
 async def test_the_api_servers_words_are_passed_on() -> None:
-    """422 alone tells nobody which policy it was."""
+    """The result has the API server's reason and message, which name the policy behind a 422."""
     status = {
         "apiVersion": "v1",
         "kind": "Status",
@@ -140,7 +140,7 @@ async def test_the_api_servers_words_are_passed_on() -> None:
 
 
 async def test_a_conflict_is_the_api_servers_own() -> None:
-    """A 409 of something else is a refusal."""
+    """A 409 that is not a Status is a refusal."""
     status = {"apiVersion": "v1", "kind": "Status", "reason": "Conflict", "code": 409}
     async with serving() as (server, api):
         server.answer = lambda _: (409, status)
@@ -150,7 +150,7 @@ async def test_a_conflict_is_the_api_servers_own() -> None:
 
 
 async def test_what_is_not_answered_or_a_fault_of_the_server_is_suspicious() -> None:
-    """It may be away altogether."""
+    """No response, a 5xx or a 429 suggests an outage."""
     async with serving() as (server, api):
         for code in (500, 502, 503, 504, 429):
             server.answer = lambda _, code=code: web.Response(status=code, text="no")  # type: ignore[misc]

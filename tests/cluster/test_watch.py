@@ -1,4 +1,4 @@
-"""What the end of a Kopf leaves open is no error of the operator's, and everything else is reported."""
+"""The failure of a generator that an ended Kopf leaves open is not reported; every other failure is."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ def _of_kopf() -> object:
 async def test_a_generator_that_is_left_open(
     context: dict[str, Any], is_reported: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Kopf's own alone goes without a word."""
+    """Only the failure of a generator of Kopf's is not reported."""
     report_unless_left_open(
         asyncio.get_running_loop(),
         {"message": "an error occurred during closing", "exception": RuntimeError(), **context},

@@ -1,4 +1,4 @@
-"""Room for bodies: all together have a bound, and what one tenant holds keeps no other from getting its answers."""
+"""The memory budget: one limit for all bodies, and no tenant blocks the others."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ MINE, YOURS, THEIRS = ("mine", "c"), ("yours", "c"), ("theirs", "c")
 
 
 class Memory:
-    """A room, what each body in it has, and what it waits for."""
+    """A budget, the memory of each body in it, and its open requests."""
 
     def __init__(self) -> None:
         self.budget = MemoryBudget()
@@ -34,13 +34,13 @@ class Memory:
         self.requested: dict[int, int] = {}
 
     def enter(self, path: Path, kind: Kind = Kind.LIST, expected: int = DEFAULT_EXPECTED) -> int:
-        """A new body."""
+        """Register a body."""
         number = self.budget.enter(kind, path, self.now, expected)
         self.has[number] = 0
         return number
 
     def grow(self, number: int, step: int) -> GrowthResult:
-        """One wish."""
+        """Request more memory."""
         answer = self.budget.grow(number, step, self.now)
         if answer is GrowthResult.GRANTED:
             self.has[number] += step
@@ -49,33 +49,33 @@ class Memory:
         return answer
 
     def grow_to(self, number: int, size: int) -> GrowthResult:
-        """Chunk by chunk, as far as that goes without waiting; what became of the last wish."""
+        """Grow in chunks until the body waits; the last result."""
         answer = GrowthResult.GRANTED
         while self.has[number] < size and answer is GrowthResult.GRANTED:
             answer = self.grow(number, min(STEP, size - self.has[number]))
         return answer
 
     def body(self, path: Path, size: int, kind: Kind = Kind.LIST, expected: int = DEFAULT_EXPECTED) -> int:
-        """A new body that has grown, and waits for what it has not got of its size."""
+        """A new body that has grown as far as it could, and waits for the rest."""
         number = self.enter(path, kind, expected)
         self.grow_to(number, size)
         return number
 
     def leave(self, number: int) -> None:
-        """The body has been read, or given up."""
+        """Release a body."""
         self.budget.leave(number)
         del self.has[number]
         self.requested.pop(number, None)
 
     def allocate(self) -> Allocation:
-        """Those whose wishes are granted have them."""
+        """Grant requests."""
         allocation = self.budget.allocate(self.now)
         for number in allocation.granted:
             self.has[number] += self.requested.pop(number)
         return allocation
 
     def settle_all(self, *targets: tuple[int, int]) -> Allocation:
-        """Let bodies go on to their sizes until nothing moves."""
+        """Let bodies grow to their sizes until none can go on."""
         while True:
             allocation = self.allocate()
             moving = [
@@ -89,18 +89,18 @@ class Memory:
 
 @pytest.fixture
 def memory() -> Memory:
-    """All of it is free."""
+    """A budget without bodies."""
     return Memory()
 
 
 def test_one_list_may_have_all_the_room_for_lists(memory: Memory) -> None:
-    """When nobody else wants any."""
+    """One list may use the whole budget for lists while no other waits."""
     assert memory.grow_to(memory.enter(MINE, expected=LIST_BYTES), LIST_BYTES) is GrowthResult.GRANTED
     assert memory.budget.held == LIST_BYTES
 
 
 def test_small_bodies_never_wait_for_large_ones(memory: Memory) -> None:
-    """Neither a single backup nor a small list, whatever the large ones of both kinds hold."""
+    """A small body never waits, whatever the large bodies of both kinds hold."""
     memory.body(MINE, LIST_BYTES, expected=LIST_BYTES)
     for _ in range(20):
         memory.body(MINE, MIB, Kind.SINGLE)
@@ -109,7 +109,7 @@ def test_small_bodies_never_wait_for_large_ones(memory: Memory) -> None:
 
 
 def test_lists_that_grow_side_by_side_do_not_stop_each_other(memory: Memory) -> None:
-    """Eighty of four megabytes: as many come in as can be completed, and the others follow, nobody being ended."""
+    """Of eighty lists of 4 MiB as many are admitted as fit, the others follow, and none is evicted."""
     size = 4 * MIB
     for each in range(80):
         memory.enter((f"n{each}", each))
@@ -125,7 +125,7 @@ def test_lists_that_grow_side_by_side_do_not_stop_each_other(memory: Memory) -> 
 
 
 def test_room_is_kept_for_a_second_for_a_list_that_has_come_in(memory: Memory) -> None:
-    """After that what it holds counts: one that does not come keeps nobody out."""
+    """The expected size of an admitted list is reserved for a second; after that its actual size counts."""
     for each in range(16):
         memory.body((f"n{each}", each), 2 * SMALL)
     memory.now = 0.5
@@ -137,7 +137,7 @@ def test_room_is_kept_for_a_second_for_a_list_that_has_come_in(memory: Memory) -
 
 
 def test_a_list_of_middling_size_comes_in_before_a_large_one(memory: Memory) -> None:
-    """For which a lot of room has to become free."""
+    """A medium list is admitted before a large one, which needs more free memory."""
     memory.body(MINE, LIST_BYTES // 2)
     memory.now = 2.0
     large = memory.body(YOURS, LIST_BYTES, expected=LIST_BYTES)
@@ -148,7 +148,7 @@ def test_a_list_of_middling_size_comes_in_before_a_large_one(memory: Memory) -> 
 
 @pytest.mark.parametrize("paths", [[MINE] * 3, [("mine", "a"), ("mine", "b"), ("mine", "c")]])
 def test_a_connection_and_a_namespace_have_at_most_half_while_others_wait(memory: Memory, paths: list[Path]) -> None:
-    """Many Secrets get no more than one; what becomes free is for who has less."""
+    """A namespace with many Secrets gets no more than one with a single Secret."""
     mine = [memory.body(path, LIST_BYTES // 3 + MIB, expected=0) for path in paths]
     yours = memory.body(YOURS, 16 * MIB, expected=0)
     memory.allocate()
@@ -158,7 +158,7 @@ def test_a_connection_and_a_namespace_have_at_most_half_while_others_wait(memory
 
 
 def test_who_has_half_goes_on_where_nobody_else_can_use_the_room(memory: Memory) -> None:
-    """A list that needs all of it waits for the end of the one that is there, not the other way round."""
+    """A list that needs the whole budget waits for the end of the list that has half of it."""
     first = memory.body(MINE, LIST_BYTES // 2, expected=LIST_BYTES)
     second = memory.body(YOURS, LIST_BYTES, expected=LIST_BYTES)
     memory.now = 2.0
@@ -171,7 +171,7 @@ def test_who_has_half_goes_on_where_nobody_else_can_use_the_room(memory: Memory)
 
 
 def test_who_holds_longest_is_ended_when_others_have_waited(memory: Memory) -> None:
-    """Not before its time, and never one that is complete."""
+    """The longest holder is evicted after its time, unless it is complete."""
     memory.budget.complete(memory.body(THEIRS, 10 * MIB, expected=0))
     first = memory.body(MINE, 28 * MIB, expected=0)
     second = memory.body(("second", "c"), 26 * MIB, expected=0)
@@ -189,7 +189,7 @@ def test_who_holds_longest_is_ended_when_others_have_waited(memory: Memory) -> N
 
 
 def test_where_all_who_hold_room_wait_one_is_ended_at_once(memory: Memory) -> None:
-    """Nobody would go on otherwise."""
+    """When all bodies that hold memory wait, one is evicted at once."""
     numbers = [memory.body((f"n{each}", each), 2 * SMALL, expected=0) for each in range(4)]
     allocation = memory.settle_all(*((number, LIST_BYTES) for number in numbers))
     assert allocation.evicted == [numbers[0]]
@@ -199,14 +199,14 @@ def test_where_all_who_hold_room_wait_one_is_ended_at_once(memory: Memory) -> No
 
 
 def test_nobody_is_ended_where_nobody_waits(memory: Memory) -> None:
-    """However long it takes."""
+    """No body is evicted while none waits."""
     memory.body(MINE, LIST_BYTES, expected=LIST_BYTES)
     memory.now = 1e9
     assert memory.allocate() == ([], [], None)
 
 
 def test_single_backups_have_their_own_room(memory: Memory) -> None:
-    """Larger ones a part of it, by turns."""
+    """Large single backups share a part of their own budget, round robin."""
     many = [memory.body(MINE, MIB, Kind.SINGLE) for _ in range(8)]
     assert memory.budget.held <= LARGE_SINGLE_BYTES + 8 * SMALL
     yours = memory.body(YOURS, MIB, Kind.SINGLE)
@@ -216,7 +216,7 @@ def test_single_backups_have_their_own_room(memory: Memory) -> None:
 
 
 def test_few_may_wait_for_one_namespace(memory: Memory) -> None:
-    """The next one is refused, and others may wait all the same."""
+    """Beyond the limit of waiting bodies of a namespace the next is refused; others may wait."""
     memory.body(THEIRS, LIST_BYTES, expected=LIST_BYTES)
     answers = [memory.grow_to(memory.enter(MINE), 2 * SMALL) for _ in range(MAX_WAITING_FOR_NAMESPACE + 1)]
     assert answers == [GrowthResult.WAITS] * MAX_WAITING_FOR_NAMESPACE + [GrowthResult.REFUSED]
@@ -235,7 +235,7 @@ _STEPS = st.lists(
 
 @given(_STEPS)
 def test_whatever_they_do_the_bound_holds_and_nobody_is_forgotten(steps: Sequence[tuple[str, int, int]]) -> None:
-    """Steps of any size, in any order; at the end all who wait get their room, or are ended for it."""
+    """After any steps the budget holds, and each waiting body is granted its request or evicted."""
     memory, complete, largest = Memory(), set[int](), 0
     for what, which, size in steps:
         number = list(memory.has)[which % len(memory.has)] if memory.has else None
@@ -263,7 +263,7 @@ def test_whatever_they_do_the_bound_holds_and_nobody_is_forgotten(steps: Sequenc
 
 
 def _drain(memory: Memory) -> None:
-    """All who have what they want go one by one, and those who are ended."""
+    """Release complete and evicted bodies one by one."""
     while memory.has:
         allocation = memory.allocate()
         gone = allocation.evicted or [each for each in memory.has if each not in memory.requested][:1]

@@ -1,4 +1,4 @@
-"""TLS contexts: a namespace's third evicts its own oldest, and in all there are never more than the limit."""
+"""TLS contexts: a namespace's third evicts its own oldest, and a limit holds for all."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from astra_mirror.core.contexts import ContextCache
 
 
 def test_the_third_of_a_namespace_evicts_its_own_oldest() -> None:
-    """The one that was used least recently, and nobody else's."""
+    """The third context of a namespace evicts its least recently used one, and no other namespace's."""
     contexts: ContextCache[str] = ContextCache()
     assert contexts.use("other's", "other") == []
     assert contexts.use("a", "mine") == []
@@ -18,7 +18,7 @@ def test_the_third_of_a_namespace_evicts_its_own_oldest() -> None:
 
 
 def test_what_another_namespace_uses_as_well_stays() -> None:
-    """It takes its place among theirs; with the last claim it goes."""
+    """A context that two namespaces claim is evicted with the last claim."""
     contexts: ContextCache[str] = ContextCache()
     contexts.use("shared", "other")
     for key in ("shared", "b", "c"):
@@ -29,7 +29,7 @@ def test_what_another_namespace_uses_as_well_stays() -> None:
 
 
 def test_those_that_nobody_can_have_several_of_take_no_place() -> None:
-    """The usual authorities, and none at all, cost each tenant nothing."""
+    """Common contexts do not count for any namespace."""
     contexts: ContextCache[str] = ContextCache()
     for key in ("usual", "none"):
         assert contexts.use(key, "mine", is_common=True) == []
@@ -37,7 +37,7 @@ def test_those_that_nobody_can_have_several_of_take_no_place() -> None:
 
 
 def test_in_all_the_least_recently_used_goes() -> None:
-    """Also when each namespace has one only."""
+    """Beyond the limit for all, the least recently used context is evicted."""
     contexts: ContextCache[int] = ContextCache(max_contexts=3)
     for number in range(3):
         contexts.use(number, f"n{number}")
@@ -47,7 +47,7 @@ def test_in_all_the_least_recently_used_goes() -> None:
 
 
 def test_what_no_secret_has_any_more_goes() -> None:
-    """And what a namespace has not used for a while is not its own any more, though it stays."""
+    """Unused contexts are evicted, and a claim that was not renewed is dropped."""
     contexts: ContextCache[str] = ContextCache()
     contexts.use("a", "mine")
     contexts.use("b", "mine")
@@ -64,7 +64,7 @@ def test_what_no_secret_has_any_more_goes() -> None:
     )
 )
 def test_the_limits_hold_whatever_comes(steps: list[tuple[int, str, bool] | set[int]]) -> None:
-    """What was used last is there, what is reported as evicted is not, and nothing else has gone."""
+    """The limits hold, the last context used is kept, and exactly the reported ones are evicted."""
     contexts: ContextCache[int] = ContextCache(max_contexts=5)
     kept: set[int] = set()
     for step in steps:

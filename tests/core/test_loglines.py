@@ -1,10 +1,10 @@
-"""Ten lines a minute for a namespace, then one that says how many were left out; a failure is told once."""
+"""The limit of log lines for each namespace, and failures that are logged once."""
 
 from astra_mirror.core.loglines import FailureLog, LogLines
 
 
 def test_ten_lines_in_any_minute() -> None:
-    """The eleventh is left out; a minute after the first there is room for one, which says what was left out."""
+    """The eleventh line is left out; a minute after the first, one line says how many were."""
     lines = LogLines()
     assert [lines.admit("a", each) for each in range(12)] == [True] * 10 + [False] * 2
     assert lines.left_out(59.9) == {}
@@ -15,7 +15,7 @@ def test_ten_lines_in_any_minute() -> None:
 
 
 def test_what_was_left_out_is_told_before_anything_new() -> None:
-    """So that a reader knows at each line that all before it were there, or how many were not."""
+    """The line with the number left out comes before any new line."""
     lines = LogLines()
     for _ in range(11):
         lines.admit("a", 0)
@@ -25,7 +25,7 @@ def test_what_was_left_out_is_told_before_anything_new() -> None:
 
 
 def test_one_namespace_takes_nothing_from_another() -> None:
-    """Each has its own ten."""
+    """Each namespace has its own ten lines."""
     lines = LogLines()
     for _ in range(1000):
         lines.admit("a", 0)
@@ -34,7 +34,7 @@ def test_one_namespace_takes_nothing_from_another() -> None:
 
 
 def test_nothing_stays_in_mind_of_those_that_are_quiet() -> None:
-    """Many namespaces, one after the other."""
+    """Nothing is kept of namespaces without lines in the last minute."""
     lines = LogLines()
     for number in range(1000):
         assert lines.admit(f"namespace-{number}", number * 60.0)
@@ -42,7 +42,7 @@ def test_nothing_stays_in_mind_of_those_that_are_quiet() -> None:
 
 
 def test_a_failure_is_told_when_it_has_happened_twice() -> None:
-    """Once until it has ended, and anew when its words change."""
+    """A failure is logged once, at its second occurrence, and again after it ended or its text changed."""
     failure_log = FailureLog()
     assert [failure_log.should_log(each) for each in ("x", "x", "x", "y", "y", "y")] == [False, True, False] * 2
     failure_log.succeeded()

@@ -1,4 +1,4 @@
-"""Which Secret names have a place: bounded for each namespace and in all, by turns, and no place lost without need."""
+"""Which Secret names have a place: within the quotas, round robin, and kept where possible."""
 
 import itertools
 
@@ -19,7 +19,7 @@ _SOME = st.sets(st.integers(0, 60).map(lambda number: SecretSelector(None, f"s{n
 def test_the_bounds_hold(
     used: dict[str, list[SecretSelector]], forbidden: set[SecretSelector], held: set[SecretSelector], capacity: int
 ) -> None:
-    """Nobody has more than the quota, nothing forbidden has a place, and each name has a place or a reason."""
+    """No namespace exceeds its quota, no forbidden name has a place, and each name has a place or a reason."""
     assignment = assign(used, forbidden=forbidden, held=held, refused=(), capacity=capacity)
     assert len(assignment.owners) <= capacity
     assert not assignment.owners.keys() & forbidden
@@ -42,7 +42,7 @@ def test_the_bounds_hold(
 
 @given(_USED, st.integers(0, 60))
 def test_who_has_a_place_keeps_it(used: dict[str, list[SecretSelector]], capacity: int) -> None:
-    """Whoever comes first now, with what is held known the same names give the same places."""
+    """The same names get the same places again, in whatever order the namespaces come."""
     before = assign(used, forbidden=(), held=(), refused=(), capacity=capacity)
     backwards = dict(reversed(used.items()))
     after = assign(backwards, forbidden=(), held=before.owners.keys(), refused=before.refused.keys(), capacity=capacity)
@@ -52,7 +52,7 @@ def test_who_has_a_place_keeps_it(used: dict[str, list[SecretSelector]], capacit
 
 
 def test_by_turns() -> None:
-    """With room for three, two namespaces with many names and one with a single name have one each."""
+    """With three places, two namespaces with many names and one with a single name get one each."""
     used = {ns: [SecretSelector(None, f"{ns}-{number}") for number in range(9)] for ns in ("one", "two")}
     used["three"] = [SecretSelector(None, "mine")]
     assignment = assign(used, forbidden=(), held=set(used["one"]), refused=(), capacity=3)
@@ -66,7 +66,7 @@ def test_by_turns() -> None:
 @settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 7))
 def test_every_forbidden_name_comes_within_a_round(number: int, namespaces: int) -> None:
-    """Asked once a second, each of up to 300 names comes at least once in five minutes, whoever has most of them."""
+    """With one read a second, each of up to 300 names is read at least once in five minutes."""
     forbidden_names = ForbiddenNames()
     names = [SecretSelector(None, str(each)) for each in range(number)]
     for index, selector in enumerate(names):
@@ -82,7 +82,7 @@ def test_every_forbidden_name_comes_within_a_round(number: int, namespaces: int)
 
 
 def test_a_few_of_many_forbidden_names_come_by_turns() -> None:
-    """One namespace has ten thousand: another's only one comes every few minutes all the same."""
+    """Ten thousand names of one namespace delay the only name of another by minutes at most."""
     forbidden_names = ForbiddenNames()
     mine = SecretSelector(None, "mine")
     for number in range(10_000):
@@ -99,7 +99,7 @@ def test_a_few_of_many_forbidden_names_come_by_turns() -> None:
 
 
 def test_what_is_dropped_comes_no_more() -> None:
-    """Because the role allows it now, or nobody uses it."""
+    """A name that was removed is not read again."""
     forbidden_names = ForbiddenNames()
     forbidden_names.add(SecretSelector(None, "a"), ["one", "two"], 0.0)
     forbidden_names.add(SecretSelector(None, "b"), ["one"], 0.0)

@@ -1,4 +1,4 @@
-"""What counts of each Secret, and what is kept of contents and of failures."""
+"""Which content of a Secret is in effect, and what is kept of contents and failures."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ def _apply(table: SecretTable) -> None:
 
 @given(_STEPS)
 def test_the_last_content_counts_and_not_more_often_than_agreed(steps: list[tuple[float, int | None]]) -> None:
-    """After whatever changes, ten seconds later the last one counts; in no minute do more than nine count."""
+    """The last content is in effect after ten seconds, and at most nine take effect in any minute."""
     table, now, effective = SecretTable(), 0.0, []
     for pause, number in steps:
         for _ in range(int(pause)):
@@ -50,7 +50,7 @@ def test_the_last_content_counts_and_not_more_often_than_agreed(steps: list[tupl
 
 
 def test_at_first_sight_everything_counts_at_once() -> None:
-    """None of the three changes is used up by it, nor by what is the same."""
+    """Contents before the first result, and unchanged ones, do not count for the throttle."""
     table = SecretTable()
     for number in range(5):
         assert table.observe(_SECRET_NAME, _content(number), 0.0, was_absent=False)
@@ -64,7 +64,7 @@ def test_at_first_sight_everything_counts_at_once() -> None:
 
 
 def test_a_result_for_an_older_content_is_not_taken() -> None:
-    """It was parsed, and the Secret has changed meanwhile."""
+    """The result of a content is dropped if the Secret has changed since."""
     table = SecretTable()
     old, new = content_of({"token": "old"}), content_of({"token": "new"})
     table.observe(_SECRET_NAME, old, 0.0, was_absent=False)
@@ -76,7 +76,7 @@ def test_a_result_for_an_older_content_is_not_taken() -> None:
 
 
 def test_what_could_not_be_read_is_tried_later() -> None:
-    """It counts when its time has come, and no sooner."""
+    """A postponed content is due at its time, and no sooner."""
     table = SecretTable()
     table.observe(_SECRET_NAME, _content(1), 0.0, was_absent=False)
     table.postpone(_SECRET_NAME, 5.0)
@@ -92,7 +92,7 @@ def test_what_could_not_be_read_is_tried_later() -> None:
 
 
 def test_what_has_gone_is_forgotten_when_it_is_quiet() -> None:
-    """Not while it still has to be known how often it changed."""
+    """A deleted Secret is forgotten once its throttle has expired."""
     table, selector = SecretTable(), SecretSelector(None, "name")
     table.observe(_SECRET_NAME, _content(1), 0.0, was_absent=False)
     _apply(table)
@@ -111,7 +111,7 @@ def test_what_has_gone_is_forgotten_when_it_is_quiet() -> None:
 
 
 def test_only_small_contents_are_kept_while_they_wait() -> None:
-    """The digest stands for the rest, and the values are in no text that is made of a content."""
+    """Large values are dropped, equality goes by the digest, and no repr has a value."""
     small, large = content_of({"token": "secret"}), content_of({"config.yaml": "x" * (HELD_CHARACTERS + 1)})
     assert small.kept().data == {"token": "secret"}
     assert large.kept().data is None
@@ -127,7 +127,7 @@ def test_only_small_contents_are_kept_while_they_wait() -> None:
 
 @given(st.dictionaries(st.text(max_size=3), st.text(max_size=3)), st.dictionaries(st.text(max_size=3), st.text()))
 def test_a_digest_stands_for_the_keys_that_are_looked_at(one: dict[str, str], other: dict[str, str]) -> None:
-    """Others change nothing; values that run into one another do not look alike."""
+    """Other keys do not change the digest, and different values never have the same digest."""
     read = {"url": "a", "token": "b"}
     assert content_of(read | {f"x{key}": each for key, each in one.items()}) == content_of(read)
     assert content_of({"url": "ab", "token": "c"}) != content_of({"url": "a", "token": "bc"})
@@ -137,7 +137,7 @@ def test_a_digest_stands_for_the_keys_that_are_looked_at(one: dict[str, str], ot
 
 
 def test_a_refusal_counts_when_it_lasts() -> None:
-    """From the first 403 on, whatever else comes in between; what is read ends it."""
+    """A 403 counts after its time, whatever else happens in between, until a page is read."""
     read_state = ReadState().started(0.0).refused(0.0)
     assert read_state.problem(FORBIDDEN_SECONDS) is None
     read_state = read_state.started(20.0).failed(20.0).refused(FORBIDDEN_SECONDS)
@@ -147,7 +147,7 @@ def test_a_refusal_counts_when_it_lasts() -> None:
 
 
 def test_failures_count_when_they_last() -> None:
-    """From the request on that failed first; not while the API server is away, and not after a refusal."""
+    """Failures count from the first failed request on, not during an outage, and not after a 403."""
     read_state = ReadState().started(5.0)
     assert read_state.problem(5.0 + FAILING_SECONDS - 0.1) is None
     assert read_state.failed(6.0).started(7.0).problem(5.0 + FAILING_SECONDS) is ReadProblem.FAILING
@@ -158,7 +158,7 @@ def test_failures_count_when_they_last() -> None:
 
 
 def test_who_waits_for_a_turn_is_not_unreadable_while_others_are_read() -> None:
-    """A minute at most, though."""
+    """While other single reads succeed, a Secret becomes unreadable after a minute at most."""
     read_state = ReadState().started(0.0)
     assert not read_state.is_unreadable(None, 12.9)
     assert read_state.is_unreadable(None, 13.0)

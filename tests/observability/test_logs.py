@@ -1,4 +1,4 @@
-"""What the log looks like, and how much of it one namespace may have."""
+"""The format of the log, and the limit of lines for one namespace."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from astra_mirror.observability import logs
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger, put back afterwards."""
+    """The root logger, restored afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield root
@@ -24,7 +24,7 @@ def root() -> Iterator[logging.Logger]:
 
 
 def test_json(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
-    """Times as RFC 3339 has them, with a zone, and the namespace as a field."""
+    """A JSON line has an RFC 3339 time with a zone, and the namespace as a field."""
     logs.configure("info", "json")
     before = datetime.now(UTC)
     root.info("something %s", "happened", extra={"namespace": "shop"})
@@ -35,7 +35,7 @@ def test_json(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_lines_of_one_namespace(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ten a minute, then one that says how many were left out; what names no namespace is always written."""
+    """A namespace has ten lines a minute, then one with the number left out; other lines are always written."""
     del root
     now = [0.0]
     limit = logs.configure("info", "text", lambda: now[0])

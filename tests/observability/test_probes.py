@@ -1,4 +1,4 @@
-"""Where /healthz, /readyz and /metrics can be reached."""
+"""The addresses of /healthz, /readyz and /metrics, and what the probes respond."""
 
 import errno
 import socket
@@ -13,7 +13,7 @@ from astra_mirror.observability.probes import HTTPServer, everywhere
 
 @asynccontextmanager
 async def _serving(address: str, lacks: str | None = None) -> AsyncIterator[str]:
-    """The address that is said to be served."""
+    """Serve during a `with` block; the address that is reported."""
     told: list[str] = []
     async with HTTPServer(address, lambda: lacks, told.append):
         yield told[0]
@@ -25,7 +25,7 @@ async def _get(host: str, port: str, path: str = "/healthz") -> tuple[int, str]:
 
 
 def _loopback() -> list[str]:
-    """This machine's addresses for itself, one a family."""
+    """This machine's loopback addresses, one for each family."""
     try:
         with socket.socket(socket.AF_INET6) as tried:
             tried.bind(("::1", 0))
@@ -35,7 +35,7 @@ def _loopback() -> list[str]:
 
 
 async def test_all_addresses_of_both_families() -> None:
-    """By one socket, when no host is named; a machine without IPv6 has those of one family."""
+    """Without a host, one socket serves all addresses of the families that the machine has."""
     async with _serving(":0") as address:
         port = address.rpartition(":")[2]
         for host in _loopback():
@@ -44,7 +44,7 @@ async def test_all_addresses_of_both_families() -> None:
 
 @pytest.mark.parametrize("host", _loopback())
 async def test_one_address(host: str) -> None:
-    """The others are not served."""
+    """With a host, other addresses are not served."""
     async with _serving(f"{host}:0") as address:
         assert address.rpartition(":")[0] == host
         port = address.rpartition(":")[2]
@@ -55,7 +55,7 @@ async def test_one_address(host: str) -> None:
 
 @pytest.mark.parametrize("code", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
 def test_where_ipv6_is_off(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """IPv4 alone: neither a kernel without it nor one that has it switched off is a reason to fail."""
+    """Where IPv6 is missing or switched off, IPv4 alone is served."""
     made = socket.socket
 
     def without_ipv6(family: int, kind: int) -> socket.socket:
@@ -73,7 +73,7 @@ def test_where_ipv6_is_off(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6][: len(_loopback())])
 def test_a_port_in_use(family: socket.AddressFamily) -> None:
-    """Is an error, whichever family it is in use in."""
+    """A port in use is an error in either family."""
     with socket.socket(family, socket.SOCK_STREAM) as taken:
         taken.bind(("", 0))
         taken.listen()
@@ -82,7 +82,7 @@ def test_a_port_in_use(family: socket.AddressFamily) -> None:
 
 
 async def test_what_is_lacking_is_said() -> None:
-    """Not ready, and healthy all the same."""
+    """While the operator is not ready, /readyz says why, and /healthz still succeeds."""
     async with _serving("127.0.0.1:0", lacks="the API server is away") as address:
         host, _, port = address.rpartition(":")
         assert await _get(host, port, "/readyz") == (503, "the API server is away\n")

@@ -1,4 +1,4 @@
-"""Concurrency slots that are given by turns, for both sides."""
+"""Concurrency slots are granted round robin over keys."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from tests.virtual_time import passes
 
 
 async def test_slots_are_taken_by_turns() -> None:
-    """Many tasks of one key, and one of another: one more has a slot before it, and no two."""
+    """One task of another key waits behind at most one of many tasks of the first key."""
     slots, order = Slots(1), list[str]()
 
     async def work(key: str) -> None:
@@ -24,7 +24,7 @@ async def test_slots_are_taken_by_turns() -> None:
 
 
 async def test_no_more_have_a_slot_than_there_are() -> None:
-    """Two of two, and the third when one of them is given back."""
+    """A third task waits until one of two slots is released."""
     slots, may_end, holding = Slots(2), asyncio.Event(), list[int]()
 
     async def work(number: int) -> None:
@@ -42,7 +42,7 @@ async def test_no_more_have_a_slot_than_there_are() -> None:
 
 @pytest.mark.parametrize("turns", range(4))
 async def test_a_slot_is_given_back_whatever_happens(turns: int) -> None:
-    """Cancelled while it waits, in the moment of its turn, or at work."""
+    """A slot is released after a cancellation while waiting, when granted, or while held."""
     slots = Slots(1)
     first, second = (asyncio.create_task(_hold(slots, key)) for key in "ab")
     await passes(turns)

@@ -1,4 +1,4 @@
-"""Long work shares the event loop: with others, and with all other long work."""
+"""Long work shares the event loop with everything else, and with other long work."""
 
 import asyncio
 import gc
@@ -17,14 +17,14 @@ def _work(seconds: float) -> None:
 
 
 async def _passes(work: Awaitable[Any]) -> int:
-    """In how many passes of the loop it is done."""
+    """The number of passes of the event loop until the work is done."""
     before = virtual_loop().passes
     await work
     return virtual_loop().passes - before
 
 
 async def test_work_that_begins_together_shares_the_time() -> None:
-    """Twenty works, none of them longer than a piece, are not all done in one pass."""
+    """Twenty pieces of short work that start together take several passes of the loop."""
 
     async def short() -> None:
         time_slice = TimeSlice()
@@ -36,7 +36,7 @@ async def test_work_that_begins_together_shares_the_time() -> None:
 
 
 async def test_work_that_is_alone_is_done_in_pieces() -> None:
-    """Others have their turn after each."""
+    """Long work yields after each slice."""
 
     async def long() -> None:
         time_slice = TimeSlice()
@@ -48,7 +48,7 @@ async def test_work_that_is_alone_is_done_in_pieces() -> None:
 
 
 async def test_nobody_starves() -> None:
-    """Of works whose steps are as long as a piece each does one step, then the next does."""
+    """Of two works whose steps last a slice each, the steps alternate."""
     done: list[str] = []
 
     async def work(name: str) -> None:
@@ -64,7 +64,7 @@ async def test_nobody_starves() -> None:
 
 
 async def test_work_that_is_cancelled_while_it_waits_stops_nobody() -> None:
-    """Its turn is the next one's."""
+    """The slice of a cancelled task goes to the next one."""
     done: list[str] = []
 
     async def work(name: str) -> None:
@@ -84,7 +84,7 @@ async def test_work_that_is_cancelled_while_it_waits_stops_nobody() -> None:
 
 
 async def test_one_namespace_has_as_many_turns_as_another() -> None:
-    """Whatever number of works it has: forty of one delay another's three pieces by three pieces."""
+    """Forty works of one namespace delay the three slices of another by three slices only."""
     done: list[str] = []
 
     async def work(namespace: str) -> None:
@@ -106,7 +106,7 @@ async def test_one_namespace_has_as_many_turns_as_another() -> None:
 
 
 async def test_work_within_work_is_part_of_its_piece() -> None:
-    """What is handed out one by one, each with a turn of its own, costs no more pieces than the work as a whole."""
+    """Nested work with time slices of its own takes no more slices than the whole."""
     done: list[str] = []
 
     async def crowd() -> None:
@@ -135,7 +135,7 @@ async def test_work_within_work_is_part_of_its_piece() -> None:
 
 
 async def test_small_work_is_done_at_once_while_others_wait() -> None:
-    """A short answer does not wait for its turn behind long ones."""
+    """Short work does not wait behind long work."""
 
     async def long() -> None:
         time_slice = TimeSlice("long")
@@ -158,7 +158,7 @@ async def test_small_work_is_done_at_once_while_others_wait() -> None:
 
 
 async def test_what_has_ended_is_kept_by_no_turn() -> None:
-    """Its result may be as large as a body."""
+    """No reference keeps a finished task, whose result may be large."""
 
     class Result:
         pass
