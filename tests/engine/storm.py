@@ -305,7 +305,7 @@ class Storm:
     def _put(self, number: int, *, suspend: bool = False) -> None:
         name, chance = f"ref-{number}", self.chance
         account, app = chance.choice([1, 2, 3]), chance.choice([10, 11, number])
-        namespace, interval = f"ns-{number % 3}", f"{5 + number % 20}s"
+        namespace, interval = f"ns-{number % 3}", f"{6 + number % 3 * 6}s"
         is_new = name not in self.cluster.objects
         old = {} if is_new else self.cluster.objects[name]["metadata"]
         backup = chance.choice([number, number, number + 100])
