@@ -26,6 +26,12 @@ _REASONS: Final = {
     403: (SyncReason.FORBIDDEN, "The token may not read this app's backups (403)"),
     429: (SyncReason.RATE_LIMITED, "Astra Control asks for fewer requests (429)"),
 }
+_CLASSES: Final = {
+    3: (SyncReason.UNEXPECTED_RESPONSE, "The answer is a redirect ({code}), and none is followed"),
+    5: (SyncReason.SERVER_ERROR, "Astra Control failed to answer ({code})"),
+}
+"""By the first digit of the status codes that have no reason of their own."""
+_UNDOCUMENTED: Final = (SyncReason.UNEXPECTED_RESPONSE, "The answer's status code {code} is not one of the API's")
 
 
 class AnswerError(Exception):
@@ -41,15 +47,8 @@ def failure_of(code: int, headers: Mapping[str, str], body: bytes, redact: Redac
     problem = _problem(body)
     if code == HTTPStatus.NOT_FOUND and problem is not None:
         return NotFound(_words("Astra Control has no such backup (404)", problem, redact))
-    if code in _REASONS:
-        reason, text = _REASONS[code]
-    elif 500 <= code < 600:
-        reason, text = SyncReason.SERVER_ERROR, f"Astra Control failed to answer ({code})"
-    elif 300 <= code < 400:
-        reason, text = SyncReason.UNEXPECTED_RESPONSE, f"The answer is a redirect ({code}), and none is followed"
-    else:
-        reason, text = SyncReason.UNEXPECTED_RESPONSE, f"The answer's status code {code} is not one of the API's"
-    return Failed(reason, _words(text, problem, redact), _retry_after(headers), code)
+    reason, text = _REASONS.get(code) or _CLASSES.get(code // 100, _UNDOCUMENTED)
+    return Failed(reason, _words(text.format(code=code), problem, redact), _retry_after(headers), code)
 
 
 def parse_backup(body: bytes, backup_id: str, redact: Redact = str) -> Backup:

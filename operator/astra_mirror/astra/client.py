@@ -130,7 +130,7 @@ class AstraClient:
                 code = str(response.status_code)
                 return await answer(response, body)
         except AnswerError as error:
-            code_known = hold.status if hold is not None and error.reason is SyncReason.UNEXPECTED_RESPONSE else None
+            code_known = hold.status if hold is not None and error.reason.facts.is_answer else None
             return Failed(error.reason, str(error), code=code_known)
         except TimeoutError:
             is_ended = hold is not None and hold.is_ended

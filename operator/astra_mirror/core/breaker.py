@@ -30,8 +30,6 @@ RETRY_INTERVAL: Final = 5.0
 """For how long a connection waits after a 429 without Retry-After, or when its server seems to be away."""
 ACCOUNTS_TRIED: Final = 4
 """How many other accounts are tried at once after the first 401 of a connection without a good account."""
-_ERRORS: Final = 3
-"""After how many answers 5xx in a row a server whose token is not proven counts as away."""
 
 HELD_BACK: Final = Failed(
     SyncReason.UNAUTHORIZED,
@@ -113,7 +111,8 @@ class Breakers:
         self._pause: _Pause | None = None
         self._is_resuming = False
         self._canary_last = float("-inf")
-        self._errors = 0
+        self._failures = 0
+        self._last_failure: Failed | None = None
 
     # What may go.
 
@@ -145,7 +144,7 @@ class Breakers:
         return Hold(breaker.failure) if breaker is not None else None
 
     def _hold_while_open(self, opened: _Breaker, account: Account) -> Hold | None:
-        if opened.failure.reason is not SyncReason.UNAUTHORIZED:
+        if opened.failure.reason.facts.opens is not Concerns.ACCOUNT:
             return Hold(opened.failure)
         if account in self._refused:
             return Hold(HELD_BACK)
@@ -263,13 +262,13 @@ class Breakers:
             # The request for one backup goes next, and decides for the refs.
             return
         self._end_pause(ticket, failure, now)
-        if self._opened is not None and self._opened.failure.reason is SyncReason.TLS_VERIFICATION_FAILED:
+        if self._opened is not None and self._opened.failure.reason.facts.opens is Concerns.CONNECTION:
             self._learn_of_tls(ticket, failure)
         if failure is None or proves_token(failure):
             self._accept(ticket, failure, now)
-        elif failure.reason.facts.concerns is Concerns.ACCOUNT:
+        elif failure.reason.facts.opens is Concerns.ACCOUNT:
             self._refuse(ticket, failure, now)
-        elif failure.reason is SyncReason.TLS_VERIFICATION_FAILED:
+        elif failure.reason.facts.opens is Concerns.CONNECTION:
             self._open(failure, now, tries=0)
         else:
             self._learn_nothing(ticket, failure, now)
@@ -277,7 +276,7 @@ class Breakers:
     def _accept(self, ticket: Ticket, failure: Failed | None, now: float) -> None:
         """The token is good for this account."""
         account, app = ticket.account, ticket.app
-        self._errors = 0
+        self._failures, self._last_failure = 0, None
         refusals = (self._opened, self._refused.get(account))
         if any(each is not None and ticket.started < each.since for each in refusals):
             # Sent before the refusal: what was true then says nothing of now.
@@ -291,7 +290,7 @@ class Breakers:
         self._succeeded.add(account)
         if app is None:
             return
-        if failure is not None and failure.reason is SyncReason.FORBIDDEN:
+        if failure is not None and failure.reason.facts.opens is Concerns.APP:
             self._apps[app] = _Breaker(failure, now, now + PROBE_INTERVAL)
             self.version += 1
         elif app in self._apps and ticket.started >= self._apps[app].since:
@@ -319,7 +318,7 @@ class Breakers:
         self._opened = _Breaker(failure, now, now + PROBE_INTERVAL)
         self._tries = tries
         self.canary_at = None
-        if failure.reason is SyncReason.UNAUTHORIZED:
+        if failure.reason.facts.opens is Concerns.ACCOUNT:
             self._good.clear()
         self.version += 1
 
@@ -338,7 +337,7 @@ class Breakers:
         if failure.pause is not None:
             # The server has said itself when to ask again.
             return
-        if failure.reason is SyncReason.RATE_LIMITED or self._seems_away(ticket, failure):
+        if failure.reason.facts.pauses_connection or self._seems_away(ticket, failure):
             # Nobody waits in a long line for a server that does not answer, ten seconds each.
             self._pause_until(failure, now + RETRY_INTERVAL)
 
@@ -346,9 +345,11 @@ class Breakers:
         # A list may fail by its size alone: only the request for one backup decides.
         if ticket.purpose is not Purpose.FIRST or ticket.app is None:
             return False
-        # One error of the server's own may be about that one backup.
-        self._errors = self._errors + 1 if failure.reason is SyncReason.SERVER_ERROR else 0
-        return failure.reason is SyncReason.UNREACHABLE or self._errors >= _ERRORS
+        limit = failure.reason.facts.absent_after
+        is_same = self._last_failure is not None and self._last_failure.reason is failure.reason
+        self._failures = self._failures + 1 if is_same else 1
+        self._last_failure = failure
+        return limit is not None and self._failures >= limit
 
     def _end_pause(self, ticket: Ticket, failure: Failed | None, now: float) -> None:
         if ticket.resumes and self._pause is not None and now >= self._pause.until:
@@ -398,4 +399,4 @@ class Breakers:
 
 def _is_of_the_list(failure: Failed) -> bool:
     """Whether a list's failure is its own: not what proves the token, nor what is about the certificate."""
-    return not proves_token(failure) and failure.reason is not SyncReason.TLS_VERIFICATION_FAILED
+    return not proves_token(failure) and failure.reason.facts.opens is not Concerns.CONNECTION

@@ -25,7 +25,7 @@ from astra_mirror.core.conditions import (
     missing,
 )
 from astra_mirror.core.diff import same_but_correlation
-from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
+from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome
 from astra_mirror.core.progress import Sample, progress_of
 from astra_mirror.support.durations import format_duration
 from astra_mirror.support.text import cut
@@ -176,8 +176,7 @@ def _sync(event: Event) -> Sync:
     match event.outcome:
         case None:
             return NOT_ASKED_YET
-        case Failed(SyncReason.SECRET_NOT_FOUND) as failure if event.is_young:
-            # Other controllers make Secrets seconds after the objects that need them.
+        case Failed() as failure if event.is_young and failure.reason.facts.may_heal_while_young:
             return failed_sync(failure, Activity.RECONCILING)
         case Failed() as failure:
             return failed_sync(failure)

@@ -10,7 +10,7 @@ from typing import Final
 
 from astra_mirror.api.app_backup_ref import AppBackupRefStatus
 from astra_mirror.core.events import Around, Note, admit, notes_of
-from astra_mirror.core.outcome import Failed, NotFound, Outcome, SyncReason
+from astra_mirror.core.outcome import Failed, NotFound, Outcome
 from astra_mirror.core.schedule import Pace, stale_after
 from astra_mirror.core.status import Event, next_status
 from astra_mirror.engine.ref import Ref
@@ -85,8 +85,8 @@ class DesiredStatus:
 
 
 def _is_grace(ref: Ref, outcome: Outcome | None, now: float) -> bool:
-    is_missing = isinstance(outcome, Failed) and outcome.reason is SyncReason.SECRET_NOT_FOUND
-    return is_missing and now < ref.grown_at
+    may_heal = isinstance(outcome, Failed) and outcome.reason.facts.may_heal_while_young
+    return may_heal and now < ref.grown_at
 
 
 def _is_of_new_secret(ref: Ref, outcome: Outcome | None) -> bool:
