@@ -45,10 +45,12 @@ class AnswerError(Exception):
 def failure_of(code: int, headers: Mapping[str, str], body: bytes, redact: Redact) -> NotFound | Failed:
     """What an answer with a status code other than 200 means; `redact` takes the token out of its words."""
     problem = _problem(body)
+    correlation_id = _correlation_id(problem, redact)
     if code == HTTPStatus.NOT_FOUND and problem is not None:
-        return NotFound(_words("Astra Control has no such backup (404)", problem, redact))
+        return NotFound(_words("Astra Control has no such backup (404)", problem, redact), correlation_id)
     reason, text = _REASONS.get(code) or _CLASSES.get(code // 100, _UNDOCUMENTED)
-    return Failed(reason, _words(text.format(code=code), problem, redact), _retry_after(headers), code)
+    message = _words(text.format(code=code), problem, redact)
+    return Failed(reason, message, _retry_after(headers), code, correlation_id)
 
 
 def parse_backup(body: bytes, backup_id: str, redact: Redact = str) -> Backup:
@@ -99,15 +101,13 @@ def _words(text: str, problem: Problem | None, redact: Redact) -> str:
     if problem is None:
         return f"{text}, without a problem document."
     # Before anything is cut: half a token would be one too many as well.
-    message = sentence(f"{text}: {cut(redact(problem.words()), _MAX_WORDS)}")
-    if problem.correlation_id:
-        # The last part of a message, where core.diff looks for it.
-        return f"{message} (correlationID {_plain(cut(redact(problem.correlation_id), _MAX_CORRELATION_ID))})"
-    return message
+    return sentence(f"{text}: {cut(redact(problem.words()), _MAX_WORDS)}")
 
 
-def _plain(text: str) -> str:
-    return text.replace("(", "[").replace(")", "]")
+def _correlation_id(problem: Problem | None, redact: Redact) -> str | None:
+    if problem is None or not problem.correlation_id:
+        return None
+    return cut(redact(problem.correlation_id), _MAX_CORRELATION_ID)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -167,4 +167,9 @@ def _refused_list(connection: Connection, response: httpx.Response, windows: Bod
     if isinstance(failure, Failed):
         return failure
     # That a list is not found says nothing of any backup.
-    return Failed(SyncReason.UNEXPECTED_RESPONSE, failure.message, code=response.status_code)
+    return Failed(
+        SyncReason.UNEXPECTED_RESPONSE,
+        failure.message,
+        code=response.status_code,
+        correlation_id=failure.correlation_id,
+    )
