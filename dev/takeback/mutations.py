@@ -62,10 +62,10 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "wrong-account": (
         Edit(
             "core/breaker.py",
-            "        elif not self._good:\n            self._open(failure, now, tries=ACCOUNTS_TRIED)",
+            "        elif not self.is_proven:\n            self._open(failure, now, tries=ACCOUNTS_TRIED)",
             "        else:\n            self._open(failure, now, tries=0)",
         ),
-        Edit("core/breaker.py", "        elif is_news and self.canary_at is None:", "        if False:"),
+        Edit("core/breaker.py", "        elif is_news:", "        if False:"),
     ),
     "not-found-page": (
         Edit(
@@ -116,7 +116,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
         Edit("core/write_slots.py", "HUNG: Final = 48", "HUNG: Final = 0"),
         Edit("core/write_slots.py", "        return len(held) < SLOTS - _FREE_FOR_OTHERS", "        return True"),
     ),
-    "backed-off-probes": (Edit("core/breaker.py", "PROBE_INTERVAL: Final = 60.0", "PROBE_INTERVAL: Final = 660.0"),),
+    "backed-off-probes": (Edit("core/circuit.py", "PROBE_INTERVAL: Final = 60.0", "PROBE_INTERVAL: Final = 660.0"),),
     "moving-words": (
         Edit(
             "engine/desired_status.py",

@@ -259,7 +259,8 @@ async def test_an_echoed_token_is_cut_out(astra: Simulator, clients: ClientPool)
         outcome = await ask(clients, astra, astra.add_backup(), token=token)
     assert isinstance(outcome, Failed)
     assert "ttt" not in outcome.message
-    assert outcome.message.endswith(" (correlationID c[1])")
+    assert outcome.correlation_id == "c(1)"
+    assert outcome.text.endswith(" (correlationID c[1])")
 
 
 async def test_invalid_params_are_named(astra: Simulator, clients: ClientPool) -> None:

@@ -26,7 +26,7 @@ def backup(state: str, **fields: Any) -> Observed:
 
 def failed(reason: SyncReason) -> Failed:
     """A failure as the client words it."""
-    return Failed(reason, f"It went wrong: {reason}. (correlationID c-1)")
+    return Failed(reason, f"It went wrong: {reason}.", correlation_id="c-1")
 
 
 def as_json(status: AppBackupRefStatus) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def after(
 _HOOKS = (Detail(type="urn:hook", title="Execution hook failed", detail="thaw-db ended with exit code 1"),)
 HOOKS_FAILED = backup("completed", hook_state="failed", hook_state_details=_HOOKS, percent_done=100.0)
 RUNNING = backup("running", percent_done=41.9, bytes_done=1_288_490_188, total_bytes=3_113_851_289)
-MISSING = NotFound("Astra Control has no such backup (404): Collection not found. (correlationID c-1)")
+MISSING = NotFound("Astra Control has no such backup (404): Collection not found.", "c-1")
 COMPLETED = backup("completed", percent_done=100.0, bytes_done=3_113_851_289, total_bytes=3_113_851_289)
 
 ROWS: dict[str, dict[str, Any]] = {

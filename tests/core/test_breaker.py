@@ -4,18 +4,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from astra_mirror.core.breaker import (
-    ACCOUNTS_TRIED,
-    CANARY_INTERVAL,
-    HELD_BACK,
-    RETRY_INTERVAL,
-    Breakers,
-    Hold,
-    Purpose,
-    State,
-    Ticket,
-)
+from astra_mirror.core.account_breakers import CANARY_INTERVAL
+from astra_mirror.core.breaker import Breakers
+from astra_mirror.core.circuit import State
+from astra_mirror.core.connection_breaker import ACCOUNTS_TRIED
+from astra_mirror.core.connection_pause import RETRY_INTERVAL
 from astra_mirror.core.outcome import Answer, Failed, Listed, NotFound, SyncReason
+from astra_mirror.core.tickets import HELD_BACK, Hold, Purpose, Ticket
 
 UNAUTHORIZED = Failed(SyncReason.UNAUTHORIZED, "no", code=401)
 FORBIDDEN = Failed(SyncReason.FORBIDDEN, "no", code=403)

@@ -7,7 +7,7 @@ import pytest
 from astra_mirror.api.app_backup_ref import AppBackupRefStatus
 from astra_mirror.core.events import BURST, EVENT_SECONDS, Around, admit, event_name, notes_of
 from astra_mirror.core.outcome import Failed, Outcome, SyncReason
-from astra_mirror.core.status import UNSEEN, Event, next_status
+from astra_mirror.core.status import UNSEEN, Event, next_status, shown_in
 from tests.core.cases import COMPLETED, HOOKS_FAILED, MISSING, NOW, RUNNING, backup, failed, spec
 
 AWAY = failed(SyncReason.UNREACHABLE)
@@ -83,8 +83,9 @@ def test_other_words_after_a_new_secret_are_told() -> None:
     after = _status(Failed(SyncReason.UNREACHABLE, "connection refused"))
     assert _reasons(before, after) == []
     assert _reasons(before, after, Around(new_secret=True)) == ["SyncFailed"]
-    same = _status(Failed(SyncReason.UNREACHABLE, "no such host (correlationID b)"))
-    assert _reasons(before, same, Around(new_secret=True)) == []
+    failure = Failed(SyncReason.UNREACHABLE, "no such host", correlation_id="b")
+    same = _status(failure)
+    assert _reasons(before, same, Around(new_secret=True, shown=shown_in(same, failure))) == []
 
 
 def test_a_failure_that_may_end_by_itself_is_not_told_before() -> None:
@@ -109,7 +110,7 @@ def test_a_note_says_what_the_condition_says_without_its_correlation() -> None:
     """So that the same failure is the same Event."""
     before = next_status(UNSEEN, Event(generation=1, spec=spec(), outcome=None, now=NOW))
     after = next_status(before, Event(generation=1, spec=spec(), outcome=AWAY, now=NOW))
-    [note] = notes_of(before, after)
+    [note] = notes_of(before, after, Around(shown=shown_in(after, AWAY)))
     assert note.text == "Unreachable: It went wrong: Unreachable."
 
 

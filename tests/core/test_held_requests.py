@@ -2,9 +2,10 @@
 
 import pytest
 
-from astra_mirror.core.breaker import Breakers, Purpose
+from astra_mirror.core.breaker import Breakers
 from astra_mirror.core.held_requests import PROBES_A_MINUTE, Canary, Candidate, Held, Probe, Wait, next_step
 from astra_mirror.core.outcome import Failed, NotFound, SyncReason
+from astra_mirror.core.tickets import Purpose
 
 UNAUTHORIZED = Failed(SyncReason.UNAUTHORIZED, "no")
 OK = NotFound("no such backup")

@@ -42,10 +42,10 @@ def test_learning_nothing_new_writes_nothing(outcome: Outcome | None) -> None:
 )
 def test_a_new_correlation_id_alone_is_no_news(words: str) -> None:
     """Each answer has another correlationID, which must not cause a write for each poll."""
-    for make in (lambda text: Failed(SyncReason.SERVER_ERROR, text), NotFound):
-        first = after([make(f"{words} (correlationID a)")])
+    for outcome in (Failed(SyncReason.SERVER_ERROR, words, correlation_id="a"), NotFound(words, "a")):
+        first = after([outcome])
         held = observed_before(first)
-        status = as_json(next_status(held, _event(make(f"{words} (correlationID b)"), minutes=1)))
+        status = as_json(next_status(held, _event(replace(outcome, correlation_id="b"), minutes=1)))
         assert merge_patch(first, stamped(status, first, NOW)) == {}
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from astra_mirror.core.breaker import HELD_BACK
+from astra_mirror.core.tickets import HELD_BACK
 from dev.simulator import Simulator
 from dev.simulator.model import uuid_of
 from tests.e2e.user import User, condition

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from astra_mirror.core.breaker import HELD_BACK
 from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.tickets import HELD_BACK
 from tests.core.cases import ROWS
 from tests.engine.service import AWAY, ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
 from tests.engine.world import ID, NEW

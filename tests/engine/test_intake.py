@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from astra_mirror.api.meta import REQUESTED_AT
-from astra_mirror.core.outcome import Failed, NotFound, SyncReason
+from astra_mirror.core.outcome import Answer, Failed, NotFound, SyncReason
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from tests.core.cases import ROWS
@@ -416,10 +416,14 @@ def _message(world: World, kind: str = "Synced") -> str:
     return str(next(each["message"] for each in conditions if each["type"] == kind))
 
 
-async def _fail(world: World, words: str, *, code: int | None = 500) -> None:
+async def _fail(world: World, words: str, *, code: int | None = 500, correlation_id: str | None = None) -> None:
+    await _answer(world, Failed(SyncReason.SERVER_ERROR, words, code=code, correlation_id=correlation_id))
+
+
+async def _answer(world: World, answer: Answer) -> None:
     async with asyncio.timeout(2000):
         _, _, request = await world.astra.asked.get()
-    request.set_result(Failed(SyncReason.SERVER_ERROR, words, code=code))
+    request.set_result(answer)
     await asyncio.sleep(0.1)
 
 
@@ -490,15 +494,45 @@ async def test_a_restart_keeps_the_words_for_a_while() -> None:
         assert _message(world) == "something else"
 
 
+@virtual
+async def test_a_correlation_id_alone_is_not_written() -> None:
+    """Neither by the next process, nor when other answers have come while the API server was away."""
+    world = _world()
+    async with world.running():
+        world.mirror.observe(world.cluster.put("ref", 7, interval="1s", **ROWS["failing-running"]))
+        await _fail(world, "It went wrong: ServerError.", correlation_id="c-2")
+        world.cluster.availability.changed.clear()
+        await _answer(world, Failed(SyncReason.UNEXPECTED_RESPONSE, "no JSON", code=200))
+        await _fail(world, "It went wrong: ServerError.", correlation_id="c-3")
+        world.cluster.availability.changed.set()
+        await asyncio.sleep(10)
+        assert world.cluster.patches == 0
+        assert _message(world) == "It went wrong: ServerError. (correlationID c-1)"
+        await _answer(world, backup(7, "running"))
+        await _fail(world, "It went wrong: ServerError.", correlation_id="c-4")
+        assert _message(world) == "It went wrong: ServerError. (correlationID c-4)"
+    assert [text for _, text in world.notes if "correlationID" in text] == []
+
+
+@virtual
+async def test_an_event_has_no_correlation_id_of_an_earlier_process_either() -> None:
+    """Its words are kept for a while, and nothing is known of them: the Event has those of the last answer."""
+    world = _world(pace=Pace(stale_after=60))
+    async with world.running():
+        world.mirror.observe(world.cluster.put("ref", 7, interval="1s", **ROWS["failing-running"]))
+        while not world.notes:
+            await _fail(world, "It failed.", correlation_id="c-2")
+        assert _message(world) == "It went wrong: ServerError. (correlationID c-1)"
+    assert world.notes == [("ObservationStale", "No good answer for 1m (last seen: running). It failed.")]
+
+
+@virtual
 async def test_the_words_of_a_backup_that_does_not_exist_move_as_slowly() -> None:
     """It is a success, and still the remote's words."""
     world = _world(pace=Pace(settled_interval=1))
     async with world.running():
         world.mirror.observe(world.cluster.put("ref", 7, interval="1s"))
         for words in ("no such backup, attempt 1.", "no such backup, attempt 2."):
-            async with asyncio.timeout(2000):
-                _, _, request = await world.astra.asked.get()
-            request.set_result(NotFound(words))
-            await asyncio.sleep(0.1)
+            await _answer(world, NotFound(words))
             assert _message(world, "Ready") == "no such backup, attempt 1."
     assert world.cluster.patches == 1

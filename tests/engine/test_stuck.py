@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from astra_mirror.core.breaker import CANARY_INTERVAL, Breakers, Purpose, State
+from astra_mirror.core.account_breakers import CANARY_INTERVAL
+from astra_mirror.core.breaker import Breakers
+from astra_mirror.core.circuit import State
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.held_requests import next_step
 from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.tickets import Purpose
 from tests.engine.connection.lanes import OK, Remote, proven
 from tests.engine.service import ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
 from tests.engine.world import ID, URL

@@ -27,13 +27,19 @@ def _outcome(body: bytes) -> Outcome:
 
 
 _messages: Final = st.text(min_size=1, max_size=50) | st.text("x.) (", min_size=1000, max_size=1100)
+_ids: Final = st.none() | st.sampled_from("ab") | st.text(min_size=1, max_size=64)
 _failures: Final = st.builds(
     Failed,
     st.sampled_from([each for each in SyncReason if each is not SyncReason.OBSERVED]),
-    _messages | st.sampled_from(["It failed. (correlationID a)", "It failed. (correlationID b)"]),
+    _messages | st.just("It failed."),
+    correlation_id=_ids,
 )
 outcomes: Final = (
-    st.none() | bodies(BACKUP).map(_outcome) | _of_bytes.map(_outcome) | _failures | st.builds(NotFound, _messages)
+    st.none()
+    | bodies(BACKUP).map(_outcome)
+    | _of_bytes.map(_outcome)
+    | _failures
+    | st.builds(NotFound, _messages, _ids)
 )
 
 

@@ -165,8 +165,8 @@ def test_an_error_has_words_that_are_short_and_harmless(code: int, body: bytes, 
     """Whatever its body and headers are: no exception, no token, and a pause that is one."""
     headers = {"Retry-After": after.decode("latin-1"), "Date": date.decode("latin-1")}
     failure = failure_of(code, headers, CONNECTION.redact(body), CONNECTION.redact_text)
-    assert 0 < len(failure.message) <= 1024
-    assert TOKEN.lower() not in failure.message.lower()
+    assert 0 < len(failure.text) <= 1024
+    assert TOKEN.lower() not in failure.text.lower()
     if isinstance(failure, NotFound):
         assert code == 404
         return

@@ -26,6 +26,12 @@ _REASONS: Final = {
     403: (SyncReason.FORBIDDEN, "The token may not read this app's backups (403)"),
     429: (SyncReason.RATE_LIMITED, "Astra Control asks for fewer requests (429)"),
 }
+_CLASSES: Final = {
+    3: (SyncReason.UNEXPECTED_RESPONSE, "The answer is a redirect ({code}), and none is followed"),
+    5: (SyncReason.SERVER_ERROR, "Astra Control failed to answer ({code})"),
+}
+"""By the first digit of the status codes that have no reason of their own."""
+_UNDOCUMENTED: Final = (SyncReason.UNEXPECTED_RESPONSE, "The answer's status code {code} is not one of the API's")
 
 
 class AnswerError(Exception):
@@ -39,17 +45,12 @@ class AnswerError(Exception):
 def failure_of(code: int, headers: Mapping[str, str], body: bytes, redact: Redact) -> NotFound | Failed:
     """What a response with a status code other than 200 means; `redact` removes the token from its words."""
     problem = _problem(body)
+    correlation_id = _correlation_id(problem, redact)
     if code == HTTPStatus.NOT_FOUND and problem is not None:
-        return NotFound(_words("Astra Control has no such backup (404)", problem, redact))
-    if code in _REASONS:
-        reason, text = _REASONS[code]
-    elif 500 <= code < 600:
-        reason, text = SyncReason.SERVER_ERROR, f"Astra Control failed to answer ({code})"
-    elif 300 <= code < 400:
-        reason, text = SyncReason.UNEXPECTED_RESPONSE, f"The answer is a redirect ({code}), and none is followed"
-    else:
-        reason, text = SyncReason.UNEXPECTED_RESPONSE, f"The answer's status code {code} is not one of the API's"
-    return Failed(reason, _words(text, problem, redact), _retry_after(headers), code)
+        return NotFound(_words("Astra Control has no such backup (404)", problem, redact), correlation_id)
+    reason, text = _REASONS.get(code) or _CLASSES.get(code // 100, _UNDOCUMENTED)
+    message = _words(text.format(code=code), problem, redact)
+    return Failed(reason, message, _retry_after(headers), code, correlation_id)
 
 
 def parse_backup(body: bytes, backup_id: str, redact: Redact = str) -> Backup:
@@ -100,15 +101,13 @@ def _words(text: str, problem: Problem | None, redact: Redact) -> str:
     if problem is None:
         return f"{text}, without a problem document."
     # Redact before the text is cut: a cut could leave half a token, which `redact` would not find.
-    message = sentence(f"{text}: {cut(redact(problem.words()), _MAX_WORDS)}")
-    if problem.correlation_id:
-        # The last part of a message, where core.diff looks for it.
-        return f"{message} (correlationID {_plain(cut(redact(problem.correlation_id), _MAX_CORRELATION_ID))})"
-    return message
+    return sentence(f"{text}: {cut(redact(problem.words()), _MAX_WORDS)}")
 
 
-def _plain(text: str) -> str:
-    return text.replace("(", "[").replace(")", "]")
+def _correlation_id(problem: Problem | None, redact: Redact) -> str | None:
+    if problem is None or not problem.correlation_id:
+        return None
+    return cut(redact(problem.correlation_id), _MAX_CORRELATION_ID)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -137,9 +137,7 @@ class AstraClient:
                 code = str(response.status_code)
                 return await answer(response, body)
         except AnswerError as error:
-            code_known = (
-                memory.status if memory is not None and error.reason is SyncReason.UNEXPECTED_RESPONSE else None
-            )
+            code_known = memory.status if memory is not None and error.reason.facts.is_answer else None
             return Failed(error.reason, str(error), code=code_known)
         except TimeoutError:
             is_evicted = memory is not None and memory.is_evicted
@@ -176,4 +174,9 @@ def _refused_list(connection: Connection, response: httpx.Response, windows: Bod
     if isinstance(failure, Failed):
         return failure
     # A 404 for a list does not mean that any backup does not exist.
-    return Failed(SyncReason.UNEXPECTED_RESPONSE, failure.message, code=response.status_code)
+    return Failed(
+        SyncReason.UNEXPECTED_RESPONSE,
+        failure.message,
+        code=response.status_code,
+        correlation_id=failure.correlation_id,
+    )

@@ -11,10 +11,9 @@ from typing import Final
 from astra_mirror.api.app_backup_ref import Detail, ReadyWhen
 from astra_mirror.api.meta import Condition, ConditionStatus
 from astra_mirror.core.backup import NOT_FOUND, Activity, Meaning, meaning_of
+from astra_mirror.core.messages import MAX_MESSAGE
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.support.text import cut, sentence
-
-MAX_MESSAGE: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def failed_sync(failure: Failed, activity: Activity | None = None) -> Sync:
     """Synced for a poll that failed; `activity` where the reason alone does not say what it asks for."""
     if activity is None:
         activity = Activity.STALLED if failure.reason.facts.requires_user_action else Activity.RECONCILING
-    return Sync("False", failure.reason, failure.message, activity)
+    return Sync("False", failure.reason, failure.text, activity)
 
 
 def is_known(verdict: Verdict) -> bool:

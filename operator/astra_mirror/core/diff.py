@@ -4,16 +4,15 @@ Three statuses are compared as JSON values: the desired one, the actual one that
 of the operator's own. Times and texts are taken from its own, never from what somebody else may have written.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from astra_mirror.core.backup import Activity, meaning_of
+from astra_mirror.core.messages import Shown, message_of, shows
 from astra_mirror.support.times import moment_of, timestamp
 
-_CORRELATION: Final = re.compile(r" \(correlationID [^()]*\)$")
 _RECENT: Final = timedelta(minutes=1)
 """How young another writer's transition may be to be the very one that this process is about to write."""
 _PEER: Final = timedelta(minutes=10)
@@ -35,7 +34,11 @@ class Difference:
 
 
 def difference(
-    desired: Mapping[str, Any], own: Mapping[str, Any], actual: Mapping[str, Any], now: datetime
+    desired: Mapping[str, Any],
+    own: Mapping[str, Any],
+    actual: Mapping[str, Any],
+    now: datetime,
+    shown: tuple[Shown, ...] = (),
 ) -> Difference:
     """Compare the three statuses.
 
@@ -44,8 +47,9 @@ def difference(
         own: the last status of the operator's own that the API server has taken; empty before the first.
         actual: the status that the API server holds, whoever wrote it.
         now: UTC.
+        shown: the texts in `desired` that have a correlation ID.
     """
-    status = stamped(desired, own, now, actual)
+    status = stamped(desired, own, now, actual, shown)
     is_correction = not _without_new_target(merge_patch(own, status), own)
     status = with_derived_of(actual, status)
     patch = _without_new_target(merge_patch(actual, status), own)
@@ -57,23 +61,17 @@ def _without_new_target(patch: dict[str, Any], own: Mapping[str, Any]) -> dict[s
     return {} if set(patch) == {"target"} and "target" not in own else patch
 
 
-def without_correlation(message: str) -> str:
-    """`message` without its correlationID: each answer has another one."""
-    return _CORRELATION.sub("", message)
-
-
-def same_but_correlation(one: str, other: str) -> bool:
-    """Whether two messages differ in their correlationIDs at the most."""
-    return without_correlation(one) == without_correlation(other)
-
-
 def stamped(
-    desired: Mapping[str, Any], own: Mapping[str, Any], now: datetime, actual: Mapping[str, Any] | None = None
+    desired: Mapping[str, Any],
+    own: Mapping[str, Any],
+    now: datetime,
+    actual: Mapping[str, Any] | None = None,
+    shown: tuple[Shown, ...] = (),
 ) -> dict[str, Any]:
     """`desired` with transition times: the operator's own where a condition's status stays the same, else `now`.
 
-    A message that differs from the operator's own in its correlationID alone stays as it is: each answer has a new one,
-    and a poll that learns nothing new must write nothing. Where another process has just written the same transition,
+    A text that differs from the operator's own in its correlation ID alone stays as it is: while the API server is
+    away, several answers may come before the next write. Where another process has just written the same transition,
     its time counts: two operators do not fight about seconds.
     """
     before, found, at = _conditions(own), _conditions(actual or {}), timestamp(now)
@@ -84,7 +82,7 @@ def stamped(
             old = found.get(new["type"])
             if old is not None and not (_has_status(old, new) and _is_recent(old["lastTransitionTime"], now)):
                 old = None
-        conditions.append(_stamp(new, old, at))
+        conditions.append(_stamp(new, old, at, shown))
     return {**desired, "conditions": conditions}
 
 
@@ -99,11 +97,11 @@ def _has_status(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return old.get("status") == new["status"] and bool(old.get("lastTransitionTime"))
 
 
-def _stamp(new: Mapping[str, Any], old: Mapping[str, Any] | None, at: str) -> dict[str, Any]:
+def _stamp(new: Mapping[str, Any], old: Mapping[str, Any] | None, at: str, shown: tuple[Shown, ...]) -> dict[str, Any]:
     if old is None:
         return {**new, "lastTransitionTime": at}
     before = str(old.get("message"))
-    is_same = old.get("reason") == new["reason"] and same_but_correlation(before, new["message"])
+    is_same = old.get("reason") == new["reason"] and shows(before, message_of(new["message"], shown))
     message = before if is_same else new["message"]
     return {**new, "lastTransitionTime": old["lastTransitionTime"], "message": message}
 

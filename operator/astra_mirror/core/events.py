@@ -5,11 +5,11 @@ is what somebody who has just written the ref wants to read.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from astra_mirror.api.app_backup_ref import AppBackupRefStatus
-from astra_mirror.core.diff import same_but_correlation, without_correlation
+from astra_mirror.core.messages import Shown, message_of, shows
 from astra_mirror.core.status import is_observed
 from astra_mirror.support.text import cut
 
@@ -39,12 +39,14 @@ class Around:
     """What else is known of a step from one status to the next.
 
     `was_grace` and `is_grace` are true for a status whose failure may still end by itself, because the object is young:
-    nothing is said of it. `new_secret` is true for the first answer after the Secret has changed.
+    nothing is said of it. `new_secret` is true for the first answer after the Secret has changed. `shown` are the texts
+    in the next status that have a correlation ID: with it in an Event, the same Event would be a new one each time.
     """
 
     was_grace: bool = False
     is_grace: bool = False
     new_secret: bool = False
+    shown: tuple[Shown, ...] = ()
 
 
 _NOTHING_ELSE: Final = Around()
@@ -52,7 +54,8 @@ _NOTHING_ELSE: Final = Around()
 
 def notes_of(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Around = _NOTHING_ELSE) -> list[Note]:
     """What is worth an Event when a ref's status goes from `before` to `after`."""
-    return [*_of_the_end(before, after), *_of_staleness(before, after), *_of_sync(before, after, around)]
+    found = (*_of_the_end(before, after), *_of_staleness(before, after), *_of_sync(before, after, around))
+    return [replace(each, text=cut(message_of(each.text, around.shown), MAX_NOTE)) for each in found]
 
 
 def _of_the_end(before: AppBackupRefStatus, after: AppBackupRefStatus) -> Iterator[Note]:
@@ -60,9 +63,9 @@ def _of_the_end(before: AppBackupRefStatus, after: AppBackupRefStatus) -> Iterat
     if new is None or new.reason not in _ENDS or (old is not None and old.reason == new.reason):
         return
     if new.reason != "BackupCompleted":
-        yield _note("Warning", new.reason, new.message)
+        yield Note("Warning", new.reason, new.message)
     elif is_observed(before):
-        yield _note("Normal", new.reason, new.message)
+        yield Note("Normal", new.reason, new.message)
 
 
 def _of_staleness(before: AppBackupRefStatus, after: AppBackupRefStatus) -> Iterator[Note]:
@@ -70,9 +73,9 @@ def _of_staleness(before: AppBackupRefStatus, after: AppBackupRefStatus) -> Iter
     if old is None or new is None:
         return
     if new.reason == _STALE and old.reason != _STALE:
-        yield _note("Warning", _STALE, new.message)
+        yield Note("Warning", _STALE, new.message)
     if old.reason == _STALE and new.reason != _STALE:
-        yield _note("Normal", "ObservationRenewed", f"The status is current again. {new.message}")
+        yield Note("Normal", "ObservationRenewed", f"The status is current again. {new.message}")
 
 
 def _of_sync(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Around) -> Iterator[Note]:
@@ -85,22 +88,18 @@ def _of_sync(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Arou
     match synced.status:
         case "False":
             is_same = old is not None and failed and old.reason == synced.reason
-            differs = old is not None and not same_but_correlation(old.message, synced.message)
-            if not is_same or (around.new_secret and differs):
-                yield _note("Warning", "SyncFailed", f"{synced.reason}: {synced.message}")
+            message = message_of(synced.message, around.shown)
+            is_said = old is not None and (old.message == synced.message or shows(old.message, message))
+            if not is_same or (around.new_secret and not is_said):
+                yield Note("Warning", "SyncFailed", f"{synced.reason}: {synced.message}")
         case "True" if failed:
-            yield _note("Normal", "SyncRecovered", "The status can be refreshed again.")
+            yield Note("Normal", "SyncRecovered", "The status can be refreshed again.")
         case "True" if old is not None and old.reason == _SUSPENDED:
-            yield _note("Normal", "Resumed", "Polling goes on, and Astra Control answers.")
+            yield Note("Normal", "Resumed", "Polling goes on, and Astra Control answers.")
         case "Unknown" if old is not None and synced.reason == _SUSPENDED != old.reason:
-            yield _note("Normal", _SUSPENDED, synced.message)
+            yield Note("Normal", _SUSPENDED, synced.message)
         case _:
             return
-
-
-def _note(kind: Literal["Normal", "Warning"], reason: str, text: str) -> Note:
-    # With the correlationID in it, the same Event would be a new one each time.
-    return Note(kind, reason, cut(without_correlation(text), MAX_NOTE))
 
 
 def event_name(name: str, digest: str) -> str:

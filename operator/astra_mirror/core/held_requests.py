@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from astra_mirror.core.breaker import PROBE_INTERVAL, Account, App, Breakers, Purpose
+from astra_mirror.core.breaker import Breakers
+from astra_mirror.core.circuit import PROBE_INTERVAL
 from astra_mirror.core.fair import FairQueue
 from astra_mirror.core.outcome import Failed
+from astra_mirror.core.tickets import Account, App, Purpose
 
 Value = TypeVar("Value", bound=Hashable)
 

@@ -7,7 +7,7 @@ a thousand refs of a dead server must not find that out one by one.
 from enum import Enum
 
 from astra_mirror.core.outcome import Failed
-from astra_mirror.core.reasons import Concerns, Retry, SyncReason
+from astra_mirror.core.reasons import Concerns, Retry
 
 
 class AfterList(Enum):
@@ -44,9 +44,7 @@ def acquits_list(failure: Failed) -> bool:
 def is_refusal(failure: Failed) -> bool:
     """Whether a list was refused by a status code or a Retry-After that would hold for any request but for the list."""
     facts = failure.reason.facts
-    return (
-        failure.pause is not None or (facts.concerns is Concerns.ACCOUNT) or failure.reason is SyncReason.RATE_LIMITED
-    )
+    return failure.pause is not None or facts.pauses_connection or facts.opens is Concerns.ACCOUNT
 
 
 def _reaches_beyond_the_app(failure: Failed) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from astra_mirror.core.backup import Backup
+from astra_mirror.core.messages import text_of
 from astra_mirror.core.reasons import SyncReason
 
 __all__ = [
@@ -39,9 +40,18 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """The remote said, in a problem document, that the backup does not exist."""
+    """The remote said, in a problem document, that the backup does not exist.
+
+    `correlation_id` is the answer's own, as the remote spells it.
+    """
 
     message: str
+    correlation_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What people read."""
+        return text_of(self.message, self.correlation_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +59,19 @@ class Failed:
     """The mirror could not be refreshed.
 
     `retry_after` is seconds, where the remote asked for a pause; `code` is the HTTP status code, where there was an
-    answer: it may prove the token all the same.
+    answer: it may prove the token all the same. `correlation_id` is the answer's own, as the remote spells it.
     """
 
     reason: SyncReason
     message: str
     retry_after: float | None = None
     code: int | None = None
+    correlation_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What people read."""
+        return text_of(self.message, self.correlation_id)
 
     @property
     def pause(self) -> float | None:

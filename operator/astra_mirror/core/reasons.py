@@ -4,7 +4,7 @@ A decision that depends on a reason reads its row. No other module keeps a set o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum, StrEnum, auto
 from types import MappingProxyType
 from typing import Final
@@ -55,40 +55,63 @@ class Retry(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One row.
+    """One row. It names what is true of a reason; what it leaves out is not.
 
     Attributes:
+        concerns: which other requests would fail in the same way.
+        retry: when the ref is polled again, unless a Retry-After says so.
         requires_user_action: whether waiting cannot help, because somebody has to change a credential, a Secret, an ID
             or a rule: the condition Stalled goes with it.
         proves_token: whether Astra Control has accepted the token. Any 2xx proves it as well, see `outcome`.
         is_answer: whether the server has sent an HTTP response.
-        concerns: which other requests would fail in the same way.
-        retry: when the ref is polled again, unless a Retry-After says so.
+        pauses_connection: whether the server asks for fewer requests: the connection pauses, also where no Retry-After
+            says for how long.
+        absent_after: after how many such failures in a row the server of a connection on which no token is proven
+            counts as absent; None where no number of them says so.
+        may_heal_while_young: whether the failure may end by itself while the object is young, because other controllers
+            make Secrets seconds after the objects that need them.
     """
 
-    requires_user_action: bool
-    proves_token: bool
-    is_answer: bool
     concerns: Concerns
     retry: Retry
+    _: KW_ONLY
+    requires_user_action: bool = False
+    proves_token: bool = False
+    is_answer: bool = False
+    pauses_connection: bool = False
+    absent_after: int | None = None
+    may_heal_while_young: bool = False
+
+    @property
+    def opens(self) -> Concerns | None:
+        """Whose circuit breaker such a failure opens: all that it concerns. None where no breaker opens."""
+        return self.concerns if self.retry is Retry.PROBE else None
 
 
-FACTS: Final[Mapping[SyncReason, Facts]] = MappingProxyType(
+FACTS: Final[Mapping[str, Facts]] = MappingProxyType(
     {
-        SyncReason.OBSERVED: Facts(False, True, True, Concerns.REQUEST, Retry.INTERVAL),
-        SyncReason.UNAUTHORIZED: Facts(True, False, True, Concerns.ACCOUNT, Retry.PROBE),
-        SyncReason.FORBIDDEN: Facts(True, True, True, Concerns.APP, Retry.PROBE),
-        SyncReason.INVALID_REQUEST: Facts(True, True, True, Concerns.REQUEST, Retry.BACKOFF),
-        SyncReason.SERVER_ERROR: Facts(False, False, True, Concerns.CONNECTION, Retry.BACKOFF),
-        SyncReason.RATE_LIMITED: Facts(False, False, True, Concerns.CONNECTION, Retry.BACKOFF),
-        SyncReason.UNREACHABLE: Facts(False, False, False, Concerns.CONNECTION, Retry.BACKOFF),
-        SyncReason.UNEXPECTED_RESPONSE: Facts(False, False, True, Concerns.REQUEST, Retry.BACKOFF),
-        SyncReason.TLS_VERIFICATION_FAILED: Facts(True, False, False, Concerns.CONNECTION, Retry.PROBE),
-        SyncReason.SECRET_UNREADABLE: Facts(False, False, False, Concerns.SECRET, Retry.BACKOFF),
-        SyncReason.SECRET_NOT_FOUND: Facts(True, False, False, Concerns.SECRET, Retry.BACKOFF),
-        SyncReason.SECRET_INVALID: Facts(True, False, False, Concerns.SECRET, Retry.BACKOFF),
-        SyncReason.SECRET_FORBIDDEN: Facts(True, False, False, Concerns.SECRET, Retry.BACKOFF),
-        SyncReason.URL_NOT_ALLOWED: Facts(True, False, False, Concerns.CONNECTION, Retry.BACKOFF),
-        SyncReason.INVALID_SPEC: Facts(True, False, False, Concerns.REQUEST, Retry.BACKOFF),
+        SyncReason.OBSERVED: Facts(Concerns.REQUEST, Retry.INTERVAL, proves_token=True, is_answer=True),
+        SyncReason.UNAUTHORIZED: Facts(Concerns.ACCOUNT, Retry.PROBE, requires_user_action=True, is_answer=True),
+        SyncReason.FORBIDDEN: Facts(
+            Concerns.APP, Retry.PROBE, requires_user_action=True, proves_token=True, is_answer=True
+        ),
+        SyncReason.INVALID_REQUEST: Facts(
+            Concerns.REQUEST, Retry.BACKOFF, requires_user_action=True, proves_token=True, is_answer=True
+        ),
+        # One error of the server's own may be about that one backup.
+        SyncReason.SERVER_ERROR: Facts(Concerns.CONNECTION, Retry.BACKOFF, is_answer=True, absent_after=3),
+        SyncReason.RATE_LIMITED: Facts(Concerns.CONNECTION, Retry.BACKOFF, is_answer=True, pauses_connection=True),
+        SyncReason.UNREACHABLE: Facts(Concerns.CONNECTION, Retry.BACKOFF, absent_after=1),
+        SyncReason.UNEXPECTED_RESPONSE: Facts(Concerns.REQUEST, Retry.BACKOFF, is_answer=True),
+        SyncReason.TLS_VERIFICATION_FAILED: Facts(Concerns.CONNECTION, Retry.PROBE, requires_user_action=True),
+        SyncReason.SECRET_UNREADABLE: Facts(Concerns.SECRET, Retry.BACKOFF),
+        SyncReason.SECRET_NOT_FOUND: Facts(
+            Concerns.SECRET, Retry.BACKOFF, requires_user_action=True, may_heal_while_young=True
+        ),
+        SyncReason.SECRET_INVALID: Facts(Concerns.SECRET, Retry.BACKOFF, requires_user_action=True),
+        SyncReason.SECRET_FORBIDDEN: Facts(Concerns.SECRET, Retry.BACKOFF, requires_user_action=True),
+        SyncReason.URL_NOT_ALLOWED: Facts(Concerns.CONNECTION, Retry.BACKOFF, requires_user_action=True),
+        SyncReason.INVALID_SPEC: Facts(Concerns.REQUEST, Retry.BACKOFF, requires_user_action=True),
     }
 )
+"""By the reason, which is found by its text as well: a status that is read back has texts."""

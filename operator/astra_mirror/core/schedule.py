@@ -9,7 +9,7 @@ from typing import Final
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.backup import is_settled
-from astra_mirror.core.breaker import PROBE_INTERVAL
+from astra_mirror.core.circuit import PROBE_INTERVAL
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.reasons import Retry
 from astra_mirror.core.status import is_observed

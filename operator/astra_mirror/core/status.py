@@ -10,7 +10,6 @@ from typing import Final
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus, Target
 from astra_mirror.core.backup import NOT_FOUND, Activity, Backup
 from astra_mirror.core.conditions import (
-    MAX_MESSAGE,
     NOT_ASKED_YET,
     NOTHING_YET,
     REFRESHED,
@@ -24,11 +23,11 @@ from astra_mirror.core.conditions import (
     judge,
     missing,
 )
-from astra_mirror.core.diff import same_but_correlation
-from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome, SyncReason
+from astra_mirror.core.messages import Shown, may_have_id, shows
+from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome
 from astra_mirror.core.progress import Sample, progress_of
 from astra_mirror.support.durations import format_duration
-from astra_mirror.support.text import cut
+from astra_mirror.support.text import sentence
 
 UNSEEN: Final = AppBackupRefStatus()
 
@@ -112,6 +111,30 @@ def next_status(held: AppBackupRefStatus, event: Event) -> AppBackupRefStatus:
     )
 
 
+def shown_in(status: AppBackupRefStatus, outcome: Outcome | None, before: tuple[Shown, ...] = ()) -> tuple[Shown, ...]:
+    """The texts in `status` that have a correlation ID, each with its message.
+
+    Args:
+        status: what `next_status` gave.
+        outcome: the outcome that it was given for.
+        before: what this function gave for the status before that one.
+    """
+    of_failure = outcome.message if isinstance(outcome, Failed) else ""
+    of_absence = outcome.message if isinstance(outcome, NotFound) else sentence(NOT_FOUND.text)
+    found = []
+    for kind, newest in (("Synced", of_failure), ("Finished", of_absence)):
+        condition = status.condition(kind)
+        if condition is None:
+            continue
+        text, messages = condition.message, (newest, *(each.message for each in before))
+        # A text that an earlier process has written, and no answer has given since, stands for the newest message.
+        unknown = newest if may_have_id(text) else text
+        message = next((each for each in messages if shows(text, each)), unknown)
+        if message != text:
+            found.append(Shown(text, message))
+    return tuple(found)
+
+
 def _in_held_words(held: AppBackupRefStatus, event: Event) -> Outcome | None:
     """The outcome, in the words that the status has for it already where these stay."""
     outcome = event.outcome
@@ -123,8 +146,9 @@ def _in_held_words(held: AppBackupRefStatus, event: Event) -> Outcome | None:
         return outcome
     if shown is None or (isinstance(outcome, Failed) and shown.reason != outcome.reason):
         return outcome
-    if event.keeps_words or same_but_correlation(shown.message, cut(outcome.message, MAX_MESSAGE)):
-        return replace(outcome, message=shown.message)
+    if event.keeps_words or shows(shown.message, outcome.message):
+        # The ID in it is that of an earlier answer.
+        return replace(outcome, message=shown.message, correlation_id=None)
     return outcome
 
 
@@ -152,7 +176,7 @@ def _from_backup(backup: Backup, held: AppBackupRefStatus, event: Event) -> AppB
 
 def _verdict(observed: AppBackupRefStatus, held: AppBackupRefStatus, event: Event) -> Verdict:
     if isinstance(event.outcome, NotFound):
-        return missing(event.outcome.message)
+        return missing(event.outcome.text)
     if observed.state is not None:
         return judge(
             Picture(
@@ -176,8 +200,7 @@ def _sync(event: Event) -> Sync:
     match event.outcome:
         case None:
             return NOT_ASKED_YET
-        case Failed(SyncReason.SECRET_NOT_FOUND) as failure if event.is_young:
-            # Other controllers make Secrets seconds after the objects that need them.
+        case Failed() as failure if event.is_young and failure.reason.facts.may_heal_while_young:
             return failed_sync(failure, Activity.RECONCILING)
         case Failed() as failure:
             return failed_sync(failure)
@@ -189,4 +212,4 @@ def _stale(observed: AppBackupRefStatus, event: Event) -> str | None:
     if event.stale_after is None or not isinstance(event.outcome, Failed):
         return None
     seen = f"last seen: {observed.state}" if observed.state else "last seen: no such backup"
-    return f"No good answer for {format_duration(event.stale_after)} ({seen}). {event.outcome.message}"
+    return f"No good answer for {format_duration(event.stale_after)} ({seen}). {event.outcome.text}"

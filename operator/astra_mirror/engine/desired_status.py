@@ -10,9 +10,9 @@ from typing import Final
 
 from astra_mirror.api.app_backup_ref import AppBackupRefStatus
 from astra_mirror.core.events import Around, Note, admit, notes_of
-from astra_mirror.core.outcome import Failed, NotFound, Outcome, SyncReason
+from astra_mirror.core.outcome import Failed, NotFound, Outcome
 from astra_mirror.core.schedule import Pace, stale_after
-from astra_mirror.core.status import Event, next_status
+from astra_mirror.core.status import Event, next_status, shown_in
 from astra_mirror.engine.ref import Ref
 
 WORDS_SECONDS: Final = 15 * 60.0
@@ -71,12 +71,14 @@ class DesiredStatus:
         )
         if _words(status) != _words(before):
             ref.words_at = now if are_remote(outcome) else None
+        ref.shown = shown_in(status, outcome, ref.shown)
         ref.has_status = True
         # To have said that nothing is known is to know nothing still: what another process observes counts.
         ref.is_inherited = ref.is_inherited and outcome is None and not ref.spec.suspend
         ref.want(status, self._pace)
         self._write(ref)
-        around = Around(was_grace=was_grace, is_grace=ref.is_grace, new_secret=_is_of_new_secret(ref, outcome))
+        new_secret = _is_of_new_secret(ref, outcome)
+        around = Around(was_grace=was_grace, is_grace=ref.is_grace, new_secret=new_secret, shown=ref.shown)
         for note in notes_of(before, status, around):
             busy_until = admit(ref.events_until, now)
             if busy_until is not None:
@@ -85,8 +87,8 @@ class DesiredStatus:
 
 
 def _is_grace(ref: Ref, outcome: Outcome | None, now: float) -> bool:
-    is_missing = isinstance(outcome, Failed) and outcome.reason is SyncReason.SECRET_NOT_FOUND
-    return is_missing and now < ref.grown_at
+    may_heal = isinstance(outcome, Failed) and outcome.reason.facts.may_heal_while_young
+    return may_heal and now < ref.grown_at
 
 
 def _is_of_new_secret(ref: Ref, outcome: Outcome | None) -> bool:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from astra_mirror.core.breaker import State
+from astra_mirror.core.circuit import State
 from astra_mirror.core.connection import TLS
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard

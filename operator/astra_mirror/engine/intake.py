@@ -11,6 +11,7 @@ from typing import Any, Final
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.core.inherited import inherited, own
 from astra_mirror.core.outcome import Failed
+from astra_mirror.core.reasons import FACTS
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.spec import read_spec
@@ -175,8 +176,10 @@ class Intake:
         ref.is_of_app = ref.state is not None
         ref.words_at = self._clocks.monotonic()
         ready, synced = held.condition("Ready"), held.condition("Synced")
-        missing = {each.reason for each in (ready, synced) if each is not None} == {"SecretNotFound"}
-        ref.is_grace = missing and held.condition("Reconciling") is not None
+        is_never_observed = ready is not None and synced is not None and ready.reason == synced.reason
+        facts = FACTS.get(synced.reason) if synced is not None and is_never_observed else None
+        may_heal = facts is not None and facts.may_heal_while_young
+        ref.is_grace = may_heal and held.condition("Reconciling") is not None
         self._timing.expect(ref)
 
     def _take_in(self, ref: Ref, body: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ due: they are due together with the others from then on, and cost nothing of the
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from astra_mirror.core.breaker import State
+from astra_mirror.core.circuit import State
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.list_fallback import AfterList, after_list, is_refusal
 from astra_mirror.core.outcome import Failed, Known, Listed

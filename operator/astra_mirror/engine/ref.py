@@ -11,6 +11,7 @@ from typing import Any
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.api.meta import MAX_REQUESTED_AT, REQUESTED_AT
+from astra_mirror.core.messages import Shown
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.progress import Sample
 from astra_mirror.core.schedule import Pace, interval_of, is_at_rest
@@ -43,6 +44,7 @@ class Ref:
         has_status: whether `wanted` has been computed for this target since the start.
         is_inherited: whether `wanted` is what stood in the cluster, because no answer has come since the start.
         is_grace: whether `wanted` has a failure that may end by itself while the object is young.
+        shown: the texts in `wanted` that have a correlation ID.
         words_at: when the remote's words for a failure were last taken over; None when its next ones count at once.
         secret_at: when its Secret changed, until the first answer after that.
         reading: the request that is under way for it, if any.
@@ -80,6 +82,7 @@ class Ref:
     is_inherited: bool = False
     is_stale: bool = False
     is_grace: bool = False
+    shown: tuple[Shown, ...] = ()
     words_at: float | None = None
     secret_at: float | None = None
     sample: Sample | None = None

@@ -167,7 +167,7 @@ class Writes:
         own = from_json(ref.own)
         actual = own if ref.cluster is ref.own else from_json(ref.cluster)
         desired = own if ref.wanted is ref.own else from_json(ref.wanted)
-        found = difference(desired, own, actual, self._utcnow())
+        found = difference(desired, own, actual, self._utcnow(), ref.shown)
         if not found.patch:
             # One text does for all three.
             ref.wanted = ref.own = ref.cluster

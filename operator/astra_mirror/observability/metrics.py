@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from astra_mirror.core.backup import DOCUMENTED_STATES
-from astra_mirror.core.breaker import State
+from astra_mirror.core.circuit import State
 
 OBSERVATIONS: Final = Counter(
     "astra_mirror_observations_total", "Polls that have ended, by reason of Synced", ["result"]

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from astra_mirror.core.breaker import HELD_BACK
 from astra_mirror.core.concurrency import MAX_IN_FLIGHT
 from astra_mirror.core.outcome import Answer, Failed, Listed, SyncReason
 from astra_mirror.core.rate import CONNECTION_PER_SECOND
+from astra_mirror.core.tickets import HELD_BACK
 from astra_mirror.engine.connection.queue import Lane
 from astra_mirror.engine.connection.total_rate import TotalRate
 from tests.engine.connection.lanes import OK, Remote, new_lane, proven

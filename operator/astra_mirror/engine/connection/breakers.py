@@ -1,14 +1,16 @@
 """The requests that circuit breakers hold back on one connection, and the probes and canaries that go in their stead.
 
-core.breaker decides what may go, and core.held which ref is probed. This module has the timer and performs both.
+core.breaker decides what may go, and core.held_requests which ref is probed. This module has the timer and performs
+both.
 """
 
 from collections.abc import Callable, Container, Hashable
 from functools import partial
 
-from astra_mirror.core.breaker import Breakers, Purpose, Ticket
+from astra_mirror.core.breaker import Breakers
 from astra_mirror.core.held_requests import Canary, Candidate, Held, Probe, Wait, next_step
 from astra_mirror.core.outcome import Answer, Listed
+from astra_mirror.core.tickets import Purpose, Ticket
 from astra_mirror.engine.hand_out import Teller
 from astra_mirror.engine.ports import Engine, Read
 from astra_mirror.support.scheduler import Timer

@@ -12,12 +12,14 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final
 
-from astra_mirror.core.breaker import Breakers, State, Ticket
+from astra_mirror.core.breaker import Breakers
+from astra_mirror.core.circuit import State
 from astra_mirror.core.concurrency import RequestSlots
 from astra_mirror.core.fair import Path
 from astra_mirror.core.outcome import Answer, Failed, Listed, SyncReason
 from astra_mirror.core.rate import CONNECTION_PER_SECOND, Rate
 from astra_mirror.core.request_plan import Catalog
+from astra_mirror.core.tickets import Ticket
 from astra_mirror.engine.connection.breakers import Guard
 from astra_mirror.engine.connection.total_rate import TotalRate
 from astra_mirror.engine.connection.waiting import ConnectionQueue
