@@ -85,7 +85,7 @@ class _Operator:
             stopped.cancel()
             if self._stop.is_set():
                 # Before the Lease goes: whoever gets it has to learn it all anew.
-                await self._parts.mirror.drain(_DRAIN_SECONDS)
+                await self._parts.engine.drain(_DRAIN_SECONDS)
             failures = await self._end()
         for failure in failures:
             logger.error("Ending: %s", failure, exc_info=failure)
@@ -113,6 +113,7 @@ class _Operator:
         self._tasks.add(asyncio.create_task(work, name=name))
 
     def _start_parts(self) -> None:
+        self._start(self._parts.engine.take_in(), "inbox")
         self._start(self._lead(), "engine")
         self._start(self._parts.secrets.run(), "watch on Secrets")
         self._start(self._parts.events.run(), "recorder of Events")
@@ -142,17 +143,17 @@ class _Operator:
 
     async def _lead(self) -> None:
         """Work while the Lease is held, and get it back when it is lost; always, without one."""
-        elector, mirror = self._parts.elector, self._parts.mirror
+        elector, engine = self._parts.elector, self._parts.engine
         if elector is None:
             LEADER.set(1)
-            await mirror.run()
+            await engine.lead()
             return
         while True:
             await elector.acquire()
             LEADER.set(1)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    work = tasks.create_task(mirror.run())
+                    work = tasks.create_task(engine.lead())
                     await elector.keep()
                     work.cancel()
             finally:

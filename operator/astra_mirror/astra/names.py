@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from astra_mirror.core.fair import FairQueue
+from astra_mirror.core.fair import FairQueue, Others
 
 ASKING_NAMESPACE: Final[ContextVar[str]] = ContextVar("namespace", default="")
 """For which namespace a request is made; the resolver is called by aiohttp, which knows of none."""
@@ -128,7 +128,9 @@ class NameLookups(AbstractResolver):
 
     def _start(self) -> None:
         while len(self._under_way) < self._in_all:
-            taken = self._waiting.take(lambda path: self._unanswered[str(path[0])] < self._for_namespace)
+            taken = self._waiting.take(
+                Others({key for key, number in self._unanswered.items() if number >= self._for_namespace})
+            )
             if taken is None:
                 return
             name, namespace = taken.value, str(taken.path[0])

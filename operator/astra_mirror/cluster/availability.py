@@ -9,11 +9,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from http import HTTPStatus
 from typing import Final
 
 import aiohttp
 
+from astra_mirror.core.write_results import is_suspicious
 from astra_mirror.observability.metrics import APISERVER_UP
 
 PROBE_SECONDS: Final = 1.0
@@ -23,11 +23,6 @@ _TRUST_SECONDS: Final = 10.0
 webhook of one namespace refuses, and they must not make all others stop and go."""
 
 logger = logging.getLogger(__name__)
-
-
-def is_suspicious(code: int | None) -> bool:
-    """Whether an answer with this HTTP status code, or None for no answer, may mean that the API server is away."""
-    return code is None or code >= HTTPStatus.INTERNAL_SERVER_ERROR or code == HTTPStatus.TOO_MANY_REQUESTS
 
 
 Probe = Callable[[], Awaitable[str | None]]

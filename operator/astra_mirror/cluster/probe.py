@@ -9,8 +9,9 @@ from typing import Final
 import aiohttp
 
 from astra_mirror.cluster.api import METADATA_LIST, REQUEST_TIMEOUT, Reader, collection_path, why, words_of
-from astra_mirror.cluster.availability import Availability, is_suspicious
+from astra_mirror.cluster.availability import Availability
 from astra_mirror.core.loglines import Complaint
+from astra_mirror.core.write_results import is_suspicious
 
 _PROBE_SECONDS: Final = 5.0
 _REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})

@@ -13,7 +13,7 @@ from kubernetes.aio import client
 from pydantic_core import from_json
 
 from astra_mirror.cluster.api import why
-from astra_mirror.cluster.availability import is_suspicious
+from astra_mirror.core.write_results import is_suspicious
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 _JSON: Final = "application/json"

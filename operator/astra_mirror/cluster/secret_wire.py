@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from astra_mirror.cluster.availability import is_suspicious
 from astra_mirror.core.secret_content import Content, content_of
 from astra_mirror.core.secret_names import Pair, Watched
+from astra_mirror.core.write_results import is_suspicious
 
 
 class ReadError(Exception):

@@ -4,7 +4,6 @@ What comes back is checked before it is believed: something between the operator
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,53 +12,14 @@ from kubernetes.aio import client
 from astra_mirror.api.app_backup_ref import KIND, PLURAL
 from astra_mirror.api.meta import FIELD_MANAGER, GROUP, VERSION
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, collection_path
-from astra_mirror.cluster.availability import Availability, is_suspicious
+from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.raw import Answer, call
 from astra_mirror.core.identity import has_identity
+from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored, WriteResult
 
 PATCH_TIMEOUT: Final = 40.0
 """Seconds after which a PATCH ends in any case; the writer ends it before."""
 _API_VERSION: Final = f"{GROUP}/{VERSION}"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The API server has this object."""
-
-    object: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """The object does not exist any more: the API server has said so of this very object, to a GET in the end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """The object is not the version that the write was made for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The call failed.
-
-    `code` is the HTTP status code, None without an answer; `reason` and `message` are the API server's own where it has
-    sent a Status.
-    """
-
-    code: int | None
-    reason: str
-    message: str
-
-    @property
-    def is_suspicious(self) -> bool:
-        """Whether the API server as a whole may be away."""
-        return is_suspicious(self.code)
-
-    @property
-    def words(self) -> str:
-        """All of it in one line, for a log."""
-        return " ".join(filter(None, (str(self.code or ""), self.reason, self.message)))
 
 
 class Statuses:
@@ -76,7 +36,7 @@ class Statuses:
 
     async def patch(
         self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
-    ) -> Stored | Gone | Conflict | Refused:
+    ) -> WriteResult:
         """Send a merge patch of the status to the object `uid` at resourceVersion `version`."""
         body = {"metadata": {"uid": uid, "resourceVersion": version}, "status": patch}
         path = f"{_path(namespace, name)}/status?fieldManager={FIELD_MANAGER}"
@@ -87,7 +47,7 @@ class Statuses:
             return Conflict()
         return _stored(answer, uid=uid, is_own=True)
 
-    async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
+    async def get(self, namespace: str, name: str, *, uid: str) -> WriteResult:
         """The object as it is now; gone is also one that has another uid."""
         answer = await call(self._client, "GET", _path(namespace, name), seconds=REQUEST_TIMEOUT)
         return Gone() if _is_not_found(answer, name) else _stored(answer, uid=uid, is_own=False)

@@ -7,7 +7,8 @@ waited for long, the body that has held its room longest is ended.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Container, Hashable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 from itertools import count
 from typing import Final, NamedTuple
@@ -84,7 +85,7 @@ class Room:
         body = self._bodies[number]
         body.wants = size
         stage = body.stage()
-        may_grow = all(self._is_within_half(path, stage, now) for path in body.paths)
+        may_grow = all(self.is_within_half(path, stage, now) for path in body.paths)
         if not self._waiting[stage] and may_grow and self._fits(body, stage, now):
             self._grant(body, now)
             return Grown.GRANTED
@@ -131,7 +132,7 @@ class Room:
 
     def _granted(self, stage: Stage, now: float) -> Iterator[Body]:
         queue = self._waiting[stage]
-        while taken := queue.take(lambda path: self._is_within_half(path, stage, now)):
+        while taken := queue.take(_WithinHalf(self, stage, now)):
             body = taken.value
             if not self._fits(body, stage, now):
                 queue.put(body.path, body.number, body, body.number)
@@ -174,7 +175,7 @@ class Room:
     def _free_beside(self) -> int:
         return SINGLES - sum(self._held[pool, None] for pool in BESIDE)
 
-    def _is_within_half(self, path: Path, stage: Stage, now: float) -> bool:
+    def is_within_half(self, path: Path, stage: Stage, now: float) -> bool:
         """Whether a namespace or a connection may have more: at most half of all while others wait.
 
         Those who wait to come in do not count: where there is room for them they come in, and where there is none they
@@ -203,3 +204,15 @@ class Room:
         # Where all who hold room wait for more, nobody goes on before one of them is ended.
         pools = (pool,) if pool is Pool.LIST else BESIDE
         return all(body.wants and not body.is_complete for body in self._in(*pools))
+
+
+@dataclass(frozen=True, slots=True)
+class _WithinHalf(Container[Path]):
+    """The paths that may have more now at this stage."""
+
+    memory: "Room"
+    stage: Stage
+    now: float
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, tuple) and self.memory.is_within_half(path, self.stage, self.now)

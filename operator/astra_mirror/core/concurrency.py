@@ -5,7 +5,7 @@ hang must not hold up the others. One account, or one namespace, that hangs leav
 """
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 from typing import Final
 
 from astra_mirror.core.fair import Path
@@ -16,7 +16,7 @@ SHARE: Final = 0.75
 """The part of these limits that one account, or one namespace, may take."""
 
 
-class RequestSlots:
+class RequestSlots(Container[Path]):
     """The requests under way, by the parts of their paths: (namespace, account)."""
 
     def __init__(self) -> None:
@@ -45,9 +45,9 @@ class RequestSlots:
         """Whether nobody may start."""
         return not self._has_room(None, 1.0)
 
-    def admits(self, path: Path) -> bool:
+    def __contains__(self, path: object) -> bool:
         """Whether the share of a path, (namespace,) or (namespace, account), has room for one more."""
-        return self._has_room((len(path), path[-1]), SHARE)
+        return isinstance(path, tuple) and self._has_room((len(path), path[-1]), SHARE)
 
     def _has_room(self, part: Hashable, share: float) -> bool:
         total = MAX_IN_FLIGHT + MAX_SLOW

@@ -1,10 +1,10 @@
-"""What a list of all objects says about those that the engine knows: which are missing there, and which are news.
+"""What a list of all objects says about those that the engine knows: which are missing there.
 
 A list is evidence, not proof: a proxy, an old cache or a wrong answer may have made it. So a list is checked for what
 it says it is, and each difference that is found here is confirmed by a GET before anything is dropped or added.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,14 +78,3 @@ def missing(
         scope: the namespace that was listed; None for all.
     """
     return {uid: where for uid, where in known.items() if uid not in listed and scope in {None, where[0]}}
-
-
-def news(entries: Iterable[Entry], is_news: Callable[[Entry], bool], not_ours: Mapping[str, int]) -> list[Entry]:
-    """The entries that are new to the engine, or newer than what it has.
-
-    Args:
-        entries: those of a list.
-        is_news: whether the engine has not seen that version.
-        not_ours: the uids that the engine did not take, with the generation that it was shown.
-    """
-    return [each for each in entries if not_ours.get(each.uid) != each.generation and is_news(each)]

@@ -45,6 +45,11 @@ class WriteSlots:
         return self._used
 
     @property
+    def are_used(self) -> bool:
+        """Whether anything is being written, with a slot or without."""
+        return bool(self._writes)
+
+    @property
     def has_one(self) -> bool:
         """Whether a slot is free for anybody."""
         return self._used < SLOTS

@@ -1,0 +1,59 @@
+"""Time and tasks: the one place where something is done at a time, next, or at the end of a task.
+
+All of it goes by the running event loop's clock, as asyncio's own time-outs do: in a loop whose clock is virtual the
+operator lives through hours in a moment.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def monotonic() -> float:
+    """Seconds by the running loop's clock, which is never set."""
+    return asyncio.get_running_loop().time()
+
+
+def call_at(when: float, action: Callable[[], None]) -> asyncio.TimerHandle:
+    """Call `action` at `when`, in monotonic seconds, unless the handle is cancelled."""
+    return asyncio.get_running_loop().call_at(when, action)
+
+
+def call_next(action: Callable[[], None]) -> None:
+    """Call `action` in the loop's next pass."""
+    asyncio.get_running_loop().call_soon(action)
+
+
+def spawn(work: Coroutine[Any, Any, T], ended: Callable[[asyncio.Task[T]], None]) -> asyncio.Task[T]:
+    """A task that does `work`; `ended` is called with it when it is done, however it ends."""
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(ended)
+    return task
+
+
+class Timer:
+    """Calls `action` at the earliest of the times that are set; then others may be set."""
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._action = action
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, when: float) -> None:
+        """Let it be at `when` at the latest, in monotonic seconds."""
+        if self._handle is not None:
+            if self._handle.when() <= when:
+                return
+            self._handle.cancel()
+        self._handle = call_at(when, self._run)
+
+    def cancel(self) -> None:
+        """Forget the time that is set, if there is one."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _run(self) -> None:
+        self._handle = None
+        self._action()
