@@ -12,18 +12,18 @@ from astra_mirror.astra.transport import ClientPool
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import Endpoint
 from astra_mirror.cluster.events import EventRecorder
+from astra_mirror.cluster.feed import Feed
 from astra_mirror.cluster.kubeconfig import pod_namespace
 from astra_mirror.cluster.lease import Elector
+from astra_mirror.cluster.periodic_list import PeriodicList
 from astra_mirror.cluster.probe import Probe
 from astra_mirror.cluster.secret_api import SecretAPI
 from astra_mirror.cluster.secrets import OnChange, SecretStore
 from astra_mirror.cluster.statuses import StatusClient
 from astra_mirror.cluster.watch import Watch
 from astra_mirror.core.shard import Shard
-from astra_mirror.engine.engine import Mirror
-from astra_mirror.engine.feed import Feed
-from astra_mirror.engine.result_handler import Clocks
-from astra_mirror.inventory import PeriodicList
+from astra_mirror.engine.engine import Engine
+from astra_mirror.engine.ports import Clocks
 from astra_mirror.observability.metrics import EngineCollector, SecretsCollector
 from astra_mirror.settings import Settings
 from astra_mirror.support.scheduler import monotonic
@@ -62,16 +62,15 @@ class Components:
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
         self.events = EventRecorder(cluster.api, identity, cluster.availability)
         shard = Shard.parse(settings.shard)
-        self.mirror = Mirror(
+        self.engine = Engine(
             remote=AstraClient(self._clients, settings.request_timeout),
             secrets=self.secrets,
             api=status_client,
             clocks=Clocks(monotonic, lambda: datetime.now(UTC), random.random),
             pace=settings.pace,
             shard=shard,
-            tell=self.events.submit,
         )
-        feed = Feed(self.mirror)
+        feed = Feed(self.engine)
         self.watches = [
             Watch(cluster.endpoint, cluster.availability, scope, feed, kopf_started)
             for scope in settings.namespace or (None,)
@@ -82,10 +81,10 @@ class Components:
             objects=status_client,
             namespaces=settings.namespace,
             feed=feed,
-            mirror=self.mirror,
+            engine=self.engine,
         )
         self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
-        self._collectors = _collectors(self.mirror, self.secrets)
+        self._collectors = _collectors(self.engine, self.secrets)
         for each in self._collectors:
             each.register()
 
@@ -96,11 +95,11 @@ class Components:
 
     def release_secrets(self) -> None:
         """Stop watching the Secret names that no ref uses any more, because other names wait for their places."""
-        self.secrets.retain(self.mirror.secret_names())
+        self.secrets.retain(self.engine.secret_names())
 
     async def forget_unused(self) -> None:
         """Close the connections and the TLS contexts that no ref uses any more."""
-        await self._clients.retain(self.mirror.drop_unused())
+        await self._clients.retain(self.engine.drop_unused())
 
     async def close(self) -> None:
         """Release the Lease, and close all components."""
@@ -112,7 +111,7 @@ class Components:
         await self._clients.close()
 
     def _secret_changed(self, namespace: str, name: str) -> None:
-        self.mirror.secret_changed(namespace, name)
+        self.engine.secret_changed(namespace, name)
 
 
 def _secrets(settings: Settings, cluster: Cluster, changed: OnChange) -> SecretStore:
@@ -126,9 +125,9 @@ def _secrets(settings: Settings, cluster: Cluster, changed: OnChange) -> SecretS
     )
 
 
-def _collectors(mirror: Mirror, secrets: SecretStore) -> tuple[EngineCollector, SecretsCollector]:
-    engine = EngineCollector(mirror.states, mirror.open_breakers, mirror.connections, mirror.pending)
-    return engine, SecretsCollector(secrets.results)
+def _collectors(engine: Engine, secrets: SecretStore) -> tuple[EngineCollector, SecretsCollector]:
+    collector = EngineCollector(engine.states, engine.open_breakers, engine.connections, engine.pending)
+    return collector, SecretsCollector(secrets.results)
 
 
 def _elector(settings: Settings, cluster: Cluster, shard: Shard, identity: str) -> Elector:

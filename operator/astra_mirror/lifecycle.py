@@ -86,7 +86,7 @@ class _Operator:
             stopped.cancel()
             if self._stop.is_set():
                 # Before the Lease is released: the next leader would have to observe these statuses anew.
-                await self._components.mirror.drain(_DRAIN_SECONDS)
+                await self._components.engine.drain(_DRAIN_SECONDS)
             failures = await self._cancel_tasks()
         for failure in failures:
             logger.error("Ending: %s", failure, exc_info=failure)
@@ -110,6 +110,7 @@ class _Operator:
         self._tasks.add(asyncio.create_task(work, name=name))
 
     def _start_components(self) -> None:
+        self._start(self._components.engine.take_in(), "inbox")
         self._start(self._lead(), "engine")
         self._start(self._components.secrets.run(), "watch on Secrets")
         self._start(self._components.events.run(), "recorder of Events")
@@ -139,17 +140,17 @@ class _Operator:
 
     async def _lead(self) -> None:
         """Run the engine while this process holds the Lease; without leader election, run it at once."""
-        elector, mirror = self._components.elector, self._components.mirror
+        elector, engine = self._components.elector, self._components.engine
         if elector is None:
             LEADER.set(1)
-            await mirror.run()
+            await engine.lead()
             return
         while True:
             await elector.acquire()
             LEADER.set(1)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    work = tasks.create_task(mirror.run())
+                    work = tasks.create_task(engine.lead())
                     await elector.keep()
                     work.cancel()
             finally:

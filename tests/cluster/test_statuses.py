@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from astra_mirror.cluster.statuses import Conflict, Gone, Refused, StatusClient, Stored
+from astra_mirror.cluster.statuses import StatusClient
+from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from tests.cluster.fake import serving
 
 PATH = "/apis/astra-mirror.io/v1/namespaces/shop/appbackuprefs/ref"

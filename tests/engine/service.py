@@ -97,13 +97,13 @@ class VirtualWorld(World):
         self.cluster.put(f"ref-{number}", number, app=app or number, **{"interval": "15s", **spec})
         found = self.cluster.objects[f"ref-{number}"]
         found["metadata"]["namespace"], found["spec"]["suspend"] = namespace, suspend
-        self.mirror.observe(copy.deepcopy(found))
+        self.engine.seen(copy.deepcopy(found))
 
     def request(self, number: int, value: str) -> None:
         """Annotate a ref: poll it now."""
         found = self.cluster.objects[f"ref-{number}"]
         found["metadata"] |= {"annotations": {REQUESTED_AT: value}, "resourceVersion": str(next(self.cluster.versions))}
-        self.mirror.observe(copy.deepcopy(found))
+        self.engine.seen(copy.deepcopy(found))
 
     def synced(self, number: int) -> tuple[str, str, str]:
         """The status, the reason and the message of a ref's Synced."""

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.api.meta import REQUESTED_AT
-from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note
@@ -23,6 +22,7 @@ from astra_mirror.core.outcome import Answer, Failed, Known, Listed, NotFound, O
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
+from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine.engine import Mirror
 from astra_mirror.engine.result_handler import Clocks
 from astra_mirror.support.times import timestamp

@@ -86,7 +86,7 @@ def test_the_words_about_an_older_secret_are_not_kept() -> None:
         newer = replace(UNAUTHORIZED, message="Refused as well.")
         world.service.rule = lambda _: newer
         world.secrets.now = NEW
-        world.mirror.secret_changed("ns", "astra-control")
+        world.engine.secret_changed("ns", "astra-control")
         await asyncio.sleep(5)
         messages = [world.synced(1000 + each)[2] for each in range(5)]
         assert sorted(messages) == sorted([newer.message] + [HELD_BACK.message] * 4)
@@ -217,7 +217,7 @@ def test_a_revoked_token_opens_the_connection_by_the_canary() -> None:
         world.request(1000, "now")
         await asyncio.sleep(1)
         assert [each.account for each in world.service.log] == [ID.format(1), ID.format(2)]
-        assert world.mirror.open_breakers() == 1
+        assert world.engine.open_breakers() == 1
         for number in range(2000, 2010):
             world.request(number, "now")
         await asyncio.sleep(600)
@@ -239,10 +239,10 @@ def test_a_changed_secret_closes_the_breakers_at_once() -> None:
         await asyncio.sleep(100)
         world.service.rule = lambda _: None
         world.secrets.now = NEW
-        world.mirror.secret_changed("ns", "astra-control")
+        world.engine.secret_changed("ns", "astra-control")
         await asyncio.sleep(1)
         assert world.reasons() == {"Observed": 10}
-        assert world.mirror.open_breakers() == 0
+        assert world.engine.open_breakers() == 0
 
     play(story)
 
@@ -270,7 +270,7 @@ def test_an_observed_ref_goes_first_after_a_start() -> None:
         world.service.rule = refused(*bad)
         for each in bad:
             world.ref(each * 10 + 1, account=each, namespace="hostile")
-        world.mirror.observe(world.cluster.put("ref-1000", 1000, app=1000, **ROWS["running"]))
+        world.engine.seen(world.cluster.put("ref-1000", 1000, app=1000, **ROWS["running"]))
         await asyncio.sleep(2)
         assert world.service.log[0].account == ID.format(GOOD)
         assert world.synced(1000)[0] == "True"
@@ -353,7 +353,7 @@ def test_nothing_is_asked_of_who_was_deleted_or_suspended_behind_a_breaker() -> 
         world.refs(5)
         await asyncio.sleep(5)
         for number in range(1000, 1003):
-            world.mirror.forget(f"ref-{number}")
+            world.engine.deleted(f"ref-{number}", "ns")
         world.ref(1003, suspend=True)
         world.service.log.clear()
         await asyncio.sleep(600)
@@ -411,13 +411,13 @@ def test_what_changes_while_thousands_are_planned_counts() -> None:
         world.service.rule = lambda asked: None if asked.backup else FORBIDDEN
         world.refs(300)
         await asyncio.sleep(30)
-        world.mirror.secret_changed("ns", "astra-control")
+        world.engine.secret_changed("ns", "astra-control")
         world.service.log.clear()
         # Each ref takes longer than a time slice, and so does each of these steps.
         virtual_loop().seconds_a_look = 0.006
         for number in range(1200, 1290, 3):
             await asyncio.sleep(0.006)
-            world.mirror.forget(f"ref-{number}")
+            world.engine.deleted(f"ref-{number}", "ns")
             world.ref(number + 1, suspend=True)
             world.ref(number + 2, account=2)
         virtual_loop().seconds_a_look = 0.0

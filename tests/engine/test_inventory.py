@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 from astra_mirror.cluster.availability import Availability
-from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
+from astra_mirror.cluster.feed import Feed
+from astra_mirror.cluster.periodic_list import PeriodicList
 from astra_mirror.core.shard import Shard
-from astra_mirror.engine.feed import Feed
-from astra_mirror.inventory import PeriodicList
+from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from tests.engine.world import ID, World
 
 
@@ -67,7 +67,7 @@ class _Inventory:
 
     def __init__(self) -> None:
         self.world = World()
-        self.feed = Feed(self.world.mirror)
+        self.feed = Feed(self.world.engine)
         self.lists, self.objects = _Lists(self.world), _Objects(self.world)
         self.list = PeriodicList(
             api=self.lists,
@@ -75,7 +75,7 @@ class _Inventory:
             objects=self.objects,
             namespaces=(),
             feed=self.feed,
-            mirror=self.world.mirror,
+            mirror=self.world.engine,
         )
 
     def seen(self, *names: str) -> None:
@@ -96,7 +96,7 @@ async def test_what_the_watch_swallowed_is_added(inventory: _Inventory) -> None:
     inventory.world.cluster.put("swallowed", 7)
     inventory.world.cluster.put("b", 8)
     await inventory.list.compare()
-    assert inventory.world.mirror.objects().keys() == {"a", "b", "c", "swallowed"}
+    assert inventory.world.engine.objects().keys() == {"a", "b", "c", "swallowed"}
     assert sorted(inventory.objects.asked) == ["b", "swallowed"]
     assert len(inventory.lists.paths) == 2
     await inventory.list.compare()
@@ -108,7 +108,7 @@ async def test_what_was_deleted_unseen_is_dropped(inventory: _Inventory) -> None
     inventory.seen("a", "gone")
     del inventory.world.cluster.objects["gone"]
     await inventory.list.compare()
-    assert inventory.world.mirror.objects().keys() == {"a"}
+    assert inventory.world.engine.objects().keys() == {"a"}
     assert inventory.objects.asked == ["gone"]
 
 
@@ -118,7 +118,7 @@ async def test_what_was_deleted_while_the_list_came_is_looked_for_once(
     """To go through all refs for each of thousands that a tenant has deleted would hold up everybody."""
     names = [f"gone-{number}" for number in range(50)]
     inventory.seen("stays", *names)
-    mirror, looked = inventory.world.mirror, 0
+    mirror, looked = inventory.world.engine, 0
 
     def spoil(document: dict[str, Any]) -> dict[str, Any]:
         for name in names:
@@ -141,9 +141,9 @@ async def test_what_was_deleted_while_the_list_came_is_looked_for_once(
 async def test_a_ref_that_was_dropped_by_mistake_comes_back(inventory: _Inventory) -> None:
     """After a wrong 404, for example."""
     inventory.seen("a", "b")
-    inventory.world.mirror.forget("a")
+    inventory.world.engine.deleted("a", "ns")
     await inventory.list.compare()
-    assert inventory.world.mirror.objects().keys() == {"a", "b"}
+    assert inventory.world.engine.objects().keys() == {"a", "b"}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_a_wrong_list_drops_nothing(inventory: _Inventory, spoil: Callable
     inventory.seen("a", "b")
     inventory.lists.spoil = spoil
     await inventory.list.compare()
-    assert inventory.world.mirror.objects().keys() == {"a", "b"}
+    assert inventory.world.engine.objects().keys() == {"a", "b"}
 
 
 async def test_what_cannot_be_confirmed_stays(inventory: _Inventory) -> None:
@@ -176,10 +176,10 @@ async def test_what_cannot_be_confirmed_stays(inventory: _Inventory) -> None:
     inventory.world.cluster.put("new", 7)
     inventory.objects.fails = True
     await inventory.list.compare()
-    assert inventory.world.mirror.objects().keys() == {"a", "gone"}
+    assert inventory.world.engine.objects().keys() == {"a", "gone"}
     inventory.objects.fails = False
     await inventory.list.compare()
-    assert inventory.world.mirror.objects().keys() == {"a", "new"}
+    assert inventory.world.engine.objects().keys() == {"a", "new"}
 
 
 @pytest.mark.parametrize("lacks", ["uid", "resourceVersion", "name", "namespace", "generation", "metadata"])
@@ -192,7 +192,7 @@ async def test_a_malformed_object_costs_itself_alone(inventory: _Inventory, lack
     for kind in (None, "ADDED", "MODIFIED", "DELETED"):
         assert not inventory.feed.is_news({"type": kind, "object": broken})
     await inventory.list.compare()
-    assert inventory.world.mirror.objects().keys() == {"broken"}
+    assert inventory.world.engine.objects().keys() == {"broken"}
 
 
 @pytest.mark.parametrize("annotations", [7, [], "x", {"astra-mirror.io/requestedAt": 7}, None])
@@ -201,7 +201,7 @@ async def test_annotations_that_are_none_ask_for_nothing(inventory: _Inventory, 
     inventory.world.cluster.put("ref", 7)
     inventory.world.cluster.objects["ref"]["metadata"]["annotations"] = annotations
     await inventory.list.compare()
-    assert inventory.world.mirror.objects().keys() == {"ref"}
+    assert inventory.world.engine.objects().keys() == {"ref"}
 
 
 async def test_a_list_that_fails_is_told_once(inventory: _Inventory, caplog: pytest.LogCaptureFixture) -> None:
@@ -225,9 +225,9 @@ async def test_another_shards_objects_are_asked_for_once(
     inventory.world.cluster.put("swallowed", 7)
     for _ in range(3):
         await inventory.list.compare()
-    assert inventory.world.mirror.objects().keys() == set()
+    assert inventory.world.engine.objects().keys() == set()
     assert inventory.objects.asked == ["swallowed"]
     is_ours.clear()
     inventory.world.cluster.put("theirs", 8)
     await inventory.list.compare()
-    assert inventory.world.mirror.objects().keys() == {"theirs"}
+    assert inventory.world.engine.objects().keys() == {"theirs"}

@@ -54,7 +54,7 @@ async def test_a_lie_is_put_right_at_once_and_without_a_request(lie: Any) -> Non
     async with world.running():
         before = copy.deepcopy(await world.observed("ref", 7))
         await asyncio.sleep(100)
-        world.mirror.observe(world.cluster.edit("ref", **lie(before)))
+        world.engine.seen(world.cluster.edit("ref", **lie(before)))
         await asyncio.sleep(0.1)
         assert world.cluster.objects["ref"]["status"] == before
     check_status(before, generation=1)
@@ -68,10 +68,10 @@ async def test_a_time_that_was_forged_before_a_transition_does_not_survive_it() 
     async with world.running():
         before = copy.deepcopy(await world.observed("ref", 7))
         forged = [each | {"lastTransitionTime": "2001-01-01T00:00:00Z"} for each in before["conditions"]]
-        world.mirror.observe(world.cluster.edit("ref", conditions=forged))
+        world.engine.seen(world.cluster.edit("ref", conditions=forged))
         body = world.cluster.put("ref", 7)
         body["spec"]["suspend"] = world.cluster.objects["ref"]["spec"]["suspend"] = True
-        world.mirror.observe(body)
+        world.engine.seen(body)
         status = await world.cluster.until("ref", observedGeneration=2)
     times = {each["type"]: each["lastTransitionTime"] for each in before["conditions"]}
     for each in status["conditions"]:
@@ -86,14 +86,14 @@ async def test_a_second_writer_that_never_stops_gets_slower_answers() -> None:
         await world.observed("ref", 7)
         start, corrections = clock(), list[float]()
         while len(corrections) < 10:
-            world.mirror.observe(world.cluster.edit("ref", state="failed"))
+            world.engine.seen(world.cluster.edit("ref", state="failed"))
             await world.cluster.until("ref", seconds=100, state="completed")
             corrections.append(round(clock() - start))
         assert corrections == [0, 0, 0, 5, 15, 35, 75, 135, 195, 255]
         await asyncio.sleep(601)
         start = clock()
         for _ in range(3):
-            world.mirror.observe(world.cluster.edit("ref", state="failed"))
+            world.engine.seen(world.cluster.edit("ref", state="failed"))
             await world.cluster.until("ref", state="completed")
         assert clock() - start < 0.1
 
@@ -106,7 +106,7 @@ async def test_slips_a_minute_apart_are_each_put_right_at_once() -> None:
         for _ in range(30):
             await asyncio.sleep(21)
             start = clock()
-            world.mirror.observe(world.cluster.edit("ref", state="failed"))
+            world.engine.seen(world.cluster.edit("ref", state="failed"))
             await world.cluster.until("ref", state="completed")
             assert clock() - start < 0.1
 
@@ -117,7 +117,7 @@ async def test_news_are_not_slowed_down_by_corrections() -> None:
     async with world.running():
         await world.observed("ref", 7, "running", interval="30s")
         for _ in range(4):
-            world.mirror.observe(world.cluster.edit("ref", stateUnready=["a lie"]))
+            world.engine.seen(world.cluster.edit("ref", stateUnready=["a lie"]))
             await asyncio.sleep(0.1)
         assert world.cluster.objects["ref"]["status"]["stateUnready"] == ["a lie"]
         _, request = await _next_after(world, 30)
@@ -143,7 +143,7 @@ async def test_corrections_take_a_quarter_of_the_slots() -> None:
         before = world.cluster.patches
         world.cluster.hangs = {f"ns-{number}" for number in range(20)}
         for number in range(100, 140):
-            world.mirror.observe(world.cluster.edit(f"ref-{number}", state="failed"))
+            world.engine.seen(world.cluster.edit(f"ref-{number}", state="failed"))
         await asyncio.sleep(0.5)
         assert world.cluster.patches - before == 4
         status = await world.observed("news", 7, app=7, namespace="else")
@@ -163,7 +163,7 @@ async def test_the_answer_to_an_own_write_is_the_api_servers_word(caplog: pytest
             request.set_result(backup(7, "running"))
         assert world.cluster.patches == 2
         # Another field is somebody's lie all the same, and put right.
-        world.mirror.observe(world.cluster.edit("ref", state="failed"))
+        world.engine.seen(world.cluster.edit("ref", state="failed"))
         await world.cluster.until("ref", state="running")
         assert world.cluster.patches == 3
         world.cluster.prunes = set()
@@ -207,7 +207,7 @@ async def test_two_operators_do_not_fight() -> None:
     async with one.running(), two.running():
         body = one.cluster.put("ref", 7, interval="30s")
         for world in worlds:
-            world.mirror.observe(copy.deepcopy(body))
+            world.engine.seen(copy.deepcopy(body))
         for done in (100, 250, 400):
             await round_(done, 1.3)
         await asyncio.sleep(20)
@@ -230,7 +230,7 @@ async def test_two_operators_come_to_the_same_times() -> None:
     async with one.running(), two.running():
         body = one.cluster.put("ref", 7, interval="30s")
         for world in worlds:
-            world.mirror.observe(copy.deepcopy(body))
+            world.engine.seen(copy.deepcopy(body))
         for world in worlds:
             _, request = await _next_after(world, 40)
             request.set_result(backup(7, "running"))
@@ -254,7 +254,7 @@ def _share(world: World, worlds: tuple[World, ...]) -> None:
     async def shared(*names: str, **options: Any) -> Any:
         result = await patch(*names, **options)
         for each in worlds:
-            asyncio.get_running_loop().call_soon(each.mirror.observe, copy.deepcopy(world.cluster.objects[names[1]]))
+            asyncio.get_running_loop().call_soon(each.engine.seen, copy.deepcopy(world.cluster.objects[names[1]]))
         return result
 
     world.cluster.patch = shared  # type: ignore[method-assign]
@@ -268,13 +268,13 @@ async def test_a_lie_that_the_watch_reports_before_the_answer_to_an_own_write_is
     async def overtaken(*names: str, **options: Any) -> Any:
         result = await patch(*names, **options)
         if world.cluster.patches == 1:
-            world.mirror.observe(copy.deepcopy(world.cluster.objects["ref"]))
-            world.mirror.observe(world.cluster.edit("ref", state="failed"))
+            world.engine.seen(copy.deepcopy(world.cluster.objects["ref"]))
+            world.engine.seen(world.cluster.edit("ref", state="failed"))
         return result
 
     world.cluster.patch = overtaken  # type: ignore[method-assign]
     async with world.running():
-        world.mirror.observe(world.cluster.put("ref", 7))
+        world.engine.seen(world.cluster.put("ref", 7))
         _, request = await _next_after(world, 10)
         request.set_result(backup(7, "completed"))
         await asyncio.sleep(1)
@@ -298,7 +298,7 @@ async def test_an_echo_that_comes_before_the_answer_costs_nothing() -> None:
         await world.observed("ref", 7)
         await asyncio.sleep(10)
     assert world.cluster.patches == 1
-    assert world.mirror.pending() == (0, 0.0)
+    assert world.engine.pending() == (0, 0.0)
 
 
 async def test_a_look_that_the_watch_has_overtaken_brings_nothing_old_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,11 +311,11 @@ async def test_a_look_that_the_watch_has_overtaken_brings_nothing_old_back(monke
         async def overtaken(namespace: str, name: str, *, uid: str) -> Any:
             monkeypatch.undo()
             found = await get(namespace, name, uid=uid)
-            world.mirror.observe(world.cluster.put("ref", 8))
+            world.engine.seen(world.cluster.put("ref", 8))
             return found
 
         monkeypatch.setattr(world.cluster, "get", overtaken)
-        world.mirror.observe(world.cluster.edit("ref", state="failed"))
+        world.engine.seen(world.cluster.edit("ref", state="failed"))
         # Somebody has changed it once more, of which the watch tells nothing.
         world.cluster.edit("ref")
         _, request = await world.astra.next("00000000-0000-4000-8000-000000000008")

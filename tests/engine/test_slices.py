@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-
-from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
-from astra_mirror.core.outcome import Failed, Listed, SyncReason
 from astra_mirror.engine.ref import Ref
+
+from astra_mirror.core.outcome import Failed, Listed, SyncReason
+from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine.result_handler import Reconciler
 from tests.engine.world import ID, IDS, NEW, World, backup
 from tests.virtual_time import virtual_loop
@@ -36,7 +36,7 @@ async def test_an_edit_between_two_pieces_of_a_list_is_answered_for_itself(world
             # Another app, whose backup happens to be in the list as well.
             body = world.cluster.put(last, NUMBERS[1])
             body["spec"]["appID"] = world.cluster.objects[last]["spec"]["appID"] = ID.format(3)
-            world.mirror.observe(body)
+            world.engine.seen(body)
             virtual_loop().seconds_a_look = 0.0
         result: Stored | Gone | Conflict | Refused = await _patch(
             namespace, name, uid=uid, version=version, patch=patch
@@ -46,7 +46,7 @@ async def test_an_edit_between_two_pieces_of_a_list_is_answered_for_itself(world
     world.cluster.patch = patch_and_edit  # type: ignore[method-assign]
     async with world.running():
         for number in NUMBERS:
-            world.mirror.observe(world.cluster.put(f"ref-{number}", number))
+            world.engine.seen(world.cluster.put(f"ref-{number}", number))
         _, request = await world.astra.next(IDS["appID"])
         request.set_result(Listed(1, listed, len(listed)))
         _, single = await world.astra.next(ID.format(NUMBERS[1]))
@@ -59,15 +59,15 @@ async def test_an_edit_between_two_pieces_of_a_list_is_answered_for_itself(world
 async def test_a_secret_that_changes_while_a_refusal_is_told_counts_for_all(world: World) -> None:
     """Nobody is left with the old token's failure, nor waits for the time that it had set."""
     async with world.running():
-        world.mirror.observe(world.cluster.put("ref-7", 7))
+        world.engine.seen(world.cluster.put("ref-7", 7))
         _, probe = await world.astra.next(ID.format(7))
         # While the first request finds out about the token, these wait.
         for number in NUMBERS:
-            world.mirror.observe(world.cluster.put(f"ref-{number}", number, app=number))
+            world.engine.seen(world.cluster.put(f"ref-{number}", number, app=number))
         probe.set_result(Failed(SyncReason.UNAUTHORIZED, "no"))
         await world.cluster.until("ref-7", observedGeneration=1)
         world.secrets.now = NEW
-        world.mirror.secret_changed("ns", "astra-control")
+        world.engine.secret_changed("ns", "astra-control")
         virtual_loop().seconds_a_look = 0.0
         for _ in (7, *NUMBERS):
             async with asyncio.timeout(10):
@@ -85,20 +85,20 @@ async def test_a_changed_secret_is_taken_up_in_pieces(world: World, monkeypatch:
 
     def poll_soon(self: Reconciler, ref: Ref, _poll_soon: Any = Reconciler.poll_soon) -> None:
         if not taken_up:
-            world.mirror.forget(f"ref-{NUMBERS[-1]}")
+            world.engine.deleted(f"ref-{NUMBERS[-1]}", "ns")
         taken_up[ref.name] = virtual_loop().passes
         _poll_soon(self, ref)
 
     async with world.running():
         for number in NUMBERS:
-            world.mirror.observe(world.cluster.put(f"ref-{number}", number))
+            world.engine.seen(world.cluster.put(f"ref-{number}", number))
         _, request = await world.astra.next(IDS["appID"])
         request.set_result(Listed(1, {ID.format(each): backup(each, "running") for each in NUMBERS}, len(NUMBERS)))
         for number in NUMBERS:
             await world.cluster.until(f"ref-{number}", state="running")
         monkeypatch.setattr(Reconciler, "poll_soon", poll_soon)
         world.secrets.now = NEW
-        world.mirror.secret_changed("ns", "astra-control")
+        world.engine.secret_changed("ns", "astra-control")
         assert not taken_up
         connection, request = await world.astra.next(IDS["appID"])
         assert connection == NEW
@@ -114,14 +114,14 @@ async def test_leading_begins_in_pieces(world: World) -> None:
     for number in NUMBERS:
         body = world.cluster.put(f"ref-{number}", number)
         body["spec"]["interval"] = []
-        world.mirror.observe(body)
+        world.engine.seen(body)
     deleted, edited = f"ref-{NUMBERS[-1]}", f"ref-{NUMBERS[-2]}"
     async with world.running():
         await asyncio.sleep(0.1)
-        assert 0 < world.mirror.pending()[0] < 20
-        world.mirror.forget(deleted)
+        assert 0 < world.engine.pending()[0] < 20
+        world.engine.deleted(deleted, "ns")
         del world.cluster.objects[deleted]
-        world.mirror.observe(world.cluster.put(edited, 7))
+        world.engine.seen(world.cluster.put(edited, 7))
         _, request = await world.astra.next(ID.format(7))
         request.set_result(backup(7, "running"))
         await world.cluster.until(edited, state="running")

@@ -35,7 +35,7 @@ async def test_after_a_pause_the_probe_of_a_forbidden_app_may_be_the_first(then:
         if then == "is suspended":
             world.ref(2, suspend=True)
         elif then == "is deleted":
-            world.mirror.forget("ref-2")
+            world.engine.deleted("ref-2", "ns")
             del world.cluster.objects["ref-2"]
         world.service.rule = lambda _: None
         world.ref(3)
@@ -99,7 +99,7 @@ async def test_a_request_whose_own_refs_are_gone_is_planned_anew_for_the_others(
     async with virtual_world() as world:
         await _two_lists_fail_together(world, monkeypatch)
         for number in range(4):
-            world.mirror.forget(f"ref-{account}{number}")
+            world.engine.deleted(f"ref-{account}{number}", "ns")
             del world.cluster.objects[f"ref-{account}{number}"]
         await asyncio.sleep(150)
         assert world.reasons() == {"Observed": 5}
@@ -140,7 +140,7 @@ async def test_many_requests_that_nobody_wants_any_more_are_let_go_together(
         steps = 0
         for number in range(100, 150):
             if then == "are deleted":
-                world.mirror.forget(f"ref-{number}")
+                world.engine.deleted(f"ref-{number}", "ns")
             elif then == "are suspended":
                 world.ref(number, account=number, suspend=True)
             else:
@@ -161,9 +161,9 @@ async def test_a_canary_that_comes_to_nothing_is_followed_by_another() -> None:
         (canary,) = (task for task in asyncio.all_tasks() if "Lane._run" in repr(task.get_coro()))
         canary.cancel()
         await asyncio.sleep(5)
-        assert world.mirror.connections() == {State.CLOSED: 1}
+        assert world.engine.connections() == {State.CLOSED: 1}
         await asyncio.sleep(CANARY_INTERVAL)
-        assert world.mirror.connections() == {State.OPEN: 1}
+        assert world.engine.connections() == {State.OPEN: 1}
 
 
 def test_a_canary_that_is_answered_is_not_repeated() -> None:
@@ -195,7 +195,7 @@ async def test_what_ends_while_the_requests_are_ended_leads_to_no_other(
     """Lists of two connections fail just when this process does not lead any more: nothing is asked in their place."""
     world, ends = VirtualWorld(), asyncio.Event()
     monkeypatch.setattr(world.secrets, "connection", lambda namespace, _: Connection(URL, namespace))
-    running = asyncio.create_task(world.mirror.run())
+    running = asyncio.create_task(world.engine.run())
     for number in range(4):
         world.ref(10 + number, account=1, app=1, namespace="one")
         world.ref(20 + number, account=2, app=2, namespace="two")

@@ -47,13 +47,13 @@ def _disturb(world: VirtualWorld, chance: random.Random) -> None:
         case 2:
             _put(world, chance, number, suspend=True)
         case 3:
-            world.mirror.forget(f"ref-{number}")
+            world.engine.deleted(f"ref-{number}", "ns")
             _put(world, chance, number)
         case 4:
             world.secrets.now = chance.choice([OLD, NEW, None])
-            world.mirror.secret_changed(f"ns-{chance.randrange(3)}", "astra-control")
+            world.engine.secret_changed(f"ns-{chance.randrange(3)}", "astra-control")
         case _:
-            world.mirror.drop_unused()
+            world.engine.drop_unused()
 
 
 def _put(world: VirtualWorld, chance: random.Random, number: int, *, suspend: bool = False) -> None:
@@ -82,13 +82,13 @@ def test_when_the_sky_clears_everything_is_synced(seed: int) -> None:
             for number in _NUMBERS:
                 _put(world, chance, number)
             for number in range(3):
-                world.mirror.secret_changed(f"ns-{number}", "astra-control")
+                world.engine.secret_changed(f"ns-{number}", "astra-control")
             # The longest backoff is 15 minutes, and a namespace's refused accounts are probed one a minute.
             await asyncio.sleep(1900)
             assert world.reasons() == {"Observed": len(_NUMBERS)}
             # As every few minutes: of accounts and apps that no ref names any more nothing is left.
-            world.mirror.drop_unused()
-            assert world.mirror.open_breakers() == 0
+            world.engine.drop_unused()
+            assert world.engine.open_breakers() == 0
             since = world.clock()
             await asyncio.sleep(60)
             assert len([each for each in world.service.log if each.at > since]) <= 60 * len(_NUMBERS) / 5

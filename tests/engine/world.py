@@ -9,16 +9,17 @@ from typing import Any
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.cluster.availability import Availability
-from astra_mirror.cluster.statuses import Conflict, Gone, Refused, Stored
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
+from astra_mirror.core.events import Note
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.urls import BaseURL
-from astra_mirror.engine.engine import Mirror
-from astra_mirror.engine.result_handler import Clocks
+from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
+from astra_mirror.engine.engine import Engine
+from astra_mirror.engine.ports import Clocks
 from tests.virtual_time import clock, utcnow
 
 URL = BaseURL.parse("https://a.netapp.io")
@@ -240,19 +241,24 @@ class World:
         self.notes: list[tuple[str, str]] = []
         self.cluster, self.astra, self.secrets = Cluster(), astra or Astra(), Secrets()
         self.utcnow = utcnow
-        self.mirror = Mirror(
+        self.engine = Engine(
             remote=self.astra,
-            secrets=self.secrets,
+            connections=self.secrets,
             api=self.cluster,
+            events=self,
             clocks=Clocks(clock, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
             pace=pace or Pace(),
             shard=shard or Shard(),
-            tell=lambda *event: self.notes.append((event[3].reason, event[3].text)),
         )
+
+    def submit(self, namespace: str, name: str, uid: str, note: Note) -> None:
+        """Record an Event."""
+        del namespace, name, uid
+        self.notes.append((note.reason, note.text))
 
     async def observed(self, name: str, number: int, state: str = "completed", **options: Any) -> dict[str, Any]:
         """Let the mirror see a ref, and its first answer; the status that is written."""
-        self.mirror.observe(self.cluster.put(name, number, **options))
+        self.engine.seen(self.cluster.put(name, number, **options))
         _, request = await self.astra.next(ID.format(number))
         request.set_result(backup(number, state))
         return await self.cluster.until(name, state=state)
@@ -260,10 +266,12 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Let it work for the time of a `with` block."""
-        task = asyncio.get_running_loop().create_task(self.mirror.run())
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(self.engine.take_in()), loop.create_task(self.engine.lead())]
         yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _merged(target: Any, patch: Any) -> Any:

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from kubernetes.aio import client
 from pydantic_core import from_json
 
+from astra_mirror.cluster.feed import Feed
 from astra_mirror.cluster.secret_wire import ReadError, event_of, page_of, says_not_found, secret_of
-from astra_mirror.cluster.statuses import Conflict, Gone, Refused, StatusClient, Stored
+from astra_mirror.cluster.statuses import StatusClient
 from astra_mirror.core.inventory import ListNotUsableError
 from astra_mirror.core.inventory import page_of as page_of_objects
 from astra_mirror.core.secret_names import NamespacedName, SecretSelector
-from astra_mirror.engine.feed import Feed
+from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from tests.engine.world import World
 from tests.fuzz.bounds import IN_SECONDS
 from tests.fuzz.mutation import changed, mutated
@@ -185,7 +186,7 @@ def test_an_object_is_taken_in_or_refused(raw: bytes, code: int) -> None:
 
     async def ask() -> None:
         world = World()
-        feed = Feed(world.mirror)
+        feed = Feed(world.engine)
         for answer in (
             await status_client.get("shop", "ref", uid="u-1"),
             await status_client.patch("shop", "ref", uid="u-1", version="7", patch={}),

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from astra_mirror.core.fair import FairQueue
+from astra_mirror.core.fair import FairQueue, Others
 from astra_mirror.support.scheduler import call_next
 
 REQUEST_NAMESPACE: Final[ContextVar[str]] = ContextVar("namespace", default="")
@@ -129,7 +129,8 @@ class NameLookups(AbstractResolver):
 
     def _start(self) -> None:
         while len(self._under_way) < self._max_lookups:
-            taken = self._waiting.take(lambda path: self._unanswered[str(path[0])] < self._max_for_namespace)
+            full = {key for key, number in self._unanswered.items() if number >= self._max_for_namespace}
+            taken = self._waiting.take(Others(full))
             if taken is None:
                 return
             name, namespace = taken.value, str(taken.path[0])

@@ -8,11 +8,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from http import HTTPStatus
 from typing import Final
 
 import aiohttp
 
+from astra_mirror.core.write_results import suggests_outage
 from astra_mirror.observability.metrics import APISERVER_UP
 from astra_mirror.support.scheduler import monotonic
 
@@ -23,11 +23,6 @@ _TRUST_SECONDS: Final = 10.0
 writes that the webhook of one namespace refuses, and they must not hold up all others again and again."""
 
 logger = logging.getLogger(__name__)
-
-
-def suggests_outage(code: int | None) -> bool:
-    """Whether a response with this HTTP status code, or None for no response, may mean that the API server is away."""
-    return code is None or code >= HTTPStatus.INTERNAL_SERVER_ERROR or code == HTTPStatus.TOO_MANY_REQUESTS
 
 
 Probe = Callable[[], Awaitable[str | None]]

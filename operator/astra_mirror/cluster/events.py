@@ -20,7 +20,7 @@ from astra_mirror.api.meta import FIELD_MANAGER, GROUP, VERSION
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.raw import Response, call
 from astra_mirror.core.events import Note, event_name
-from astra_mirror.core.fair import FairQueue
+from astra_mirror.core.fair import FairQueue, Others
 from astra_mirror.observability.metrics import QUOTA_REFUSALS
 
 _CONTROLLER: Final = "astra-mirror.io/operator"
@@ -82,7 +82,7 @@ class EventRecorder:
 
     async def _record_in_turn(self) -> None:
         while True:
-            taken = self._queue.take(lambda path: path[0] not in self._busy)
+            taken = self._queue.take(Others(self._busy))
             if taken is None:
                 self._wake.clear()
                 await self._wake.wait()

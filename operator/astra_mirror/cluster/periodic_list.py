@@ -1,45 +1,109 @@
-"""Lists the metadata of all AppBackupRefs in pages, and checks that each response is such a list.
+"""Lists all objects every few minutes and compares them with those that the engine knows.
 
-Only metadata is requested, because nothing else is compared. Pages are small, because the annotations of one object
-may have 256 KiB.
+A watch may lose an event, a wrong response may make the status writer drop an object, and Kopf never reports an object
+that was deleted while a watch was interrupted.
 """
 
-from collections.abc import AsyncIterator
-from http import HTTPStatus
-from urllib.parse import quote
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final, Protocol
 
-import aiohttp
-from pydantic_core import from_json
+from astra_mirror.cluster.api import Reader
+from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.feed import Engine, Feed
+from astra_mirror.cluster.object_list import list_pages
+from astra_mirror.core.inventory import Entry, ListNotUsableError, missing
+from astra_mirror.core.loglines import FailureLog
+from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored, WriteResult
 
-from astra_mirror.cluster.api import METADATA_LIST, PAGE, REQUEST_TIMEOUT, Reader, collection_path, error_text
-from astra_mirror.core.inventory import ListNotUsableError, Page, page_of
+PERIOD_SECONDS: Final = 300.0
+_CONFIRM_SECONDS: Final = 0.05
+"""The time between two GETs that confirm a difference."""
 
-
-async def list_pages(api: Reader, namespace: str | None) -> AsyncIterator[Page]:
-    """The pages of the list of a namespace or, for None, of all namespaces.
-
-    Raises:
-        ListNotUsableError: there was no response, or it is not a list.
-    """
-    token = ""
-    while True:
-        path = f"{collection_path(namespace)}?limit={PAGE}" + (f"&continue={quote(token, safe='')}" if token else "")
-        try:
-            status, body = await api.get(path, accept=METADATA_LIST, seconds=REQUEST_TIMEOUT)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ListNotUsableError(error_text(error)) from error
-        if status != HTTPStatus.OK:
-            raise ListNotUsableError(f"the API server answers {status}")
-        page = _parsed(body)
-        del body
-        yield page
-        token = page.token
-        if not token:
-            return
+logger = logging.getLogger(__name__)
 
 
-def _parsed(body: bytes) -> Page:
-    try:
-        return page_of(from_json(body))
-    except ValueError as error:
-        raise ListNotUsableError(str(error)) from error
+class Objects(Protocol):
+    """Reads single objects, to confirm differences."""
+
+    async def get(self, namespace: str, name: str, *, uid: str) -> WriteResult:
+        """The object as it is now; Gone also where the name belongs to an object with another uid."""
+
+
+class PeriodicList:
+    """Compares the engine's objects with the API server's, and confirms each difference by a GET before it acts."""
+
+    def __init__(
+        self,
+        *,
+        api: Reader,
+        availability: Availability,
+        objects: Objects,
+        namespaces: Sequence[str],
+        feed: Feed,
+        engine: Engine,
+    ) -> None:
+        self._api = api
+        self._availability = availability
+        self._objects = objects
+        self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._feed = feed
+        self._engine = engine
+        self._failure_log = FailureLog()
+
+    async def run(self) -> None:
+        """Compare every few minutes, and after each new list of a watch, until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PERIOD_SECONDS):
+                    await self._feed.has_relisted.wait()
+            self._feed.has_relisted.clear()
+            await self._availability.wait_until_back()
+            await self.compare()
+
+    async def compare(self) -> None:
+        """List all scopes, and add or drop the objects that differ."""
+        exist: set[str] = set()
+        for scope in self._scopes:
+            try:
+                exist |= await self._compare_scope(scope)
+            except ListNotUsableError as error:
+                self._availability.request_probe()
+                if self._failure_log.should_log(str(error)):
+                    logger.warning("AppBackupRefs could not be listed, to compare them with what is known: %s", error)
+                return
+        self._complaint.end()
+        self._engine.forget_others(exist)
+
+    async def _compare_scope(self, scope: str | None) -> set[str]:
+        """Add or drop the objects that differ in one scope; return the uids that exist there."""
+        known, uids, differing = self._engine.objects(), set[str](), list[Entry]()
+        async for page in list_pages(self._api, scope):
+            uids.update(each.uid for each in page.entries)
+            differing += filter(self._is_news, page.entries)
+        for uid, (namespace, name) in missing(known, uids, scope).items():
+            if self._engine.knows(uid):
+                await self._confirm(uid, namespace, name)
+        for entry in differing:
+            # The watch may have reported it meanwhile.
+            if self._is_news(entry):
+                await self._confirm(entry.uid, entry.namespace, entry.name)
+        return uids
+
+    def _is_news(self, entry: Entry) -> bool:
+        if self._engine.is_other_shards(entry.uid, entry.generation):
+            return False
+        return self._engine.is_news({"uid": entry.uid, "resourceVersion": entry.version})
+
+    async def _confirm(self, uid: str, namespace: str, name: str) -> None:
+        await asyncio.sleep(_CONFIRM_SECONDS)
+        match await self._objects.get(namespace, name, uid=uid):
+            case Stored(found):
+                self._engine.seen(found)
+            case Gone():
+                self._engine.deleted(uid, namespace)
+            case Conflict() | Refused():
+                # Not confirmed; the next comparison will find the difference again.
+                self._availability.request_probe()

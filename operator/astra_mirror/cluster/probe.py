@@ -9,8 +9,9 @@ from typing import Final
 import aiohttp
 
 from astra_mirror.cluster.api import METADATA_LIST, REQUEST_TIMEOUT, Reader, collection_path, error_text, failure_text
-from astra_mirror.cluster.availability import Availability, suggests_outage
+from astra_mirror.cluster.availability import Availability
 from astra_mirror.core.loglines import FailureLog
+from astra_mirror.core.write_results import suggests_outage
 
 _PROBE_SECONDS: Final = 5.0
 _REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})

@@ -13,7 +13,7 @@ from kubernetes.aio import client
 from pydantic_core import from_json
 
 from astra_mirror.cluster.api import error_text
-from astra_mirror.cluster.availability import suggests_outage
+from astra_mirror.core.write_results import suggests_outage
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 _JSON: Final = "application/json"

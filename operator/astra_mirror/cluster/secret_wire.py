@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from astra_mirror.cluster.availability import suggests_outage
 from astra_mirror.core.secret_content import Content, content_of
 from astra_mirror.core.secret_names import NamespacedName, SecretSelector
+from astra_mirror.core.write_results import suggests_outage
 
 
 class ReadError(Exception):

@@ -4,7 +4,6 @@ Each response is checked, because a proxy between the operator and the API serve
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,55 +12,14 @@ from kubernetes.aio import client
 from astra_mirror.api.app_backup_ref import KIND, PLURAL
 from astra_mirror.api.meta import FIELD_MANAGER, GROUP, VERSION
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, collection_path
-from astra_mirror.cluster.availability import Availability, suggests_outage
+from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.raw import Response, call
 from astra_mirror.core.identity import has_identity
+from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored, WriteResult
 
 PATCH_TIMEOUT: Final = 40.0
 """Seconds after which a PATCH is cancelled. The status writer cancels it earlier."""
 _API_VERSION: Final = f"{GROUP}/{VERSION}"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The object as the API server has it."""
-
-    object: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """The object no longer exists: a GET has confirmed it with a NotFound that names this object."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """The object has changed since the version that the write was made for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The call failed.
-
-    Attributes:
-        code: the HTTP status code; None without a response.
-        reason: the reason in the API server's Status; empty without one.
-        message: the message in the API server's Status, or an error text.
-    """
-
-    code: int | None
-    reason: str
-    message: str
-
-    @property
-    def suggests_outage(self) -> bool:
-        """Whether the API server as a whole may be away."""
-        return suggests_outage(self.code)
-
-    @property
-    def text(self) -> str:
-        """The code, the reason and the message in one line, for a log."""
-        return " ".join(filter(None, (str(self.code or ""), self.reason, self.message)))
 
 
 class StatusClient:
@@ -78,7 +36,7 @@ class StatusClient:
 
     async def patch(
         self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
-    ) -> Stored | Gone | Conflict | Refused:
+    ) -> WriteResult:
         """Send a merge patch of the status to the object `uid` at resourceVersion `version`."""
         body = {"metadata": {"uid": uid, "resourceVersion": version}, "status": patch}
         path = f"{_path(namespace, name)}/status?fieldManager={FIELD_MANAGER}"
@@ -89,7 +47,7 @@ class StatusClient:
             return Conflict()
         return _stored(response, uid=uid, is_own=True)
 
-    async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
+    async def get(self, namespace: str, name: str, *, uid: str) -> WriteResult:
         """The object as it is now; Gone also where the name belongs to an object with another uid."""
         response = await call(self._client, "GET", _path(namespace, name), seconds=REQUEST_TIMEOUT)
         return Gone() if _is_not_found(response, name) else _stored(response, uid=uid, is_own=False)

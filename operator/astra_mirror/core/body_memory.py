@@ -7,7 +7,8 @@ body that has held its memory longest is evicted.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Container, Hashable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 from itertools import count
 from typing import Final, NamedTuple
@@ -84,7 +85,7 @@ class MemoryBudget:
         body = self._bodies[number]
         body.requested = size
         stage = body.stage()
-        may_grow = all(self._is_within_share(path, stage, now) for path in body.paths)
+        may_grow = all(self.is_within_share(path, stage, now) for path in body.paths)
         if not self._waiting[stage] and may_grow and self._fits(body, stage, now):
             self._grant(body, now)
             return GrowthResult.GRANTED
@@ -131,7 +132,7 @@ class MemoryBudget:
 
     def _granted(self, stage: Stage, now: float) -> Iterator[Body]:
         queue = self._waiting[stage]
-        while taken := queue.take(lambda path: self._is_within_share(path, stage, now)):
+        while taken := queue.take(_WithinShare(self, stage, now)):
             body = taken.value
             if not self._fits(body, stage, now):
                 queue.put(body.path, body.number, body, body.number)
@@ -174,7 +175,7 @@ class MemoryBudget:
     def _free_for_singles(self) -> int:
         return SINGLE_BYTES - sum(self._held[pool, None] for pool in SINGLE_POOLS)
 
-    def _is_within_share(self, path: Path, stage: Stage, now: float) -> bool:
+    def is_within_share(self, path: Path, stage: Stage, now: float) -> bool:
         """Whether a namespace or a connection may have more memory: at most half of a budget while others wait.
 
         Lists that wait for admission do not count: if their expected size is free they are admitted, and if it is not,
@@ -203,3 +204,15 @@ class MemoryBudget:
         # If all bodies that hold memory wait for more, none can go on until one of them is evicted.
         pools = (pool,) if pool is Pool.LIST else SINGLE_POOLS
         return all(body.requested and not body.is_complete for body in self._in(*pools))
+
+
+@dataclass(frozen=True, slots=True)
+class _WithinShare(Container[Path]):
+    """The paths that may have more memory now, at one stage."""
+
+    budget: "MemoryBudget"
+    stage: Stage
+    now: float
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, tuple) and self.budget.is_within_share(path, self.stage, self.now)

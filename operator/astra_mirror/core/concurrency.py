@@ -5,7 +5,7 @@ that hang do not block the others. One account, or one namespace, takes at most 
 """
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 from typing import Final
 
 from astra_mirror.core.fair import Path
@@ -16,7 +16,7 @@ SHARE: Final = 0.75
 """The share of each limit that one account, or one namespace, may use."""
 
 
-class RequestSlots:
+class RequestSlots(Container[Path]):
     """The requests under way, by the parts of their paths: (namespace, account)."""
 
     def __init__(self) -> None:
@@ -45,9 +45,9 @@ class RequestSlots:
         """Whether no request may start."""
         return not self._has_free_slot(None, 1.0)
 
-    def admits(self, path: Path) -> bool:
+    def __contains__(self, path: object) -> bool:
         """Whether one more request may start within the share of a path, (namespace,) or (namespace, account)."""
-        return self._has_free_slot((len(path), path[-1]), SHARE)
+        return isinstance(path, tuple) and self._has_free_slot((len(path), path[-1]), SHARE)
 
     def _has_free_slot(self, part: Hashable, share: float) -> bool:
         total = MAX_IN_FLIGHT + MAX_SLOW

@@ -6,10 +6,10 @@ own key only: a key with one entry is served as often as a key with thousands.
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Container, Hashable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
 Value = TypeVar("Value")
@@ -42,8 +42,21 @@ class _Node(Generic[Item]):
     waiting: int = 0
 
 
-def _everybody(_: Path) -> bool:
-    return True
+class Others(Container[Path]):
+    """All paths but those whose outermost key is one of these.
+
+    Args:
+        keys: the outermost keys, as they are when a path is looked at.
+    """
+
+    def __init__(self, keys: Container[Hashable] = ()) -> None:
+        self._keys = keys
+
+    def __contains__(self, path: object) -> bool:
+        return not isinstance(path, tuple) or path[0] not in self._keys
+
+
+_EVERYBODY: Final = Others()
 
 
 class FairQueue(Generic[Item, Value]):
@@ -118,21 +131,21 @@ class FairQueue(Generic[Item, Value]):
         if entry is not None:
             self._leave(entry.path)
 
-    def take(self, admits: Callable[[Path], bool] = _everybody) -> Taken[Item, Value] | None:
+    def take(self, admits: Container[Path] = _EVERYBODY) -> Taken[Item, Value] | None:
         """Remove and return the next entry, and move its keys to the end of the round robin; None if none is admitted.
 
         Args:
-            admits: whether entries below a path, or a part of one, may be taken now.
+            admits: the paths, and the first parts of paths, below which entries may be taken now.
         """
         return self._take(self._root, (), admits)
 
-    def _take(self, node: _Node[Item], path: Path, admits: Callable[[Path], bool]) -> Taken[Item, Value] | None:
+    def _take(self, node: _Node[Item], path: Path, admits: Container[Path]) -> Taken[Item, Value] | None:
         taken = self._take_here(node, path)
         if taken is not None:
             return taken
         for key, below in node.below.items():
             inner = (*path, key)
-            taken = self._take(below, inner, admits) if admits(inner) else None
+            taken = self._take(below, inner, admits) if inner in admits else None
             if taken is not None:
                 # `_leave` has removed the key if this was its last entry.
                 if key in node.below:

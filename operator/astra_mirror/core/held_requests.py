@@ -6,7 +6,7 @@ namespace and the account that were not probed for the longest time.
 """
 
 from collections import deque
-from collections.abc import Callable, Container, Hashable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -99,15 +99,15 @@ class Held(Generic[Value]):
         group = self._groups.get((who.account, who.app))
         if group is None:
             return None
-        taken = group.waiting.take(lambda path: path == (who.namespace,))
+        taken = group.waiting.take({(who.namespace,)})
         if not group.waiting:
             del self._groups[who.account, who.app]
         return taken.value if taken is not None else None
 
-    def drop_unwanted(self, is_wanted: Callable[[Value], bool]) -> None:
+    def drop_unwanted(self, wanted: Container[Value]) -> None:
         """Let all go that nobody waits for any more."""
         for key, group in list(self._groups.items()):
-            for value in [each for each in group.waiting if not is_wanted(each)]:
+            for value in [each for each in group.waiting if each not in wanted]:
                 group.waiting.drop(value)
             if not group.waiting:
                 del self._groups[key]
@@ -171,11 +171,9 @@ class Held(Generic[Value]):
         if not breakers.is_open and breakers.is_refused(who.account):
             self._recent.append(now)
 
-    def retain(
-        self, accounts: Container[Account], namespaces: Container[str], is_wanted: Callable[[Value], bool]
-    ) -> None:
+    def retain(self, accounts: Container[Account], namespaces: Container[str], wanted: Container[Value]) -> None:
         """Forget what nobody wants any more, and when others were probed."""
-        self.drop_unwanted(is_wanted)
+        self.drop_unwanted(wanted)
         self._of_account = {key: at for key, at in self._of_account.items() if key in accounts}
         self._of_namespace = {key: at for key, at in self._of_namespace.items() if key in namespaces}
 

@@ -1,10 +1,10 @@
-"""Compares a list of all objects with those that the engine knows: which are missing, and which are new or newer.
+"""Compares a list of all objects with those that the engine knows: which of these are missing there.
 
 A list is evidence, not proof: it may come from a proxy or an old cache. So its kind and version are checked here, and
 the caller confirms each difference by a GET before it drops or adds an object.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,14 +78,3 @@ def missing(
         scope: the namespace that was listed; None for all namespaces.
     """
     return {uid: where for uid, where in known.items() if uid not in listed and scope in {None, where[0]}}
-
-
-def news(entries: Iterable[Entry], is_news: Callable[[Entry], bool], not_ours: Mapping[str, int]) -> list[Entry]:
-    """The entries that are new to the engine, or newer than its version.
-
-    Args:
-        entries: the entries of a list.
-        is_news: whether the engine does not know that version.
-        not_ours: the uids of the objects of other shards, with the generation that was last seen.
-    """
-    return [each for each in entries if not_ours.get(each.uid) != each.generation and is_news(each)]

@@ -45,6 +45,11 @@ class WriteSlots:
         return self._used
 
     @property
+    def are_used(self) -> bool:
+        """Whether anything is being written, with a slot or without."""
+        return bool(self._writes)
+
+    @property
     def has_one(self) -> bool:
         """Whether any slot is free."""
         return self._used < SLOTS

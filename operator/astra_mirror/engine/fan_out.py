@@ -1,49 +1,51 @@
-"""Which refs a list's answer serves: those that wait for it, and those that were not due yet but are in it.
+"""Which objects a list's answer serves: those that wait for it, and those that were not due yet but are in it.
 
-An answer takes its time, and is handed out in pieces: who is served is looked at anew for each ref.
+An answer takes its time, and is handed out in time slices: whom it serves is looked at anew for each object.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from astra_mirror.core.outcome import Known, Listed, Observed, Unchanged
-from astra_mirror.engine.index import Refs
-from astra_mirror.engine.ref import Ref
-from astra_mirror.engine.requests import ListRead, Secrets, connection_of
+from astra_mirror.engine.objects import Objects
+from astra_mirror.engine.requests import ListRequest
+from astra_mirror.engine.state.tracked import Tracked
 
 
-def served_by(read: ListRead, refs: Refs, secrets: Secrets) -> Iterator[Ref]:
-    """The refs for which the answer to `read` counts, due or not."""
-    account, app = read.collection
-    for ref in refs.of_account(account) if app is None else refs.of_app(account, app):
-        if is_served(ref, read, secrets):
-            yield ref
+def named_by(request: ListRequest, objects: Objects) -> Sequence[Tracked]:
+    """The objects whose backup the list may contain."""
+    account, app = request.collection
+    return objects.index.of_account(account) if app is None else objects.index.of_app(account, app)
 
 
-def is_served(ref: Ref, read: ListRead, secrets: Secrets) -> bool:
-    """Whether the answer to `read` counts for `ref` as it is now."""
-    account, app = read.collection
-    if ref.spec.account_id != account or not (ref.is_of_app if app is None else ref.spec.app_id == app):
+def is_served(request: ListRequest, tracked: Tracked, objects: Objects) -> bool:
+    """Whether the answer counts for the object as it is now."""
+    account, app = request.collection
+    if tracked.spec.account_id != account:
         return False
-    free = ref.reading is None and not ref.spec.suspend
-    return ref.reading is read or (free and connection_of(ref, secrets) == read.connection)
+    is_of_list = tracked.cache.is_of_named_app if app is None else tracked.spec.app_id == app
+    if not is_of_list:
+        return False
+    return objects.waits_for(tracked.uid, request) or objects.is_free(request.connection, tracked)
 
 
-def known_of(read: ListRead, refs: Refs, secrets: Secrets) -> Known:
-    """What is known of the backups that the list may have, so that only what is new need be read."""
+def known_of(request: ListRequest, objects: Objects) -> Known:
+    """What is known of the backups that the list may contain, so that only what is new need be read."""
     documents: dict[str, int | None] = {}
-    for ref in served_by(read, refs, secrets):
-        digest = ref.digest
-        same = documents.get(ref.spec.backup_id, digest) == digest
-        documents[ref.spec.backup_id] = digest if same else None
-    bodies = {ref.body if ref.digest is not None else None for ref in read.waiting()}
-    return Known(documents, bodies.pop() if len(bodies) == 1 else None)
+    for tracked in named_by(request, objects):
+        if is_served(request, tracked, objects):
+            backup, digest = tracked.spec.backup_id, tracked.cache.document_digest
+            is_same = documents.get(backup, digest) == digest
+            documents[backup] = digest if is_same else None
+    lists = {tracked.cache.list_if_current for tracked in objects.waiting(request)}
+    return Known(documents, lists.pop() if len(lists) == 1 else None)
 
 
-def is_news(ref: Ref, found: Observed | Unchanged, answer: Listed, started: float) -> bool:
-    """Whether the answer to a request of `started`, which `ref` did not wait for, says anything new about it."""
-    if ref.read_at > started:
+def is_news(tracked: Tracked, found: Observed | Unchanged, answer: Listed, started: float) -> bool:
+    """Whether the answer to a request of `started`, for which the object did not wait, says anything new about it."""
+    if tracked.polling.last_request_at > started:
         return False
     if isinstance(found, Observed):
         return True
     # An unchanged list was not read: it counts for those who were in it as they are.
-    return ref.digest is not None and (answer.size is not None or ref.body == answer.digest)
+    is_known = tracked.cache.document_digest is not None
+    return is_known and (answer.size is not None or tracked.cache.list_digest == answer.digest)

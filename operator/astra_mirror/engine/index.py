@@ -1,47 +1,47 @@
-"""All refs, by uid and by what they observe: an answer for an app or an account serves every ref of it."""
+"""All objects, by uid and by what they observe: an answer for an app or account serves every object that names it."""
 
 from collections.abc import Iterator
 from itertools import chain
 
-from astra_mirror.engine.ref import Ref
+from astra_mirror.engine.state.tracked import Tracked
+
+Uids = dict[str, None]
 
 
-class Refs:
-    """The refs that are polled. A ref is taken out before its spec is replaced, and put back."""
+class Index:
+    """The current value of each object. Those whose spec cannot be read are found by uid only."""
 
     def __init__(self) -> None:
-        self._by_uid: dict[str, Ref] = {}
-        self._unreadable: dict[str, Ref] = {}
-        self._by_app: dict[str, dict[str, dict[str, Ref]]] = {}
-        self._by_secret: dict[tuple[str, str], dict[str, Ref]] = {}
+        self._objects: dict[str, Tracked] = {}
+        self._by_app: dict[str, dict[str, Uids]] = {}
+        self._by_secret: dict[tuple[str, str], Uids] = {}
 
-    def __iter__(self) -> Iterator[Ref]:
-        """The refs that are polled."""
-        return iter(self._by_uid.values())
+    def __iter__(self) -> Iterator[Tracked]:
+        """All objects."""
+        return iter(list(self._objects.values()))
 
-    def get(self, uid: str) -> Ref | None:
-        """The ref with that uid, polled or unreadable."""
-        return self._by_uid.get(uid) or self._unreadable.get(uid)
+    def __contains__(self, uid: str) -> bool:
+        return uid in self._objects
 
-    def unreadable(self) -> list[Ref]:
-        """The refs whose spec cannot be read: they have a status and are never polled."""
-        return list(self._unreadable.values())
+    def get(self, uid: str) -> Tracked | None:
+        """The object with that uid."""
+        return self._objects.get(uid)
 
-    def is_polled(self, ref: Ref) -> bool:
-        """Whether `ref` is here, and its spec can be read."""
-        return self._by_uid.get(ref.uid) is ref
+    def of_app(self, account: str, app: str) -> list[Tracked]:
+        """The objects that name this app."""
+        return self._of(self._by_app.get(account, {}).get(app, {}))
 
-    def add_unreadable(self, ref: Ref) -> None:
-        """Take a ref in that has a status only."""
-        self._unreadable[ref.uid] = ref
+    def of_account(self, account: str) -> list[Tracked]:
+        """The objects that name this account."""
+        return self._of(chain.from_iterable(self._by_app.get(account, {}).values()))
 
-    def of_app(self, account: str, app: str) -> list[Ref]:
-        """The refs that name this app."""
-        return list(self._by_app.get(account, {}).get(app, {}).values())
+    def of_secret(self, namespace: str, name: str) -> list[Tracked]:
+        """The objects that use this Secret."""
+        return self._of(self._by_secret.get((namespace, name), {}))
 
-    def of_account(self, account: str) -> list[Ref]:
-        """The refs that name this account."""
-        return list(chain.from_iterable(refs.values() for refs in self._by_app.get(account, {}).values()))
+    def _of(self, uids: "Iterator[str] | Uids") -> list[Tracked]:
+        objects = self._objects
+        return [objects[uid] for uid in uids]
 
     def apps(self, account: str) -> int:
         """How many apps of this account are named."""
@@ -51,32 +51,38 @@ class Refs:
         """The Secrets in use, by namespace and name."""
         return set(self._by_secret)
 
-    def of_secret(self, namespace: str, name: str) -> list[Ref]:
-        """The refs that use this Secret."""
-        return list(self._by_secret.get((namespace, name), {}).values())
-
-    def add(self, ref: Ref) -> None:
-        """Take a ref in."""
-        self._by_uid[ref.uid] = ref
-        apps = self._by_app.setdefault(ref.spec.account_id, {})
-        apps.setdefault(ref.spec.app_id, {})[ref.uid] = ref
-        self._by_secret.setdefault((ref.namespace, ref.spec.secret_ref.name), {})[ref.uid] = ref
-
-    def remove(self, ref: Ref) -> None:
-        """Let a ref go; does nothing to one that is not here."""
-        if self._unreadable.get(ref.uid) is ref:
-            del self._unreadable[ref.uid]
-        if self._by_uid.get(ref.uid) is not ref:
+    def put(self, tracked: Tracked) -> None:
+        """Take an object in, or its next value."""
+        old = self._objects.get(tracked.uid)
+        self._objects[tracked.uid] = tracked
+        if old is not None and old.desire.spec is tracked.desire.spec:
             return
-        del self._by_uid[ref.uid]
-        account, app = ref.spec.account_id, ref.spec.app_id
+        if old is not None:
+            self._leave(old)
+        if tracked.desire.is_readable:
+            spec = tracked.spec
+            apps = self._by_app.setdefault(spec.account_id, {})
+            apps.setdefault(spec.app_id, {})[tracked.uid] = None
+            self._by_secret.setdefault((tracked.namespace, spec.secret_ref.name), {})[tracked.uid] = None
+
+    def remove(self, uid: str) -> Tracked | None:
+        """Let an object go; its last value, None for one that is not here."""
+        old = self._objects.pop(uid, None)
+        if old is not None:
+            self._leave(old)
+        return old
+
+    def _leave(self, old: Tracked) -> None:
+        if not old.desire.is_readable:
+            return
+        account, app = old.spec.account_id, old.spec.app_id
         apps = self._by_app[account]
-        del apps[app][ref.uid]
+        del apps[app][old.uid]
         if not apps[app]:
             del apps[app]
         if not apps:
             del self._by_app[account]
-        secret = ref.namespace, ref.spec.secret_ref.name
-        del self._by_secret[secret][ref.uid]
+        secret = old.namespace, old.spec.secret_ref.name
+        del self._by_secret[secret][old.uid]
         if not self._by_secret[secret]:
             del self._by_secret[secret]

@@ -1,14 +1,13 @@
-"""Takes in what the watch, the lists and the answers to the writes say of the objects, and keeps the refs up to date.
+"""What an object, as the watch, a list or the answer to a write shows it, leads to.
 
-Whoever changed an object, the desired and the actual status are compared afterwards. What this process wrote itself is
-recognised here, and nowhere else.
+Whoever changed an object, its desired and its actual status are compared afterwards.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.inherited import inherited, own
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.reasons import FACTS
@@ -16,208 +15,193 @@ from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.spec import read_spec
 from astra_mirror.core.status import UNSEEN, forget, is_observed
-from astra_mirror.engine.index import Refs
-from astra_mirror.engine.ref import Ref, is_newer, requested_at, status_json
-from astra_mirror.engine.result_handler import Clocks, Reconciler
-from astra_mirror.engine.status_writer import Writer
+from astra_mirror.engine.echo import is_news
+from astra_mirror.engine.effects import (
+    ExpectStatus,
+    Moved,
+    ObjectEffect,
+    StartFirstPoll,
+    StatusMoved,
+    Step,
+    StopWaiting,
+)
+from astra_mirror.engine.next_report import next_report
+from astra_mirror.engine.ports import Moment
+from astra_mirror.engine.result_handler import poll_requested, poll_soon
+from astra_mirror.engine.state import cache, desire, polling, reported, texts
+from astra_mirror.engine.state.identity import Identity
+from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.support.times import moment_of
 
 GRACE_SECONDS: Final = 60.0
 """How old an object may be for its missing Secret to be on its way."""
-_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
-_UNREADABLE: Final = AppBackupRefSpec(accountID=_NOBODY, appID=_NOBODY, backupID=_NOBODY)
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """Who sets the times of refs.
-
-    `gather` is called with each new ref, `expect` with each ref of whose target nothing is known yet, `drop` with each
-    that is to be forgotten.
-    """
-
-    gather: Callable[[Ref, float], None]
-    expect: Callable[[Ref], None]
-    drop: Callable[[Ref], None]
-
-
 class Intake:
-    """The objects as they are seen, and the refs that are made of them.
+    """Takes objects in.
 
-    Args:
-        refs: all refs.
-        clocks: time and chance.
+    Attributes:
         pace: the administrator's intervals.
-        shard: whose refs are looked after.
-        reconciler: polls a ref, or computes its status, anew.
-        writer: writes statuses that somebody else has changed.
-        timing: sets the times of refs.
+        shard: whose objects are looked after.
     """
 
-    def __init__(
-        self,
-        *,
-        refs: Refs,
-        clocks: Clocks,
-        pace: Pace,
-        shard: Shard,
-        reconciler: Reconciler,
-        writer: Writer,
-        timing: Timing,
-    ) -> None:
-        self._refs = refs
-        self._clocks = clocks
-        self._pace = pace
-        self._shard = shard
-        self._reconciler = reconciler
-        self._writer = writer
-        self._timing = timing
-        self.runs = False
+    pace: Pace
+    shard: Shard
 
-    def is_news(self, metadata: Mapping[str, Any]) -> bool:
-        """Whether this version of an object has not been seen yet."""
-        ref = self._refs.get(metadata["uid"])
-        return ref is None or is_newer(metadata["resourceVersion"], ref.version)
+    def seen(
+        self, known: Tracked | None, body: Mapping[str, Any], moment: Moment, *, leads: bool, listed: bool
+    ) -> Step | None:
+        """An object was seen. None: it is not to be looked after, whatever was known of it.
 
-    def forget(self, uid: str) -> None:
-        """Take note that an object was deleted."""
-        if ref := self._refs.get(uid):
-            self._timing.drop(ref)
-
-    def answered(self, body: Mapping[str, Any], *, is_own: bool) -> None:
-        """Take in what the API server has answered to a write, or to a look at an object that has changed.
-
-        A ref that was deleted meanwhile stays deleted. The answer to an own write is no change by somebody else,
-        whatever it says.
+        Args:
+            known: what is known of it.
+            body: the object.
+            moment: now.
+            leads: whether this process writes statuses.
+            listed: whether it counts although its version is lower, as after a restored backup of the cluster.
         """
-        metadata = body["metadata"]
-        ref = self._refs.get(metadata["uid"])
-        if ref is None:
-            return
-        if not is_own:
-            self.observe(body, listed=True)
-        elif is_newer(metadata["resourceVersion"], ref.version):
-            ref.version, ref.cluster = metadata["resourceVersion"], status_json(body.get("status"))
-
-    def observe(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
-        """Take in an object; one that is `listed` counts although its version is lower, as after a restored backup."""
-        metadata = body["metadata"]
-        ref = self._refs.get(metadata["uid"])
-        if not listed and not self.is_news(metadata):
-            return
-        if ref is not None and not self.runs:
+        if known is not None and not listed and not is_news(known, body["metadata"]):
+            return Step(known)
+        if not leads:
             # Another process writes the statuses, and will have written newer ones before this one takes over.
-            self._timing.drop(ref)
-            ref = None
-        if ref is not None and metadata["generation"] == ref.generation:
-            self._take_in(ref, body)
-            if self._refs.is_polled(ref):
-                self._update(ref, body, ref.spec)
-            return
+            known = None
+        if known is not None and body["metadata"]["generation"] == known.desire.generation:
+            step = self._compared(known, body, moment)
+            return self._updated(step, body, known.spec, moment) if known.desire.is_readable else step
         spec = read_spec(body.get("spec"))
         if not self._is_ours(spec, body):
-            if ref is not None:
-                self._timing.drop(ref)
-            return
-        if ref is not None and not isinstance(spec, Failed) and self._refs.is_polled(ref):
-            self._take_in(ref, body)
-            self._update(ref, body, spec)
-            return
-        if ref is not None:
-            self._timing.drop(ref)
-        self._add(body, spec)
+            return None
+        if known is not None and not isinstance(spec, Failed) and known.desire.is_readable:
+            return self._updated(self._compared(known, body, moment), body, spec, moment)
+        return self._added(body, spec, moment, leads=leads)
 
     def _is_ours(self, spec: AppBackupRefSpec | Failed, body: Mapping[str, Any]) -> bool:
         if isinstance(spec, Failed):
-            return self._shard.owns_unreadable(body.get("spec"))
-        return self._shard.owns(spec.account_id, spec.app_id)
+            return self.shard.owns_unreadable(body.get("spec"))
+        return self.shard.owns(spec.account_id, spec.app_id)
 
-    def _add(self, body: Mapping[str, Any], spec: AppBackupRefSpec | Failed) -> None:
-        metadata, now = body["metadata"], self._clocks.monotonic()
-        ref = Ref(
-            uid=metadata["uid"],
-            namespace=metadata["namespace"],
-            name=metadata["name"],
-            generation=metadata["generation"],
-            version=metadata["resourceVersion"],
-            spec=_UNREADABLE if isinstance(spec, Failed) else spec,
-            requested_at=requested_at(body),
-            cluster=b"{}",
-            own=b"{}",
-            fresh_at=now,
-            next_poll=now,
-            grown_at=now + GRACE_SECONDS - self._age(metadata),
+    # An object that is new.
+
+    def _added(self, body: Mapping[str, Any], spec: AppBackupRefSpec | Failed, moment: Moment, *, leads: bool) -> Step:
+        metadata, now = body["metadata"], moment.at
+        asked = desire.desire_of(body, spec)
+        held = own(body.get("status"))
+        status = inherited(held, asked.spec, asked.generation)
+        failure = spec if isinstance(spec, Failed) else None
+        requested = asked.requested_at
+        tracked = Tracked(
+            identity=Identity(
+                metadata["uid"], metadata["namespace"], metadata["name"], now + GRACE_SECONDS - _age(metadata, moment)
+            ),
+            desire=asked,
+            texts=texts.desiring(texts.found(body, is_own=held is not UNSEEN), status),
+            reported=reported.inherited(status, asked.spec, self.pace, now, is_grace=_is_grace(held)),
+            polling=polling.first_seen(
+                now,
+                failure=failure,
+                is_requested=failure is None
+                and requested is not None
+                and requested != status.last_handled_reconcile_at,
+            ),
+            cache=cache.inherited(is_of_named_app=status.state is not None),
         )
-        self._inherit(ref, body)
-        if isinstance(spec, Failed):
-            ref.failure = spec
-            ref.want(forget(ref.status), self._pace)
-            self._refs.add_unreadable(ref)
-            if self.runs:
-                self._reconciler.unreadable(ref)
-            return
-        if ref.requested_at is not None and ref.requested_at != ref.status.last_handled_reconcile_at:
-            ref.asked, ref.words_at = now, None
-        self._refs.add(ref)
-        self._timing.gather(ref, now)
+        if failure is not None:
+            return self._added_unreadable(tracked, status, moment, leads=leads)
+        if tracked.polling.poll_requested_at:
+            tracked = tracked.but(reported=reported.words_due(tracked.reported))
+        return Step(tracked, (*expecting(tracked), StartFirstPoll(tracked.uid)))
 
-    def _age(self, metadata: Mapping[str, Any]) -> float:
-        """The seconds since the object was created, for one that has just been seen: never less than none."""
-        created = moment_of(metadata.get("creationTimestamp"))
-        return 0.0 if created is None else max((self._clocks.utcnow() - created).total_seconds(), 0.0)
+    def _added_unreadable(self, tracked: Tracked, status: AppBackupRefStatus, moment: Moment, *, leads: bool) -> Step:
+        forgotten = forget(status)
+        tracked = tracked.but(
+            texts=texts.desiring(tracked.texts, forgotten),
+            reported=reported.unreadable(tracked.reported, forgotten, tracked.spec, self.pace),
+        )
+        return next_report(tracked, tracked.polling.last_failure, moment, self.pace) if leads else Step(tracked)
 
-    def _inherit(self, ref: Ref, body: Mapping[str, Any]) -> None:
+    # An object that is known.
+
+    def _compared(self, known: Tracked, body: Mapping[str, Any], moment: Moment) -> Step:
+        """Compare the actual status with what was known of it; another one than this process has changed it."""
+        seen = texts.seen(known.texts, body)
+        if seen.actual_status is known.texts.actual_status:
+            return Step(known.but(texts=seen), (StatusMoved(known.uid, Moved.OBJECT),))
+        if known.reported.is_inherited and (not known.reported.has_status or _knows_more(known, body)):
+            return self._inherited(known, body, moment)
+        return Step(known.but(texts=seen), (StatusMoved(known.uid, Moved.ACTUAL),))
+
+    def _inherited(self, known: Tracked, body: Mapping[str, Any], moment: Moment) -> Step:
         """Before the first answer what stands in the cluster is what is known."""
         held = own(body.get("status"))
-        ref.cluster = status_json(body.get("status"))
-        ref.own = ref.cluster if held is not UNSEEN else b"{}"
-        ref.want(inherited(held, ref.spec, ref.generation), self._pace)
-        ref.is_inherited = True
-        ref.is_of_app = ref.state is not None
-        ref.words_at = self._clocks.monotonic()
-        ready, synced = held.condition("Ready"), held.condition("Synced")
-        is_never_observed = ready is not None and synced is not None and ready.reason == synced.reason
-        facts = FACTS.get(synced.reason) if synced is not None and is_never_observed else None
-        may_heal = facts is not None and facts.may_heal_while_young
-        ref.is_grace = may_heal and held.condition("Reconciling") is not None
-        self._timing.expect(ref)
+        status = inherited(held, known.spec, known.desire.generation)
+        inheriting = known.but(
+            texts=texts.desiring(texts.found(body, is_own=held is not UNSEEN), status),
+            reported=reported.inherited_later(
+                known.reported, status, known.spec, self.pace, moment.at, is_grace=_is_grace(held)
+            ),
+            cache=cache.confirmed(known.cache, is_of_named_app=status.state is not None),
+        )
+        return Step(inheriting, expecting(inheriting))
 
-    def _take_in(self, ref: Ref, body: Mapping[str, Any]) -> None:
-        """Compare with what was known of the object; another one than this process has changed it."""
-        ref.version = body["metadata"]["resourceVersion"]
-        cluster = status_json(body.get("status"))
-        if cluster == ref.cluster:
-            self._writer.object_changed(ref)
-        elif ref.is_inherited and (not ref.has_status or self._knows_more(ref, body)):
-            self._inherit(ref, body)
+    def _updated(self, step: Step, body: Mapping[str, Any], spec: AppBackupRefSpec, moment: Moment) -> Step:
+        """Take over what the user asks for now."""
+        known, effects = step.tracked, step.effects
+        before = known.desire
+        after = desire.edited(before, body, spec)
+        if after is before:
+            return Step(known, effects + _stopped(known))
+        tracked = known.but(desire=after)
+        effects += _stopped(tracked)
+        if after.target != before.target:
+            tracked = self._retargeted(tracked)
+            effects += (StopWaiting(tracked.uid), *expecting(tracked))
+        if after.target != before.target or before.spec.suspend:
+            tracked = tracked.but(polling=polling.clock_restarted(tracked.polling, moment.at))
+        if after.generation != before.generation:
+            asked = poll_soon(tracked, moment.at)
+        elif after.requested_at not in {None, before.requested_at}:
+            asked = poll_requested(tracked, moment.at)
         else:
-            ref.cluster = cluster
-            self._writer.actual_changed(ref)
+            return Step(tracked, effects)
+        return Step(asked.tracked, effects + asked.effects)
 
-    def _knows_more(self, ref: Ref, body: Mapping[str, Any]) -> bool:
-        """Whether the actual status has an observation, where there is none yet."""
-        return not ref.is_observed and is_observed(inherited(own(body.get("status")), ref.spec, ref.generation))
+    def _retargeted(self, tracked: Tracked) -> Tracked:
+        """Start anew: only what was reported of the object's own stays."""
+        status = forget(tracked.status)
+        return tracked.but(
+            texts=texts.desiring(tracked.texts, status),
+            reported=reported.retargeted(tracked.reported, status, tracked.spec, self.pace),
+            polling=polling.retargeted(tracked.polling),
+            cache=cache.EMPTY,
+        )
 
-    def _update(self, ref: Ref, body: Mapping[str, Any], spec: AppBackupRefSpec) -> None:
-        target, suspended = ref.target, ref.spec.suspend
-        asked, edited = requested_at(body), body["metadata"]["generation"] != ref.generation
-        asked_anew = asked is not None and asked != ref.requested_at
-        ref.generation = body["metadata"]["generation"]
-        ref.requested_at = asked
-        if edited:
-            self._refs.remove(ref)
-            ref.spec = spec
-            self._refs.add(ref)
-        if spec.suspend:
-            # Whatever it waits for, nobody has to ask for its sake.
-            ref.reading = None
-        if ref.target != target:
-            ref.want(forget(ref.status), self._pace)
-            ref.forget_target()
-            self._timing.expect(ref)
-        if ref.target != target or suspended:
-            ref.fresh_at = self._clocks.monotonic()
-        if edited:
-            self._reconciler.poll_soon(ref)
-        elif asked_anew:
-            self._reconciler.poll_requested(ref)
+
+def expecting(tracked: Tracked) -> tuple[ObjectEffect, ...]:
+    """Something is said of an object of which nothing is known, if no answer comes for a while."""
+    return () if tracked.reported.is_observed else (ExpectStatus(tracked.uid),)
+
+
+def _age(metadata: Mapping[str, Any], moment: Moment) -> float:
+    """The seconds since the object was created, for one that has just been seen: never less than none."""
+    created = moment_of(metadata.get("creationTimestamp"))
+    return 0.0 if created is None else max((moment.utc - created).total_seconds(), 0.0)
+
+
+def _is_grace(held: AppBackupRefStatus) -> bool:
+    """Whether a status has a failure that may end by itself while the object is young."""
+    ready, synced = held.condition("Ready"), held.condition("Synced")
+    is_never_observed = ready is not None and synced is not None and ready.reason == synced.reason
+    facts = FACTS.get(synced.reason) if synced is not None and is_never_observed else None
+    return facts is not None and facts.may_heal_while_young and held.condition("Reconciling") is not None
+
+
+def _knows_more(known: Tracked, body: Mapping[str, Any]) -> bool:
+    """Whether the actual status has an observation, where there is none yet."""
+    held = inherited(own(body.get("status")), known.spec, known.desire.generation)
+    return not known.reported.is_observed and is_observed(held)
+
+
+def _stopped(tracked: Tracked) -> tuple[ObjectEffect, ...]:
+    # Whatever it waits for, nobody has to ask for its sake.
+    return (StopWaiting(tracked.uid),) if tracked.spec.suspend else ()

@@ -1,72 +1,111 @@
-"""What the lanes need from outside: the requests that they are given, and the engine that makes one for them.
+"""All that the engine needs from outside: the two sides, time and chance."""
 
-A lane knows no refs. It holds requests, lets them go, and says what has become of them.
-"""
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
 
-from collections.abc import Awaitable, Hashable, Sequence
-from typing import Protocol
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
+from astra_mirror.core.connection import Connection
+from astra_mirror.core.events import Note
+from astra_mirror.core.outcome import Answer, Failed, Known, Listed
+from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.write_results import WriteResult
 
-from astra_mirror.core.outcome import Answer, Failed, Listed
+
+class Remote(Protocol):
+    """Astra Control."""
+
+    async def get_backup(
+        self, connection: Connection, spec: AppBackupRefSpec, known: int | None, *, namespace: str
+    ) -> Answer:
+        """Read the backup that `spec` names, out of `namespace`'s shares.
+
+        `known` is the digest of the document that need not be read again; None where there is none.
+        """
+
+    async def list_backups(
+        self, connection: Connection, collection: Collection, known: Known, *, namespace: str
+    ) -> Listed | Failed:
+        """Read a list of backups, out of `namespace`'s shares."""
 
 
-class Read(Hashable, Protocol):
-    """One request, and what to do with its end."""
+class Connections(Protocol):
+    """The connections that Secrets describe."""
+
+    def connection(self, namespace: str, name: str) -> Connection | Failed | None:
+        """The connection that a Secret describes, or why there is none; None while that is not known yet."""
+
+
+class Availability(Protocol):
+    """Whether the API server is away."""
 
     @property
-    def app(self) -> Hashable | None:
-        """Whose backup is asked for; None for a list."""
+    def is_away(self) -> bool:
+        """Whether it is known to be away."""
+
+    def request_probe(self) -> None:
+        """Find out whether it is away: a call has failed."""
+
+    async def wait_until_back(self) -> None:
+        """Wait while it is away, or may be."""
+
+    async def wait_until_away(self) -> None:
+        """Wait until it is away; also for a time so short that it is back when this returns."""
+
+
+class StatusAPI(Protocol):
+    """The statuses on the API server."""
 
     @property
-    def account(self) -> str:
-        """Whose breaker counts, and whose share of the connection it takes."""
+    def availability(self) -> Availability:
+        """Whether the API server is away."""
 
-    @property
-    def namespace(self) -> str:
-        """Whose turn it takes: the namespace of the ref that was due first."""
+    async def patch(
+        self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
+    ) -> WriteResult:
+        """Patch the status of one version of one object."""
 
-    @property
-    def due(self) -> float:
-        """When it should have started, in monotonic seconds."""
-
-    @property
-    def is_fallback(self) -> bool:
-        """Whether it goes on with a poll that another request has begun."""
-
-    @property
-    def is_observed(self) -> bool:
-        """Whether the status of a ref that waits for it has an observation of its target."""
-
-    @property
-    def urgency(self) -> float:
-        """The seconds after `due` by which it wants to have started: the lowest sum goes first."""
-
-    def is_wanted(self) -> bool:
-        """Whether anybody still waits for the answer."""
-
-    def request(self) -> Awaitable[Answer | Listed]:
-        """Ask."""
-
-    async def ended(self, answer: Answer | Listed, started: float) -> None:
-        """Take the answer to the request that was sent at `started`."""
-
-    async def held(self, failure: Failed, at: float) -> None:
-        """Show the refs `failure`: since `at` a breaker or a pause holds the request back."""
-
-    def probe(self) -> "Read | None":
-        """Take one ref out, into a request for its backup alone; None when nobody waits."""
-
-    def broken(self) -> None:
-        """Let the refs try again later: handing out what came of it has failed, by a defect of the operator."""
-
-    async def slow(self) -> None:
-        """Show the refs that no answer has come for a while; perhaps more than once."""
+    async def get(self, namespace: str, name: str, *, uid: str) -> WriteResult:
+        """Read one object."""
 
 
-class Engine(Protocol):
-    """Who gives a lane its requests."""
+class Events(Protocol):
+    """The recorder of Events."""
 
-    def canary(self, account: str) -> Read | None:
-        """A request for one ref of that account; None when it has no ref that may be asked for."""
+    def submit(self, namespace: str, name: str, uid: str, note: Note) -> None:
+        """Record an Event about the object."""
 
-    async def resume(self, reads: Sequence[Read]) -> None:
-        """Plan anew for the refs of requests that were held back, and may be asked for now."""
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something is decided.
+
+    Attributes:
+        at: monotonic seconds.
+        utc: the same moment by the wall clock.
+        draw: a number from 0 to 1, by chance.
+    """
+
+    at: float
+    utc: datetime
+    draw: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Time and chance.
+
+    Attributes:
+        monotonic: seconds.
+        utcnow: the wall clock.
+        draw: a number from 0 to 1, by chance.
+    """
+
+    monotonic: Callable[[], float]
+    utcnow: Callable[[], datetime]
+    draw: Callable[[], float]
+
+    def moment(self) -> Moment:
+        """Now."""
+        return Moment(self.monotonic(), self.utcnow(), self.draw())

@@ -1,176 +1,170 @@
-"""What becomes of an answer, or of the lack of one: the ref's next status, and the time of its next poll."""
+"""What an answer, or the lack of one, leads to for one object: its next status, its next poll, what is to be done.
+
+All of this is a function of values. Whether the answer still counts for the object was decided before, except that one
+for a request of former times leads to another poll at once.
+"""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 
-from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, Outcome, SyncReason, Unchanged
-from astra_mirror.core.progress import next_sample
+from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.schedule import Pace, after_failure, backoff, jittered, stale_after
-from astra_mirror.engine.desired_status import DesiredStatus, Tell, are_remote
-from astra_mirror.engine.index import Refs
-from astra_mirror.engine.ref import Ref
-from astra_mirror.engine.requests import Round, Secrets, connection_of
-from astra_mirror.observability.metrics import OBSERVATIONS
+from astra_mirror.engine.effects import CountPoll, ObjectEffect, PollAt, Step
+from astra_mirror.engine.next_report import are_remote, is_stale, next_report
+from astra_mirror.engine.ports import Moment
+from astra_mirror.engine.requests import Round
+from astra_mirror.engine.state import cache, polling, reported
+from astra_mirror.engine.state.tracked import Tracked
+
+# What asks for a poll.
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Time and chance: monotonic seconds, UTC, and draws from 0 to 1."""
+def poll_soon(tracked: Tracked, now: float) -> Step:
+    """Poll the object now, because something has changed. Somebody waits for what is said then."""
+    return Step(
+        tracked.but(
+            polling=polling.soon(tracked.polling, now),
+            cache=cache.invalidated(tracked.cache),
+            reported=reported.words_due(tracked.reported),
+        ),
+        (PollAt(tracked.uid, now),),
+    )
 
-    monotonic: Callable[[], float]
-    utcnow: Callable[[], datetime]
-    draw: Callable[[], float]
+
+def poll_requested(tracked: Tracked, now: float) -> Step:
+    """Poll the object because somebody asks for it."""
+    changed = tracked.but(
+        polling=polling.requested(tracked.polling, now),
+        cache=cache.invalidated(tracked.cache),
+        reported=reported.words_due(tracked.reported),
+    )
+    return Step(changed, (PollAt(tracked.uid, changed.polling.next_poll_at),))
 
 
-class Reconciler:
-    """Reconciles each ref with what is known of its backup.
+def secret_changed(tracked: Tracked, at: float, now: float) -> Step:
+    """Poll the object now: its Secret changed at `at`."""
+    return poll_soon(tracked.but(polling=polling.secret_changed(tracked.polling, at)), now)
+
+
+# How a poll ends.
+
+
+def answered(tracked: Tracked, answer: Answer, round_: Round, moment: Moment, pace: Pace) -> Step:
+    """The object is handed an answer that it waited for, or that says something new."""
+    now, before = moment.at, tracked.polling
+    is_outdated = before.poll_requested_at > round_.started
+    tracked = tracked.but(polling=polling.answered(before, answer, sent_at=round_.started, now=now))
+    effects: tuple[ObjectEffect, ...] = (
+        CountPoll(answer.reason if isinstance(answer, Failed) else SyncReason.OBSERVED),
+    )
+    if not isinstance(answer, Unchanged):
+        step = next_report(
+            tracked,
+            answer,
+            moment,
+            pace,
+            handled=None if is_outdated else tracked.desire.requested_at,
+            has_new_secret=before.is_first_answer_with_new_secret(round_.started),
+        )
+        tracked, effects = _remembering(step.tracked, answer, now), effects + step.effects
+        if not is_outdated and tracked.reported.words_taken_at is None and are_remote(answer):
+            # Somebody waited for these words, and they were the same as before: the next ones are no news again.
+            tracked = tracked.but(reported=reported.words_taken(tracked.reported, now))
+    tracked = _with_next_poll(tracked, round_, now, is_outdated=is_outdated)
+    return Step(tracked, effects + schedule(tracked, now, pace, is_waiting=False))
+
+
+def _remembering(tracked: Tracked, answer: Observed | NotFound | Failed, now: float) -> Tracked:
+    """What an answer leaves behind. The rate was taken against the old sample, which is replaced only here."""
+    match answer:
+        case Observed():
+            return tracked.but(
+                cache=cache.answered(tracked.cache, answer.digest, is_of_named_app=True),
+                reported=reported.observed(tracked.reported, answer, now),
+            )
+        case NotFound():
+            return tracked.but(cache=cache.answered(tracked.cache, None, is_of_named_app=False))
+        case Failed():
+            return tracked.but(cache=cache.answered(tracked.cache, None, is_of_named_app=None))
+
+
+def _with_next_poll(tracked: Tracked, round_: Round, now: float, *, is_outdated: bool) -> Tracked:
+    before, interval = tracked.polling, tracked.reported.interval
+    if is_outdated:
+        # Also an answer that is the same again has to be looked at: it says that the request was handled.
+        at = max(now, before.may_poll_from)
+        return tracked.but(polling=polling.next_at(before, at), cache=cache.invalidated(tracked.cache))
+    if before.last_failure is not None:
+        ended = now - round_.started
+        delay = after_failure(before.last_failure, interval, before.failure_count, round_.draw, ended)
+    else:
+        delay = jittered(interval, round_.draw)
+    return tracked.but(polling=polling.next_at(before, round_.started + delay))
+
+
+def held_back(tracked: Tracked, failure: Failed, moment: Moment, pace: Pace) -> Step:
+    """A breaker or a pause holds the object's request back; it goes on waiting."""
+    now, before = moment.at, tracked.polling
+    # Who was refused goes on showing the server's words, unless they are about an older Secret.
+    is_same = before.last_failure is not None and before.last_failure.reason is failure.reason
+    is_known = is_same and not before.awaits_answer_with_new_secret
+    if not is_known:
+        tracked = tracked.but(polling=polling.held_back(before, failure), cache=cache.invalidated(tracked.cache))
+    effects: tuple[ObjectEffect, ...] = ()
+    is_behind = tracked.texts.desired_status != tracked.texts.actual_status
+    if not is_known or is_behind or tracked.reported.is_stale != is_stale(tracked, now, pace):
+        step = next_report(tracked, tracked.polling.last_failure, moment, pace)
+        tracked, effects = step.tracked, step.effects
+    return Step(tracked, effects + schedule(tracked, now, pace, is_waiting=True))
+
+
+def broken(tracked: Tracked, moment: Moment) -> Step:
+    """The object's answer was lost by a defect of the operator: try again later, as after any failure."""
+    failed = polling.broken(tracked.polling)
+    at = moment.at + backoff(tracked.reported.interval, failed.failure_count, moment.draw)
+    return Step(tracked.but(polling=polling.next_at(failed, at)), (PollAt(tracked.uid, at),))
+
+
+# What the passing of time leads to.
+
+
+def no_answer_yet(tracked: Tracked, moment: Moment, pace: Pace, *, is_waiting: bool) -> Step:
+    """No answer has come for a while: an object of which nothing is known gets a status that says so."""
+    if tracked.reported.is_observed or tracked.reported.has_status:
+        return Step(tracked)
+    return settle(tracked, moment, pace, is_waiting=is_waiting)
+
+
+def nothing_known_yet(tracked: Tracked, moment: Moment, pace: Pace) -> Step:
+    """Say that no answer has come yet, whatever it is that the object waits for."""
+    if tracked.reported.has_status or tracked.reported.is_observed or tracked.spec.suspend:
+        return Step(tracked)
+    return next_report(tracked, tracked.polling.last_failure, moment, pace)
+
+
+def settle(tracked: Tracked, moment: Moment, pace: Pace, *, is_waiting: bool) -> Step:
+    """Bring the status up to date without a poll: it grew stale, was suspended, or waits for a slow answer."""
+    effects: tuple[ObjectEffect, ...] = ()
+    if tracked.spec.suspend or tracked.polling.last_failure is not None or not tracked.reported.is_observed:
+        step = next_report(tracked, tracked.polling.last_failure, moment, pace)
+        tracked, effects = step.tracked, step.effects
+    if not tracked.spec.suspend:
+        effects += schedule(tracked, moment.at, pace, is_waiting=is_waiting)
+    return Step(tracked, effects)
+
+
+def schedule(tracked: Tracked, now: float, pace: Pace, *, is_waiting: bool) -> tuple[PollAt, ...]:
+    """When the object is to be looked at again: for its next poll, or because its status changes by itself before.
 
     Args:
-        refs: all refs; what concerns another one is ignored.
-        secrets: where connections come from.
-        clocks: time and chance.
+        tracked: the object.
+        now: monotonic seconds.
         pace: the administrator's intervals.
-        poll_at: called with a ref, and when it is to be looked at again.
-        write: called with each ref whose desired status may differ from the actual one.
-        tell: called with what is worth an Event.
+        is_waiting: whether it waits for a request; then the end of that sets the time of the next poll.
     """
-
-    def __init__(
-        self,
-        *,
-        refs: Refs,
-        secrets: Secrets,
-        clocks: Clocks,
-        pace: Pace,
-        poll_at: Callable[[Ref, float], None],
-        write: Callable[[Ref], None],
-        tell: Tell,
-    ) -> None:
-        self._refs = refs
-        self._secrets = secrets
-        self._clocks = clocks
-        self._pace = pace
-        self._poll_at = poll_at
-        self._desired = DesiredStatus(utcnow=clocks.utcnow, pace=pace, write=write, tell=tell)
-
-    def poll_soon(self, ref: Ref) -> None:
-        """Let its next poll be now, because something has changed."""
-        ref.asked = ref.next_poll = ref.poll_from = self._clocks.monotonic()
-        # Somebody waits for what is said next, also when only the words differ.
-        ref.digest = ref.words_at = None
-        self._poll_at(ref, ref.next_poll)
-
-    def poll_requested(self, ref: Ref) -> None:
-        """Let its next poll be now, because somebody asks for it: a few times a minute, and later ones at a pace."""
-        now = self._clocks.monotonic()
-        if ref.throttle.last <= now:
-            at, ref.throttle = ref.throttle.grant(now)
-        else:
-            # Another wish waits already: one poll is for both.
-            at = ref.throttle.last
-        is_pending = ref.asked > ref.read_at
-        ref.poll_from = min(ref.poll_from, at) if is_pending else at
-        ref.asked, ref.digest, ref.words_at = now, None, None
-        ref.next_poll = min(ref.next_poll, at)
-        self._poll_at(ref, ref.next_poll)
-
-    def answered(self, ref: Ref, answer: Answer, round_: Round) -> None:
-        """A poll has ended."""
-        if self._refs.get(ref.uid) is not ref:
-            return
-        now = self._clocks.monotonic()
-        outdated = ref.asked > round_.started
-        if not self._is_current(ref, round_):
-            self.poll_soon(ref)
-            return
-        ref.read_at = round_.started
-        OBSERVATIONS.labels(answer.reason if isinstance(answer, Failed) else SyncReason.OBSERVED).inc()
-        if isinstance(answer, Unchanged):
-            ref.fresh_at = now
-        else:
-            self._take(ref, answer, now, ref.requested_at if not outdated else None)
-            if not outdated and ref.words_at is None and are_remote(answer):
-                # Somebody waited for these words, and they were the same as before: the next ones are no news again.
-                ref.words_at = now
-        if outdated:
-            # Also an answer that is the same again has to be looked at: it says that the request was handled.
-            ref.digest, ref.next_poll = None, max(now, ref.poll_from)
-        elif ref.failure is not None:
-            ended = now - round_.started
-            ref.next_poll = round_.started + after_failure(ref.failure, ref.interval, ref.failures, round_.draw, ended)
-        else:
-            ref.next_poll = round_.started + jittered(ref.interval, round_.draw)
-        self._schedule(ref, now)
-
-    def _take(self, ref: Ref, outcome: Outcome, now: float, handled: str | None) -> None:
-        ref.failure = outcome if isinstance(outcome, Failed) else None
-        ref.failures = ref.failures + 1 if ref.failure else 0
-        if not ref.failure:
-            ref.fresh_at = now
-            ref.is_of_app = not isinstance(outcome, NotFound)
-        # The rate is taken against the old sample, which is replaced only then.
-        self._desired.update(ref, outcome, now, handled)
-        ref.digest = ref.body = None
-        if isinstance(outcome, Observed):
-            ref.sample = next_sample(ref.sample, outcome.backup.bytes_done, now)
-            ref.digest = outcome.digest
-
-    def held(self, ref: Ref, failure: Failed, round_: Round) -> None:
-        """A breaker or a pause holds this ref's request back, since the start of that round."""
-        if self._refs.get(ref.uid) is not ref or not self._is_current(ref, round_):
-            return
-        now = self._clocks.monotonic()
-        # Who was refused goes on showing the server's words, unless they are about an older Secret.
-        is_same = ref.failure is not None and ref.failure.reason is failure.reason
-        is_known = is_same and ref.secret_at is None
-        if not is_known:
-            ref.failure, ref.digest = failure, None
-        if not is_known or ref.wanted != ref.cluster or ref.is_stale != self._desired.is_stale(ref, now):
-            self._desired.update(ref, ref.failure, now)
-        self._schedule(ref, now)
-
-    def _is_current(self, ref: Ref, round_: Round) -> bool:
-        """Whether the ref is polled as it was when the request of `round_` was made: not suspended, same connection."""
-        return not ref.spec.suspend and connection_of(ref, self._secrets) == round_.connection
-
-    def broken(self, ref: Ref) -> None:
-        """This ref's answer was lost by a defect of the operator: try again later, as after any failure."""
-        if self._refs.get(ref.uid) is ref:
-            ref.failures += 1
-            now = self._clocks.monotonic()
-            ref.next_poll = now + backoff(ref.interval, ref.failures, self._clocks.draw())
-            self._poll_at(ref, ref.next_poll)
-
-    def slow(self, ref: Ref) -> None:
-        """No answer has come for a while: a ref that has no status yet gets one that says so."""
-        if self._refs.get(ref.uid) is ref and not ref.is_observed and not ref.has_status:
-            self.settle(ref, self._clocks.monotonic())
-
-    def nothing_yet(self, ref: Ref) -> None:
-        """Say that no answer has come yet, whatever it is that the ref waits for."""
-        if not ref.has_status and not ref.is_observed and not ref.spec.suspend:
-            self._desired.update(ref, ref.failure, self._clocks.monotonic())
-
-    def unreadable(self, ref: Ref) -> None:
-        """Say why the spec cannot be read."""
-        self._desired.update(ref, ref.failure, self._clocks.monotonic())
-
-    def settle(self, ref: Ref, now: float) -> None:
-        """Bring the status up to date without a poll: it grew stale, was suspended, or waits for a slow answer."""
-        if ref.spec.suspend or ref.failure is not None or not ref.is_observed:
-            self._desired.update(ref, ref.failure, now)
-        if not ref.spec.suspend:
-            self._schedule(ref, now)
-
-    def _schedule(self, ref: Ref, now: float) -> None:
-        # The end of a poll that is under way sets the next one's time.
-        due = ref.next_poll if ref.reading is None else math.inf
-        stale_at = ref.fresh_at + stale_after(ref.interval, self._pace)
-        if ref.failure is not None and stale_at > now:
-            due = min(due, stale_at)
-        if ref.is_grace:
-            due = min(due, ref.grown_at)
-        if due < math.inf:
-            self._poll_at(ref, due)
+    due = math.inf if is_waiting else tracked.polling.next_poll_at
+    stale_at = tracked.polling.last_success_at + stale_after(tracked.reported.interval, pace)
+    if tracked.polling.last_failure is not None and stale_at > now:
+        due = min(due, stale_at)
+    if tracked.reported.is_grace:
+        due = min(due, tracked.identity.grace_until)
+    return (PollAt(tracked.uid, due),) if due < math.inf else ()

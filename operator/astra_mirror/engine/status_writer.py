@@ -2,267 +2,329 @@
 
 It works from levels and not from edges: the difference is taken when an object's turn comes, from what is desired then,
 so that a slow API server costs no stale write. Desired and actual are compared whenever either moves, by whomever. At
-most one write of an object is under way.
+most one write of an object is under way. Nothing is performed here: the patches to be sent are returned.
 """
 
-import asyncio
 import logging
-import math
-from collections.abc import Callable
-from functools import partial
-from typing import Final
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
-from astra_mirror.cluster.availability import Availability
+from astra_mirror.core.corrections import Corrections
+from astra_mirror.core.diff import Difference
+from astra_mirror.core.fair import Path
 from astra_mirror.core.refusals import Refusals
+from astra_mirror.core.unstored import Unstored
+from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored, WriteResult
 from astra_mirror.core.write_slots import WriteSlots
-from astra_mirror.engine.ref import Ref
-from astra_mirror.engine.status_write import Conflicting, Held, InSync, Later, Removed, Result, Unwritten, Writes
+from astra_mirror.engine.echo import own_answer
+from astra_mirror.engine.effects import Moved, SendPatch
+from astra_mirror.engine.index import Index
+from astra_mirror.engine.ports import Moment
+from astra_mirror.engine.state.texts import Texts
+from astra_mirror.engine.state.tracked import Tracked
+from astra_mirror.engine.status_write import Correction, Nothing, Write, accepted, agreeing, compared
 from astra_mirror.engine.timers import Timers
-from astra_mirror.engine.write_queue import Waiting, Why
-from astra_mirror.support.scheduler import spawn
+from astra_mirror.engine.write_queue import Why, WriteQueue
 
 OVERDUE_SECONDS: Final = 1.0
 """After how long without an answer a PATCH gives up its slot."""
 _FIRST_CONFLICT_DELAY, _MAX_CONFLICT_DELAY = 0.25, 5.0
 _PATIENT: Final = frozenset({Why.REFUSED, Why.CONFLICT})
 """What waits because of these waits on, whatever is desired meanwhile."""
+_BATCH: Final = 16
+"""How many statuses are compared before others have their turn in the event loop."""
 
 logger = logging.getLogger(__name__)
 
 
-class Writer:
-    """Patches the statuses of refs whose desired status differs from the actual one, by turns over the namespaces.
+@dataclass(frozen=True, slots=True)
+class _Admitted(Container[Path]):
+    """The namespaces, as (namespace,), whose writes may start now."""
+
+    slots: WriteSlots
+    refusals: Refusals
+    now: float
+    is_correction: bool
+
+    def __contains__(self, path: object) -> bool:
+        if not isinstance(path, tuple):
+            return False
+        namespace = str(path[0])
+        has_slot = self.slots.admits(namespace, is_correction=self.is_correction)
+        return has_slot and self.refusals.admits(namespace, self.now)
+
+
+class StatusWriter:
+    """Decides which statuses are patched, by turns over the namespaces. Times are monotonic seconds.
 
     Args:
-        writes: makes one write.
-        availability: whether the API server is away; nothing is written then.
-        gone: called with each ref whose object does not exist any more.
-        clock: monotonic seconds.
+        index: the objects.
     """
 
-    def __init__(
-        self, writes: Writes, *, availability: Availability, gone: Callable[[Ref], None], clock: Callable[[], float]
-    ) -> None:
-        self._writes = writes
-        self._availability = availability
-        self._gone = gone
-        self._clock = clock
-        self._waiting = Waiting()
-        self._tasks: dict[str, asyncio.Task[Result]] = {}
-        self._again: dict[str, Ref] = {}
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._queue = WriteQueue()
+        self._again: set[str] = set()
         self._slots = WriteSlots()
         self._overdue: Timers[str] = Timers()
         self._refusals = Refusals()
-        self._conflicts: dict[Ref, int] = {}
-        self._wake, self._idle = asyncio.Event(), asyncio.Event()
-        self._sleeps_until = 0.0
-        self._runs = self._was_away = False
+        self._conflicts: dict[str, int] = {}
+        self._corrections: dict[str, Corrections] = {}
+        self._unstored = Unstored()
 
     # What moves.
 
-    def submit(self, ref: Ref) -> None:
-        """The desired status may have moved: write it in its turn, but not before its time when it was refused."""
-        if ref.wanted is not ref.cluster and self._waiting.why(ref) not in _PATIENT:
-            self._put(ref)
+    def moved(self, uid: str, moved: Moved, now: float) -> None:
+        """Something has changed: compare the statuses when it is the object's turn."""
+        tracked, why = self._index.get(uid), self._queue.why(uid)
+        if tracked is None:
+            return
+        match moved:
+            case Moved.DESIRED:
+                # In its turn, but not before its time when it was refused.
+                is_due = not tracked.texts.are_in_sync and why not in _PATIENT
+            case Moved.ACTUAL:
+                is_due = why is not Why.CONFLICT
+            case Moved.OBJECT:
+                # What was refused may be accepted now.
+                is_due = why is Why.REFUSED
+        if is_due:
+            self._put(tracked, now)
 
-    def actual_changed(self, ref: Ref) -> None:
-        """Somebody else has changed the actual status."""
-        if self._waiting.why(ref) is not Why.CONFLICT:
-            self._put(ref)
-
-    def object_changed(self, ref: Ref) -> None:
-        """Somebody has changed the object, but not its status: what was refused may be accepted now."""
-        if self._waiting.why(ref) is Why.REFUSED:
-            self._put(ref)
-
-    def drop(self, ref: Ref) -> None:
-        """Write nothing more for `ref`; what comes of a write that is under way does not matter."""
-        self._waiting.drop(ref)
-        if self._again.get(ref.uid) is ref:
-            del self._again[ref.uid]
-        self._refusals.forget(ref, ref.namespace)
-        self._writes.forget(ref)
-        self._conflicts.pop(ref, None)
-
-    def pending(self) -> tuple[int, float]:
-        """How many statuses wait to be written, and for how many seconds the oldest of them has."""
-        since = next(iter(self._waiting.pending.values()), None)
-        return len(self._waiting.pending), 0.0 if since is None else self._clock() - since
-
-    def _put(self, ref: Ref) -> None:
-        self._waiting.begin(ref, self._clock())
-        if ref.uid in self._slots:
-            self._again[ref.uid] = ref
+    def _put(self, tracked: Tracked, now: float) -> None:
+        self._queue.begin(tracked.uid, now)
+        if tracked.uid in self._slots:
+            self._again.add(tracked.uid)
         else:
-            self._waiting.put(ref)
-            self._pump()
+            self._queue.put(tracked)
+
+    def drop(self, tracked: Tracked) -> None:
+        """Write nothing more for the object; what comes of a write that is under way does not matter."""
+        uid = tracked.uid
+        self._queue.drop(uid)
+        self._again.discard(uid)
+        self._refusals.forget(uid, tracked.namespace)
+        self._conflicts.pop(uid, None)
+        self._forget_writes(uid)
+
+    def _forget_writes(self, uid: str) -> None:
+        self._corrections.pop(uid, None)
+        self._unstored.forget(uid)
+
+    # What is asked about it.
+
+    def pending(self, now: float) -> tuple[int, float]:
+        """How many statuses wait to be written, and for how many seconds the oldest of them has."""
+        since = next(iter(self._queue.pending.values()), None)
+        return len(self._queue.pending), 0.0 if since is None else now - since
+
+    def is_busy(self, now: float) -> bool:
+        """Whether anything is being written, or may be written now."""
+        due = self._queue.next_due()
+        return bool(self._queue or self._slots.are_used) or (due is not None and due <= now)
+
+    def next_due(self, now: float) -> float | None:
+        """When to look again at what waits; None when there is nothing to look at before something moves."""
+        turns = (self._refusals.next_turn(each) for each in self._queue.namespaces())
+        times = (self._queue.next_due(), self._overdue.next_due(), *(each for each in turns if each > now))
+        return min((each for each in times if each is not None), default=None)
 
     # Whose turn it is.
 
-    async def run(self) -> None:
-        """Write until cancelled."""
-        # Before this process led, if it ever did, nobody has noticed.
-        self._runs = self._was_away = True
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._notice_absence())
-            try:
-                while True:
-                    await self._step()
-            finally:
-                self._runs = False
-                for each in self._tasks.values():
-                    each.cancel()
-                await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-
-    async def _step(self) -> None:
-        """Start what may be written now, and wait for something to change."""
-        if self._was_away or self._availability.is_away:
-            await self._availability.wait_until_back()
-            self._was_away = False
-            self._came_back()
-        self._wake.clear()
-        self._run_timers(self._clock())
-        self._pump()
-        await self._sleep()
-
-    async def _notice_absence(self) -> None:
-        """Take note that the API server is away, also where nothing has to be written meanwhile."""
-        while True:
-            await self._availability.wait_until_away()
-            self._was_away = True
-            self._wake.set()
-            await self._availability.wait_until_back()
-
-    async def drain(self, seconds: float) -> None:
-        """Write what waits, also for a time, within so many seconds at most; while `run` runs."""
-        for ref, why in self._waiting.delayed():
-            if why is not Why.HELD:
-                self._waiting.delay(ref, self._clock(), Why.REFUSED)
-        self._wake.set()
-        try:
-            async with asyncio.timeout(seconds):
-                while self._waiting.has_turns or self._tasks or self._is_due:
-                    self._idle.clear()
-                    await self._idle.wait()
-        except TimeoutError:
-            logger.warning("Stopping before %d statuses could be written", len(self._waiting.pending))
-
-    @property
-    def _is_due(self) -> bool:
-        due = self._waiting.next_due()
-        return due is not None and due <= self._clock()
-
-    async def _sleep(self) -> None:
-        now = self._clock()
-        turns = (self._refusals.next_turn(each) for each in self._waiting.namespaces())
-        times = [self._waiting.next_due(), self._overdue.next_due(), *(each for each in turns if each > now)]
-        if self._tasks:
-            # One that hangs may do so because the API server is away.
-            times.append(now + OVERDUE_SECONDS)
-        due = self._sleeps_until = min((each for each in times if each is not None), default=math.inf)
-        try:
-            async with asyncio.timeout(max(due - now, 0.0) if due < math.inf else None):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-
-    def _run_timers(self, now: float) -> None:
-        for uid, _ in list(self._overdue.pop_due(now)):
+    def run_timers(self, now: float) -> bool:
+        """Let those wait for their turn whose time has come; whether a PATCH has had no answer for too long."""
+        for uid, why in self._queue.take_delayed(now):
+            tracked = self._index.get(uid)
+            if tracked is not None:
+                self._queue.begin(uid, now)
+                # What has changed since it was refused goes first.
+                self._queue.put(tracked, rank=1.0 if why is Why.REFUSED else 0.0)
+        overdue = [uid for uid, _ in self._overdue.pop_due(now)]
+        for uid in overdue:
             self._slots.overdue(uid)
-            # The operator's own small request finds out whether it is this one alone.
-            self._availability.request_probe()
-        self._waiting.run_delays(now)
+        return bool(overdue)
 
-    def _came_back(self) -> None:
-        """Try all again that failed while the API server was away, and what has hung since before."""
+    def came_back(self) -> None:
+        """The API server is back: try all again that failed while it was away."""
         self._refusals.forgive()
-        self._writes.give_up()
-        for ref, why in self._waiting.delayed():
-            if why is Why.REFUSED:
-                self._waiting.put(ref)
+        for uid, why in self._queue.delayed():
+            tracked = self._index.get(uid)
+            if why is Why.REFUSED and tracked is not None:
+                self._queue.put(tracked)
 
-    def _pump(self) -> None:
-        if self._runs and self._availability.is_away:
-            self._wake.set()
-        elif self._runs:
-            while self._slots.has_one and self._start_next():
-                pass
-            if not (self._waiting.has_turns or self._tasks):
-                self._idle.set()
+    def hurry(self, now: float) -> None:
+        """The process ends: try all again now that waits for a time, but what the API server stores otherwise."""
+        for uid, why in self._queue.delayed():
+            if why is not Why.HELD:
+                self._queue.delay(uid, now, Why.REFUSED)
 
-    def _start_next(self) -> bool:
-        now = self._clock()
+    def start(self, moment: Moment) -> tuple[list[SendPatch], bool]:
+        """The patches that are to be sent now; and whether more may follow, after others had their turn."""
+        patches: list[SendPatch] = []
+        for _ in range(_BATCH):
+            if not self._slots.has_one:
+                return patches, False
+            news = _Admitted(self._slots, self._refusals, moment.at, is_correction=False)
+            corrections = _Admitted(self._slots, self._refusals, moment.at, is_correction=True)
+            turn = self._queue.take(news, corrections)
+            if turn is None:
+                return patches, False
+            patch = self._patch(turn.uid, moment, may_correct=turn.is_correction)
+            if patch is not None:
+                patches.append(patch)
+                self._slots.start(turn.uid, patch.about.namespace, is_correction=turn.is_correction)
+                self._refusals.started(patch.about.namespace, moment.at)
+                self._overdue.set(turn.uid, moment.at + OVERDUE_SECONDS)
+        return patches, True
 
-        def admits(namespace: str, is_correction: bool) -> bool:
-            has_slot = self._slots.admits(namespace, is_correction=is_correction)
-            return has_slot and self._refusals.admits(namespace, now)
+    def _patch(self, uid: str, moment: Moment, *, may_correct: bool) -> SendPatch | None:
+        """The patch of an object, if its status has to be written now."""
+        tracked = self._index.get(uid)
+        if tracked is None or not tracked.reported.has_status:
+            # It names another target by now; what it should say then is not known yet, and moves later.
+            self._settled(uid)
+            return None
+        found: Nothing | Write | Correction | None = compared(tracked.texts, tracked.reported.shown, moment.utc)
+        if isinstance(found, Correction):
+            found = self._correction(uid, found, moment, may_correct=may_correct)
+        if found is None:
+            return None
+        self._index.put(tracked.but(texts=found.texts))
+        if isinstance(found, Nothing):
+            self._settled(uid)
+            return None
+        return _sending(tracked, found.texts, found.difference)
 
-        turn = self._waiting.take(admits)
-        if turn is None:
-            return False
-        ref = turn.ref
-        self._refusals.started(ref.namespace, now)
-        self._slots.start(ref.uid, ref.namespace, is_correction=turn.is_correction)
-        self._overdue.set(ref.uid, now + OVERDUE_SECONDS)
-        if self._sleeps_until > now + OVERDUE_SECONDS:
-            self._wake.set()
-        work = self._writes.write(ref, may_correct=turn.is_correction)
-        self._tasks[ref.uid] = spawn(work, partial(self._ended, ref))
-        return True
+    def _correction(
+        self, uid: str, found: Correction, moment: Moment, *, may_correct: bool
+    ) -> Correction | Nothing | None:
+        """What somebody else has changed, when it may be put right now; None when it has to wait."""
+        now, known = moment.at, found.texts
+        until = self._unstored.until(uid, desired=known.written_status, actual=known.actual_status, now=now)
+        history = self._corrections.get(uid, Corrections())
+        if until is not None:
+            self._settled(uid)
+            self._wait(uid, known, until, Why.HELD)
+            return None
+        if not may_correct:
+            self._wait(uid, known, now, Why.CORRECTION)
+            return None
+        agreed = agreeing(known, moment.utc) if history.is_slowed(now) else found
+        due = history.due(now)
+        if isinstance(agreed, Correction) and due > now:
+            self._wait(uid, agreed.texts, due, Why.CORRECTION)
+            return None
+        if isinstance(agreed, Correction):
+            self._corrections[uid] = history.made(now)
+        return agreed
+
+    def _wait(self, uid: str, known: Texts, until: float, why: Why) -> None:
+        tracked = self._index.get(uid)
+        if tracked is not None:
+            self._index.put(tracked.but(texts=known))
+        self._queue.delay(uid, until, why)
+
+    def _settled(self, uid: str) -> None:
+        self._queue.end(uid)
+        self._conflicts.pop(uid, None)
 
     # How a write ends.
 
-    def _ended(self, ref: Ref, task: asyncio.Task[Result]) -> None:
-        del self._tasks[ref.uid]
-        self._overdue.drop(ref.uid)
-        self._slots.end(ref.uid)
-        again = self._again.pop(ref.uid, None)
-        if not self._runs or task.cancelled():
+    def ended(self, patch: SendPatch, result: WriteResult | None, now: float) -> None:
+        """Nothing more comes of a patch.
+
+        Args:
+            patch: what was sent.
+            result: how it ended; None where a defect of the operator has lost that.
+            now: the time.
+        """
+        uid = patch.about.uid
+        self._overdue.drop(uid)
+        self._slots.end(uid)
+        is_again = uid in self._again
+        self._again.discard(uid)
+        tracked = self._index.get(uid)
+        if tracked is None or uid not in self._queue.pending:
+            self._forget_writes(uid)
             return
-        if error := task.exception():
-            # A defect of ours: it must not end the writing of all others.
-            logger.error("The status of %s could not be written", ref.label, exc_info=error)
-        if ref in self._waiting.pending:
-            self._take(ref, Unwritten() if error else task.result())
-        else:
-            self._writes.forget(ref)
+        if isinstance(result, Gone):
+            # It is taken out before long, and whatever has changed meanwhile must not be written again.
+            self._queue.drop(uid)
+            return
+        self._take(tracked, patch, result, now)
+        tracked = self._index.get(uid) or tracked
         # The echo of the write itself, which the watch has reported before the answer came, is no reason.
-        if again is not None and again.wanted is not again.cluster and self._waiting.why(again) not in _PATIENT:
-            self._put(again)
-        self._pump()
+        if is_again and not tracked.texts.are_in_sync and self._queue.why(uid) not in _PATIENT:
+            self._put(tracked, now)
 
-    def _take(self, ref: Ref, result: Result) -> None:
-        now = self._clock()
+    def cancelled(self, patch: SendPatch) -> None:
+        """This process stops writing: how a patch has ended is not known, and does not matter."""
+        uid = patch.about.uid
+        self._overdue.drop(uid)
+        self._slots.end(uid)
+        self._again.discard(uid)
+
+    def _take(self, tracked: Tracked, patch: SendPatch, result: Stored | Conflict | Refused | None, now: float) -> None:
+        uid = tracked.uid
         match result:
-            case InSync(is_write) | Held(is_write=is_write):
-                self._waiting.end(ref)
-                self._conflicts.pop(ref, None)
-                if is_write:
-                    self._refusals.accepted(ref, ref.namespace)
-                if isinstance(result, Held):
-                    self._delay(ref, result.until, Why.HELD)
-            case Later(until):
-                self._delay(ref, until, Why.CORRECTION)
-            case Conflicting():
-                number = self._conflicts[ref] = self._conflicts.get(ref, -1) + 1
+            case Stored(body):
+                self._stored(tracked, patch, body, now)
+            case Conflict():
+                number = self._conflicts[uid] = self._conflicts.get(uid, -1) + 1
                 delay = min(_FIRST_CONFLICT_DELAY * 2.0 ** min(number, 10), _MAX_CONFLICT_DELAY) if number else 0.0
-                self._delay(ref, now + delay, Why.CONFLICT)
-            case Removed():
-                self._gone(ref)
-            case Unwritten(reason, line):
-                self._delay(ref, now + self._refusals.refused(ref, ref.namespace), Why.REFUSED)
-                self._log(ref, reason, line)
+                self._queue.delay(uid, now + delay, Why.CONFLICT)
+            case Refused():
+                self._refused(tracked, now)
+                self._log(tracked, result, now)
+            case None:
+                self._refused(tracked, now)
 
-    def _delay(self, ref: Ref, until: float, why: Why) -> None:
-        self._waiting.delay(ref, until, why)
-        self._wake.set()
+    def _stored(self, tracked: Tracked, patch: SendPatch, body: Mapping[str, Any], now: float) -> None:
+        tracked = own_answer(tracked, body)
+        answer = accepted(tracked.texts, body, sent=patch.sent, desired=patch.desired)
+        self._index.put(tracked.but(texts=answer.texts))
+        self._settled(tracked.uid)
+        self._refusals.accepted(tracked.uid, tracked.namespace)
+        if answer.is_exact:
+            self._unstored.forget(tracked.uid)
+            return
+        fields = self._unstored.news(patch.sent, body.get("status") or {})
+        if fields:
+            logger.warning(
+                "The API server stores other values than it is sent, of %s to begin with: %s. Is its CRD of another "
+                "release, or does a webhook change them?",
+                tracked.identity.label,
+                ", ".join(fields),
+                extra={"namespace": tracked.namespace},
+            )
+        sent = answer.texts.written_status
+        until = self._unstored.learn(tracked.uid, sent=sent, stored=answer.stored, now=now)
+        self._queue.delay(tracked.uid, until, Why.HELD)
 
-    def _log(self, ref: Ref, reason: str, line: str) -> None:
-        if line and self._refusals.is_news(ref.namespace, reason, self._clock()):
+    def _refused(self, tracked: Tracked, now: float) -> None:
+        delay = self._refusals.refused(tracked.uid, tracked.namespace)
+        self._queue.delay(tracked.uid, now + delay, Why.REFUSED)
+
+    def _log(self, tracked: Tracked, refused: Refused, now: float) -> None:
+        namespace, name = tracked.namespace, tracked.identity.name
+        # What is the object's own makes no new reason.
+        reason = refused.text.replace(f'"{name}"', "")
+        if refused.text and self._refusals.is_news(namespace, reason, now):
             logger.warning(
                 "A status in the namespace %s could not be written, trying again; the first is that of %s: %s",
-                ref.namespace,
-                ref.name,
-                line,
-                extra={"namespace": ref.namespace},
+                namespace,
+                name,
+                refused.text,
+                extra={"namespace": namespace},
             )
+
+
+def _sending(tracked: Tracked, known: Texts, difference: Difference) -> SendPatch:
+    return SendPatch(
+        about=tracked.identity,
+        version=known.resource_version,
+        patch=difference.patch,
+        sent=difference.status,
+        desired=known.desired_status,
+    )

@@ -1,21 +1,20 @@
-"""The statuses that wait to be written: whose turn it is, who waits for a time, and why.
+"""The objects whose status waits to be written: whose turn it is, who waits for a time, and why.
 
 Each waits once. News go by turns over the namespaces; what somebody else has changed waits in a row of its own, which
 has a part of the slots. This module has no task and reads no clock.
 """
 
-from collections.abc import Callable
+from collections.abc import Container
 from enum import Enum, auto
-from functools import partial
 from typing import NamedTuple
 
 from astra_mirror.core.fair import FairQueue, Path
-from astra_mirror.engine.ref import Ref
+from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.engine.timers import Timers
 
 
 class Why(Enum):
-    """Why a ref waits for a time: whether something may cut it short, and whether it is worth a metric."""
+    """Why an object waits for a time: whether something may cut it short, and whether it is worth a metric."""
 
     REFUSED = auto()
     CONFLICT = auto()
@@ -24,88 +23,85 @@ class Why(Enum):
 
 
 class NextWrite(NamedTuple):
-    """A ref that may be written now; `is_correction` when the operator's own last status says what is desired."""
+    """An object whose status may be written now; `is_correction`: somebody else has changed it."""
 
-    ref: Ref
+    uid: str
     is_correction: bool
 
 
-class Waiting:
-    """The refs that wait. Times are monotonic seconds."""
+class WriteQueue:
+    """What waits. Times are monotonic seconds."""
 
     def __init__(self) -> None:
-        self._queue: FairQueue[Ref, None] = FairQueue()
-        self._corrections: FairQueue[Ref, None] = FairQueue()
-        self._why: dict[Ref, Why] = {}
-        self._delays: Timers[Ref] = Timers()
-        self._pending: dict[Ref, float] = {}
+        self._news: FairQueue[str, None] = FairQueue()
+        self._corrections: FairQueue[str, None] = FairQueue()
+        self._why: dict[str, Why] = {}
+        self._delays: Timers[str] = Timers()
+        self._pending: dict[str, float] = {}
 
-    @property
-    def has_turns(self) -> bool:
+    def __bool__(self) -> bool:
         """Whether anybody waits for a turn."""
-        return bool(self._queue or self._corrections)
+        return bool(self._news or self._corrections)
 
     @property
-    def pending(self) -> dict[Ref, float]:
-        """The refs whose actual status is not the desired one, each with the time since which; oldest first."""
+    def pending(self) -> dict[str, float]:
+        """The objects whose actual status is not the desired one, each with the time since which; oldest first."""
         return self._pending
 
-    def why(self, ref: Ref) -> Why | None:
+    def why(self, uid: str) -> Why | None:
         """Why it waits for a time; None when it does not."""
-        return self._why.get(ref)
+        return self._why.get(uid)
 
-    def delayed(self) -> list[tuple[Ref, Why]]:
-        """The refs that wait for a time."""
+    def delayed(self) -> list[tuple[str, Why]]:
+        """The objects that wait for a time."""
         return list(self._why.items())
 
-    def begin(self, ref: Ref, now: float) -> None:
+    def begin(self, uid: str, now: float) -> None:
         """Take note that its status has to be written."""
-        self._pending.setdefault(ref, now)
+        self._pending.setdefault(uid, now)
 
-    def end(self, ref: Ref) -> None:
+    def end(self, uid: str) -> None:
         """Take note that its status has not to be written any more."""
-        self._pending.pop(ref, None)
+        self._pending.pop(uid, None)
 
-    def put(self, ref: Ref, *, rank: float = 0.0) -> None:
+    def put(self, tracked: Tracked, *, rank: float = 0.0) -> None:
         """Let it wait for its turn, and for no time any more; a correction keeps the time that was set for it."""
-        is_correction = ref.wanted is ref.own
-        if is_correction and self._why.get(ref) is Why.CORRECTION:
+        uid, is_correction = tracked.uid, tracked.texts.is_correction
+        if is_correction and self._why.get(uid) is Why.CORRECTION:
             return
-        self._stop_delay(ref)
-        here, other = (self._corrections, self._queue) if is_correction else (self._queue, self._corrections)
-        other.drop(ref)
-        here.put((ref.namespace,), ref, None, rank)
+        self._stop_delay(uid)
+        here, other = (self._corrections, self._news) if is_correction else (self._news, self._corrections)
+        other.drop(uid)
+        here.put((tracked.namespace,), uid, None, rank)
 
-    def delay(self, ref: Ref, until: float, why: Why) -> None:
+    def delay(self, uid: str, until: float, why: Why) -> None:
         """Let it wait for a time."""
-        self._why[ref] = why
-        self._delays.set(ref, until)
+        self._why[uid] = why
+        self._delays.set(uid, until)
 
-    def drop(self, ref: Ref) -> None:
+    def drop(self, uid: str) -> None:
         """Let it wait for nothing."""
-        self._queue.drop(ref)
-        self._corrections.drop(ref)
-        self._stop_delay(ref)
-        self.end(ref)
+        self._news.drop(uid)
+        self._corrections.drop(uid)
+        self._stop_delay(uid)
+        self.end(uid)
 
-    def take(self, admits: Callable[[str, bool], bool]) -> NextWrite | None:
+    def take(self, news: Container[Path], corrections: Container[Path]) -> NextWrite | None:
         """Whose turn it is; a correction goes first.
 
         Args:
-            admits: whether a write of that namespace may start now, a correction where the second argument says so.
+            news: the namespaces, as (namespace,), whose writes may start now.
+            corrections: those whose corrections may.
         """
-        for queue, is_correction in ((self._corrections, True), (self._queue, False)):
-            taken = queue.take(partial(_admits, admits, is_correction=is_correction))
+        for queue, admitted, is_correction in ((self._corrections, corrections, True), (self._news, news, False)):
+            taken = queue.take(admitted)
             if taken is not None:
                 return NextWrite(taken.item, is_correction)
         return None
 
-    def run_delays(self, now: float) -> None:
-        """Let those wait for their turn whose time has come: what has changed since it was refused goes first."""
-        for ref, _ in list(self._delays.pop_due(now)):
-            why = self._why.pop(ref)
-            self.begin(ref, now)
-            self.put(ref, rank=1.0 if why is Why.REFUSED else 0.0)
+    def take_delayed(self, now: float) -> list[tuple[str, Why]]:
+        """The objects whose time has come, and why they waited: they are to wait for their turn."""
+        return [(uid, self._why.pop(uid)) for uid, _ in list(self._delays.pop_due(now))]
 
     def next_due(self) -> float | None:
         """When the first time comes; None without one."""
@@ -113,12 +109,8 @@ class Waiting:
 
     def namespaces(self) -> list[str]:
         """The namespaces that wait for a turn."""
-        return [str(each) for each in (*self._queue.keys(), *self._corrections.keys())]
+        return [str(each) for each in (*self._news.keys(), *self._corrections.keys())]
 
-    def _stop_delay(self, ref: Ref) -> None:
-        if self._why.pop(ref, None) is not None:
-            self._delays.drop(ref)
-
-
-def _admits(admits: Callable[[str, bool], bool], path: Path, *, is_correction: bool) -> bool:
-    return admits(str(path[0]), is_correction)
+    def _stop_delay(self, uid: str) -> None:
+        if self._why.pop(uid, None) is not None:
+            self._delays.drop(uid)

@@ -1,55 +1,43 @@
 """The rate of the requests of all connections together: when it is the limit, namespaces have turns."""
 
-from collections.abc import Callable, Hashable
-
 from astra_mirror.core.fair import FairQueue
 from astra_mirror.core.rate import TOTAL_PER_SECOND, Rate
-from astra_mirror.support.scheduler import Timer
+from astra_mirror.engine.requests import Request
 
 
 class TotalRate:
-    """Lets requests start, at most `TOTAL_PER_SECOND`.
+    """Lets requests start, at most `TOTAL_PER_SECOND`. Times are monotonic seconds.
 
     Args:
-        clock: monotonic seconds.
         per_second: how many requests may start in a second.
     """
 
-    def __init__(self, clock: Callable[[], float], per_second: float = TOTAL_PER_SECOND) -> None:
-        self._clock = clock
+    def __init__(self, per_second: float = TOTAL_PER_SECOND) -> None:
         self._rate = Rate(per_second)
-        self._waiting: FairQueue[Hashable, Callable[[], None]] = FairQueue()
-        self._timer = Timer(self._go_on)
+        self._waiting: FairQueue[Request, Request] = FairQueue()
 
-    def admit(self, namespace: str, item: Hashable, start: Callable[[], None]) -> bool:
-        """Whether a request may start now; if not, `start` is called when it is the namespace's turn.
-
-        Args:
-            namespace: whose turn it needs.
-            item: what waits; it waits once.
-            start: called later, from the event loop.
-        """
-        now = self._clock()
+    def admit(self, request: Request, now: float) -> bool:
+        """Whether a request may start now; if not, it waits for the turn of its namespace."""
         if not self._waiting and self._rate.ready_at(now) <= now:
             self._rate.take()
             return True
-        self._waiting.put((namespace,), item, start)
-        self._arm(now)
+        self._waiting.put((request.namespace,), request, request)
         return False
 
-    def drop(self, item: Hashable) -> None:
-        """Let `item` wait no longer."""
-        self._waiting.drop(item)
+    def drop(self, request: Request) -> None:
+        """Let a request wait no longer."""
+        self._waiting.drop(request)
 
-    def _arm(self, now: float) -> None:
-        if self._waiting:
-            self._timer.set(self._rate.ready_at(now))
+    def next_at(self, now: float) -> float | None:
+        """When the next of those that wait may start; None when none waits."""
+        return self._rate.ready_at(now) if self._waiting else None
 
-    def _go_on(self) -> None:
-        now = self._clock()
-        while self._waiting and self._rate.ready_at(now) <= now:
-            taken = self._waiting.take()
-            if taken is not None:
-                self._rate.take()
-                taken.value()
-        self._arm(now)
+    def take(self, now: float) -> Request | None:
+        """The request whose turn it is, if one may start now."""
+        if not self._waiting or self._rate.ready_at(now) > now:
+            return None
+        taken = self._waiting.take()
+        if taken is None:
+            return None
+        self._rate.take()
+        return taken.value

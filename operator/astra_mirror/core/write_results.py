@@ -1,0 +1,56 @@
+"""How a read or a write of an object on the API server can end. Each error of the client becomes one of these, once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+
+def suggests_outage(code: int | None) -> bool:
+    """Whether a response with this HTTP status code, or None for no response, may mean that the API server is away."""
+    return code is None or code >= HTTPStatus.INTERNAL_SERVER_ERROR or code == HTTPStatus.TOO_MANY_REQUESTS
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The object as the API server has it."""
+
+    object: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The object no longer exists: a GET has confirmed it with a NotFound that names this object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The object has changed since the version that the write was made for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The call failed.
+
+    Attributes:
+        code: the HTTP status code; None without a response.
+        reason: the reason in the API server's Status; empty without one.
+        message: the message in the API server's Status, or an error text.
+    """
+
+    code: int | None
+    reason: str
+    message: str
+
+    @property
+    def suggests_outage(self) -> bool:
+        """Whether the API server as a whole may be away."""
+        return suggests_outage(self.code)
+
+    @property
+    def text(self) -> str:
+        """The code, the reason and the message in one line, for a log."""
+        return " ".join(filter(None, (str(self.code or ""), self.reason, self.message)))
+
+
+WriteResult = Stored | Gone | Conflict | Refused

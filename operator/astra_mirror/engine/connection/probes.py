@@ -1,0 +1,59 @@
+"""Who finds out for others: the object whose request is the probe of a circuit breaker, or an account's canary."""
+
+from collections.abc import Sequence
+
+from astra_mirror.core.connection import Connection
+from astra_mirror.engine.objects import Objects
+from astra_mirror.engine.ports import Moment
+from astra_mirror.engine.requests import ListRequest, Request, SingleRequest
+from astra_mirror.engine.state.tracked import Tracked
+
+
+def probe_for(request: Request, objects: Objects) -> SingleRequest | None:
+    """Take one object out of a request that is held back, into a request of its own; None when nobody waits.
+
+    It is one that was observed before, where there is one. A list may fail for reasons of its own, so that the request
+    for a single backup finds out.
+    """
+    for each in objects.waiting(request):
+        if each.spec.suspend:
+            objects.in_flight.release(each.uid)
+    candidates = _candidates(request, objects.waiting(request))
+    if not candidates:
+        return None
+    chosen = next((each for each in candidates if each.reported.is_observed), candidates[0])
+    probe = SingleRequest(
+        connection=request.connection,
+        namespace=chosen.namespace,
+        due=request.due,
+        urgency=request.urgency,
+        draw=request.draw,
+        is_fallback=True,
+        is_observed=chosen.reported.is_observed,
+        uid=chosen.uid,
+        spec=chosen.spec,
+    )
+    objects.in_flight.wait(chosen.uid, probe)
+    return probe
+
+
+def _candidates(request: Request, waiting: Sequence[Tracked]) -> Sequence[Tracked]:
+    """Those whose breaker is the request's: of the same account, and where there is one of the same app."""
+    if isinstance(request, ListRequest):
+        return waiting
+    spec = request.spec
+    same_account = [each for each in waiting if each.spec.account_id == spec.account_id]
+    same_app = [each for each in same_account if each.spec.app_id == spec.app_id]
+    return same_app or same_account
+
+
+def canary_for(account: str, connection: Connection, objects: Objects, moment: Moment) -> SingleRequest | None:
+    """A request for the object of that account that has succeeded last; None when there is none to ask for."""
+    usable = (each for each in objects.index.of_account(account) if objects.is_current(connection, each))
+    chosen = max(usable, key=_succeeded_last, default=None)
+    return None if chosen is None else objects.request_for(connection, chosen, due=moment.at, draw=moment.draw)
+
+
+def _succeeded_last(tracked: Tracked) -> tuple[bool, float, str]:
+    has_succeeded = tracked.polling.last_failure is None and tracked.reported.is_observed
+    return (has_succeeded, tracked.polling.last_success_at, tracked.uid)

@@ -1,0 +1,125 @@
+"""What an object's status should be after something happened to it, and which Events tell of the change.
+
+core.status decides what the status says. Here that is joined with what the engine remembers of the object: when the
+remote's words were last taken over, whether a missing Secret may still be on its way, how many Events there have been.
+"""
+
+from typing import Final
+
+from astra_mirror.api.app_backup_ref import AppBackupRefStatus
+from astra_mirror.core.events import Around, admit, notes_of
+from astra_mirror.core.outcome import Failed, NotFound, Outcome
+from astra_mirror.core.schedule import Pace, stale_after
+from astra_mirror.core.status import Event, next_status, shown_in
+from astra_mirror.engine.effects import Moved, RecordEvent, StatusMoved, Step
+from astra_mirror.engine.ports import Moment
+from astra_mirror.engine.state import reported, texts
+from astra_mirror.engine.state.reported import Computed
+from astra_mirror.engine.state.tracked import Tracked
+
+WORDS_SECONDS: Final = 15 * 60.0
+"""How often the remote's words for a failure that stays are taken over."""
+
+
+def is_stale(tracked: Tracked, now: float, pace: Pace) -> bool:
+    """Whether the last success is too long ago, at monotonic `now`, for what was observed to count."""
+    return now - tracked.polling.last_success_at >= stale_after(tracked.reported.interval, pace)
+
+
+def next_report(
+    tracked: Tracked,
+    outcome: Outcome | None,
+    moment: Moment,
+    pace: Pace,
+    *,
+    handled: str | None = None,
+    has_new_secret: bool = False,
+) -> Step:
+    """Compute the status anew.
+
+    Args:
+        tracked: the object.
+        outcome: how the last poll ended; None before the first one.
+        moment: now.
+        pace: the administrator's intervals.
+        handled: the requestedAt value that this outcome answers, if it answers one.
+        has_new_secret: whether this is the first answer since the Secret changed.
+    """
+    before, memory, now = tracked.status, tracked.reported, moment.at
+    stale, is_grace = is_stale(tracked, now, pace), _is_grace(tracked, outcome, now)
+    after = next_status(
+        before,
+        Event(
+            generation=tracked.desire.generation,
+            spec=tracked.spec,
+            outcome=outcome,
+            now=moment.utc,
+            at=now,
+            sample=memory.sample,
+            stale_after=stale_after(memory.interval, pace) if stale else None,
+            handled=handled,
+            keeps_words=_keeps_words(tracked, outcome, now),
+            is_young=is_grace,
+        ),
+    )
+    words_taken_at = memory.words_taken_at
+    if _words(after) != _words(before):
+        words_taken_at = now if are_remote(outcome) else None
+    shown = shown_in(after, outcome, memory.shown)
+    around = Around(was_grace=memory.is_grace, is_grace=is_grace, new_secret=has_new_secret, shown=shown)
+    events, events_until = _events(tracked, before, after, around, now)
+    how = Computed(
+        is_stale=stale,
+        is_grace=is_grace,
+        # To have said that nothing is known is to know nothing still: what another process observes counts.
+        is_inherited=memory.is_inherited and outcome is None and not tracked.spec.suspend,
+        shown=shown,
+        words_taken_at=words_taken_at,
+        events_until=events_until,
+    )
+    return Step(
+        tracked.but(
+            texts=texts.desiring(tracked.texts, after),
+            reported=reported.computed(memory, after, tracked.spec, pace, how),
+        ),
+        (StatusMoved(tracked.uid, Moved.DESIRED), *events),
+    )
+
+
+def _events(
+    tracked: Tracked, before: AppBackupRefStatus, after: AppBackupRefStatus, around: Around, now: float
+) -> tuple[list[RecordEvent], float]:
+    """The Events for which the object's share suffices, and how far that has been used up then."""
+    events, busy_until = [], tracked.reported.events_until
+    for note in notes_of(before, after, around):
+        until = admit(busy_until, now)
+        if until is not None:
+            busy_until = until
+            events.append(RecordEvent(tracked.identity, note))
+    return events, busy_until
+
+
+def _is_grace(tracked: Tracked, outcome: Outcome | None, now: float) -> bool:
+    may_heal = isinstance(outcome, Failed) and outcome.reason.facts.may_heal_while_young
+    return may_heal and now < tracked.identity.grace_until
+
+
+def are_remote(outcome: Outcome | None) -> bool:
+    """Whether an outcome's words are the remote's and not the operator's own."""
+    match outcome:
+        case NotFound():
+            return True
+        case Failed(code=code):
+            return code is not None
+        case _:
+            return False
+
+
+def _keeps_words(tracked: Tracked, outcome: Outcome | None, now: float) -> bool:
+    taken_at = tracked.reported.words_taken_at
+    return are_remote(outcome) and taken_at is not None and now - taken_at < WORDS_SECONDS
+
+
+def _words(status: AppBackupRefStatus) -> tuple[str, ...]:
+    conditions = (status.condition(each) for each in ("Synced", "Finished"))
+    return tuple(each.message for each in conditions if each is not None)

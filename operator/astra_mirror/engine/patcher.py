@@ -1,0 +1,87 @@
+"""Sends patches of statuses, each with a limit of time; those that hang since the API server went away are given up."""
+
+import asyncio
+from typing import Final
+
+from astra_mirror.core.write_results import Conflict, Refused, Stored, WriteResult
+from astra_mirror.engine.effects import SendPatch
+from astra_mirror.engine.index import Index
+from astra_mirror.engine.ports import StatusAPI
+from astra_mirror.observability.metrics import STATUS_PATCHES
+
+PATCH_SECONDS: Final = 35.0
+"""After how long without an answer a PATCH ends."""
+
+
+class Patcher:
+    """Sends patches.
+
+    Args:
+        api: the statuses on the API server.
+        index: the objects.
+    """
+
+    def __init__(self, api: StatusAPI, index: Index) -> None:
+        self._api = api
+        self._index = index
+        self._limits: dict[asyncio.Timeout, None] = {}
+
+    async def send(self, patch: SendPatch) -> tuple[WriteResult, Stored | None]:
+        """Send a patch.
+
+        Returns:
+            How it ended; and where it met another version of the object than the one that it was made for, the object
+            as it is now, unless the watch has shown that already.
+        """
+        found: Stored | None = None
+        limit = asyncio.timeout(PATCH_SECONDS)
+        self._limits[limit] = None
+        try:
+            async with limit:
+                result = await self._patch(patch)
+                if isinstance(result, Conflict) and self._is_latest(patch):
+                    read = await self._read(patch)
+                    if not isinstance(read, Stored):
+                        result = read
+                    elif self._is_latest(patch):
+                        found = read
+        except TimeoutError:
+            result = Refused(None, "Timeout", f"no response within {PATCH_SECONDS:g}s")
+        finally:
+            del self._limits[limit]
+        STATUS_PATCHES.labels(label_of(result)).inc()
+        return result, found
+
+    async def _patch(self, patch: SendPatch) -> WriteResult:
+        about = patch.about
+        return await self._api.patch(
+            about.namespace, about.name, uid=about.uid, version=patch.version, patch=patch.patch
+        )
+
+    async def _read(self, patch: SendPatch) -> WriteResult:
+        about = patch.about
+        return await self._api.get(about.namespace, about.name, uid=about.uid)
+
+    def _is_latest(self, patch: SendPatch) -> bool:
+        """Whether nothing newer is known of the object than the version that the patch was made for."""
+        tracked = self._index.get(patch.about.uid)
+        return tracked is not None and tracked.texts.resource_version == patch.version
+
+    def give_up(self) -> None:
+        """End the calls that are under way: they were made before the API server went away."""
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(asyncio.get_running_loop().time())
+
+
+def label_of(result: WriteResult) -> str:
+    """The value of the metrics' label `result`."""
+    match result:
+        case Stored():
+            return "stored"
+        case Conflict():
+            return "conflict"
+        case Refused():
+            return "refused"
+        case _:
+            return "gone"

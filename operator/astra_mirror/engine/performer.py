@@ -1,0 +1,274 @@
+"""Performs what was decided. This is the one place where the engine's effects become timers, requests and Events."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from astra_mirror.core.connection import Connection
+from astra_mirror.core.outcome import Answer, Failed, Listed, SyncReason
+from astra_mirror.core.request_plan import AVOID_SECONDS
+from astra_mirror.engine import effects
+from astra_mirror.engine.connection.queue import SLOT_SECONDS, SLOW_SECONDS
+from astra_mirror.engine.connection.queues import ConnectionQueues
+from astra_mirror.engine.effects import Effect, ListEffect, ObjectEffect, RequestEffect, Send, ShowSlow, Step
+from astra_mirror.engine.exchange import Exchange
+from astra_mirror.engine.following import Follower
+from astra_mirror.engine.hand_out_queue import HandOutQueue, Item, requests_of
+from astra_mirror.engine.hand_outs import HandOut
+from astra_mirror.engine.objects import Objects
+from astra_mirror.engine.poller import Poller
+from astra_mirror.engine.ports import Clocks, Events
+from astra_mirror.engine.requests import Request
+from astra_mirror.engine.writing import Writing
+from astra_mirror.observability.metrics import OBSERVATIONS, POLL_LATENESS
+from astra_mirror.support.scheduler import Timer, call_at, spawn
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What effects are performed with."""
+
+    objects: Objects
+    clocks: Clocks
+    events: Events
+    poller: Poller
+    queues: ConnectionQueues
+    exchange: Exchange
+    follower: Follower
+    writing: Writing
+
+
+class Performer:
+    """Performs effects.
+
+    Args:
+        parts: what they are performed with.
+
+    Attributes:
+        has_moved: set when there may be something to do before the time for which the poller waits.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.has_moved = asyncio.Event()
+        self._parts = parts
+        self._to_hand_out = HandOutQueue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: dict[Connection | None, Timer] = {}
+        self._is_closing = False
+
+    async def all(self, results: AsyncIterator[Step | Effect]) -> None:
+        """Perform each of these as it comes."""
+        async for each in results:
+            self.perform(each)
+
+    def perform(self, each: Step | Effect) -> None:
+        """Perform an effect; of a step, the object's next value counts before its effects are performed."""
+        if isinstance(each, Step):
+            self._parts.objects.index.put(each.tracked)
+            self._perform_all(each.effects)
+        elif isinstance(each, ObjectEffect):
+            self._perform_for_object(each)
+        else:
+            self._perform_for_requests(each)
+
+    def _perform_all(self, those: Iterable[Step | Effect]) -> None:
+        for each in those:
+            self.perform(each)
+
+    # What concerns one object.
+
+    def _perform_for_object(self, effect: ObjectEffect) -> None:
+        parts = self._parts
+        match effect:
+            case effects.PollAt(uid, at):
+                parts.poller.poll_at(uid, at)
+                self.has_moved.set()
+            case effects.StartFirstPoll(uid):
+                parts.poller.poll_first(uid, parts.clocks.monotonic())
+                self.has_moved.set()
+            case effects.ExpectStatus(uid):
+                parts.poller.expect(uid, parts.clocks.monotonic())
+                self.has_moved.set()
+            case effects.StatusMoved(uid, moved):
+                parts.writing.moved(uid, moved)
+            case effects.RecordEvent(about, note):
+                parts.events.submit(about.namespace, about.name, about.uid, note)
+            case effects.CountPoll(result):
+                OBSERVATIONS.labels(result).inc()
+            case effects.StopWaiting(uid):
+                parts.objects.in_flight.release(uid)
+            case effects.Forget(uid):
+                self._forget(uid)
+
+    def _forget(self, uid: str) -> None:
+        parts = self._parts
+        tracked = parts.objects.index.remove(uid)
+        if tracked is not None:
+            parts.poller.forget(uid)
+            parts.writing.forget(tracked)
+            parts.objects.in_flight.release(uid)
+
+    # What concerns requests.
+
+    def _perform_for_requests(self, effect: RequestEffect) -> None:
+        parts, moment = self._parts, self._parts.clocks.moment()
+        match effect:
+            case effects.Submit(request, first):
+                self._perform_all(parts.queues.of(request.connection).submit(request, moment, first=first))
+            case effects.Send():
+                self._send(effect)
+            case effects.Pump(connection):
+                self._perform_all(parts.queues.of(connection).pump(moment))
+            case effects.Wake(connection, at):
+                self._timer(connection).set(at)
+            case effects.Show(request):
+                self._hand_out_later(request.connection, effect)
+            case effects.ShowSlow(connection) | effects.Resume(connection):
+                self._hand_out_later(connection, effect)
+            case effects.LearnList() | effects.AvoidList() | effects.SuspectList():
+                self._remember(effect, moment.at)
+            case effects.AskAlone(connection, uid):
+                self._perform_all(parts.follower.ask_alone(connection, uid))
+            case effects.Defect(request):
+                self._perform_all(parts.follower.broken(request))
+
+    def _remember(self, effect: ListEffect, now: float) -> None:
+        catalog = self._parts.queues.of(effect.connection).catalog
+        match effect:
+            case effects.LearnList(collection=collection, size=size):
+                catalog.learn(collection, size)
+            case effects.AvoidList(collection=collection):
+                catalog.avoid(collection, now + AVOID_SECONDS)
+            case effects.SuspectList(attempt=attempt):
+                catalog.suspect(attempt, now + AVOID_SECONDS)
+
+    def _send(self, send: Send) -> None:
+        request = send.request
+        if not request.is_fallback:
+            POLL_LATENESS.observe(max(send.started - request.due, 0.0))
+        self._spawn(self._exchange(send), partial(self._exchanged, send))
+
+    async def _exchange(self, send: Send) -> None:
+        request = send.request
+        timers = (
+            call_at(send.started + SLOT_SECONDS, partial(self._slow, request)),
+            call_at(send.started + SLOW_SECONDS, partial(self._unanswered, request)),
+        )
+        try:
+            answer = await self._parts.exchange.ask(request)
+        finally:
+            for each in timers:
+                each.cancel()
+        await self._follow(send, answer)
+
+    async def _follow(self, send: Send, answer: Answer | Listed) -> None:
+        """Perform what follows from an answer, in this order."""
+        parts, moment = self._parts, self._parts.clocks.moment()
+        for each in parts.exchange.answered(send.request, answer, started=send.started, moment=moment):
+            if isinstance(each, HandOut):
+                await self.all(parts.follower.hand_out(each))
+            elif isinstance(each, effects.Replan):
+                await self.all(parts.follower.replan(each))
+            else:
+                self.perform(each)
+
+    def _slow(self, request: Request) -> None:
+        self._perform_all(self._parts.queues.of(request.connection).slow(request, self._parts.clocks.moment()))
+
+    def _unanswered(self, request: Request) -> None:
+        self._parts.queues.of(request.connection).unanswered_for_long(request)
+        self.perform(ShowSlow(request.connection))
+
+    def _exchanged(self, send: Send, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._is_closing:
+            return
+        request = send.request
+        queue = self._parts.queues.of(request.connection)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            # A defect of ours: it must not end the polling of these objects, nor of any other.
+            logger.error("A request ended in an unexpected error", exc_info=error)
+            if not queue.is_answered(request):
+                failure = Failed(SyncReason.UNEXPECTED_RESPONSE, f"The operator failed: {type(error).__name__}.")
+                self._spawn(self._follow(send, failure), partial(self._exchanged, send))
+                return
+        if error is not None or task.cancelled():
+            # Cancelled by a client that was closed under it: nobody may wait for ever for an answer that never comes.
+            self.perform(effects.Defect(request))
+        self._perform_all(queue.ended(request, self._parts.clocks.moment()))
+
+    # When.
+
+    def _timer(self, connection: Connection | None) -> Timer:
+        timer = self._timers.get(connection)
+        if timer is None:
+            wake = self._go_on_in_total if connection is None else partial(self._wake, connection)
+            timer = self._timers[connection] = Timer(wake)
+        return timer
+
+    def _wake(self, connection: Connection) -> None:
+        if connection in self._parts.queues:
+            self._perform_all(self._parts.queues.of(connection).wake(self._parts.clocks.moment()))
+
+    def _go_on_in_total(self) -> None:
+        queues, clocks = self._parts.queues, self._parts.clocks
+        while (request := queues.total.take(clocks.monotonic())) is not None:
+            self._perform_all(queues.of(request.connection).start_from_total(request, clocks.moment()))
+        at = queues.total.next_at(clocks.monotonic())
+        if at is not None:
+            self._timer(None).set(at)
+
+    # What is handed out, one thing after the other.
+
+    def _hand_out_later(self, connection: Connection, item: Item) -> None:
+        if self._to_hand_out.put(connection, item):
+            self._hand_out_next(connection)
+
+    def _hand_out_next(self, connection: Connection) -> None:
+        item = self._to_hand_out.take(connection)
+        if item is not None:
+            self._spawn(self.all(self._parts.follower.shown(item)), partial(self._handed_out, connection, item))
+
+    def _handed_out(self, connection: Connection, item: Item, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        if error := task.exception():
+            logger.error("Handing out what holds a request back ended in an unexpected error", exc_info=error)
+            self._perform_all(map(effects.Defect, requests_of(item)))
+        self._hand_out_next(connection)
+
+    # Their end.
+
+    def _spawn(self, work: Coroutine[Any, Any, None], ended: "partial[None]") -> None:
+        self._tasks.add(spawn(work, ended))
+
+    def drop_unused(self) -> set[Connection]:
+        """Forget the connections that no object uses; those that are still there."""
+        connections, lost = self._parts.queues.drop_unused(self._to_hand_out)
+        self._perform_all(lost)
+        for connection in [each for each in self._timers if each is not None and each not in connections]:
+            self._timers.pop(connection).cancel()
+        self._parts.exchange.retain(connections)
+        return connections
+
+    async def close(self) -> None:
+        """End every request without an outcome."""
+        self._is_closing = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._to_hand_out.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._timers.clear()
+        self._parts.queues.clear()
+        self._parts.exchange.clear()
+        self._parts.objects.in_flight.clear()
+        self._is_closing = False

@@ -1,0 +1,173 @@
+"""What is done for many objects when their time comes, in time slices: each is looked at anew when its turn comes.
+
+Nothing is performed here: each method yields what follows for one object after the other, and the requests to be made.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+
+from astra_mirror.core.connection import Connection
+from astra_mirror.core.schedule import Pace
+from astra_mirror.engine import result_handler
+from astra_mirror.engine.connection.queues import ConnectionQueues
+from astra_mirror.engine.effects import Moved, Pump, StatusMoved, Step, Submit
+from astra_mirror.engine.hand_outs import View, handed
+from astra_mirror.engine.intake import expecting
+from astra_mirror.engine.next_report import next_report
+from astra_mirror.engine.objects import Objects
+from astra_mirror.engine.planner import Planner
+from astra_mirror.engine.poller import Poller
+from astra_mirror.engine.ports import Clocks
+from astra_mirror.engine.requests import ListRequest, Round, SingleRequest
+from astra_mirror.engine.state import polling
+from astra_mirror.engine.state.tracked import Tracked
+from astra_mirror.support.time_slices import TimeSlice
+
+Groups = dict[tuple[Connection, str], dict[str, float]]
+
+
+class Rounds:
+    """The rounds of the engine.
+
+    Args:
+        objects: all objects.
+        poller: when each of them is looked at.
+        queues: the connections' requests.
+        planner: chooses requests.
+        clocks: time and chance.
+        pace: the administrator's intervals.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        poller: Poller,
+        queues: ConnectionQueues,
+        planner: Planner,
+        *,
+        clocks: Clocks,
+        pace: Pace,
+    ) -> None:
+        self._objects = objects
+        self._poller = poller
+        self._queues = queues
+        self._planner = planner
+        self._clocks = clocks
+        self._pace = pace
+
+    # When this process begins to lead.
+
+    async def begin(self) -> AsyncIterator[Step]:
+        """Every object is due now, and has a status if its spec cannot be read."""
+        now, time_slice = self._clocks.monotonic(), TimeSlice()
+        self._poller.start(now)
+        for uid in [each.uid for each in self._objects.index]:
+            await time_slice.checkpoint()
+            tracked = self._objects.index.get(uid)
+            if tracked is None:
+                continue
+            if not tracked.desire.is_readable:
+                yield next_report(tracked, tracked.polling.last_failure, self._clocks.moment(), self._pace)
+                continue
+            self._poller.poll_first(uid, now)
+            self._poller.stop_expecting(uid)
+            started = tracked.but(polling=polling.started_anew(tracked.polling, now))
+            yield Step(started, (StatusMoved(uid, Moved.DESIRED), *expecting(tracked)))
+
+    # What is due.
+
+    async def changed_secrets(self) -> AsyncIterator[Step]:
+        """The objects whose Secret has changed are polled now."""
+        time_slice = TimeSlice()
+        for (namespace, name), at in self._poller.take_changed_secrets().items():
+            for uid in [each.uid for each in self._objects.index.of_secret(namespace, name)]:
+                await time_slice.checkpoint()
+                tracked = self._objects.index.get(uid)
+                # Meanwhile it may have been deleted, or name another Secret.
+                if tracked is not None and tracked.spec.secret_ref.name == name:
+                    yield result_handler.secret_changed(tracked, at, self._clocks.monotonic())
+
+    async def expected(self) -> AsyncIterator[Step]:
+        """The objects that have waited for a while without any answer say so."""
+        time_slice = TimeSlice()
+        for uid in self._poller.take_expected(self._clocks.monotonic()):
+            await time_slice.checkpoint()
+            tracked = self._objects.index.get(uid)
+            if tracked is not None and tracked.desire.is_readable:
+                yield result_handler.nothing_known_yet(tracked, self._clocks.moment(), self._pace)
+
+    async def due(self) -> AsyncIterator[Step | Submit | Pump]:
+        """The objects whose time has come are polled, or have their status brought up to date."""
+        now, time_slice = self._clocks.monotonic(), TimeSlice()
+        due, polls = self._poller.take_due(now), dict[str, float]()
+        for uid, since in due.timers.items():
+            await time_slice.checkpoint()
+            tracked = self._objects.index.get(uid)
+            if tracked is None:
+                continue
+            if tracked.polling.next_poll_at <= now and not tracked.spec.suspend:
+                polls[uid] = since
+            # One that waits for its turn with a failure may grow stale meanwhile.
+            is_waiting = self._objects.in_flight.request_of(uid) is not None
+            if uid not in polls or (is_waiting and tracked.polling.last_failure is not None):
+                yield result_handler.settle(tracked, self._clocks.moment(), self._pace, is_waiting=is_waiting)
+        for uid, since in due.first.items():
+            await time_slice.checkpoint()
+            tracked = self._objects.index.get(uid)
+            if tracked is None:
+                continue
+            if tracked.spec.suspend:
+                yield result_handler.settle(tracked, self._clocks.moment(), self._pace, is_waiting=False)
+            else:
+                polls.setdefault(uid, since)
+        async for each in self._polls(polls, time_slice):
+            yield each
+
+    async def _polls(self, due: Mapping[str, float], time_slice: TimeSlice) -> AsyncIterator[Step | Submit | Pump]:
+        """Poll these objects, each with the time at which it was due."""
+        started, groups = self._clocks.monotonic(), Groups()
+        for uid, since in due.items():
+            await time_slice.checkpoint()
+            tracked = self._objects.index.get(uid)
+            connection = None if tracked is None else self._objects.connection_of(tracked)
+            if tracked is None or connection is None:
+                continue
+            if isinstance(connection, Connection):
+                if not self._is_on_its_way(tracked, connection):
+                    groups.setdefault((connection, tracked.spec.account_id), {})[uid] = since
+            else:
+                view = View(self._objects, self._clocks.moment(), self._pace)
+                yield handed(tracked, connection, Round(connection, started, self._clocks.draw()), view)
+        # Nothing is proven of these yet: who goes first is chosen among all.
+        connections = dict.fromkeys(connection for connection, _ in groups)
+        new = [each for each in connections if not self._queues.of(each).breakers.is_proven]
+        for connection in new:
+            self._queues.of(connection).gather()
+        try:
+            for (connection, account), uids in groups.items():
+                # Meanwhile one may have been edited, for which another poll is due.
+                same = {uid: since for uid, since in uids.items() if self._names(uid, account)}
+                async for submit in self._planner.plan(connection, same, time_slice):
+                    yield submit
+        finally:
+            for connection in new:
+                self._queues.of(connection).release()
+        for connection in new:
+            yield Pump(connection)
+
+    def _names(self, uid: str, account: str) -> bool:
+        tracked = self._objects.index.get(uid)
+        return tracked is not None and tracked.spec.account_id == account
+
+    def _is_on_its_way(self, tracked: Tracked, connection: Connection) -> bool:
+        """Whether the request that it waits for is still the right one: not after an edit, nor with another Secret."""
+        request, spec = self._objects.in_flight.request_of(tracked.uid), tracked.spec
+        if request is None or request.connection != connection:
+            return False
+        if isinstance(request, ListRequest):
+            return request.collection.account == spec.account_id and request.collection.app in {None, spec.app_id}
+        return _names_same(request, spec.account_id, spec.app_id, spec.backup_id)
+
+
+def _names_same(request: SingleRequest, account: str, app: str, backup: str) -> bool:
+    spec = request.spec
+    return (spec.account_id, spec.app_id, spec.backup_id) == (account, app, backup)

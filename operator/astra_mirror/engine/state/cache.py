@@ -1,0 +1,69 @@
+"""What spares work: what the last answers looked like, so that the same answer need not be read again."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """What is remembered of the remote's answers about one object's backup.
+
+    Attributes:
+        document_digest: of the document that the desired status shows; None when the next one has to be read in any
+            case.
+        list_digest: of the list that contained the document; None where it was in none.
+        is_of_named_app: whether an answer has confirmed that the backup belongs to the app that the object names.
+        not_in_lists_until: until when lists are not expected to contain the backup, in monotonic seconds.
+    """
+
+    document_digest: int | None = None
+    list_digest: int | None = None
+    is_of_named_app: bool = False
+    not_in_lists_until: float = 0.0
+
+    @property
+    def list_if_current(self) -> int | None:
+        """The digest of the list, where the document in it is the one that is shown."""
+        return self.list_digest if self.document_digest is not None else None
+
+
+EMPTY: Final = Cache()
+
+
+def inherited(*, is_of_named_app: bool) -> Cache:
+    """What a status that another process wrote says."""
+    return Cache(is_of_named_app=True) if is_of_named_app else EMPTY
+
+
+def confirmed(cache: Cache, *, is_of_named_app: bool) -> Cache:
+    """Another status that was found in the cluster says this of the app."""
+    return replace(cache, is_of_named_app=is_of_named_app)
+
+
+def invalidated(cache: Cache) -> Cache:
+    """The next answer has to be read, also when it is the same again."""
+    if cache.document_digest is None and cache.list_digest is None:
+        return cache
+    return replace(cache, document_digest=None, list_digest=None)
+
+
+def answered(cache: Cache, digest: int | None, *, is_of_named_app: bool | None) -> Cache:
+    """A new answer was read.
+
+    Args:
+        cache: what was remembered before.
+        digest: of the document that describes the backup; None where the answer is none.
+        is_of_named_app: what the answer says of the app; None where it says nothing.
+    """
+    confirmed = cache.is_of_named_app if is_of_named_app is None else is_of_named_app
+    return replace(cache, document_digest=digest, list_digest=None, is_of_named_app=confirmed)
+
+
+def found_in_list(cache: Cache, digest: int) -> Cache:
+    """The document that is shown was in a list with this digest."""
+    return cache if cache.list_if_current == digest else replace(cache, list_digest=digest)
+
+
+def missing_in_list(cache: Cache, until: float) -> Cache:
+    """A list lacked the backup: the next lists are not expected to contain it."""
+    return replace(cache, not_in_lists_until=until)

@@ -1,0 +1,73 @@
+"""What the user asks for: the spec, and the annotation that asks for a poll."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
+from astra_mirror.api.meta import MAX_REQUESTED_AT, REQUESTED_AT
+from astra_mirror.core.outcome import Failed
+
+Target = tuple[str, str, str, str]
+
+_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+_UNREADABLE: Final = AppBackupRefSpec(accountID=_NOBODY, appID=_NOBODY, backupID=_NOBODY)
+
+
+@dataclass(frozen=True, slots=True)
+class Desire:
+    """What an object asks for.
+
+    Attributes:
+        spec: the spec; one that names nothing where it cannot be read.
+        generation: the object's generation, to which the spec belongs.
+        requested_at: the value of the annotation that asks for a poll, None without one.
+        is_readable: whether the spec can be read. An object whose spec cannot has a status and is never polled.
+    """
+
+    spec: AppBackupRefSpec
+    generation: int
+    requested_at: str | None
+    is_readable: bool = True
+
+    @property
+    def target(self) -> Target:
+        """What is observed: the Secret and the three IDs."""
+        spec = self.spec
+        return (spec.secret_ref.name, spec.account_id, spec.app_id, spec.backup_id)
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether Astra Control is asked for the object at all."""
+        return self.is_readable and not self.spec.suspend
+
+
+def desire_of(body: Mapping[str, Any], spec: AppBackupRefSpec | Failed) -> Desire:
+    """What an object asks for when it is first seen.
+
+    Args:
+        body: the object.
+        spec: its spec as `read_spec` has read it.
+    """
+    is_readable = not isinstance(spec, Failed)
+    return Desire(
+        spec=_UNREADABLE if isinstance(spec, Failed) else spec,
+        generation=body["metadata"]["generation"],
+        requested_at=requested_at(body),
+        is_readable=is_readable,
+    )
+
+
+def edited(desire: Desire, body: Mapping[str, Any], spec: AppBackupRefSpec) -> Desire:
+    """What an object asks for now. A desire that stays the same stays the same value."""
+    generation, requested = body["metadata"]["generation"], requested_at(body)
+    if (generation, requested) == (desire.generation, desire.requested_at):
+        return desire
+    return replace(desire, spec=spec, generation=generation, requested_at=requested)
+
+
+def requested_at(body: Mapping[str, Any]) -> str | None:
+    """The value of the annotation that asks for a poll; one that is too long to be echoed asks for nothing."""
+    annotations = body["metadata"].get("annotations")
+    value = annotations.get(REQUESTED_AT) if isinstance(annotations, Mapping) else None
+    return value if isinstance(value, str) and len(value) <= MAX_REQUESTED_AT else None

@@ -1,0 +1,62 @@
+"""An object that the engine looks after: all that is known of it, as one value. There are thousands of these."""
+
+from dataclasses import dataclass
+
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus
+from astra_mirror.engine.state.cache import Cache
+from astra_mirror.engine.state.desire import Desire
+from astra_mirror.engine.state.identity import Identity
+from astra_mirror.engine.state.polling import Polling
+from astra_mirror.engine.state.reported import Reported
+from astra_mirror.engine.state.texts import Texts
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """An object, in groups. What happens to it leads to another value of these; `engine.index` has the current one."""
+
+    identity: Identity
+    desire: Desire
+    texts: Texts
+    reported: Reported
+    polling: Polling
+    cache: Cache
+
+    @property
+    def uid(self) -> str:
+        """The object's uid."""
+        return self.identity.uid
+
+    @property
+    def namespace(self) -> str:
+        """The object's namespace."""
+        return self.identity.namespace
+
+    @property
+    def spec(self) -> AppBackupRefSpec:
+        """The object's spec."""
+        return self.desire.spec
+
+    @property
+    def status(self) -> AppBackupRefStatus:
+        """The desired status as a value."""
+        return AppBackupRefStatus.model_validate_json(self.texts.desired_status)
+
+    def but(
+        self,
+        *,
+        desire: Desire | None = None,
+        texts: Texts | None = None,
+        reported: Reported | None = None,
+        polling: Polling | None = None,
+        cache: Cache | None = None,
+    ) -> "Tracked":
+        """The same object with these groups."""
+        return Tracked(
+            self.identity,
+            desire or self.desire,
+            texts or self.texts,
+            reported or self.reported,
+            polling or self.polling,
+            cache or self.cache,
+        )
