@@ -95,10 +95,10 @@ class Process:
         self.notes: list[str] = []
         self.now = NOW
 
-    def learn(self, outcome: Outcome | None, **more: Any) -> None:
-        """Take an answer in."""
+    def learn(self, outcome: Outcome | None, *, suspend: bool = False, **more: Any) -> None:
+        """Take an answer in, or that polling is suspended."""
         before, self.now = self.desired, self.now + timedelta(seconds=15)
-        event = Event(generation=1, spec=spec(), outcome=outcome, now=self.now, **more)
+        event = Event(generation=1, spec=spec(suspend=suspend), outcome=outcome, now=self.now, **more)
         self.desired = next_status(before, event)
         self.shown = shown_in(self.desired, outcome, self.shown)
         around = Around(new_secret=True, shown=self.shown)
@@ -159,14 +159,19 @@ def test_another_id_alone_causes_no_write_after_other_answers_either(
         assert (process.patch() == {}) is (_without_ids(desired) == _without_ids(process.own))
 
 
-@given(_earlier, _failures, _ids)
+@given(_earlier, _failures, _ids, st.booleans())
+@example([], failed(SyncReason.SERVER_ERROR), "other", True)
 @settings(deadline=None)
-def test_two_operators_do_not_fight_about_ids(earlier: list[Outcome], answer: Failed, other_id: str | None) -> None:
+def test_two_operators_do_not_fight_about_ids(
+    earlier: list[Outcome], answer: Failed, other_id: str | None, is_suspended: bool
+) -> None:
     """Both see a transition, each with an ID of its own: what the first has written stands for both."""
     first, second = _process([*earlier, RUNNING]), _process([*earlier, RUNNING])
-    first.learn(answer)
+    for process, said in ((first, answer), (second, replace(answer, correlation_id=other_id))):
+        process.learn(said, stale_after=900.0 if is_suspended else None)
+        if is_suspended:
+            process.learn(None, suspend=True)
     first.write()
-    second.learn(replace(answer, correlation_id=other_id))
     second.actual = first.actual
     assert second.patch() == {}
 

@@ -132,7 +132,10 @@ def shown_in(status: AppBackupRefStatus, outcome: Outcome | None, before: tuple[
         message = next((each for each in messages if shows(text, each)), unknown)
         if message != text:
             found.append(Shown(text, message))
-    return tuple(found)
+    # While polling is suspended Ready stands, and may say which failure it was.
+    ready = status.condition("Ready")
+    standing = [each for each in before if ready is not None and ready.message.endswith(each.text)]
+    return (*found, *(each for each in standing if each not in found))
 
 
 def _in_held_words(held: AppBackupRefStatus, event: Event) -> Outcome | None:
