@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from astra_mirror.core.inventory import Entry, ListNotUsableError, missing, news, page_of
+from astra_mirror.core.inventory import Entry, ListNotUsableError, missing, page_of
 
 
 def _list(*items: Any, **metadata: str) -> dict[str, Any]:
@@ -67,10 +67,3 @@ def test_what_is_missing() -> None:
     known = {"a": ("one", "a"), "b": ("one", "b"), "c": ("two", "c")}
     assert missing(known, {"a"}, None) == {"b": ("one", "b"), "c": ("two", "c")}
     assert missing(known, {"a"}, "one") == {"b": ("one", "b")}
-
-
-def test_what_is_news() -> None:
-    """Unknown ones and newer versions, but not what the engine was shown and did not take, until that is edited."""
-    entries = page_of(_list(_item("mine"), _item("new"), _item("other"), _item("edited", generation=2))).entries
-    found = news(entries, lambda each: each.uid != "mine", {"other": 1, "edited": 1})
-    assert [each.uid for each in found] == ["new", "edited"]

@@ -1,8 +1,9 @@
 """The periodic list: nothing is dropped or added that a GET does not confirm, and nothing stays wrong."""
 
+import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -75,39 +76,52 @@ class _Inventory:
             objects=self.objects,
             namespaces=(),
             feed=self.feed,
-            mirror=self.world.engine,
+            engine=self.world.engine,
         )
 
-    def seen(self, *names: str) -> None:
+    async def seen(self, *names: str) -> None:
         """Objects that exist and that the watch has brought."""
         for name in names:
-            self.feed.put(self.world.cluster.put(name, 7), listed=True)
+            self.feed.take({"type": None, "object": self.world.cluster.put(name, 7)})
+        await self._taken_in()
+
+    async def compare(self) -> None:
+        """Compare, and let the engine take in what comes of it."""
+        await self.list.compare()
+        await self._taken_in()
+
+    async def _taken_in(self) -> None:
+        # No time passes before that.
+        await asyncio.sleep(0.001)
 
 
 @pytest.fixture
-async def inventory() -> _Inventory:
-    """A new one."""
-    return _Inventory()
+async def inventory() -> AsyncIterator[_Inventory]:
+    """A new one, whose engine takes objects in and does not lead."""
+    inventory = _Inventory()
+    task = asyncio.get_running_loop().create_task(inventory.world.engine.take_in())
+    yield inventory
+    task.cancel()
 
 
 async def test_what_the_watch_swallowed_is_added(inventory: _Inventory) -> None:
     """A new object, and an edit, over several pages; what is as it was costs no request."""
-    inventory.seen("a", "b", "c")
+    await inventory.seen("a", "b", "c")
     inventory.world.cluster.put("swallowed", 7)
     inventory.world.cluster.put("b", 8)
-    await inventory.list.compare()
+    await inventory.compare()
     assert inventory.world.engine.objects().keys() == {"a", "b", "c", "swallowed"}
     assert sorted(inventory.objects.asked) == ["b", "swallowed"]
     assert len(inventory.lists.paths) == 2
-    await inventory.list.compare()
+    await inventory.compare()
     assert len(inventory.objects.asked) == 2
 
 
 async def test_what_was_deleted_unseen_is_dropped(inventory: _Inventory) -> None:
     """When the GET says so too."""
-    inventory.seen("a", "gone")
+    await inventory.seen("a", "gone")
     del inventory.world.cluster.objects["gone"]
-    await inventory.list.compare()
+    await inventory.compare()
     assert inventory.world.engine.objects().keys() == {"a"}
     assert inventory.objects.asked == ["gone"]
 
@@ -117,32 +131,32 @@ async def test_what_was_deleted_while_the_list_came_is_looked_for_once(
 ) -> None:
     """To go through all refs for each of thousands that a tenant has deleted would hold up everybody."""
     names = [f"gone-{number}" for number in range(50)]
-    inventory.seen("stays", *names)
-    mirror, looked = inventory.world.engine, 0
+    await inventory.seen("stays", *names)
+    engine, looked = inventory.world.engine, 0
 
     def spoil(document: dict[str, Any]) -> dict[str, Any]:
         for name in names:
-            inventory.feed.drop(name)
+            inventory.world.engine.deleted(name, "ns")
         return document | {"items": []}
 
-    def look(_objects: Callable[[], Any] = mirror.objects) -> Any:
+    def look(_objects: Callable[[], Any] = engine.objects) -> Any:
         nonlocal looked
         looked += 1
         return _objects()
 
-    monkeypatch.setattr(mirror, "objects", look)
+    monkeypatch.setattr(engine, "objects", look)
     inventory.lists.spoil = spoil
-    await inventory.list.compare()
+    await inventory.compare()
     assert inventory.objects.asked == ["stays"]
     assert looked == 1
-    assert set(mirror.objects()) == {"stays"}
+    assert set(engine.objects()) == {"stays"}
 
 
 async def test_a_ref_that_was_dropped_by_mistake_comes_back(inventory: _Inventory) -> None:
     """After a wrong 404, for example."""
-    inventory.seen("a", "b")
+    await inventory.seen("a", "b")
     inventory.world.engine.deleted("a", "ns")
-    await inventory.list.compare()
+    await inventory.compare()
     assert inventory.world.engine.objects().keys() == {"a", "b"}
 
 
@@ -163,22 +177,22 @@ async def test_a_ref_that_was_dropped_by_mistake_comes_back(inventory: _Inventor
 )
 async def test_a_wrong_list_drops_nothing(inventory: _Inventory, spoil: Callable[[Any], Any]) -> None:
     """Neither one that is none, nor one that lacks what a GET still finds."""
-    inventory.seen("a", "b")
+    await inventory.seen("a", "b")
     inventory.lists.spoil = spoil
-    await inventory.list.compare()
+    await inventory.compare()
     assert inventory.world.engine.objects().keys() == {"a", "b"}
 
 
 async def test_what_cannot_be_confirmed_stays(inventory: _Inventory) -> None:
     """Until a later list, whose GET is answered."""
-    inventory.seen("a", "gone")
+    await inventory.seen("a", "gone")
     del inventory.world.cluster.objects["gone"]
     inventory.world.cluster.put("new", 7)
     inventory.objects.fails = True
-    await inventory.list.compare()
+    await inventory.compare()
     assert inventory.world.engine.objects().keys() == {"a", "gone"}
     inventory.objects.fails = False
-    await inventory.list.compare()
+    await inventory.compare()
     assert inventory.world.engine.objects().keys() == {"a", "new"}
 
 
@@ -191,7 +205,7 @@ async def test_a_malformed_object_costs_itself_alone(inventory: _Inventory, lack
         del broken["metadata"]
     for kind in (None, "ADDED", "MODIFIED", "DELETED"):
         assert not inventory.feed.is_news({"type": kind, "object": broken})
-    await inventory.list.compare()
+    await inventory.compare()
     assert inventory.world.engine.objects().keys() == {"broken"}
 
 
@@ -200,7 +214,7 @@ async def test_annotations_that_are_none_ask_for_nothing(inventory: _Inventory, 
     """Whatever stands there, the object is looked after."""
     inventory.world.cluster.put("ref", 7)
     inventory.world.cluster.objects["ref"]["metadata"]["annotations"] = annotations
-    await inventory.list.compare()
+    await inventory.compare()
     assert inventory.world.engine.objects().keys() == {"ref"}
 
 
@@ -209,7 +223,7 @@ async def test_a_list_that_fails_is_told_once(inventory: _Inventory, caplog: pyt
     inventory.lists.spoil = lambda _: (500, b"")
     with caplog.at_level(logging.WARNING):
         for _ in range(4):
-            await inventory.list.compare()
+            await inventory.compare()
     assert [each.getMessage() for each in caplog.records] == [
         "AppBackupRefs could not be listed, to compare them with what is known: the API server answers 500"
     ]
@@ -221,13 +235,13 @@ async def test_another_shards_objects_are_asked_for_once(
     """And not even that when the watch has brought them; an edit may make one ours."""
     is_ours = {ID.format(1): False}
     monkeypatch.setattr(Shard, "owns", lambda _self, account, _app: is_ours.get(account, True))
-    inventory.seen("theirs")
+    await inventory.seen("theirs")
     inventory.world.cluster.put("swallowed", 7)
     for _ in range(3):
-        await inventory.list.compare()
+        await inventory.compare()
     assert inventory.world.engine.objects().keys() == set()
     assert inventory.objects.asked == ["swallowed"]
     is_ours.clear()
     inventory.world.cluster.put("theirs", 8)
-    await inventory.list.compare()
+    await inventory.compare()
     assert inventory.world.engine.objects().keys() == {"theirs"}

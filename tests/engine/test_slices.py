@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from astra_mirror.engine.ref import Ref
 
 from astra_mirror.core.outcome import Failed, Listed, SyncReason
 from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
-from astra_mirror.engine.result_handler import Reconciler
+from astra_mirror.engine import result_handler
+from astra_mirror.engine.effects import Step
+from astra_mirror.engine.state.tracked import Tracked
 from tests.engine.world import ID, IDS, NEW, World, backup
 from tests.virtual_time import virtual_loop
 
@@ -83,11 +84,14 @@ async def test_a_changed_secret_is_taken_up_in_pieces(world: World, monkeypatch:
     """Thousands of refs may use it; one that is deleted meanwhile is not taken up."""
     taken_up = dict[str, int]()
 
-    def poll_soon(self: Reconciler, ref: Ref, _poll_soon: Any = Reconciler.poll_soon) -> None:
+    def secret_changed(
+        tracked: Tracked, at: float, now: float, _secret_changed: Any = result_handler.secret_changed
+    ) -> Step:
         if not taken_up:
             world.engine.deleted(f"ref-{NUMBERS[-1]}", "ns")
-        taken_up[ref.name] = virtual_loop().passes
-        _poll_soon(self, ref)
+        taken_up[tracked.identity.name] = virtual_loop().passes
+        step: Step = _secret_changed(tracked, at, now)
+        return step
 
     async with world.running():
         for number in NUMBERS:
@@ -96,7 +100,7 @@ async def test_a_changed_secret_is_taken_up_in_pieces(world: World, monkeypatch:
         request.set_result(Listed(1, {ID.format(each): backup(each, "running") for each in NUMBERS}, len(NUMBERS)))
         for number in NUMBERS:
             await world.cluster.until(f"ref-{number}", state="running")
-        monkeypatch.setattr(Reconciler, "poll_soon", poll_soon)
+        monkeypatch.setattr(result_handler, "secret_changed", secret_changed)
         world.secrets.now = NEW
         world.engine.secret_changed("ns", "astra-control")
         assert not taken_up

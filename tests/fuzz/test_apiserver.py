@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from contextlib import suppress
 from typing import Any, Final
 
@@ -160,16 +161,32 @@ def _but(field: str, **changes: Any) -> bytes:
     return _json({**_OBJECT, field: {**_OBJECT[field], **changes}})[0]
 
 
-def _watched_by(feed: Feed, raw: bytes) -> None:
+def _events(raw: bytes) -> list[dict[str, Any]]:
     """The watch brings it as well, in each way."""
     try:
         found = from_json(raw)
     except ValueError:
-        return
-    for kind in (None, "ADDED", "MODIFIED", "DELETED"):
-        event = {"type": kind, "object": found}
-        if feed.is_news(event):
-            feed.take(event)
+        return []
+    return [{"type": kind, "object": found} for kind in (None, "ADDED", "MODIFIED", "DELETED")]
+
+
+async def _taken_in(world: World) -> None:
+    """Let the engine take in what has come."""
+    task = asyncio.get_running_loop().create_task(world.engine.take_in())
+    await asyncio.sleep(0.001)
+    task.cancel()
+
+
+class _Defects(logging.Handler):
+    """What the engine logs of objects that it could not take in."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Remember it."""
+        self.found.append(self.format(record))
 
 
 @IN_SECONDS
@@ -196,8 +213,19 @@ def test_an_object_is_taken_in_or_refused(raw: bytes, code: int) -> None:
             if isinstance(answer, Refused):
                 assert isinstance(answer.text, str)
             if isinstance(answer, Stored):
-                feed.put(answer.object)
-                feed.put(answer.object, listed=True)
-        _watched_by(feed, raw)
+                world.engine.seen(answer.object)
+                await _taken_in(world)
+                world.engine.seen(answer.object, listed=True)
+                await _taken_in(world)
+        for event in _events(raw):
+            if feed.is_news(event):
+                feed.take(event)
+                await _taken_in(world)
 
-    asyncio.run(ask())
+    defects = _Defects()
+    logging.getLogger("astra_mirror.engine").addHandler(defects)
+    try:
+        asyncio.run(ask())
+    finally:
+        logging.getLogger("astra_mirror.engine").removeHandler(defects)
+    assert defects.found == []

@@ -196,8 +196,8 @@ class Engine:
         self._inbox.retain_not_ours(uids)
 
     def knows(self, uid: str) -> bool:
-        """Whether that object is looked after."""
-        return uid in self._index
+        """Whether that object is looked after, as far as what has come in says."""
+        return uid in self._index and not isinstance(self._inbox.pending(uid), Deleted)
 
     def objects(self) -> dict[str, tuple[str, str]]:
         """The objects that are looked after: uid to namespace and name."""

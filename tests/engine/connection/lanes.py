@@ -1,29 +1,109 @@
-"""A lane's requests, in the hands of a test, in virtual time."""
+"""The requests of a connection, which end when a test says so, in virtual time.
+
+The queue, the circuit breakers and the performer are the real ones. The test has the answers in its hands, and sees
+what is handed out.
+"""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
+from astra_mirror.core.breaker import Breakers
+from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Listed, NotFound
-from astra_mirror.engine import ports
-from astra_mirror.engine.connection.queue import Lane
-from astra_mirror.engine.connection.total_rate import TotalRate
-from tests.virtual_time import clock
+from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.urls import BaseURL
+from astra_mirror.engine.connection.queue import ConnectionQueue
+from astra_mirror.engine.connection.queues import ConnectionQueues
+from astra_mirror.engine.effects import Pump, Replan, RequestEffect, Resume, Show, ShowSlow, Step, Submit
+from astra_mirror.engine.in_flight import InFlight
+from astra_mirror.engine.index import Index
+from astra_mirror.engine.objects import Objects
+from astra_mirror.engine.performer import Parts, Performer
+from astra_mirror.engine.poller import Poller
+from astra_mirror.engine.ports import Clocks, Moment
+from astra_mirror.engine.requests import ListRequest, Request, SingleRequest
+from astra_mirror.engine.state.cache import Cache
+from astra_mirror.engine.state.desire import Desire
+from astra_mirror.engine.state.identity import Identity
+from astra_mirror.engine.state.polling import Polling
+from astra_mirror.engine.state.reported import Reported
+from astra_mirror.engine.state.texts import Texts
+from astra_mirror.engine.state.tracked import Tracked
+from tests.virtual_time import clock, utcnow
 
 OK = NotFound("an answer")
+URL = BaseURL.parse("https://a.netapp.io")
 
 
-@dataclass
+def _id(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+
+
+@dataclass(eq=False)
+class Read:
+    """An object, and the request that is made for it."""
+
+    remote: "Remote"
+    uid: str
+    app: str | None
+    name: str
+    account: str
+    namespace: str
+    request: Request
+    defect: bool = False
+    broke: bool = False
+    slowed: int = 0
+    gate: asyncio.Event | None = None
+    future: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def leave(self) -> None:
+        """The object is deleted: nobody wants the answer any more."""
+        self.remote.objects.index.remove(self.uid)
+        self.remote.objects.in_flight.release(self.uid)
+
+
+class _Connections:
+    """Each Secret describes the connection whose number its name has."""
+
+    def connection(self, namespace: str, name: str) -> Connection:
+        """The connection."""
+        del namespace
+        return Connection(URL, name)
+
+
 class Remote:
-    """Requests that end when a test says so."""
+    """Requests that end when a test says so: what asks, and what is handed out, as the performer knows them."""
 
-    under_way: list["Read"] = field(default_factory=list)
-    ended: list[tuple[str, Answer | Listed]] = field(default_factory=list)
-    held: list[tuple[str, Failed]] = field(default_factory=list)
-    canaries: dict[str, "Read"] = field(default_factory=dict)
-    lane: Lane | None = None
+    def __init__(self) -> None:
+        self.under_way: list[Read] = []
+        self.ended: list[tuple[str, Answer | Listed]] = []
+        self.held: list[tuple[str, Failed]] = []
+        self.objects = Objects(Index(), InFlight(), _Connections())
+        self.queues = ConnectionQueues(self.objects)
+        self._reads: dict[str, Read] = {}
+        self._numbers = count()
+        self._requests: dict[Request, Read] = {}
+        parts: Any = self
+        self._clocks = Clocks(clock, utcnow, lambda: 0.5)
+        self.performer = Performer(
+            Parts(
+                objects=self.objects,
+                clocks=self._clocks,
+                events=parts,
+                poller=Poller(),
+                queues=self.queues,
+                exchange=parts,
+                follower=parts,
+                writing=parts,
+            )
+        )
 
-    def read(
+    def read(  # noqa: PLR0913 - what a test may want to say of a request
         self,
         app: str | None = "a",
         due: float = 0.0,
@@ -33,19 +113,40 @@ class Remote:
         namespace: str = "ns",
         *,
         is_observed: bool = False,
-    ) -> "Read":
-        """A read that is answered through `under_way` and recorded in `ended`."""
-        return Read(self, app, due, urgency, name or str(app), account, namespace, is_observed=is_observed)
-
-    def canary(self, account: str) -> ports.Read | None:
-        """The read that a test has prepared."""
-        return self.canaries.get(account)
-
-    async def resume(self, reads: Sequence[ports.Read]) -> None:
-        """Submit them again."""
-        for each in reads:
-            if self.lane is not None:
-                self.lane.submit(each)
+        connection: str = "0",
+    ) -> Read:
+        """A request that is answered through `under_way` and recorded in `ended`."""
+        uid = str(next(self._numbers))
+        spec = AppBackupRefSpec(
+            accountID=_id(account), appID=_id(str(app)), backupID=_id(uid), secretRef={"name": connection}
+        )
+        self.objects.index.put(
+            Tracked(
+                Identity(uid, namespace, uid),
+                Desire(spec, 1, None),
+                Texts("1", b"{}", b"{}"),
+                Reported(is_observed=is_observed),
+                Polling(0.0, 0.0),
+                Cache(),
+            )
+        )
+        common: dict[str, Any] = {
+            "connection": Connection(URL, connection),
+            "namespace": namespace,
+            "due": due,
+            "urgency": urgency,
+            "draw": 0.5,
+            "is_fallback": False,
+            "is_observed": is_observed,
+        }
+        request: Request = (
+            ListRequest(**common, collection=Collection(spec.account_id, None))
+            if app is None
+            else SingleRequest(**common, uid=uid, spec=spec)
+        )
+        self.objects.in_flight.wait(uid, request)
+        read = self._reads[uid] = Read(self, uid, app, name or str(app), account, namespace, request)
+        return read
 
     async def settle(self) -> None:
         """Let every task that can go on do so."""
@@ -57,68 +158,105 @@ class Remote:
         self.under_way[number].future.set_result(answer)
         await self.settle()
 
+    def _read_of(self, request: Request) -> Read:
+        [uid] = self.objects.in_flight.waiting(request)
+        return self._reads[uid]
 
-@dataclass(eq=False)
-class Read:
-    """A read under the test's control."""
+    # As the performer's exchange.
 
-    remote: Remote
-    app: str | None
-    due: float
-    urgency: float
-    name: str
-    account: str = "account"
-    namespace: str = "ns"
-    is_observed: bool = False
-    is_fallback: bool = False
-    wanted: bool = True
-    slowed: int = 0
-    defects: Iterator[int] | None = None
-    broke: bool = False
-    future: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def is_wanted(self) -> bool:
-        """Whether the test wants it."""
-        return self.wanted
-
-    async def request(self) -> Answer:
+    async def ask(self, request: Request) -> Answer:
         """Wait for the test."""
-        self.remote.under_way.append(self)
-        return await self.future
+        read = self._requests[request] = self._read_of(request)
+        self.under_way.append(read)
+        return await read.future
 
-    async def ended(self, answer: Answer | Listed, started: float) -> None:
+    def answered(
+        self, request: Request, answer: Answer | Listed, *, started: float, moment: Moment
+    ) -> Iterator[RequestEffect | Any]:
         """Record the answer; fail where the test wants a defect."""
         del started
-        if self.defects is not None:
-            next(self.defects)
+        yield from self.queues.of(request.connection).answered(request, answer, moment)
+        yield Pump(request.connection)
+        read = self._requests[request]
+        if read.defect:
             raise ZeroDivisionError("a bug")
-        self.remote.ended.append((self.name, answer))
+        if read.gate is not None:
+            yield Replan(request.connection, (read.uid,), 0.0)
+        self.ended.append((read.name, answer))
+        read.leave()
 
-    async def held(self, failure: Failed, at: float) -> None:
-        """Record what is shown meanwhile."""
-        del at
-        self.remote.held.append((self.name, failure))
+    # As the performer's follower.
 
-    def probe(self) -> "Read | None":
-        """A read of its own for the same, which this one does not want any more."""
-        if not self.wanted:
-            return None
-        self.wanted = False
-        return Read(self.remote, self.app, self.due, self.urgency, self.name, self.account, self.namespace)
+    async def shown(self, item: Show | ShowSlow | Resume) -> AsyncIterator[Step | RequestEffect]:
+        """Record what is shown meanwhile; submit again what may go."""
+        match item:
+            case Show(request, failure):
+                self.held.append((self._read_of(request).name, failure))
+            case ShowSlow(connection):
+                for request in self.queues.of(connection).not_answered():
+                    if request in self.objects.in_flight:
+                        self._read_of(request).slowed += 1
+            case Resume(requests=requests):
+                for request in requests:
+                    yield Submit(request)
 
-    def broken(self) -> None:
+    async def replan(self, replan: Replan) -> AsyncIterator[Step | RequestEffect]:
+        """Take as long as the test wants."""
+        gate = self._reads[replan.uids[0]].gate
+        if gate is not None:
+            await gate.wait()
+        for each in ():
+            yield each
+
+    def broken(self, request: Request) -> Iterator[RequestEffect]:
         """Record the defect."""
-        self.broke = True
-
-    async def slow(self) -> None:
-        """Count."""
-        self.slowed += 1
+        self._requests[request].broke = True
+        yield from ()
 
 
-def new_lane(remote: Remote) -> Lane:
+@dataclass
+class Lane:
+    """A connection of a test's remote."""
+
+    remote: Remote
+    connection: Connection
+
+    @property
+    def queue(self) -> ConnectionQueue:
+        """The connection's queue."""
+        return self.remote.queues.of(self.connection)
+
+    @property
+    def breakers(self) -> Breakers:
+        """The connection's circuit breakers."""
+        return self.queue.breakers
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is sent and nothing waits but for a breaker to close."""
+        return self.queue.is_idle
+
+    def submit(self, read: Read, *, first: bool = False) -> None:
+        """Let a request start when it may."""
+        self.remote.performer.perform(Submit(read.request, first))
+
+    def gather(self) -> None:
+        """Start nothing until `start`."""
+        self.queue.gather()
+
+    def start(self) -> None:
+        """Start what has been gathered."""
+        self.queue.release()
+        self.remote.performer.perform(Pump(self.connection))
+
+    async def close(self) -> None:
+        """End every request without an outcome."""
+        await self.remote.performer.close()
+
+
+def new_lane(remote: Remote, number: int = 0) -> Lane:
     """A new lane."""
-    remote.lane = Lane(clock, TotalRate(clock), remote)
-    return remote.lane
+    return Lane(remote, Connection(URL, str(number)))
 
 
 async def proven(remote: Remote) -> Lane:

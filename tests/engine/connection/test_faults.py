@@ -87,7 +87,7 @@ async def test_a_defect_in_taking_the_answer_is_told(remote: Remote, caplog: pyt
     """The refs behind it can try again, and the lane goes on."""
     lane = new_lane(remote)
     bad = remote.read()
-    bad.defects = iter([1])
+    bad.defect = True
     lane.submit(bad)
     lane.submit(remote.read("b"))
     await remote.settle()

@@ -5,13 +5,11 @@ import asyncio
 import pytest
 
 from astra_mirror.core.concurrency import MAX_IN_FLIGHT
-from astra_mirror.core.outcome import Answer, Failed, Listed, SyncReason
+from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.rate import CONNECTION_PER_SECOND
 from astra_mirror.core.tickets import HELD_BACK
-from astra_mirror.engine.connection.queue import Lane
 from astra_mirror.engine.connection.total_rate import TotalRate
 from tests.engine.connection.lanes import OK, Remote, new_lane, proven
-from tests.virtual_time import clock
 
 UNAUTHORIZED = Failed(SyncReason.UNAUTHORIZED, "no")
 FORBIDDEN = Failed(SyncReason.FORBIDDEN, "no")
@@ -84,7 +82,7 @@ async def test_while_a_forbidden_app_is_probed_the_others_go_on(remote: Remote) 
 async def test_a_refused_account_holds_up_no_other(remote: Remote) -> None:
     """A canary of the account that was good goes at once, and the others do not wait for it."""
     lane = await proven(remote)
-    remote.canaries["account"] = remote.read("c", name="canary")
+    remote.read("c", name="canary", is_observed=True)
     lane.submit(remote.read("x", account="wrong"))
     await remote.settle()
     await remote.answer(0, UNAUTHORIZED)
@@ -139,12 +137,12 @@ async def test_the_observed_go_first_until_a_token_is_proven(remote: Remote) -> 
 
 async def test_when_all_connections_together_are_too_many_namespaces_have_turns(remote: Remote) -> None:
     """One with many connections has no more than one with one."""
-    total = TotalRate(clock, per_second=20)
-    lanes = [Lane(clock, total, remote) for _ in range(11)]
+    remote.queues.total = TotalRate(per_second=20)
+    lanes = [new_lane(remote, number) for number in range(11)]
     for number, lane in enumerate(lanes):
         for _ in range(12):
             name = "victim" if number == 0 else "hostile"
-            read = remote.read(name=name, namespace=name, account=f"{number}")
+            read = remote.read(name=name, namespace=name, account=f"{number}", connection=str(number))
             read.future.set_result(OK)
             lane.submit(read)
     await asyncio.sleep(5)
@@ -176,7 +174,7 @@ async def test_what_nobody_wants_any_more_is_not_sent(remote: Remote) -> None:
     lane.submit(remote.read("probe"))
     unwanted = remote.read("b")
     lane.submit(unwanted)
-    unwanted.wanted = False
+    unwanted.leave()
     await remote.settle()
     await remote.answer(0)
     assert [each.name for each in remote.under_way] == ["probe"]
@@ -187,12 +185,7 @@ async def test_the_next_goes_while_an_answer_is_handed_out(remote: Remote) -> No
     """What thousands of refs take of an answer is nobody else's waiting time."""
     lane = new_lane(remote)
     first, gate = remote.read(), asyncio.Event()
-
-    async def ended(answer: Answer | Listed, started: float) -> None:
-        del answer, started
-        await gate.wait()
-
-    first.ended = ended  # type: ignore[method-assign]
+    first.gate = gate
     lane.submit(first)
     lane.submit(remote.read("b"))
     await remote.settle()
