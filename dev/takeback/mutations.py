@@ -99,16 +99,13 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     ),
     "api-server-away": (
         Edit("core/refusals.py", "FIRST_DELAY_SECONDS: Final = 1.0", "FIRST_DELAY_SECONDS: Final = 60.0"),
-        Edit(
-            "engine/status_writer.py",
-            "        self._refusals.forgive()\n        self._writes.give_up()\n",
-            "        return\n",
-        ),
+        Edit("engine/status_writer.py", "        self._refusals.forgive()\n", "        return\n"),
+        Edit("engine/writing.py", "                self._patcher.give_up()\n", ""),
     ),
     "two-writes-at-once": (
         Edit(
             "engine/status_writer.py",
-            "        if ref.uid in self._slots:\n            self._again[ref.uid] = ref\n        else:\n",
+            "        if tracked.uid in self._slots:\n            self._again.add(tracked.uid)\n        else:\n",
             "        if True:\n",
         ),
     ),
@@ -119,7 +116,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "backed-off-probes": (Edit("core/circuit.py", "PROBE_INTERVAL: Final = 60.0", "PROBE_INTERVAL: Final = 660.0"),),
     "moving-words": (
         Edit(
-            "engine/desired_status.py",
+            "engine/next_report.py",
             "    return are_remote(outcome) and",
             "    return False and are_remote(outcome) and",
         ),
@@ -175,8 +172,8 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "edited-target": (
         Edit(
             "engine/intake.py",
-            "        if ref.target != target:\n            ref.want(forget(ref.status), self._pace)\n",
-            "        if ref.target != target:\n",
+            "        status = forget(tracked.status)\n        return",
+            "        status = tracked.status\n        return",
         ),
     ),
 }

@@ -9,11 +9,10 @@ from typing import Any
 
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Listed, SyncReason
-from astra_mirror.core.request_plan import AVOID_SECONDS
 from astra_mirror.engine import effects
 from astra_mirror.engine.connection.queue import SLOT_SECONDS, SLOW_SECONDS
 from astra_mirror.engine.connection.queues import ConnectionQueues
-from astra_mirror.engine.effects import Effect, ListEffect, ObjectEffect, RequestEffect, Send, ShowSlow, Step
+from astra_mirror.engine.effects import Effect, ObjectEffect, RequestEffect, Send, ShowSlow, Step
 from astra_mirror.engine.exchange import Exchange
 from astra_mirror.engine.following import Follower
 from astra_mirror.engine.hand_out_queue import HandOutQueue, Item, requests_of
@@ -24,7 +23,7 @@ from astra_mirror.engine.ports import Clocks, Events
 from astra_mirror.engine.requests import Request
 from astra_mirror.engine.writing import Writing
 from astra_mirror.observability.metrics import OBSERVATIONS, POLL_LATENESS
-from astra_mirror.support.scheduler import Timer, call_at, spawn
+from astra_mirror.support.scheduler import KeyedTimers, call_at, spawn
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ class Performer:
         self._parts = parts
         self._to_hand_out = HandOutQueue()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: dict[Connection | None, Timer] = {}
+        self._timers: KeyedTimers[Connection | None] = KeyedTimers(self._wake)
         self._is_closing = False
 
     async def all(self, results: AsyncIterator[Step | Effect]) -> None:
@@ -125,27 +124,17 @@ class Performer:
             case effects.Pump(connection):
                 self._perform_all(parts.queues.of(connection).pump(moment))
             case effects.Wake(connection, at):
-                self._timer(connection).set(at)
+                self._timers.set(connection, at)
             case effects.Show(request):
                 self._hand_out_later(request.connection, effect)
             case effects.ShowSlow(connection) | effects.Resume(connection):
                 self._hand_out_later(connection, effect)
             case effects.LearnList() | effects.AvoidList() | effects.SuspectList():
-                self._remember(effect, moment.at)
+                parts.queues.of(effect.connection).remember(effect, moment.at)
             case effects.AskAlone(connection, uid):
                 self._perform_all(parts.follower.ask_alone(connection, uid))
             case effects.Defect(request):
                 self._perform_all(parts.follower.broken(request))
-
-    def _remember(self, effect: ListEffect, now: float) -> None:
-        catalog = self._parts.queues.of(effect.connection).catalog
-        match effect:
-            case effects.LearnList(collection=collection, size=size):
-                catalog.learn(collection, size)
-            case effects.AvoidList(collection=collection):
-                catalog.avoid(collection, now + AVOID_SECONDS)
-            case effects.SuspectList(attempt=attempt):
-                catalog.suspect(attempt, now + AVOID_SECONDS)
 
     def _send(self, send: Send) -> None:
         request = send.request
@@ -205,15 +194,10 @@ class Performer:
 
     # When.
 
-    def _timer(self, connection: Connection | None) -> Timer:
-        timer = self._timers.get(connection)
-        if timer is None:
-            wake = self._go_on_in_total if connection is None else partial(self._wake, connection)
-            timer = self._timers[connection] = Timer(wake)
-        return timer
-
-    def _wake(self, connection: Connection) -> None:
-        if connection in self._parts.queues:
+    def _wake(self, connection: Connection | None) -> None:
+        if connection is None:
+            self._go_on_in_total()
+        elif connection in self._parts.queues:
             self._perform_all(self._parts.queues.of(connection).wake(self._parts.clocks.moment()))
 
     def _go_on_in_total(self) -> None:
@@ -222,7 +206,7 @@ class Performer:
             self._perform_all(queues.of(request.connection).start_from_total(request, clocks.moment()))
         at = queues.total.next_at(clocks.monotonic())
         if at is not None:
-            self._timer(None).set(at)
+            self._timers.set(None, at)
 
     # What is handed out, one thing after the other.
 
@@ -253,21 +237,18 @@ class Performer:
         """Forget the connections that no object uses; those that are still there."""
         connections, lost = self._parts.queues.drop_unused(self._to_hand_out)
         self._perform_all(lost)
-        for connection in [each for each in self._timers if each is not None and each not in connections]:
-            self._timers.pop(connection).cancel()
+        self._timers.retain({None, *connections})
         self._parts.exchange.retain(connections)
         return connections
 
     async def close(self) -> None:
         """End every request without an outcome."""
         self._is_closing = True
-        for timer in self._timers.values():
-            timer.cancel()
+        self._timers.retain(())
         self._to_hand_out.clear()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._timers.clear()
         self._parts.queues.clear()
         self._parts.exchange.clear()
         self._parts.objects.in_flight.clear()

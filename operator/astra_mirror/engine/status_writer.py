@@ -5,16 +5,11 @@ so that a slow API server costs no stale write. Desired and actual are compared 
 most one write of an object is under way. Nothing is performed here: the patches to be sent are returned.
 """
 
-import logging
-from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Final
 
-from astra_mirror.core.corrections import Corrections
 from astra_mirror.core.diff import Difference
-from astra_mirror.core.fair import Path
 from astra_mirror.core.refusals import Refusals
-from astra_mirror.core.unstored import Unstored
 from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored, WriteResult
 from astra_mirror.core.write_slots import WriteSlots
 from astra_mirror.engine.echo import own_answer
@@ -23,36 +18,17 @@ from astra_mirror.engine.index import Index
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.state.texts import Texts
 from astra_mirror.engine.state.tracked import Tracked
-from astra_mirror.engine.status_write import Correction, Nothing, Write, accepted, agreeing, compared
+from astra_mirror.engine.status_write import Correction, Nothing, Write, accepted
 from astra_mirror.engine.timers import Timers
-from astra_mirror.engine.write_queue import Why, WriteQueue
+from astra_mirror.engine.write_history import Later, WriteHistory, log_refusal
+from astra_mirror.engine.write_queue import Admitted, Why, WriteQueue
 
 OVERDUE_SECONDS: Final = 1.0
 """After how long without an answer a PATCH gives up its slot."""
-_FIRST_CONFLICT_DELAY, _MAX_CONFLICT_DELAY = 0.25, 5.0
 _PATIENT: Final = frozenset({Why.REFUSED, Why.CONFLICT})
 """What waits because of these waits on, whatever is desired meanwhile."""
 _BATCH: Final = 16
 """How many statuses are compared before others have their turn in the event loop."""
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Admitted(Container[Path]):
-    """The namespaces, as (namespace,), whose writes may start now."""
-
-    slots: WriteSlots
-    refusals: Refusals
-    now: float
-    is_correction: bool
-
-    def __contains__(self, path: object) -> bool:
-        if not isinstance(path, tuple):
-            return False
-        namespace = str(path[0])
-        has_slot = self.slots.admits(namespace, is_correction=self.is_correction)
-        return has_slot and self.refusals.admits(namespace, self.now)
 
 
 class StatusWriter:
@@ -69,9 +45,7 @@ class StatusWriter:
         self._slots = WriteSlots()
         self._overdue: Timers[str] = Timers()
         self._refusals = Refusals()
-        self._conflicts: dict[str, int] = {}
-        self._corrections: dict[str, Corrections] = {}
-        self._unstored = Unstored()
+        self._history = WriteHistory()
 
     # What moves.
 
@@ -105,12 +79,7 @@ class StatusWriter:
         self._queue.drop(uid)
         self._again.discard(uid)
         self._refusals.forget(uid, tracked.namespace)
-        self._conflicts.pop(uid, None)
-        self._forget_writes(uid)
-
-    def _forget_writes(self, uid: str) -> None:
-        self._corrections.pop(uid, None)
-        self._unstored.forget(uid)
+        self._history.forget(uid)
 
     # What is asked about it.
 
@@ -165,8 +134,8 @@ class StatusWriter:
         for _ in range(_BATCH):
             if not self._slots.has_one:
                 return patches, False
-            news = _Admitted(self._slots, self._refusals, moment.at, is_correction=False)
-            corrections = _Admitted(self._slots, self._refusals, moment.at, is_correction=True)
+            news = Admitted(self._slots, self._refusals, moment.at, is_correction=False)
+            corrections = Admitted(self._slots, self._refusals, moment.at, is_correction=True)
             turn = self._queue.take(news, corrections)
             if turn is None:
                 return patches, False
@@ -185,49 +154,22 @@ class StatusWriter:
             # It names another target by now; what it should say then is not known yet, and moves later.
             self._settled(uid)
             return None
-        found: Nothing | Write | Correction | None = compared(tracked.texts, tracked.reported.shown, moment.utc)
-        if isinstance(found, Correction):
-            found = self._correction(uid, found, moment, may_correct=may_correct)
-        if found is None:
-            return None
+        found = self._history.next_write(tracked, moment, may_correct=may_correct)
         self._index.put(tracked.but(texts=found.texts))
-        if isinstance(found, Nothing):
-            self._settled(uid)
-            return None
-        return _sending(tracked, found.texts, found.difference)
-
-    def _correction(
-        self, uid: str, found: Correction, moment: Moment, *, may_correct: bool
-    ) -> Correction | Nothing | None:
-        """What somebody else has changed, when it may be put right now; None when it has to wait."""
-        now, known = moment.at, found.texts
-        until = self._unstored.until(uid, desired=known.written_status, actual=known.actual_status, now=now)
-        history = self._corrections.get(uid, Corrections())
-        if until is not None:
-            self._settled(uid)
-            self._wait(uid, known, until, Why.HELD)
-            return None
-        if not may_correct:
-            self._wait(uid, known, now, Why.CORRECTION)
-            return None
-        agreed = agreeing(known, moment.utc) if history.is_slowed(now) else found
-        due = history.due(now)
-        if isinstance(agreed, Correction) and due > now:
-            self._wait(uid, agreed.texts, due, Why.CORRECTION)
-            return None
-        if isinstance(agreed, Correction):
-            self._corrections[uid] = history.made(now)
-        return agreed
-
-    def _wait(self, uid: str, known: Texts, until: float, why: Why) -> None:
-        tracked = self._index.get(uid)
-        if tracked is not None:
-            self._index.put(tracked.but(texts=known))
-        self._queue.delay(uid, until, why)
+        match found:
+            case Nothing():
+                self._settled(uid)
+            case Later(until=until, why=why):
+                if why is Why.HELD:
+                    self._settled(uid)
+                self._queue.delay(uid, until, why)
+            case Write(known, difference) | Correction(known, difference):
+                return _sending(tracked, known, difference)
+        return None
 
     def _settled(self, uid: str) -> None:
         self._queue.end(uid)
-        self._conflicts.pop(uid, None)
+        self._history.agreed(uid)
 
     # How a write ends.
 
@@ -246,7 +188,7 @@ class StatusWriter:
         self._again.discard(uid)
         tracked = self._index.get(uid)
         if tracked is None or uid not in self._queue.pending:
-            self._forget_writes(uid)
+            self._history.forget(uid)
             return
         if isinstance(result, Gone):
             # It is taken out before long, and whatever has changed meanwhile must not be written again.
@@ -271,12 +213,10 @@ class StatusWriter:
             case Stored(body):
                 self._stored(tracked, patch, body, now)
             case Conflict():
-                number = self._conflicts[uid] = self._conflicts.get(uid, -1) + 1
-                delay = min(_FIRST_CONFLICT_DELAY * 2.0 ** min(number, 10), _MAX_CONFLICT_DELAY) if number else 0.0
-                self._queue.delay(uid, now + delay, Why.CONFLICT)
+                self._queue.delay(uid, now + self._history.conflict(uid), Why.CONFLICT)
             case Refused():
                 self._refused(tracked, now)
-                self._log(tracked, result, now)
+                log_refusal(tracked, result, self._refusals, now)
             case None:
                 self._refused(tracked, now)
 
@@ -286,38 +226,13 @@ class StatusWriter:
         self._index.put(tracked.but(texts=answer.texts))
         self._settled(tracked.uid)
         self._refusals.accepted(tracked.uid, tracked.namespace)
-        if answer.is_exact:
-            self._unstored.forget(tracked.uid)
-            return
-        fields = self._unstored.news(patch.sent, body.get("status") or {})
-        if fields:
-            logger.warning(
-                "The API server stores other values than it is sent, of %s to begin with: %s. Is its CRD of another "
-                "release, or does a webhook change them?",
-                tracked.identity.label,
-                ", ".join(fields),
-                extra={"namespace": tracked.namespace},
-            )
-        sent = answer.texts.written_status
-        until = self._unstored.learn(tracked.uid, sent=sent, stored=answer.stored, now=now)
-        self._queue.delay(tracked.uid, until, Why.HELD)
+        until = self._history.stored(tracked, patch, answer, body.get("status") or {}, now)
+        if until is not None:
+            self._queue.delay(tracked.uid, until, Why.HELD)
 
     def _refused(self, tracked: Tracked, now: float) -> None:
         delay = self._refusals.refused(tracked.uid, tracked.namespace)
         self._queue.delay(tracked.uid, now + delay, Why.REFUSED)
-
-    def _log(self, tracked: Tracked, refused: Refused, now: float) -> None:
-        namespace, name = tracked.namespace, tracked.identity.name
-        # What is the object's own makes no new reason.
-        reason = refused.text.replace(f'"{name}"', "")
-        if refused.text and self._refusals.is_news(namespace, reason, now):
-            logger.warning(
-                "A status in the namespace %s could not be written, trying again; the first is that of %s: %s",
-                namespace,
-                name,
-                refused.text,
-                extra={"namespace": namespace},
-            )
 
 
 def _sending(tracked: Tracked, known: Texts, difference: Difference) -> SendPatch:

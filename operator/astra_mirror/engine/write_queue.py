@@ -5,10 +5,13 @@ has a part of the slots. This module has no task and reads no clock.
 """
 
 from collections.abc import Container
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
 from astra_mirror.core.fair import FairQueue, Path
+from astra_mirror.core.refusals import Refusals
+from astra_mirror.core.write_slots import WriteSlots
 from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.engine.timers import Timers
 
@@ -27,6 +30,23 @@ class NextWrite(NamedTuple):
 
     uid: str
     is_correction: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted(Container[Path]):
+    """The namespaces, as (namespace,), whose writes may start now."""
+
+    slots: WriteSlots
+    refusals: Refusals
+    now: float
+    is_correction: bool
+
+    def __contains__(self, path: object) -> bool:
+        if not isinstance(path, tuple):
+            return False
+        namespace = str(path[0])
+        has_slot = self.slots.admits(namespace, is_correction=self.is_correction)
+        return has_slot and self.refusals.admits(namespace, self.now)
 
 
 class WriteQueue:

@@ -5,10 +5,12 @@ operator lives through hours in a moment.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Container, Coroutine, Hashable
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+Key = TypeVar("Key", bound=Hashable)
 
 
 def monotonic() -> float:
@@ -57,3 +59,23 @@ class Timer:
     def _run(self) -> None:
         self._handle = None
         self._action()
+
+
+class KeyedTimers(Generic[Key]):
+    """A `Timer` for each key; calls `action` with the key whose time has come."""
+
+    def __init__(self, action: Callable[[Key], None]) -> None:
+        self._action = action
+        self._timers: dict[Key, Timer] = {}
+
+    def set(self, key: Key, when: float) -> None:
+        """Let it be at `when` at the latest for this key, in monotonic seconds."""
+        timer = self._timers.get(key)
+        if timer is None:
+            timer = self._timers[key] = Timer(partial(self._action, key))
+        timer.set(when)
+
+    def retain(self, keys: Container[Key]) -> None:
+        """Forget all keys but these."""
+        for key in [each for each in self._timers if each not in keys]:
+            self._timers.pop(key).cancel()

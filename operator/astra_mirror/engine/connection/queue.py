@@ -14,12 +14,12 @@ from astra_mirror.core.concurrency import RequestSlots
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Listed
 from astra_mirror.core.rate import CONNECTION_PER_SECOND, Rate
-from astra_mirror.core.request_plan import Catalog
+from astra_mirror.core.request_plan import AVOID_SECONDS, Catalog
 from astra_mirror.core.tickets import Ticket
 from astra_mirror.engine.connection.breakers import Go, HeldBack, Result
 from astra_mirror.engine.connection.total_rate import TotalRate
 from astra_mirror.engine.connection.waiting import Waiting
-from astra_mirror.engine.effects import RequestEffect, Send, Wake
+from astra_mirror.engine.effects import AvoidList, LearnList, ListEffect, RequestEffect, Send, SuspectList, Wake
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.requests import Request
@@ -218,6 +218,16 @@ class ConnectionQueue:
         """The requests whose objects show that no answer has come: slow ones, and those that wait for a slot."""
         slow = (request for request, sent in self._sent.items() if sent.is_unanswered_for_long)
         return list(chain(slow, self._waiting, self._held_back.held))
+
+    def remember(self, effect: ListEffect, now: float) -> None:
+        """Remember what became of a list."""
+        match effect:
+            case LearnList(collection=collection, size=size):
+                self.catalog.learn(collection, size)
+            case AvoidList(collection=collection):
+                self.catalog.avoid(collection, now + AVOID_SECONDS)
+            case SuspectList(attempt=attempt):
+                self.catalog.suspect(attempt, now + AVOID_SECONDS)
 
     # Its end.
 
