@@ -5,7 +5,7 @@ Whoever changed an object, its desired and its actual status are compared afterw
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.inherited import inherited, own
@@ -29,12 +29,8 @@ from astra_mirror.engine.next_report import next_report
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.result_handler import poll_requested, poll_soon
 from astra_mirror.engine.state import cache, desire, polling, reported, texts
-from astra_mirror.engine.state.identity import Identity
+from astra_mirror.engine.state.identity import identity_of
 from astra_mirror.engine.state.tracked import Tracked
-from astra_mirror.support.times import moment_of
-
-GRACE_SECONDS: Final = 60.0
-"""How old an object may be for its missing Secret to be on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +80,14 @@ class Intake:
     # An object that is new.
 
     def _added(self, body: Mapping[str, Any], spec: AppBackupRefSpec | Failed, moment: Moment, *, leads: bool) -> Step:
-        metadata, now = body["metadata"], moment.at
+        now = moment.at
         asked = desire.desire_of(body, spec)
         held = own(body.get("status"))
         status = inherited(held, asked.spec, asked.generation)
         failure = spec if isinstance(spec, Failed) else None
         requested = asked.requested_at
         tracked = Tracked(
-            identity=Identity(
-                metadata["uid"], metadata["namespace"], metadata["name"], now + GRACE_SECONDS - _age(metadata, moment)
-            ),
+            identity=identity_of(body["metadata"], now, moment.utc),
             desire=asked,
             texts=texts.desiring(texts.found(body, is_own=held is not UNSEEN), status),
             reported=reported.inherited(status, asked.spec, self.pace, now, is_grace=_is_grace(held)),
@@ -180,12 +174,6 @@ class Intake:
 def expecting(tracked: Tracked) -> tuple[ObjectEffect, ...]:
     """Something is said of an object of which nothing is known, if no answer comes for a while."""
     return () if tracked.reported.is_observed else (ExpectStatus(tracked.uid),)
-
-
-def _age(metadata: Mapping[str, Any], moment: Moment) -> float:
-    """The seconds since the object was created, for one that has just been seen: never less than none."""
-    created = moment_of(metadata.get("creationTimestamp"))
-    return 0.0 if created is None else max((moment.utc - created).total_seconds(), 0.0)
 
 
 def _is_grace(held: AppBackupRefStatus) -> bool:

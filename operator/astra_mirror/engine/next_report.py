@@ -14,7 +14,7 @@ from astra_mirror.core.status import Event, next_status, shown_in
 from astra_mirror.engine.effects import Moved, RecordEvent, StatusMoved, Step
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.state import reported, texts
-from astra_mirror.engine.state.reported import Computed
+from astra_mirror.engine.state.reported import Computed, Reported
 from astra_mirror.engine.state.tracked import Tracked
 
 WORDS_SECONDS: Final = 15 * 60.0
@@ -47,24 +47,19 @@ def next_report(
     """
     before, memory, now = tracked.status, tracked.reported, moment.at
     stale, is_grace = is_stale(tracked, now, pace), _is_grace(tracked, outcome, now)
-    after = next_status(
-        before,
-        Event(
-            generation=tracked.desire.generation,
-            spec=tracked.spec,
-            outcome=outcome,
-            now=moment.utc,
-            at=now,
-            sample=memory.sample,
-            stale_after=stale_after(memory.interval, pace) if stale else None,
-            handled=handled,
-            keeps_words=_keeps_words(tracked, outcome, now),
-            is_young=is_grace,
-        ),
+    event = Event(
+        generation=tracked.desire.generation,
+        spec=tracked.spec,
+        outcome=outcome,
+        now=moment.utc,
+        at=now,
+        sample=memory.sample,
+        stale_after=stale_after(memory.interval, pace) if stale else None,
+        handled=handled,
+        keeps_words=_keeps_words(tracked, outcome, now),
+        is_young=is_grace,
     )
-    words_taken_at = memory.words_taken_at
-    if _words(after) != _words(before):
-        words_taken_at = now if are_remote(outcome) else None
+    after = next_status(before, event)
     shown = shown_in(after, outcome, memory.shown)
     around = Around(was_grace=memory.is_grace, is_grace=is_grace, new_secret=has_new_secret, shown=shown)
     events, events_until = _events(tracked, before, after, around, now)
@@ -74,16 +69,24 @@ def next_report(
         # To have said that nothing is known is to know nothing still: what another process observes counts.
         is_inherited=memory.is_inherited and outcome is None and not tracked.spec.suspend,
         shown=shown,
-        words_taken_at=words_taken_at,
+        words_taken_at=_words_taken_at(memory, outcome, now, has_new=_words(after) != _words(before)),
         events_until=events_until,
     )
-    return Step(
-        tracked.but(
-            texts=texts.desiring(tracked.texts, after),
-            reported=reported.computed(memory, after, tracked.spec, pace, how),
-        ),
-        (StatusMoved(tracked.uid, Moved.DESIRED), *events),
-    )
+    return _reporting(tracked, after, how, pace, events)
+
+
+def _reporting(
+    tracked: Tracked, after: AppBackupRefStatus, how: Computed, pace: Pace, events: list[RecordEvent]
+) -> Step:
+    reports = reported.computed(tracked.reported, after, tracked.spec, pace, how)
+    changed = tracked.but(texts=texts.desiring(tracked.texts, after), reported=reports)
+    return Step(changed, (StatusMoved(tracked.uid, Moved.DESIRED), *events))
+
+
+def _words_taken_at(memory: Reported, outcome: Outcome | None, now: float, *, has_new: bool) -> float | None:
+    if not has_new:
+        return memory.words_taken_at
+    return now if are_remote(outcome) else None
 
 
 def _events(

@@ -23,7 +23,7 @@ from astra_mirror.engine.ports import Clocks, Events
 from astra_mirror.engine.requests import Request
 from astra_mirror.engine.writing import Writing
 from astra_mirror.observability.metrics import OBSERVATIONS, POLL_LATENESS
-from astra_mirror.support.scheduler import KeyedTimers, call_at, spawn
+from astra_mirror.support.scheduler import KeyedTimers, meanwhile, spawn
 
 logger = logging.getLogger(__name__)
 
@@ -144,15 +144,10 @@ class Performer:
 
     async def _exchange(self, send: Send) -> None:
         request = send.request
-        timers = (
-            call_at(send.started + SLOT_SECONDS, partial(self._slow, request)),
-            call_at(send.started + SLOW_SECONDS, partial(self._unanswered, request)),
-        )
-        try:
+        slow = (send.started + SLOT_SECONDS, partial(self._slow, request))
+        unanswered = (send.started + SLOW_SECONDS, partial(self._unanswered, request))
+        with meanwhile(slow, unanswered):
             answer = await self._parts.exchange.ask(request)
-        finally:
-            for each in timers:
-                each.cancel()
         await self._follow(send, answer)
 
     async def _follow(self, send: Send, answer: Answer | Listed) -> None:

@@ -5,7 +5,8 @@ operator lives through hours in a moment.
 """
 
 import asyncio
-from collections.abc import Callable, Container, Coroutine, Hashable
+from collections.abc import Callable, Container, Coroutine, Hashable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +22,17 @@ def monotonic() -> float:
 def call_at(when: float, action: Callable[[], None]) -> asyncio.TimerHandle:
     """Call `action` at `when`, in monotonic seconds, unless the handle is cancelled."""
     return asyncio.get_running_loop().call_at(when, action)
+
+
+@contextmanager
+def meanwhile(*timed: tuple[float, Callable[[], None]]) -> Iterator[None]:
+    """Call each of these at its time, in monotonic seconds, unless the `with` block has ended before."""
+    handles = [call_at(when, action) for when, action in timed]
+    try:
+        yield
+    finally:
+        for each in handles:
+            each.cancel()
 
 
 def call_next(action: Callable[[], None]) -> None:

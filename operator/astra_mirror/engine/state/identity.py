@@ -1,6 +1,14 @@
 """Which object it is. Nothing here ever changes: an object that is made anew has another uid."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from astra_mirror.support.times import moment_of
+
+GRACE_SECONDS: Final = 60.0
+"""How old an object may be for its missing Secret to be on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +32,16 @@ class Identity:
     def label(self) -> str:
         """The object in a log line."""
         return f"{self.namespace}/{self.name}"
+
+
+def identity_of(metadata: Mapping[str, Any], now: float, utc: datetime) -> Identity:
+    """Which object it is that is seen for the first time.
+
+    Args:
+        metadata: the object's.
+        now: monotonic seconds.
+        utc: the same moment by the wall clock.
+    """
+    created = moment_of(metadata.get("creationTimestamp"))
+    age = 0.0 if created is None else max((utc - created).total_seconds(), 0.0)
+    return Identity(metadata["uid"], metadata["namespace"], metadata["name"], now + GRACE_SECONDS - age)
