@@ -47,18 +47,8 @@ def next_report(
     """
     before, memory, now = tracked.status, tracked.reported, moment.at
     stale, is_grace = is_stale(tracked, now, pace), _is_grace(tracked, outcome, now)
-    event = Event(
-        generation=tracked.desire.generation,
-        spec=tracked.spec,
-        outcome=outcome,
-        now=moment.utc,
-        at=now,
-        sample=memory.sample,
-        stale_after=stale_after(memory.interval, pace) if stale else None,
-        handled=handled,
-        keeps_words=_keeps_words(tracked, outcome, now),
-        is_young=is_grace,
-    )
+    after_seconds = stale_after(memory.interval, pace) if stale else None
+    event = _event(tracked, outcome, moment, handled=handled, stale_after=after_seconds, is_young=is_grace)
     after = next_status(before, event)
     shown = shown_in(after, outcome, memory.shown)
     around = Around(was_grace=memory.is_grace, is_grace=is_grace, new_secret=has_new_secret, shown=shown)
@@ -73,6 +63,29 @@ def next_report(
         events_until=events_until,
     )
     return _reporting(tracked, after, how, pace, events)
+
+
+def _event(
+    tracked: Tracked,
+    outcome: Outcome | None,
+    moment: Moment,
+    *,
+    handled: str | None,
+    stale_after: float | None,
+    is_young: bool,
+) -> Event:
+    return Event(
+        generation=tracked.desire.generation,
+        spec=tracked.spec,
+        outcome=outcome,
+        now=moment.utc,
+        at=moment.at,
+        sample=tracked.reported.sample,
+        stale_after=stale_after,
+        handled=handled,
+        keeps_words=_keeps_words(tracked, outcome, moment.at),
+        is_young=is_young,
+    )
 
 
 def _reporting(
