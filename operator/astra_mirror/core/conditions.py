@@ -1,7 +1,7 @@
 """The conditions: what is known, said so that people, kstatus, Argo CD and `kubectl wait` read the same.
 
-In progress is Reconciling, done well is Ready, needs a person is Stalled. Reconciling and Stalled are present only
-while true and never both. The functions here know nothing of time: transition times are added when a status is
+In progress is Reconciling, done well is Ready, what requires user action is Stalled. Reconciling and Stalled are present
+only while true and never both. The functions here know nothing of time: transition times are added when a status is
 compared with the one in the cluster.
 """
 
@@ -17,7 +17,7 @@ from astra_mirror.support.text import cut, sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Assessment:
     """What is known of the backup itself, whether or not the last poll succeeded.
 
     `text` is a sentence for a person. `ready` may differ from what the state alone says, because of readyWhen.
@@ -33,7 +33,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Sync:
+class SyncResult:
     """Whether the mirror could be refreshed: the condition Synced, and what an error asks for."""
 
     status: ConditionStatus
@@ -42,7 +42,7 @@ class Sync:
     activity: Activity = Activity.NONE
 
 
-NOTHING_YET: Final = Verdict(
+NOTHING_YET: Final = Assessment(
     "NotObserved",
     "Unknown",
     "Unknown",
@@ -51,31 +51,33 @@ NOTHING_YET: Final = Verdict(
     "Nothing is known of the backup yet.",
     "NotObserved",
 )
-NOT_ASKED_YET: Final = Sync("Unknown", "NotObserved", "Waiting for Astra Control's first answer.", Activity.RECONCILING)
-REFRESHED: Final = Sync("True", SyncReason.OBSERVED, "The status is what Astra Control said at the last poll.")
-SUSPENDED: Final = Sync("Unknown", "Suspended", "Polling is suspended: set spec.suspend to false to resume.")
+NOT_ASKED_YET: Final = SyncResult(
+    "Unknown", "NotObserved", "Waiting for Astra Control's first answer.", Activity.RECONCILING
+)
+REFRESHED: Final = SyncResult("True", SyncReason.OBSERVED, "The status is what Astra Control said at the last poll.")
+SUSPENDED: Final = SyncResult("Unknown", "Suspended", "Polling is suspended: set spec.suspend to false to resume.")
 
 
-def failed_sync(failure: Failed, activity: Activity | None = None) -> Sync:
+def failed_sync_result(failure: Failed, activity: Activity | None = None) -> SyncResult:
     """Synced for a poll that failed; `activity` where the reason alone does not say what it asks for."""
     if activity is None:
         activity = Activity.STALLED if failure.reason.facts.requires_user_action else Activity.RECONCILING
-    return Sync("False", failure.reason, failure.text, activity)
+    return SyncResult("False", failure.reason, failure.text, activity)
 
 
-def is_known(verdict: Verdict) -> bool:
+def is_known(assessment: Assessment) -> bool:
     """Whether the remote has ever answered: with a state, or that there is no such backup."""
-    return verdict is not NOTHING_YET
+    return assessment is not NOTHING_YET
 
 
-def missing(message: str) -> Verdict:
-    """The verdict on a backup that does not exist, whatever readyWhen asks for."""
-    return _verdict(NOT_FOUND, message)
+def missing(message: str) -> Assessment:
+    """The assessment of a backup that does not exist, whatever readyWhen asks for."""
+    return _assessment(NOT_FOUND, message)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """The parts of a status that the verdict is made of."""
+class ObservedState:
+    """The parts of a status that the assessment is made of."""
 
     state: str
     state_unready: tuple[str, ...]
@@ -84,17 +86,17 @@ class Picture:
     summary: str | None
 
 
-def judge(picture: Picture, ready_when: ReadyWhen) -> Verdict:
+def assess(observed: ObservedState, ready_when: ReadyWhen) -> Assessment:
     """What an observed backup means for a ref that waits for `ready_when`."""
-    meaning = meaning_of(picture.state)
-    text = _text(meaning, picture)
+    meaning = meaning_of(observed.state)
+    text = _text(meaning, observed)
     if ready_when is ReadyWhen.OBSERVED:
-        return Verdict(
+        return Assessment(
             "BackupObserved", "True", meaning.succeeded, meaning.finished, Activity.NONE, text, meaning.reason
         )
-    if picture.state == "completed" and picture.hook_state == "failed":
+    if observed.state == "completed" and observed.hook_state == "failed":
         wanted = ready_when is ReadyWhen.COMPLETED_AND_HOOKS_SUCCEEDED
-        return Verdict(
+        return Assessment(
             "BackupCompletedHooksFailed",
             "False" if wanted else "True",
             meaning.succeeded,
@@ -103,51 +105,53 @@ def judge(picture: Picture, ready_when: ReadyWhen) -> Verdict:
             text,
             meaning.reason,
         )
-    return _verdict(meaning, text)
+    return _assessment(meaning, text)
 
 
-def _verdict(meaning: Meaning, text: str) -> Verdict:
-    return Verdict(
+def _assessment(meaning: Meaning, text: str) -> Assessment:
+    return Assessment(
         meaning.reason, meaning.ready, meaning.succeeded, meaning.finished, meaning.activity, text, meaning.reason
     )
 
 
-def _text(meaning: Meaning, picture: Picture) -> str:
+def _text(meaning: Meaning, observed: ObservedState) -> str:
     start = meaning.text
-    if picture.state == "completed" and picture.hook_state == "failed":
-        hooks = "; ".join(filter(None, (each.detail or each.title for each in picture.hook_state_details)))
+    if observed.state == "completed" and observed.hook_state == "failed":
+        hooks = "; ".join(filter(None, (each.detail or each.title for each in observed.hook_state_details)))
         return sentence(f"{start}, but execution hooks failed: {hooks or 'the remote gives no details'}")
-    if picture.state_unready:
-        return sentence(f"{start}: {'; '.join(picture.state_unready)}")
-    if picture.summary and picture.state in {"running", "completed"}:
-        return f"{start}: {picture.summary}." if picture.state == "running" else f"{start} ({picture.summary})."
+    if observed.state_unready:
+        return sentence(f"{start}: {'; '.join(observed.state_unready)}")
+    if observed.summary and observed.state in {"running", "completed"}:
+        return f"{start}: {observed.summary}." if observed.state == "running" else f"{start} ({observed.summary})."
     return sentence(start)
 
 
-def conditions_of(verdict: Verdict, sync: Sync, *, ready: Condition | None, stale: str | None) -> tuple[Condition, ...]:
+def conditions_of(
+    assessment: Assessment, sync_result: SyncResult, *, ready: Condition | None, stale: str | None
+) -> tuple[Condition, ...]:
     """The conditions, without times and generations, in the order in which they are shown.
 
     Args:
-        verdict: what is known of the backup.
-        sync: how the last poll ended.
+        assessment: what is known of the backup.
+        sync_result: how the last poll ended.
         ready: the Ready that stands, for a suspended ref; else None.
-        stale: why the verdict is too old to count, as a sentence; None while it counts.
+        stale: why the assessment is too old to count, as a sentence; None while it counts.
     """
-    activity = verdict.activity
+    activity = assessment.activity
     if ready is None:
-        status, reason, text = verdict.ready, verdict.reason, verdict.text
-        if sync.status == "False" and verdict is NOTHING_YET:
-            status, reason, text, activity = "False", sync.reason, sync.message, sync.activity
+        status, reason, text = assessment.ready, assessment.reason, assessment.text
+        if sync_result.status == "False" and assessment is NOTHING_YET:
+            status, reason, text, activity = "False", sync_result.reason, sync_result.message, sync_result.activity
         elif stale is not None:
-            status, reason, text, activity = "Unknown", "ObservationStale", stale, sync.activity
+            status, reason, text, activity = "Unknown", "ObservationStale", stale, sync_result.activity
         ready = _condition("Ready", status, reason, text)
     conditions = [
         ready,
-        _condition("Synced", sync.status, sync.reason, sync.message),
-        _condition("Succeeded", verdict.succeeded, verdict.state_reason, verdict.text),
-        _condition("Finished", verdict.finished, verdict.state_reason, verdict.text),
+        _condition("Synced", sync_result.status, sync_result.reason, sync_result.message),
+        _condition("Succeeded", assessment.succeeded, assessment.state_reason, assessment.text),
+        _condition("Finished", assessment.finished, assessment.state_reason, assessment.text),
     ]
-    if sync is not SUSPENDED and activity is not Activity.NONE:
+    if sync_result is not SUSPENDED and activity is not Activity.NONE:
         conditions.append(_condition(activity, "True", ready.reason, ready.message))
     return tuple(conditions)
 

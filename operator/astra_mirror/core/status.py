@@ -14,13 +14,13 @@ from astra_mirror.core.conditions import (
     NOTHING_YET,
     REFRESHED,
     SUSPENDED,
-    Picture,
-    Sync,
-    Verdict,
+    Assessment,
+    ObservedState,
+    SyncResult,
+    assess,
     conditions_of,
-    failed_sync,
+    failed_sync_result,
     is_known,
-    judge,
     missing,
 )
 from astra_mirror.core.messages import Shown, may_have_id, shows
@@ -91,18 +91,18 @@ def next_status(held: AppBackupRefStatus, event: Event) -> AppBackupRefStatus:
         event = replace(event, outcome=None)
     event = replace(event, outcome=_in_held_words(held, event))
     observed = _observed(held, event)
-    verdict = _verdict(observed, held, event)
-    sync = _sync(event)
+    assessment = _assessment(observed, held, event)
+    sync_result = _sync_result(event)
     conditions = conditions_of(
-        verdict,
-        sync,
-        ready=held.condition("Ready") if sync is SUSPENDED else None,
+        assessment,
+        sync_result,
+        ready=held.condition("Ready") if sync_result is SUSPENDED else None,
         stale=_stale(observed, event),
     )
     return observed.model_copy(
         update={
             "observed_generation": event.generation,
-            "target": target_of(event.spec) if is_known(verdict) else None,
+            "target": target_of(event.spec) if is_known(assessment) else None,
             "last_handled_reconcile_at": event.handled or held.last_handled_reconcile_at,
             "conditions": tuple(
                 each.model_copy(update={"observed_generation": event.generation}) for each in conditions
@@ -177,12 +177,12 @@ def _from_backup(backup: Backup, held: AppBackupRefStatus, event: Event) -> AppB
     )
 
 
-def _verdict(observed: AppBackupRefStatus, held: AppBackupRefStatus, event: Event) -> Verdict:
+def _assessment(observed: AppBackupRefStatus, held: AppBackupRefStatus, event: Event) -> Assessment:
     if isinstance(event.outcome, NotFound):
         return missing(event.outcome.text)
     if observed.state is not None:
-        return judge(
-            Picture(
+        return assess(
+            ObservedState(
                 state=observed.state,
                 state_unready=observed.state_unready or (),
                 hook_state=observed.hook_state,
@@ -197,16 +197,16 @@ def _verdict(observed: AppBackupRefStatus, held: AppBackupRefStatus, event: Even
     return NOTHING_YET
 
 
-def _sync(event: Event) -> Sync:
+def _sync_result(event: Event) -> SyncResult:
     if event.spec.suspend:
         return SUSPENDED
     match event.outcome:
         case None:
             return NOT_ASKED_YET
         case Failed() as failure if event.is_young and failure.reason.facts.may_heal_while_young:
-            return failed_sync(failure, Activity.RECONCILING)
+            return failed_sync_result(failure, Activity.RECONCILING)
         case Failed() as failure:
-            return failed_sync(failure)
+            return failed_sync_result(failure)
         case _:
             return REFRESHED
 
