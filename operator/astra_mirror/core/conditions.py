@@ -1,8 +1,8 @@
 """The conditions: what is known, said so that people, kstatus, Argo CD and `kubectl wait` read the same.
 
-In progress is Reconciling, done well is Ready, what requires user action is Stalled. Reconciling and Stalled are present
-only while true and never both. The functions here know nothing of time: transition times are added when a status is
-compared with the one in the cluster.
+In progress is Reconciling, done well is Ready, what requires user action is Stalled. Reconciling and Stalled are
+present only while true and never both. The functions here know nothing of time: transition times are added when a
+status is compared with the one in the cluster.
 """
 
 from dataclasses import dataclass

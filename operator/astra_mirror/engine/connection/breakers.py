@@ -30,7 +30,7 @@ class Go:
 Result = Iterator[Go | Show | Resume | Wake]
 
 
-class HeldBack:
+class HeldRequests:
     """The breakers of a connection, and what they hold back. What is returned has to be consumed to its end.
 
     Args:

@@ -16,7 +16,7 @@ from astra_mirror.core.outcome import Answer, Listed
 from astra_mirror.core.rate import CONNECTION_PER_SECOND, Rate
 from astra_mirror.core.request_plan import AVOID_SECONDS, Catalog
 from astra_mirror.core.tickets import Ticket
-from astra_mirror.engine.connection.breakers import Go, HeldBack, Result
+from astra_mirror.engine.connection.breakers import Go, HeldRequests, Result
 from astra_mirror.engine.connection.total_rate import TotalRate
 from astra_mirror.engine.connection.waiting import Waiting
 from astra_mirror.engine.effects import AvoidList, LearnList, ListEffect, RequestEffect, Send, SuspectList, Wake
@@ -57,7 +57,7 @@ class ConnectionQueue:
         self._connection = connection
         self._total = total
         self._in_flight = objects.in_flight
-        self._held_back = HeldBack(connection, objects)
+        self._held_requests = HeldRequests(connection, objects)
         self._rate = Rate(CONNECTION_PER_SECOND)
         self._slots = RequestSlots()
         self._waiting = Waiting()
@@ -73,7 +73,7 @@ class ConnectionQueue:
     @property
     def breakers(self) -> Breakers:
         """The circuit breakers."""
-        return self._held_back.breakers
+        return self._held_requests.breakers
 
     # What comes in.
 
@@ -98,7 +98,7 @@ class ConnectionQueue:
 
     def wake(self, moment: Moment) -> list[RequestEffect]:
         """It was to be looked at again at this time."""
-        return [*self._going(self._held_back.find_out(moment)), *self.pump(moment)]
+        return [*self._going(self._held_requests.find_out(moment)), *self.pump(moment)]
 
     def start_from_total(self, request: Request, moment: Moment) -> list[RequestEffect]:
         """A request that has waited for the rate of all connections may start."""
@@ -153,7 +153,7 @@ class ConnectionQueue:
             return ([] if ticket is None else self._recorded(ticket, None, moment)), True
         if request in self._tickets:
             return [], False
-        held = self._held_back.hold(request, moment.at)
+        held = self._held_requests.hold(request, moment.at)
         return list(held or ()), held is not None
 
     def _start(self, request: Request, now: float) -> Send:
@@ -163,7 +163,7 @@ class ConnectionQueue:
         return Send(request, now)
 
     def _recorded(self, ticket: Ticket, answer: Answer | Listed | None, moment: Moment) -> list[RequestEffect]:
-        effects = self._going(self._held_back.record(ticket, answer, moment))
+        effects = self._going(self._held_requests.record(ticket, answer, moment))
         if self.breakers.is_proven:
             self._waiting.forget_order_of_start()
         return effects
@@ -217,7 +217,7 @@ class ConnectionQueue:
     def not_answered(self) -> list[Request]:
         """The requests whose objects show that no answer has come: slow ones, and those that wait for a slot."""
         slow = (request for request, sent in self._sent.items() if sent.is_unanswered_for_long)
-        return list(chain(slow, self._waiting, self._held_back.held))
+        return list(chain(slow, self._waiting, self._held_requests.held))
 
     def remember(self, effect: ListEffect, now: float) -> None:
         """Remember what became of a list."""
@@ -233,11 +233,11 @@ class ConnectionQueue:
 
     def retain(self, accounts: Container[str], apps: Container[Hashable], namespaces: Container[str]) -> None:
         """Forget the breakers and the turns of all others, and what is held back for nobody any more."""
-        self._held_back.retain(accounts, apps, namespaces)
+        self._held_requests.retain(accounts, apps, namespaces)
 
     def close(self) -> list[Request]:
         """Let nothing more start; what was held back."""
         for request in self._waiting.outside():
             self._total.drop(request)
         self._waiting.clear()
-        return self._held_back.clear()
+        return self._held_requests.clear()
