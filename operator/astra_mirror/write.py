@@ -169,11 +169,17 @@ class Writes:
         desired = own if ref.wanted is ref.own else from_json(ref.wanted)
         found = difference(desired, own, actual, self._utcnow())
         if not found.patch:
-            # One text does for all three.
-            ref.wanted = ref.own = ref.cluster
+            ref.own = ref.cluster
+            if "target" in actual or "target" not in desired:
+                # One text does for all three. A target that an older release has not written is kept in mind.
+                ref.wanted = ref.own
             return InSync(is_write=False)
         if not found.is_correction:
             return found
+        if "target" in found.status and "target" not in own:
+            # An older release has written none. It is worth no write of its own, and comes with the next one.
+            own = {**own, "target": found.status["target"]}
+            ref.own = status_json(own)
         ref.wanted = ref.own
         until = self._unstored.until(ref, desired=ref.own, actual=ref.cluster, now=now)
         if until is not None:

@@ -212,8 +212,8 @@ class Writer:
         del self._tasks[ref.uid]
         self._overdue.drop(ref.uid)
         self._slots.end(ref.uid)
-        again = self._again.pop(ref.uid, None)
         if not self._runs or task.cancelled():
+            self._again.pop(ref.uid, None)
             return
         if error := task.exception():
             # A defect of ours: it must not end the writing of all others.
@@ -222,6 +222,8 @@ class Writer:
             self._take(ref, Unwritten() if error else task.result())
         else:
             self._writes.forget(ref)
+        # Taken only now: what this result has dropped must not be written again.
+        again = self._again.pop(ref.uid, None)
         # The echo of the write itself, which the watch has reported before the answer came, is no reason.
         if again is not None and again.wanted is not again.cluster and self._waiting.why(again) not in _PATIENT:
             self._put(again)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from astra_mirror.core.outcome import Failed, SyncReason
+from tests.core.cases import ROWS
 from tests.engine.virtual import clock, utcnow, virtual
-from tests.engine.world import World, backup
+from tests.engine.world import ID, World, backup
 from tests.invariants import check_status
 
 
@@ -311,6 +312,54 @@ async def test_an_echo_that_comes_before_the_answer_costs_nothing() -> None:
         await asyncio.sleep(10)
     assert world.cluster.patches == 1
     assert world.mirror.pending() == (0, 0.0)
+
+
+@virtual
+async def test_what_a_write_has_found_gone_is_not_written_again() -> None:
+    """Though it had changed once more meanwhile; and an object that is there under this uid again is written once."""
+    world = _world()
+    patch = world.cluster.patch
+
+    async def slow(*names: str, **options: Any) -> Any:
+        await asyncio.sleep(0.5)
+        return await patch(*names, **options)
+
+    async with world.running():
+        await world.observed("ref", 7)
+        world.cluster.patch = slow  # type: ignore[method-assign]
+        world.mirror.observe(world.cluster.edit("ref", state="failed"))
+        await asyncio.sleep(0.1)
+        world.mirror.observe(world.cluster.edit("ref", state="removed"))
+        gone = world.cluster.objects.pop("ref")
+        before = world.cluster.patches
+        await asyncio.sleep(10)
+        assert world.cluster.patches == before + 1
+        assert world.mirror.pending() == (0, 0.0)
+        # The answer was a lie.
+        world.cluster.objects["ref"] = gone
+        world.mirror.observe(copy.deepcopy(gone), listed=True)
+        _, request = await _next_after(world, 10)
+        request.set_result(backup(7, "completed"))
+        await world.cluster.until("ref", state="completed")
+
+
+@virtual
+async def test_corrections_of_an_older_releases_status_bring_the_target() -> None:
+    """Also where they come so often that they have to wait; it is worth no write of its own."""
+    world = _world()
+    found = {key: value for key, value in ROWS["running"].items() if key != "target"}
+    numbers = {"percent_done": 41.9, "bytes_done": 1_288_490_188, "total_bytes": 3_113_851_289}
+    async with world.running():
+        world.mirror.observe(world.cluster.put("ref", 7, **found))
+        _, request = await _next_after(world, 10)
+        request.set_result(backup(7, "running", **numbers))
+        await asyncio.sleep(1)
+        assert world.cluster.patches == 0
+        for _ in range(8):
+            world.mirror.observe(world.cluster.edit("ref", state="failed", target=None))
+            status = await world.cluster.until("ref", seconds=100, state="running")
+            assert status["target"]["backupID"] == ID.format(7)
+            await asyncio.sleep(1)
 
 
 @virtual
