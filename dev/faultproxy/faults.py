@@ -17,7 +17,11 @@ _STREAM_KINDS: Final = frozenset({"error-event", "swallow", "silent", "dead"})
 
 @dataclass(eq=False)
 class Request:
-    """One request: `at` and `ended` are seconds since the epoch; a status of 0 stands for no answer so far."""
+    """One request.
+
+    `at` and `ended` are seconds since the epoch; a status of 0 stands for no answer so far; `uid` is that of the one
+    object for which a PATCH holds, "" where it names none.
+    """
 
     method: str
     path: str
@@ -25,6 +29,7 @@ class Request:
     at: float = field(default_factory=time.time)
     status: int = 0
     ended: float | None = None
+    uid: str = ""
 
     @property
     def verb(self) -> str:

@@ -103,6 +103,8 @@ class FaultProxy(Faults):
             entry.ended = time.time()
 
     async def _answer(self, request: web.Request, entry: Request) -> web.StreamResponse:
+        if request.method == "PATCH":
+            entry.uid = _uid_in(await request.read())
         fault = self.take(entry)
         if fault is not None and fault.latency:
             await asyncio.sleep(fault.latency)
@@ -155,6 +157,14 @@ def _server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context
+
+
+def _uid_in(patch: bytes) -> str:
+    """The uid of the object that a patch is made for; "" where it names none."""
+    try:
+        return str(json.loads(patch)["metadata"]["uid"])
+    except (ValueError, TypeError, KeyError):
+        return ""
 
 
 def _end_to_end(headers: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -179,7 +179,7 @@ def _recorded(stage: Stage, script: Script, versions: Mapping[str, list[Version]
     found = invariants.check(versions, facts)
     found += moving.check(versions.values(), facts)
     found += derived.check(versions.values(), stage.client.own.versions)
-    found += writes.check(stage, versions)
+    found += writes.check(stage)
     return found + told.check(stage, script)
 
 

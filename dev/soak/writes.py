@@ -1,12 +1,11 @@
 """What must be true of the writes themselves, as the fault proxies have seen them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
 from dev.faultproxy.faults import Request
 from dev.soak.findings import Finding
-from dev.soak.history import Version
 from dev.soak.process import Process
 from dev.soak.stage import Stage
 
@@ -15,10 +14,6 @@ STATUS_PATH: Final = "*/appbackuprefs/*/status"
 _NAMESPACE_PART: Final = 5
 _TOLERANCE_SECONDS: Final = 0.5
 """A proxy may see the next request before it sees that the connection of the one before has been closed."""
-
-
-_NEW_SECONDS: Final = 2.0
-"""How long after a write of an object's first status the object itself may be seen."""
 
 
 def unanswered(stage: Stage) -> dict[str, list[float]]:
@@ -36,25 +31,19 @@ def name_in(path: str) -> str:
     return "/".join(path.split("/")[_NAMESPACE_PART : _NAMESPACE_PART + 3 : 2])
 
 
-def check(stage: Stage, versions: Mapping[str, Sequence[Version]]) -> list[Finding]:
+def check(stage: Stage) -> list[Finding]:
     """At most one write of an object is under way at a time, for each process.
 
-    Args:
-        stage: the processes, and the log of each one's requests.
-        versions: of each object: one that is made anew under the same name is another object.
+    What is made anew under the same name is another object, also for a process that does not know of it yet.
     """
     found = []
-    made: dict[str, list[float]] = {}
-    for each in versions.values():
-        made.setdefault(each[0].name, []).append(each[0].at)
     for process in stage.processes:
-        requests = stage.slots[process.slot].proxy.requests.matching(verb="patch", path=STATUS_PATH)
-        by_path: dict[str, list[Request]] = {}
-        for request in requests:
+        by_object: dict[tuple[str, str], list[Request]] = {}
+        for request in stage.slots[process.slot].proxy.requests.matching(verb="patch", path=STATUS_PATH):
             if _is_of(process, request):
-                by_path.setdefault(request.path, []).append(request)
-        for path, those in by_path.items():
-            found += _overlaps(process, those, made.get(name_in(path), ()))
+                by_object.setdefault((request.path, request.uid), []).append(request)
+        for those in by_object.values():
+            found += _overlaps(process, those)
     return found
 
 
@@ -63,11 +52,9 @@ def _is_of(process: Process, request: Request) -> bool:
     return process.started_at <= request.at <= ended
 
 
-def _overlaps(process: Process, requests: Sequence[Request], made: Sequence[float]) -> list[Finding]:
+def _overlaps(process: Process, requests: Sequence[Request]) -> list[Finding]:
     found = []
     for before, after in pairwise(requests):
-        if any(before.at <= at <= after.at + _NEW_SECONDS for at in made):
-            continue
         if before.ended is None or before.ended > after.at + _TOLERANCE_SECONDS:
             text = f"{process.name} has written again after {after.at - before.at:.1f}s, with one under way"
             found.append(Finding("one write of an object is under way at a time", before.path, text, after.at))

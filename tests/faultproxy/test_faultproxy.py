@@ -173,6 +173,19 @@ def test_what_has_no_fault_goes_through(proxy: FaultProxy) -> None:
     assert entry.status == 200
 
 
+@pytest.mark.parametrize(
+    ("patch", "uid"),
+    [('{"metadata": {"uid": "1"}, "status": {}}', "1"), ('{"status": {}}', ""), ("[]", ""), ("content", ""), ("", "")],
+)
+def test_the_object_that_a_patch_is_made_for(proxy: FaultProxy, patch: str, uid: str) -> None:
+    """As its uid says, also where the patch is never answered."""
+    with proxy.fault(kind="cut", verb="patch"):
+        with pytest.raises((RemoteDisconnected, ConnectionError, urllib.error.URLError)):
+            _call(proxy, _REFS.format("a"), "PATCH", patch)
+        [entry] = proxy.requests.wait_for(1, verb="patch")
+    assert entry.uid == uid
+
+
 def test_a_status_of_choice(proxy: FaultProxy) -> None:
     """A Status document, or bytes; for one verb and namespace, so many times."""
     with proxy.fault(kind="status", verb="patch", namespace="a", status=403):
