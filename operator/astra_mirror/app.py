@@ -64,8 +64,9 @@ class Components:
         shard = Shard.parse(settings.shard)
         self.engine = Engine(
             remote=AstraClient(self._clients, settings.request_timeout),
-            secrets=self.secrets,
+            connections=self.secrets,
             api=status_client,
+            events=self.events,
             clocks=Clocks(monotonic, lambda: datetime.now(UTC), random.random),
             pace=settings.pace,
             shard=shard,

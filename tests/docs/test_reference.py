@@ -10,13 +10,14 @@ from prometheus_client import REGISTRY
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra import bodies, names
-from astra_mirror.cluster import statuses
 from astra_mirror.core import body_memory, contexts, loglines, secret_keys, secret_names
 from astra_mirror.core.backup import DOCUMENTED_STATES, meaning_of
 from astra_mirror.core.events import notes_of
 from astra_mirror.core.outcome import SyncReason
 from astra_mirror.core.secret_names import Quota
 from astra_mirror.core.status import UNSEEN, Event, next_status
+from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
+from astra_mirror.engine.patcher import label_of
 from astra_mirror.observability import metrics
 from astra_mirror.settings import Settings
 from tests.core.cases import COMPLETED, MISSING, NOW, RUNNING, backup, failed, spec
@@ -111,7 +112,7 @@ def test_metrics() -> None:
 def test_values_of_labels_that_are_ours() -> None:
     """Those of the writes and of the bounds are all on the page."""
     rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[2])) for row in _rows("## Metrics")}
-    results = {each.__name__.lower() for each in (statuses.Stored, statuses.Conflict, statuses.Gone, statuses.Refused)}
+    results = {label_of(each) for each in (Stored({}), Conflict(), Gone(), Refused(None, "", ""))}
     assert rows["astra_mirror_status_patches_total"] == results
     assert rows["astra_mirror_quota_refusals_total"] == {*(each.value for each in Quota), bodies.QUOTA, "events"}
     kinds = {sample.labels["kind"] for family in metrics.QUOTA_REFUSALS.collect() for sample in family.samples}

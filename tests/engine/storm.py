@@ -23,8 +23,8 @@ from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
-from astra_mirror.engine.engine import Mirror
-from astra_mirror.engine.result_handler import Clocks
+from astra_mirror.engine.engine import Engine
+from astra_mirror.engine.ports import Clocks
 from astra_mirror.support.times import timestamp
 from tests.engine.service import AWAY, ERROR, FORBIDDEN, UNAUTHORIZED, limited
 from tests.engine.world import ID, NEW, OLD, Cluster
@@ -219,18 +219,18 @@ class Storm:
         self.cluster = Server(self.trace, (0.0, 0.05, 1.0)[seed % 3], self._observe)
         self._secrets: dict[str, Connection | Failed | None] = {}
         count = 2 if seed % 4 == 3 else 1
-        self.mirrors = [self._mirror(Shard(index, count)) for index in range(count)]
+        self.engines = [self._engine(Shard(index, count)) for index in range(count)]
         self._born = 0
 
-    def _mirror(self, shard: Shard) -> Mirror:
-        return Mirror(
+    def _engine(self, shard: Shard) -> Engine:
+        return Engine(
             remote=self.astra,
-            secrets=self,
+            connections=self,
             api=self.cluster,
+            events=self,
             clocks=Clocks(clock, utcnow, lambda: 0.5),
             pace=Pace(settled_interval=60.0),
             shard=shard,
-            tell=self._tell,
         )
 
     def connection(self, namespace: str, name: str) -> Connection | Failed | None:
@@ -238,17 +238,19 @@ class Storm:
         del name
         return self._secrets.get(namespace, OLD)
 
-    def _tell(self, namespace: str, name: str, uid: str, note: Note) -> None:
+    def submit(self, namespace: str, name: str, uid: str, note: Note) -> None:
+        """Record an Event."""
         del namespace, uid
         self.trace.add("event", name, note.reason, note.text)
 
     def _observe(self, body: dict[str, Any]) -> None:
-        for each in self.mirrors:
-            each.observe(body)
+        for each in self.engines:
+            each.seen(body)
 
     async def run(self) -> None:
         """Live through it."""
-        work = [asyncio.create_task(each.run()) for each in self.mirrors]
+        taking_in = [asyncio.create_task(each.take_in()) for each in self.engines]
+        work = [asyncio.create_task(each.lead()) for each in self.engines]
         for number in NUMBERS:
             self._put(number)
         for _ in range(14):
@@ -259,10 +261,10 @@ class Storm:
         self.astra.weather, self._secrets = Weather(), {}
         self._calm()
         for number in range(3):
-            for each in self.mirrors:
+            for each in self.engines:
                 each.secret_changed(f"ns-{number}", SECRET)
         await asyncio.sleep(120)
-        await _end(work)
+        await _end([*work, *taking_in])
 
     async def _disturb(self, work: list[asyncio.Task[None]]) -> list[asyncio.Task[None]]:
         """Something happens to an object, a Secret, the API server or the Lease; the operators at work afterwards."""
@@ -282,7 +284,7 @@ class Storm:
             case 10:
                 await _end(work)
                 await asyncio.sleep(self.chance.choice([0.0, 5.0]))
-                return [asyncio.create_task(each.run()) for each in self.mirrors]
+                return [asyncio.create_task(each.lead()) for each in self.engines]
             case _:
                 self._calm()
         return work
@@ -325,15 +327,15 @@ class Storm:
         metadata |= {"annotations": dict(annotations), "resourceVersion": str(next(self.cluster.versions))}
 
     def _delete(self, name: str) -> None:
-        uid = self.cluster.objects.pop(name)["metadata"]["uid"]
-        for each in self.mirrors:
+        metadata = self.cluster.objects.pop(name)["metadata"]
+        for each in self.engines:
             # Behind all that the watch has still to say of it.
-            asyncio.get_running_loop().call_later(1.1, each.forget, uid)
+            asyncio.get_running_loop().call_later(1.1, each.deleted, metadata["uid"], metadata["namespace"])
 
     def _change_secret(self) -> None:
         namespace = f"ns-{self.chance.randrange(3)}"
         self._secrets[namespace] = self.chance.choice([OLD, NEW, None, NO_SECRET])
-        for each in self.mirrors:
+        for each in self.engines:
             each.secret_changed(namespace, SECRET)
 
     def _correct(self, name: str) -> None:
@@ -348,18 +350,19 @@ class Storm:
         """The periodic list finds all objects, and those that are gone."""
         found = copy.deepcopy(list(self.cluster.objects.values()))
         uids = {each["metadata"]["uid"] for each in found}
-        for mirror in self.mirrors:
+        for engine in self.engines:
             for body in found:
-                if mirror.is_news(body["metadata"]):
-                    mirror.observe(body, listed=True)
-            for uid in [each for each in mirror.objects() if each not in uids]:
-                mirror.forget(uid)
+                if engine.is_news(body["metadata"]):
+                    engine.seen(body, listed=True)
+            for uid, (namespace, _) in engine.objects().items():
+                if uid not in uids:
+                    engine.deleted(uid, namespace)
 
     def _calm(self) -> None:
         """The API server does its work; what nobody uses is dropped, as it is now and then."""
         self.cluster.availability.changed.set()
         self.cluster.refuses, self.cluster.hangs, self.cluster.prunes = None, set(), set()
-        for each in self.mirrors:
+        for each in self.engines:
             each.drop_unused()
 
 

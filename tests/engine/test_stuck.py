@@ -195,7 +195,8 @@ async def test_what_ends_while_the_requests_are_ended_leads_to_no_other(
     """Lists of two connections fail just when this process does not lead any more: nothing is asked in their place."""
     world, ends = VirtualWorld(), asyncio.Event()
     monkeypatch.setattr(world.secrets, "connection", lambda namespace, _: Connection(URL, namespace))
-    running = asyncio.create_task(world.engine.run())
+    taking_in = asyncio.create_task(world.engine.take_in())
+    running = asyncio.create_task(world.engine.lead())
     for number in range(4):
         world.ref(10 + number, account=1, app=1, namespace="one")
         world.ref(20 + number, account=2, app=2, namespace="two")
@@ -211,4 +212,6 @@ async def test_what_ends_while_the_requests_are_ended_leads_to_no_other(
     await passes(turns)
     ends.set()
     await asyncio.gather(running, return_exceptions=True)
+    taking_in.cancel()
+    await asyncio.gather(taking_in, return_exceptions=True)
     assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -74,7 +74,7 @@ class PeriodicList:
                 if self._failure_log.should_log(str(error)):
                     logger.warning("AppBackupRefs could not be listed, to compare them with what is known: %s", error)
                 return
-        self._complaint.end()
+        self._failure_log.succeeded()
         self._engine.forget_others(exist)
 
     async def _compare_scope(self, scope: str | None) -> set[str]:

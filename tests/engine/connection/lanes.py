@@ -205,7 +205,8 @@ class Remote:
         gate = self._reads[replan.uids[0]].gate
         if gate is not None:
             await gate.wait()
-        for each in ():
+        nothing: tuple[Step, ...] = ()
+        for each in nothing:
             yield each
 
     def broken(self, request: Request) -> Iterator[RequestEffect]:
