@@ -14,14 +14,17 @@ from astra_mirror.engine.state.tracked import Tracked
 from tests.engine.world import ID, IDS, NEW, World, backup
 from tests.virtual_time import virtual_loop
 
-NUMBERS = range(100, 150)
+NUMBERS = range(100, 130)
 
 
 @pytest.fixture
 async def world() -> World:
-    """A mirror that lets others have their turn after each ref, because each takes longer than a time slice."""
-    virtual_loop().seconds_a_look = 0.006
+    """A world whose clock a test slows down: from then on each ref takes longer than a time slice."""
     return World()
+
+
+def _slow_down() -> None:
+    virtual_loop().seconds_a_look = 0.006
 
 
 async def test_an_edit_between_two_pieces_of_a_list_is_answered_for_itself(world: World) -> None:
@@ -49,12 +52,13 @@ async def test_an_edit_between_two_pieces_of_a_list_is_answered_for_itself(world
         for number in NUMBERS:
             world.engine.seen(world.cluster.put(f"ref-{number}", number))
         _, request = await world.astra.next(IDS["appID"])
+        _slow_down()
         request.set_result(Listed(1, listed, len(listed)))
         _, single = await world.astra.next(ID.format(NUMBERS[1]))
         single.set_result(backup(NUMBERS[1], "failed"))
-        await world.cluster.until(last, state="failed", observedGeneration=2)
+        await world.cluster.until(last, state="failed", observedGeneration=2, seconds=100)
         for number in NUMBERS[:-1]:
-            await world.cluster.until(f"ref-{number}", state="running")
+            await world.cluster.until(f"ref-{number}", state="running", seconds=100)
 
 
 async def test_a_secret_that_changes_while_a_refusal_is_told_counts_for_all(world: World) -> None:
@@ -65,18 +69,20 @@ async def test_a_secret_that_changes_while_a_refusal_is_told_counts_for_all(worl
         # While the first request finds out about the token, these wait.
         for number in NUMBERS:
             world.engine.seen(world.cluster.put(f"ref-{number}", number, app=number))
+        await asyncio.sleep(1)
+        _slow_down()
         probe.set_result(Failed(SyncReason.UNAUTHORIZED, "no"))
-        await world.cluster.until("ref-7", observedGeneration=1)
+        await world.cluster.until("ref-7", observedGeneration=1, seconds=100)
         world.secrets.now = NEW
         world.engine.secret_changed("ns", "astra-control")
         virtual_loop().seconds_a_look = 0.0
         for _ in (7, *NUMBERS):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(100):
                 asked, connection, request = await world.astra.asked.get()
             assert connection == NEW
             request.set_result(backup(int(asked[-3:]), "completed"))
         for number in (7, *NUMBERS):
-            status = await world.cluster.until(f"ref-{number}", state="completed")
+            status = await world.cluster.until(f"ref-{number}", state="completed", seconds=100)
             assert all(each["reason"] != "Unauthorized" for each in status["conditions"])
 
 
@@ -99,8 +105,9 @@ async def test_a_changed_secret_is_taken_up_in_pieces(world: World, monkeypatch:
         _, request = await world.astra.next(IDS["appID"])
         request.set_result(Listed(1, {ID.format(each): backup(each, "running") for each in NUMBERS}, len(NUMBERS)))
         for number in NUMBERS:
-            await world.cluster.until(f"ref-{number}", state="running")
+            await world.cluster.until(f"ref-{number}", state="running", seconds=100)
         monkeypatch.setattr(result_handler, "secret_changed", secret_changed)
+        _slow_down()
         world.secrets.now = NEW
         world.engine.secret_changed("ns", "astra-control")
         assert not taken_up
@@ -108,7 +115,7 @@ async def test_a_changed_secret_is_taken_up_in_pieces(world: World, monkeypatch:
         assert connection == NEW
         request.set_result(Listed(2, {ID.format(each): backup(each, "completed") for each in NUMBERS}, len(NUMBERS)))
         for number in NUMBERS[:-1]:
-            await world.cluster.until(f"ref-{number}", state="completed")
+            await world.cluster.until(f"ref-{number}", state="completed", seconds=100)
     assert set(taken_up) == {f"ref-{number}" for number in NUMBERS[:-1]}
     assert len(set(taken_up.values())) == len(taken_up)
 
@@ -119,7 +126,11 @@ async def test_leading_begins_in_pieces(world: World) -> None:
         body = world.cluster.put(f"ref-{number}", number)
         body["spec"]["interval"] = []
         world.engine.seen(body)
+    taking_in = asyncio.create_task(world.engine.take_in())
+    await asyncio.sleep(0.01)
+    taking_in.cancel()
     deleted, edited = f"ref-{NUMBERS[-1]}", f"ref-{NUMBERS[-2]}"
+    _slow_down()
     async with world.running():
         await asyncio.sleep(0.1)
         assert 0 < world.engine.pending()[0] < 20
@@ -128,6 +139,6 @@ async def test_leading_begins_in_pieces(world: World) -> None:
         world.engine.seen(world.cluster.put(edited, 7))
         _, request = await world.astra.next(ID.format(7))
         request.set_result(backup(7, "running"))
-        await world.cluster.until(edited, state="running")
+        await world.cluster.until(edited, state="running", seconds=100)
         for number in NUMBERS[:-2]:
-            await world.cluster.until(f"ref-{number}", observedGeneration=1)
+            await world.cluster.until(f"ref-{number}", observedGeneration=1, seconds=100)

@@ -299,7 +299,7 @@ async def test_what_waits_is_written_before_the_end(caplog: pytest.LogCaptureFix
         assert clock() - start < 0.1
         world.cluster.hangs = {"ns"}
         world.engine.seen(world.cluster.edit("ref-1001", state="failed"))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
         await world.engine.drain(5.0)
         assert 4.9 < clock() - start < 5.2
     assert "Stopping before 1 statuses" in caplog.text

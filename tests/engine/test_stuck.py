@@ -158,7 +158,7 @@ async def test_a_canary_that_comes_to_nothing_is_followed_by_another() -> None:
         world.service.rule, world.service.latency = (lambda _: UNAUTHORIZED), 1.0
         world.ref(3, account=3)
         await asyncio.sleep(1.5)
-        (canary,) = (task for task in asyncio.all_tasks() if "Lane._run" in repr(task.get_coro()))
+        (canary,) = (task for task in asyncio.all_tasks() if "Performer._exchange" in repr(task.get_coro()))
         canary.cancel()
         await asyncio.sleep(5)
         assert world.engine.connections() == {State.CLOSED: 1}

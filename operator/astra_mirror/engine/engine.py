@@ -185,7 +185,7 @@ class Engine:
         pending = self._inbox.pending(metadata["uid"])
         if isinstance(pending, Seen):
             return is_newer(metadata["resourceVersion"], pending.version)
-        return is_news(self._index.get(metadata["uid"]), metadata)
+        return isinstance(pending, Deleted) or is_news(self._index.get(metadata["uid"]), metadata)
 
     def is_other_shards(self, uid: str, generation: int) -> bool:
         """Whether the object, as of that generation, is looked after by another process."""

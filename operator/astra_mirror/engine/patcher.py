@@ -31,7 +31,7 @@ class Patcher:
 
         Returns:
             How it ended; and where it met another version of the object than the one that it was made for, the object
-            as it is now, unless the watch has shown that already.
+            as it was read then.
         """
         found: Stored | None = None
         limit = asyncio.timeout(PATCH_SECONDS)
@@ -39,12 +39,12 @@ class Patcher:
         try:
             async with limit:
                 result = await self._patch(patch)
-                if isinstance(result, Conflict) and self._is_latest(patch):
+                if isinstance(result, Conflict) and self.is_latest(patch):
                     read = await self._read(patch)
-                    if not isinstance(read, Stored):
-                        result = read
-                    elif self._is_latest(patch):
+                    if isinstance(read, Stored):
                         found = read
+                    else:
+                        result = read
         except TimeoutError:
             result = Refused(None, "Timeout", f"no response within {PATCH_SECONDS:g}s")
         finally:
@@ -62,7 +62,7 @@ class Patcher:
         about = patch.about
         return await self._api.get(about.namespace, about.name, uid=about.uid)
 
-    def _is_latest(self, patch: SendPatch) -> bool:
+    def is_latest(self, patch: SendPatch) -> bool:
         """Whether nothing newer is known of the object than the version that the patch was made for."""
         tracked = self._index.get(patch.about.uid)
         return tracked is not None and tracked.texts.resource_version == patch.version

@@ -153,5 +153,7 @@ class Writing:
             self._inbox.delete(patch.about.uid, patch.about.namespace)
         elif isinstance(result, Refused) and result.suggests_outage:
             self._availability.request_probe()
-        if found is not None:
+        is_latest = self._inbox.pending(patch.about.uid) is None and self._patcher.is_latest(patch)
+        # Where the watch has been faster, what was read is the older one.
+        if found is not None and is_latest:
             self._inbox.put(Seen(found.object, listed=True))

@@ -209,6 +209,9 @@ class Remote:
         for each in nothing:
             yield each
 
+    def clear(self) -> None:
+        """Nothing is remembered."""
+
     def broken(self, request: Request) -> Iterator[RequestEffect]:
         """Record the defect."""
         self._requests[request].broke = True
