@@ -74,7 +74,7 @@ class Engine:
         exchange = Exchange(remote, objects, self._queues, ListCanaries(objects))
         follower = Follower(objects, self._queues, self._planner, exchange, clocks=clocks, pace=pace)
         patcher = Patcher(api, self._index)
-        self._writing = Writing(StatusWriter(self._index), patcher, api.availability, self._inbox, clocks)
+        self._writing = Writing(StatusWriter(self._index, self._inbox), patcher, api.availability, self._inbox, clocks)
         self._performer = Performer(
             Parts(
                 objects=objects,
@@ -113,14 +113,16 @@ class Engine:
         while True:
             await self._inbox.wait()
             time_slice = TimeSlice()
-            while (event := self._inbox.take()) is not None:
+            while self._inbox:
                 await time_slice.checkpoint()
                 try:
-                    self._take_in(event)
+                    self._take_in(self._inbox.take())
                 except Exception:  # anybody may have written the object: it must not end the work for all others
                     logger.exception("An object could not be taken in")
 
-    def _take_in(self, event: Seen | Deleted) -> None:
+    def _take_in(self, event: Seen | Deleted | None) -> None:
+        if event is None:
+            return
         if isinstance(event, Deleted):
             self._inbox.set_ours(event.uid)
             self._performer.perform(Forget(event.uid))

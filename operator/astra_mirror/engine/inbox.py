@@ -47,14 +47,21 @@ class Inbox:
         self._arrived = asyncio.Event()
         self._not_ours: dict[str, int] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._pending)
+
+    def __contains__(self, uid: object) -> bool:
+        """Whether something waits about an object."""
+        return uid in self._pending
+
     def pending(self, uid: str) -> Seen | Deleted | None:
         """What waits about an object."""
         return self._pending.get(uid)
 
     async def wait(self) -> None:
         """Wait until something is there."""
-        self._arrived.clear()
-        if not self._pending:
+        while not self._pending:
+            self._arrived.clear()
             await self._arrived.wait()
 
     def put(self, seen: Seen) -> None:

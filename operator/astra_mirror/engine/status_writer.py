@@ -5,7 +5,7 @@ so that a slow API server costs no stale write. Desired and actual are compared 
 most one write of an object is under way. Nothing is performed here: the patches to be sent are returned.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 from astra_mirror.core.diff import Difference
@@ -27,6 +27,8 @@ OVERDUE_SECONDS: Final = 1.0
 """After how long without an answer a PATCH gives up its slot."""
 _PATIENT: Final = frozenset({Why.REFUSED, Why.CONFLICT})
 """What waits because of these waits on, whatever is desired meanwhile."""
+_INCOMING_SECONDS: Final = 0.01
+"""How soon an object is compared again that was seen anew, and had not been taken in."""
 _BATCH: Final = 16
 """How many statuses are compared before others have their turn in the event loop."""
 
@@ -36,10 +38,12 @@ class StatusWriter:
 
     Args:
         index: the objects.
+        incoming: the uids of objects that have been seen anew, and not been taken in yet.
     """
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, incoming: Container[str]) -> None:
         self._index = index
+        self._incoming = incoming
         self._queue = WriteQueue()
         self._again: set[str] = set()
         self._slots = WriteSlots()
@@ -154,6 +158,10 @@ class StatusWriter:
             # It names another target by now; what it should say then is not known yet, and moves later.
             self._settled(uid)
             return None
+        if uid in self._incoming:
+            # What is written for the version that is known now would only meet a conflict.
+            self._queue.delay(uid, moment.at + _INCOMING_SECONDS, Why.CONFLICT)
+            return None
         found = self._history.next_write(tracked, moment, may_correct=may_correct)
         self._index.put(tracked.but(texts=found.texts))
         match found:
@@ -208,17 +216,16 @@ class StatusWriter:
         self._again.discard(uid)
 
     def _take(self, tracked: Tracked, patch: SendPatch, result: Stored | Conflict | Refused | None, now: float) -> None:
-        uid = tracked.uid
         match result:
             case Stored(body):
                 self._stored(tracked, patch, body, now)
             case Conflict():
-                self._queue.delay(uid, now + self._history.conflict(uid), Why.CONFLICT)
-            case Refused():
-                self._refused(tracked, now)
-                log_refusal(tracked, result, self._refusals, now)
-            case None:
-                self._refused(tracked, now)
+                self._queue.delay(tracked.uid, now + self._history.conflict(tracked.uid), Why.CONFLICT)
+            case Refused() | None:
+                if result is not None:
+                    log_refusal(tracked, result, self._refusals, now)
+                delay = self._refusals.refused(tracked.uid, tracked.namespace)
+                self._queue.delay(tracked.uid, now + delay, Why.REFUSED)
 
     def _stored(self, tracked: Tracked, patch: SendPatch, body: Mapping[str, Any], now: float) -> None:
         tracked = own_answer(tracked, body)
@@ -229,10 +236,6 @@ class StatusWriter:
         until = self._history.stored(tracked, patch, answer, body.get("status") or {}, now)
         if until is not None:
             self._queue.delay(tracked.uid, until, Why.HELD)
-
-    def _refused(self, tracked: Tracked, now: float) -> None:
-        delay = self._refusals.refused(tracked.uid, tracked.namespace)
-        self._queue.delay(tracked.uid, now + delay, Why.REFUSED)
 
 
 def _sending(tracked: Tracked, known: Texts, difference: Difference) -> SendPatch:
