@@ -39,7 +39,10 @@ def inherited(held: AppBackupRefStatus, spec: AppBackupRefSpec, generation: int)
     if held.target is not None:
         return held if held.target == target_of(spec) else forget(held)
     # An older release wrote no target, and while nothing was observed there is none: an edit may have changed it.
-    return held if held.observed_generation == generation else forget(held)
+    if held.observed_generation != generation:
+        return forget(held)
+    # What is taken over stands beside its target from now on, whoever wrote it.
+    return held.model_copy(update={"target": target_of(spec)}) if is_observed(held) else held
 
 
 def _is_plausible(held: AppBackupRefStatus) -> bool:
