@@ -5,8 +5,10 @@ the environment and the defaults are pydantic-settings' part.
 """
 
 import asyncio
+import ctypes
 import gc
 import sys
+from contextlib import suppress
 from typing import Any, Final
 
 import click
@@ -20,6 +22,9 @@ from astra_mirror.settings import ENV_PREFIX, Settings
 
 _EXIT_RESTART: Final = 1
 _EXIT_BAD_OPTIONS: Final = 2
+_M_MMAP_THRESHOLD: Final = -3
+_LARGE_BLOCK: Final = 256 * 1024
+"""Bytes from which on a block of memory goes back to the system when it is freed."""
 _SWITCH_SECONDS: Final = 0.0005
 """After how long a thread that parses a Secret gives up the interpreter's lock.
 
@@ -76,6 +81,7 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
             _complain(given, each["loc"], each["msg"])
         sys.exit(_EXIT_BAD_OPTIONS)
     tune_garbage_collector()
+    return_large_blocks()
     sys.setswitchinterval(_SWITCH_SECONDS)
     limit = logs.configure(settings.log_level, settings.log_format)
     try:
@@ -93,6 +99,16 @@ def tune_garbage_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(2_500, 20, 2_000)
+
+
+def return_large_blocks() -> None:
+    """Have each large block of memory given back when it is freed, as the GNU C library does until the first one is.
+
+    From then on it takes blocks of that size from its heap, of which it gives back only what nothing lies above: the
+    windows of a few large lists stay in memory. Other C libraries have no such call, and need none.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def _complain(given: dict[str, Any], where: tuple[int | str, ...], message: str) -> None:
