@@ -4,10 +4,11 @@ import asyncio
 import time
 from typing import Any, Final
 
+from astra_mirror import allocator
 from astra_mirror.astra.bodies import MAX_LIST
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import Clients
-from astra_mirror.cli import return_large_blocks, tune_garbage_collector
+from astra_mirror.cli import tune_garbage_collector
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Observed
 from astra_mirror.core.plan import Collection
@@ -24,7 +25,7 @@ async def longest_hold(remote: world.Remote) -> float:
     when nothing in it has changed.
     """
     tune_garbage_collector()
-    return_large_blocks()
+    allocator.return_large_blocks()
     connection = Connection(BaseURL.parse(remote.url), remote.token)
     clients = Clients([AllowedURL.parse(remote.url)])
     client = AstraClient(clients, _LIST_SECONDS)

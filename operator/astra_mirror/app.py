@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from astra_mirror import __version__
+from astra_mirror import __version__, allocator
 from astra_mirror.cluster.endpoint import Endpoint
 from astra_mirror.cluster.probe import wait_for_cluster
 from astra_mirror.logs import NamespaceLimit
@@ -19,6 +19,7 @@ from astra_mirror.settings import Settings
 _DRAIN_SECONDS: Final = 5.0
 _RELEASE_SECONDS: Final = 10.0
 _FORGET_SECONDS: Final = 300.0
+_RETURN_SECONDS: Final = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ class _Operator:
         self._start(self._parts.periodic_list.run(), "periodic list")
         self._start(self._release_secrets(), "release of Secrets")
         self._start(self._forget_unused(), "release of what is not used")
+        self._start(_return_memory(), "return of free memory")
         for watch in self._parts.watches:
             self._start(watch.run(), "watch")
 
@@ -167,3 +169,9 @@ class _Operator:
         while True:
             await asyncio.sleep(_FORGET_SECONDS)
             await self._parts.forget_unused()
+
+
+async def _return_memory() -> None:
+    while True:
+        await asyncio.sleep(_RETURN_SECONDS)
+        allocator.return_free_memory()

@@ -5,26 +5,21 @@ the environment and the defaults are pydantic-settings' part.
 """
 
 import asyncio
-import ctypes
 import gc
 import sys
-from contextlib import suppress
 from typing import Any, Final
 
 import click
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from astra_mirror import __version__, app, logs
+from astra_mirror import __version__, allocator, app, logs
 from astra_mirror.cluster.kubeconfig import ClusterConfigError
 from astra_mirror.cluster.probe import NotUsableError
 from astra_mirror.settings import ENV_PREFIX, Settings
 
 _EXIT_RESTART: Final = 1
 _EXIT_BAD_OPTIONS: Final = 2
-_M_MMAP_THRESHOLD: Final = -3
-_LARGE_BLOCK: Final = 512 * 1024
-"""Bytes from which on a freed block goes back to the system: asyncio takes half as many for each read of a socket."""
 _SWITCH_SECONDS: Final = 0.0005
 """After how long a thread that parses a Secret gives up the interpreter's lock.
 
@@ -81,7 +76,7 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
             _complain(given, each["loc"], each["msg"])
         sys.exit(_EXIT_BAD_OPTIONS)
     tune_garbage_collector()
-    return_large_blocks()
+    allocator.return_large_blocks()
     sys.setswitchinterval(_SWITCH_SECONDS)
     limit = logs.configure(settings.log_level, settings.log_format)
     try:
@@ -99,16 +94,6 @@ def tune_garbage_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(2_500, 20, 2_000)
-
-
-def return_large_blocks() -> None:
-    """Have each large block of memory given back when it is freed, as the GNU C library does until the first one is.
-
-    From then on it takes blocks of that size from its heap, of which it gives back only what nothing lies above: the
-    windows of a few large lists stay in memory. Other C libraries have no such call, and need none.
-    """
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def _complain(given: dict[str, Any], where: tuple[int | str, ...], message: str) -> None:

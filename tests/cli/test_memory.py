@@ -1,4 +1,4 @@
-"""Memory that a few large answers have needed is given back."""
+"""Memory that large answers have needed is given back."""
 
 import subprocess
 import sys
@@ -7,38 +7,44 @@ from typing import Final
 _PROGRAM: Final = """
 import sys
 from pathlib import Path
-from astra_mirror import cli
+from astra_mirror import allocator
 
-MIB = 1024 * 1024
-if sys.argv[1] == "returned":
-    cli.return_large_blocks()
+KIB = 1024
+calls, size = sys.argv[1].split(","), int(sys.argv[2]) * KIB
+if "large" in calls:
+    allocator.return_large_blocks()
 
 def in_use():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4 // 1024
 
-def windows():
-    # What is kept of each answer lies between the windows of it and of the next one.
-    kept = []
-    for _ in range(64):
-        kept.append((b"x" * MIB, b"x" * 60_000))
-    return kept
+def blocks():
+    # What is kept of each answer lies between its own blocks and those of the next one.
+    return [(b"x" * size, b"x" * 60_000) for _ in range(64 * KIB * KIB // size)]
 
 before = in_use()
-windows()
-held = windows()
-small = [each for _, each in held]
+blocks()
+held = blocks()
+kept = [each for _, each in held[::8]]
 del held
+if "free" in calls:
+    allocator.return_free_memory()
 print(in_use() - before)
 """
 
 
-def _kept(how: str) -> int:
-    """MiB that a process has more after two rounds of 64 MiB than before."""
-    command = [sys.executable, "-c", _PROGRAM, how]
+def _kept(kib: int, *calls: str) -> int:
+    """MiB that a process has more after two rounds of 64 MiB in blocks of so many KiB than before."""
+    command = [sys.executable, "-c", _PROGRAM, ",".join(calls), str(kib)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def test_large_answers_leave_no_memory_behind() -> None:
-    """The C library would keep most of it, because something small lies above."""
-    assert _kept("kept") > 32
-    assert _kept("returned") < 8
+def test_large_blocks_are_returned_as_they_are_freed() -> None:
+    """The C library would keep most of them, because something small lies above."""
+    assert _kept(1024) > 32
+    assert _kept(1024, "large") < 10
+
+
+def test_small_blocks_are_returned_when_it_is_time() -> None:
+    """They come from the heap, whatever is said of large ones."""
+    assert _kept(128, "large") > 32
+    assert _kept(128, "large", "free") < 10
