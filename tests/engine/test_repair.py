@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.write_results import Refused
 from tests.core.cases import ROWS
 from tests.engine.world import ID, World, backup
 from tests.invariants import check_status
@@ -370,3 +371,40 @@ async def test_a_look_that_the_watch_has_overtaken_brings_nothing_old_back(monke
         await world.cluster.until("ref", state="running")
         await asyncio.sleep(10)
         assert world.astra.asked.empty()
+
+
+@pytest.mark.parametrize("code", [None, 504])
+@pytest.mark.parametrize("is_seen_by_watch", [True, False])
+async def test_a_write_without_a_response_that_was_stored_is_the_operators_own(
+    code: int | None, *, is_seen_by_watch: bool
+) -> None:
+    """What it said of transitions counts, whether the watch or a conflict shows that it was stored."""
+    world = _world()
+    failed = Failed(SyncReason.SERVER_ERROR, "Astra Control failed.", code=500)
+    async with world.running():
+        world.engine.seen(world.cluster.put("ref", 7, interval="1s"))
+        _, first = await world.astra.next(ID.format(7))
+        first.set_result(failed)
+        await asyncio.sleep(0.5)
+        world.cluster.loses = Refused(code, "Timeout", "no response within 10s")
+        _, second = await world.astra.next(ID.format(7))
+        second.set_result(backup(7, "running"))
+        stored = await world.cluster.until("ref", state="running")
+        # Away until it has failed again.
+        world.cluster.loses, world.cluster.refuses = None, Refused(None, "", "connection refused")
+        observed_at = {each["type"]: each["lastTransitionTime"] for each in stored["conditions"]}
+        _, third = await world.astra.next(ID.format(7))
+        third.set_result(failed)
+        await asyncio.sleep(0.5)
+        world.cluster.refuses = None
+        if is_seen_by_watch:
+            world.engine.seen(copy.deepcopy(world.cluster.objects["ref"]))
+        async with asyncio.timeout(100), world.cluster.changed:
+            await world.cluster.changed.wait_for(
+                lambda: world.cluster.objects["ref"]["status"]["conditions"] != stored["conditions"]
+            )
+        status = world.cluster.objects["ref"]["status"]
+    synced = next(each for each in status["conditions"] if each["type"] == "Synced")
+    assert synced["status"] == "False"
+    assert synced["lastTransitionTime"] > observed_at["Synced"]
+    check_status(status, generation=1)

@@ -82,6 +82,7 @@ class Cluster:
         self.patched: list[tuple[str, float]] = []
         self.under_way: set[str] = set()
         self.refuses: Refused | None = None
+        self.loses: Refused | None = None
         self.hangs: set[str] = set()
         self.prunes: set[str] = set()
         self.versions = itertools.count(1)
@@ -136,7 +137,10 @@ class Cluster:
             self.patched.append((name, asyncio.get_running_loop().time()))
             if namespace in self.hangs:
                 await asyncio.get_running_loop().create_future()
-            return self.refuses or await self._patched(name, version, patch)
+            if self.refuses:
+                return self.refuses
+            stored = await self._patched(name, version, patch)
+            return self.loses or stored
         finally:
             self.under_way.discard(name)
 

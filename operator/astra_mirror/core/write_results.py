@@ -48,6 +48,11 @@ class Refused:
         return suggests_outage(self.code)
 
     @property
+    def may_be_stored(self) -> bool:
+        """Whether the API server may have stored the write all the same, or may still do so."""
+        return self.code is None or self.code >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+    @property
     def text(self) -> str:
         """The code, the reason and the message in one line, for a log."""
         return " ".join(filter(None, (str(self.code or ""), self.reason, self.message)))

@@ -16,7 +16,7 @@ from astra_mirror.engine.echo import own_answer
 from astra_mirror.engine.effects import Moved, SendPatch
 from astra_mirror.engine.index import Index
 from astra_mirror.engine.ports import Moment
-from astra_mirror.engine.state.texts import Texts
+from astra_mirror.engine.state import texts
 from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.engine.status_write import Correction, Nothing, Write, accepted
 from astra_mirror.engine.timers import Timers
@@ -222,6 +222,8 @@ class StatusWriter:
             case Conflict():
                 self._queue.delay(tracked.uid, now + self._history.conflict(tracked.uid), Why.CONFLICT)
             case Refused() | None:
+                if result is None or result.may_be_stored:
+                    self._index.put(tracked.but(texts=texts.unconfirmed(tracked.texts, patch.sent)))
                 if result is not None:
                     log_refusal(tracked, result, self._refusals, now)
                 delay = self._refusals.refused(tracked.uid, tracked.namespace)
@@ -238,7 +240,7 @@ class StatusWriter:
             self._queue.delay(tracked.uid, until, Why.HELD)
 
 
-def _sending(tracked: Tracked, known: Texts, difference: Difference) -> SendPatch:
+def _sending(tracked: Tracked, known: texts.Texts, difference: Difference) -> SendPatch:
     return SendPatch(
         about=tracked.identity,
         version=known.resource_version,

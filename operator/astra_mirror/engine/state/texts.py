@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from astra_mirror.api.app_backup_ref import AppBackupRefStatus
 
 _NONE: Final = b"{}"
+_MAX_UNCONFIRMED: Final = 4
+"""Each of them was made for the version before it, so that at most one can have been stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,14 @@ class Texts:
         actual_status: what the API server holds, whoever wrote it.
         written_status: the operator's own last status, whatever anybody else has written since.
         desired_status: what the status should be; its transition times are settled when it is written.
+        unconfirmed_statuses: statuses that were sent, without a response that says whether they were stored.
     """
 
     resource_version: str
     actual_status: bytes
     written_status: bytes
     desired_status: bytes = _NONE
+    unconfirmed_statuses: tuple[bytes, ...] = ()
 
     @property
     def are_in_sync(self) -> bool:
@@ -54,10 +60,16 @@ def found(body: Mapping[str, Any], *, is_own: bool) -> Texts:
 
 def seen(texts: Texts, body: Mapping[str, Any]) -> Texts:
     """Another version of the object has been seen. A status that stays the same stays the same value."""
-    actual = status_json(body.get("status"))
+    version, status = body["metadata"]["resourceVersion"], body.get("status")
+    actual = status_json(status)
+    if any(from_json(each) == status for each in texts.unconfirmed_statuses):
+        # The API server has stored this write after all.
+        return replace(
+            texts, resource_version=version, actual_status=actual, written_status=actual, unconfirmed_statuses=()
+        )
     return replace(
         texts,
-        resource_version=body["metadata"]["resourceVersion"],
+        resource_version=version,
         actual_status=texts.actual_status if actual == texts.actual_status else actual,
     )
 
@@ -98,7 +110,19 @@ def written(texts: Texts, *, sent: bytes, desired: bytes) -> Texts:
         desired: the desired status for which the write was made. It may have moved since: then it stays.
     """
     is_still_desired = texts.desired_status is desired
-    return replace(texts, written_status=sent, desired_status=sent if is_still_desired else texts.desired_status)
+    return replace(
+        texts,
+        written_status=sent,
+        desired_status=sent if is_still_desired else texts.desired_status,
+        unconfirmed_statuses=(),
+    )
+
+
+def unconfirmed(texts: Texts, sent: Mapping[str, Any]) -> Texts:
+    """Whether the API server has stored this status, or will, is not known."""
+    text = status_json(sent)
+    others = tuple(each for each in texts.unconfirmed_statuses if each != text)
+    return replace(texts, unconfirmed_statuses=(*others, text)[-_MAX_UNCONFIRMED:])
 
 
 def status_json(status: object) -> bytes:
