@@ -1,4 +1,4 @@
-"""One request and its answer: what is asked, and what follows from the answer for all whom it concerns."""
+"""One request and its answer: sends the request, and turns the answer into effects."""
 
 from collections.abc import Iterator
 
@@ -15,13 +15,13 @@ from astra_mirror.engine.requests import ListRequest, Request, Round, SingleRequ
 
 
 class Exchange:
-    """Asks, and says what follows.
+    """Sends one request, and turns its answer into effects.
 
     Args:
         remote: Astra Control.
         objects: all objects.
-        queues: the connections' requests.
-        canaries: who goes ahead where lists fail.
+        queues: the connection queues.
+        canaries: chooses the canary request after a list failed.
     """
 
     def __init__(self, remote: Remote, objects: Objects, queues: ConnectionQueues, canaries: ListCanaries) -> None:
@@ -31,7 +31,7 @@ class Exchange:
         self._canaries = canaries
 
     async def ask(self, request: Request) -> Answer | Listed:
-        """Make the request."""
+        """Send the request, and wait for its answer."""
         connection, namespace = request.connection, request.namespace
         if isinstance(request, ListRequest):
             known = known_of(request, self._objects)
@@ -43,7 +43,7 @@ class Exchange:
     def answered(
         self, request: Request, answer: Answer | Listed, *, started: float, moment: Moment
     ) -> Iterator[RequestEffect | HandOut]:
-        """What follows from the answer to a request that was sent at `started`, in this order."""
+        """The effects of the answer to a request that was sent at `started`, in the order to perform them."""
         connection = request.connection
         yield from self._queues.of(connection).answered(request, answer, moment)
         round_ = Round(connection, started, request.draw)
@@ -52,13 +52,13 @@ class Exchange:
             return
         if isinstance(answer, Listed):
             raise TypeError("a list for a single backup")
-        # The others need not wait until this answer has been handed out.
+        # Other requests need not wait until this answer has been fanned out.
         yield Pump(connection)
         yield from self._canaries.single_ended(request, answer)
         yield SingleAnswer(request, answer, round_)
 
     def held(self, shown: HeldBack) -> Iterator[Replan | HandOut]:
-        """What follows from a request's being held back: those whom the failure does not concern are planned anew."""
+        """What follows when a request is held back: objects that its failure does not affect are replanned."""
         request = shown.request
         if isinstance(request, SingleRequest):
             self._canaries.held(request)
@@ -72,7 +72,7 @@ class Exchange:
     ) -> Iterator[RequestEffect | HandOut]:
         match answer:
             case Failed():
-                # The single request that goes in place of the list is part of the same probe: nobody goes before it.
+                # The canary replaces the failed list within the same probe: submit it before any other request starts.
                 yield from self._canaries.list_failed(request, answer, started=round_.started, now=moment.at)
                 yield Pump(request.connection)
             case Listed():
@@ -84,7 +84,7 @@ class Exchange:
                 raise TypeError("a single backup for a list")
 
     def retain(self, connections: set[Connection]) -> None:
-        """Forget what concerns other connections, and what nobody waits for any more."""
+        """Keep only these connections, and the requests that an object still waits for."""
         self._canaries.retain(connections)
 
     def clear(self) -> None:

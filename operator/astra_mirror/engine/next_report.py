@@ -1,7 +1,7 @@
-"""What an object's status should be after something happened to it, and which Events tell of the change.
+"""What an object's status should be after something happened to it, and which Events report the change.
 
-core.status decides what the status says. Here that is joined with what the engine remembers of the object: when the
-remote's words were last taken over, whether a missing Secret may still be on its way, how many Events there have been.
+core.status decides what the status says, from what the engine remembers of the object: when the remote's message was
+last copied into the status, whether a missing Secret may still be created, how many Events have been recorded.
 """
 
 from typing import Final
@@ -18,11 +18,11 @@ from astra_mirror.engine.state.reported import Computed, Reported
 from astra_mirror.engine.state.tracked import Tracked
 
 WORDS_SECONDS: Final = 15 * 60.0
-"""How often the remote's words for a failure that stays are taken over."""
+"""How often the remote's latest message for a lasting failure is copied into the status."""
 
 
 def is_stale(tracked: Tracked, now: float, pace: Pace) -> bool:
-    """Whether the last success is too long ago, at monotonic `now`, for what was observed to count."""
+    """Whether the last success is too long ago, at monotonic `now`, for the observation to count."""
     return now - tracked.polling.last_success_at >= stale_after(tracked.reported.interval, pace)
 
 
@@ -35,7 +35,7 @@ def next_report(
     handled: str | None = None,
     has_new_secret: bool = False,
 ) -> Step:
-    """Compute the status anew.
+    """Compute the next desired status.
 
     Args:
         tracked: the object.
@@ -56,7 +56,7 @@ def next_report(
     how = Computed(
         is_stale=stale,
         is_grace=is_grace,
-        # To have said that nothing is known is to know nothing still: what another process observes counts.
+        # A NotObserved status adds no knowledge: keep adopting what another process observes.
         is_inherited=memory.is_inherited and outcome is None and not tracked.spec.suspend,
         shown=shown,
         words_taken_at=_words_taken_at(memory, outcome, now, has_new=_words(after) != _words(before)),
@@ -105,7 +105,7 @@ def _words_taken_at(memory: Reported, outcome: Outcome | None, now: float, *, ha
 def _events(
     tracked: Tracked, before: AppBackupRefStatus, after: AppBackupRefStatus, around: Around, now: float
 ) -> tuple[list[RecordEvent], float]:
-    """The Events for which the object's share suffices, and how far that has been used up then."""
+    """The Events that the object's rate limit admits, and the limit's new state."""
     events, busy_until = [], tracked.reported.events_until
     for note in notes_of(before, after, around):
         until = admit(busy_until, now)
@@ -121,7 +121,7 @@ def _is_grace(tracked: Tracked, outcome: Outcome | None, now: float) -> bool:
 
 
 def are_remote(outcome: Outcome | None) -> bool:
-    """Whether an outcome's words are the remote's and not the operator's own."""
+    """Whether an outcome's message is the remote's and not the operator's own."""
     match outcome:
         case NotFound():
             return True
