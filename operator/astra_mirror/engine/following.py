@@ -114,7 +114,7 @@ class Follower:
             now, due = self._clocks.monotonic(), dict[str, float]()
             for uid in [uid for uid, request in waiting.items() if in_flight.request_of(uid) is request]:
                 found = self._objects.index.get(uid)
-                if found is not None and not found.spec.suspend:
+                if found is not None and found.desire.is_polled:
                     due[uid] = now
                 else:
                     in_flight.release(uid)

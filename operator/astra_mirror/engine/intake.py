@@ -153,7 +153,7 @@ class Intake:
         if after.target != before.target:
             tracked = self._retargeted(tracked)
             effects += (StopWaiting(tracked.uid), *expecting(tracked))
-        if after.target != before.target or before.spec.suspend:
+        if after.target != before.target or not before.is_polled:
             tracked = tracked.but(polling=polling.clock_restarted(tracked.polling, moment.at))
         if after.generation != before.generation:
             asked = poll_soon(tracked, moment.at)
@@ -195,4 +195,4 @@ def _knows_more(known: Tracked, body: Mapping[str, Any]) -> bool:
 
 def _stopped(tracked: Tracked) -> tuple[ObjectEffect, ...]:
     # A suspended object needs no request.
-    return (StopWaiting(tracked.uid),) if tracked.spec.suspend else ()
+    return () if tracked.desire.is_polled else (StopWaiting(tracked.uid),)

@@ -57,7 +57,7 @@ def next_report(
         is_stale=stale,
         is_grace=is_grace,
         # A NotObserved status adds no knowledge: keep adopting what another process observes.
-        is_inherited=memory.is_inherited and outcome is None and not tracked.spec.suspend,
+        is_inherited=memory.is_inherited and outcome is None and tracked.desire.is_polled,
         shown=shown,
         words_taken_at=_words_taken_at(memory, outcome, now, has_new=_words(after) != _words(before)),
         events_until=events_until,

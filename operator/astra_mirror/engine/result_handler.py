@@ -136,7 +136,7 @@ def no_answer_yet(tracked: Tracked, moment: Moment, pace: Pace, *, is_waiting: b
 
 def nothing_known_yet(tracked: Tracked, moment: Moment, pace: Pace) -> Step:
     """Give an unobserved object a NotObserved status, unless it has a status already or is not polled."""
-    if tracked.reported.has_status or tracked.reported.is_observed or tracked.spec.suspend:
+    if tracked.reported.has_status or tracked.reported.is_observed or not tracked.desire.is_polled:
         return Step(tracked)
     return next_report(tracked, tracked.polling.last_failure, moment, pace)
 
@@ -144,10 +144,11 @@ def nothing_known_yet(tracked: Tracked, moment: Moment, pace: Pace) -> Step:
 def settle(tracked: Tracked, moment: Moment, pace: Pace, *, is_waiting: bool) -> Step:
     """Update the status without a poll: the object became stale, was suspended, or waits for a slow answer."""
     effects: tuple[ObjectEffect, ...] = ()
-    if tracked.spec.suspend or tracked.polling.last_failure is not None or not tracked.reported.is_observed:
+    is_polled = tracked.desire.is_polled
+    if not is_polled or tracked.polling.last_failure is not None or not tracked.reported.is_observed:
         step = next_report(tracked, tracked.polling.last_failure, moment, pace)
         tracked, effects = step.tracked, step.effects
-    if not tracked.spec.suspend:
+    if is_polled:
         effects += schedule(tracked, moment.at, pace, is_waiting=is_waiting)
     return Step(tracked, effects)
 

@@ -104,7 +104,7 @@ class Rounds:
             tracked = self._objects.index.get(uid)
             if tracked is None:
                 continue
-            if tracked.polling.next_poll_at <= now and not tracked.spec.suspend:
+            if tracked.polling.next_poll_at <= now and tracked.desire.is_polled:
                 polls[uid] = since
             # An object that still waits after a failure may become stale.
             is_waiting = self._objects.in_flight.request_of(uid) is not None
@@ -115,10 +115,10 @@ class Rounds:
             tracked = self._objects.index.get(uid)
             if tracked is None:
                 continue
-            if tracked.spec.suspend:
-                yield result_handler.settle(tracked, self._clocks.moment(), self._pace, is_waiting=False)
-            else:
+            if tracked.desire.is_polled:
                 polls.setdefault(uid, since)
+            else:
+                yield result_handler.settle(tracked, self._clocks.moment(), self._pace, is_waiting=False)
         async for each in self._polls(polls, time_slice):
             yield each
 

@@ -16,7 +16,7 @@ def probe_for(request: Request, objects: Objects) -> SingleRequest | None:
     fail for reasons of its own.
     """
     for each in objects.waiting(request):
-        if each.spec.suspend:
+        if not each.desire.is_polled:
             objects.in_flight.release(each.uid)
     candidates = _candidates(request, objects.waiting(request))
     if not candidates:
