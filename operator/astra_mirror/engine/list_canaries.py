@@ -39,7 +39,7 @@ class ListCanaries:
             now: when it failed.
         """
         connection, waiting = request.connection, self._objects.waiting(request)
-        if after_list(failure) is AfterList.ASK_APART:
+        if after_list(failure) is AfterList.AVOID_LIST:
             uids = tuple(each.uid for each in waiting)
             return [AvoidList(connection, request.collection), Replan(connection, uids, request.due)]
         if not waiting:
