@@ -17,7 +17,7 @@ from astra_mirror.engine.state.tracked import Tracked
 
 
 @dataclass(frozen=True, slots=True)
-class PollAt:
+class CheckAt:
     """Process the object at that time, in monotonic seconds: poll it if a poll is due, else only update its status."""
 
     uid: str
@@ -83,7 +83,7 @@ class Forget:
     uid: str
 
 
-ObjectEffect = PollAt | StartFirstPoll | ExpectStatus | StatusMoved | RecordEvent | CountPoll | StopWaiting | Forget
+ObjectEffect = CheckAt | StartFirstPoll | ExpectStatus | StatusMoved | RecordEvent | CountPoll | StopWaiting | Forget
 
 
 @dataclass(frozen=True, slots=True)

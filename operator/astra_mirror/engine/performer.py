@@ -84,8 +84,8 @@ class Performer:
     def _perform_for_object(self, effect: ObjectEffect) -> None:
         parts = self._parts
         match effect:
-            case effects.PollAt(uid, at):
-                parts.poller.poll_at(uid, at)
+            case effects.CheckAt(uid, at):
+                parts.poller.check_at(uid, at)
                 self.has_moved.set()
             case effects.StartFirstPoll(uid):
                 parts.poller.poll_first(uid, parts.clocks.monotonic())

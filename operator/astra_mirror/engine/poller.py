@@ -41,7 +41,7 @@ class Poller:
         """A new leader measures lateness from now, not from when polls were due before."""
         self._runs_since = now
 
-    def poll_at(self, uid: str, at: float) -> None:
+    def check_at(self, uid: str, at: float) -> None:
         """Process an object at that time."""
         self._timers.set(uid, at)
 

@@ -8,7 +8,7 @@ import math
 
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.schedule import Pace, after_failure, backoff, jittered, stale_after
-from astra_mirror.engine.effects import CountPoll, ObjectEffect, PollAt, Step
+from astra_mirror.engine.effects import CountPoll, ObjectEffect, CheckAt, Step
 from astra_mirror.engine.next_report import are_remote, is_stale, next_report
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.requests import Round
@@ -26,7 +26,7 @@ def poll_soon(tracked: Tracked, now: float) -> Step:
             cache=cache.invalidated(tracked.cache),
             reported=reported.words_due(tracked.reported),
         ),
-        (PollAt(tracked.uid, now),),
+        (CheckAt(tracked.uid, now),),
     )
 
 
@@ -37,7 +37,7 @@ def poll_requested(tracked: Tracked, now: float) -> Step:
         cache=cache.invalidated(tracked.cache),
         reported=reported.words_due(tracked.reported),
     )
-    return Step(changed, (PollAt(tracked.uid, changed.polling.next_poll_at),))
+    return Step(changed, (CheckAt(tracked.uid, changed.polling.next_poll_at),))
 
 
 def secret_changed(tracked: Tracked, at: float, now: float) -> Step:
@@ -121,7 +121,7 @@ def broken(tracked: Tracked, moment: Moment) -> Step:
     """The object's request was lost: poll again later, as after any failure."""
     failed = polling.broken(tracked.polling)
     at = moment.at + backoff(tracked.reported.interval, failed.failure_count, moment.draw)
-    return Step(tracked.but(polling=polling.next_at(failed, at)), (PollAt(tracked.uid, at),))
+    return Step(tracked.but(polling=polling.next_at(failed, at)), (CheckAt(tracked.uid, at),))
 
 
 # Time passes.
@@ -153,7 +153,7 @@ def settle(tracked: Tracked, moment: Moment, pace: Pace, *, is_waiting: bool) ->
     return Step(tracked, effects)
 
 
-def schedule(tracked: Tracked, now: float, pace: Pace, *, is_waiting: bool) -> tuple[PollAt, ...]:
+def schedule(tracked: Tracked, now: float, pace: Pace, *, is_waiting: bool) -> tuple[CheckAt, ...]:
     """When to process the object again: for its next poll, or earlier if it becomes stale or its grace period ends.
 
     Args:
@@ -168,4 +168,4 @@ def schedule(tracked: Tracked, now: float, pace: Pace, *, is_waiting: bool) -> t
         due = min(due, stale_at)
     if tracked.reported.is_grace:
         due = min(due, tracked.identity.grace_until)
-    return (PollAt(tracked.uid, due),) if due < math.inf else ()
+    return (CheckAt(tracked.uid, due),) if due < math.inf else ()
