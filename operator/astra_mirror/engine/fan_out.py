@@ -17,7 +17,7 @@ def named_by(request: ListRequest, objects: Objects) -> Sequence[Tracked]:
     return objects.index.of_account(account) if app is None else objects.index.of_app(account, app)
 
 
-def is_served(request: ListRequest, tracked: Tracked, objects: Objects) -> bool:
+def is_covered(request: ListRequest, tracked: Tracked, objects: Objects) -> bool:
     """Whether the answer counts for the object as it is now."""
     account, app = request.collection
     if tracked.spec.account_id != account:
@@ -32,7 +32,7 @@ def known_of(request: ListRequest, objects: Objects) -> Known:
     """The digests of the backups that the list may contain, so that only changed items are parsed."""
     documents: dict[str, int | None] = {}
     for tracked in named_by(request, objects):
-        if is_served(request, tracked, objects):
+        if is_covered(request, tracked, objects):
             backup, digest = tracked.spec.backup_id, tracked.cache.document_digest
             is_same = documents.get(backup, digest) == digest
             documents[backup] = digest if is_same else None

@@ -15,7 +15,7 @@ from astra_mirror.core.request_plan import AVOID_SECONDS
 from astra_mirror.core.schedule import Pace
 from astra_mirror.engine import result_handler
 from astra_mirror.engine.effects import AskAlone, AvoidList, LearnList, Replan, RequestEffect, Step, StopWaiting, Submit
-from astra_mirror.engine.fan_out import is_news, is_served, named_by
+from astra_mirror.engine.fan_out import is_news, is_covered, named_by
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.requests import ListRequest, Request, Round, SingleRequest
@@ -55,7 +55,7 @@ class ListAnswer:
     def step(self, tracked: Tracked, view: View) -> Step | None:
         """Apply the object's item. Without a valid item, an object that waits falls back to a single GET."""
         # By now the object may be waiting for another request.
-        if not is_served(self.request, tracked, view.objects):
+        if not is_covered(self.request, tracked, view.objects):
             return None
         has_waited = view.objects.waits_for(tracked.uid, self.request)
         found = self.answer.found.get(tracked.spec.backup_id)
