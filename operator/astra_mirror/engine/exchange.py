@@ -11,7 +11,7 @@ from astra_mirror.engine.hand_outs import HandOut, HeldBack, ListAnswer, SingleA
 from astra_mirror.engine.list_canaries import ListCanaries
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment, Remote
-from astra_mirror.engine.requests import ListRequest, Request, Round, SingleRequest
+from astra_mirror.engine.requests import ListRequest, Poll, Request, SingleRequest
 
 
 class Exchange:
@@ -46,16 +46,16 @@ class Exchange:
         """The effects of the answer to a request that was sent at `started`, in the order to perform them."""
         connection = request.connection
         yield from self._queues.of(connection).answered(request, answer, moment)
-        round_ = Round(connection, started, request.draw)
+        poll = Poll(connection, started, request.draw)
         if isinstance(request, ListRequest):
-            yield from self._list_answered(request, answer, round_, moment)
+            yield from self._list_answered(request, answer, poll, moment)
             return
         if isinstance(answer, Listed):
             raise TypeError("a list for a single backup")
         # Other requests need not wait until this answer has been fanned out.
         yield Pump(connection)
         yield from self._canaries.single_ended(request, answer)
-        yield SingleAnswer(request, answer, round_)
+        yield SingleAnswer(request, answer, poll)
 
     def held(self, shown: HeldBack) -> Iterator[Replan | HandOut]:
         """What follows when a request is held back: objects that its failure does not affect are replanned."""
@@ -68,16 +68,16 @@ class Exchange:
         yield shown
 
     def _list_answered(
-        self, request: ListRequest, answer: Answer | Listed, round_: Round, moment: Moment
+        self, request: ListRequest, answer: Answer | Listed, poll: Poll, moment: Moment
     ) -> Iterator[RequestEffect | HandOut]:
         match answer:
             case Failed():
                 # The canary replaces the failed list within the same probe: submit it before any other request starts.
-                yield from self._canaries.list_failed(request, answer, started=round_.started, now=moment.at)
+                yield from self._canaries.list_failed(request, answer, started=poll.started, now=moment.at)
                 yield Pump(request.connection)
             case Listed():
                 yield Pump(request.connection)
-                handed = ListAnswer(request, answer, round_)
+                handed = ListAnswer(request, answer, poll)
                 yield from handed.learned()
                 yield handed
             case _:

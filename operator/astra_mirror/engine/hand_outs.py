@@ -18,7 +18,7 @@ from astra_mirror.engine.effects import AskAlone, AvoidList, LearnList, Replan, 
 from astra_mirror.engine.fan_out import is_news, is_covered, named_by
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment
-from astra_mirror.engine.requests import ListRequest, Request, Round, SingleRequest
+from astra_mirror.engine.requests import ListRequest, Poll, Request, SingleRequest
 from astra_mirror.engine.state import cache
 from astra_mirror.engine.state.tracked import Tracked
 
@@ -46,7 +46,7 @@ class ListAnswer:
 
     request: ListRequest
     answer: Listed
-    round: Round
+    poll: Poll
 
     def uids(self, objects: Objects) -> Iterable[str]:
         """All objects whose backup the list may contain."""
@@ -61,9 +61,9 @@ class ListAnswer:
         found = self.answer.found.get(tracked.spec.backup_id)
         if found is None:
             return self._missing(tracked, view) if has_waited else None
-        if not has_waited and not is_news(tracked, found, self.answer, self.round.started):
+        if not has_waited and not is_news(tracked, found, self.answer, self.poll.started):
             return None
-        step = handed(tracked, found, self.round, view)
+        step = handed(tracked, found, self.poll, view)
         if step.tracked.cache.document_digest is None:
             return step
         in_list = cache.found_in_list(step.tracked.cache, self.answer.digest)
@@ -71,7 +71,7 @@ class ListAnswer:
 
     def _missing(self, tracked: Tracked, view: View) -> Step | None:
         # After an edit since the request was sent, the list says nothing about the new backup.
-        if tracked.polling.poll_requested_at > self.round.started:
+        if tracked.polling.poll_requested_at > self.poll.started:
             return None
         return Step(tracked.but(cache=cache.missing_in_list(tracked.cache, view.moment.at + AVOID_SECONDS)))
 
@@ -97,7 +97,7 @@ class SingleAnswer:
 
     request: SingleRequest
     answer: Answer
-    round: Round
+    poll: Poll
 
     def uids(self, objects: Objects) -> Iterable[str]:
         """The object that it was made for, or all that wait for it if they share the failure."""
@@ -110,7 +110,7 @@ class SingleAnswer:
         """Apply the answer."""
         if not view.objects.waits_for(tracked.uid, self.request):
             return None
-        return handed(tracked, self.answer, self.round, view)
+        return handed(tracked, self.answer, self.poll, view)
 
     def ended(self, view: View) -> Sequence[RequestEffect]:
         """Replan the objects that still wait. If a breaker opened, the object waits for a request of its own."""
@@ -184,10 +184,10 @@ HandOut = ListAnswer | SingleAnswer | HeldBack | NotAnswered
 """Each has `request`; `uids`: the objects it may affect; `step` for each of them; `ended`: the effects at the end."""
 
 
-def handed(tracked: Tracked, answer: Answer, round_: Round, view: View) -> Step:
+def handed(tracked: Tracked, answer: Answer, poll: Poll, view: View) -> Step:
     """Apply an answer and stop waiting. If the object is no longer polled over this connection, poll it again."""
-    if view.objects.is_current(round_.connection, tracked):
-        step = result_handler.answered(tracked, answer, round_, view.moment, view.pace)
+    if view.objects.is_current(poll.connection, tracked):
+        step = result_handler.answered(tracked, answer, poll, view.moment, view.pace)
     else:
         step = result_handler.poll_soon(tracked, view.moment.at)
     return Step(step.tracked, (*step.effects, StopWaiting(tracked.uid)))

@@ -81,8 +81,11 @@ Request = SingleRequest | ListRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """The connection, start time and random sample of a sent request, shared by all objects that it answers."""
+class Poll:
+    """The connection and start time of a poll, and the random sample for the next one.
+
+    All objects that an answer covers share it. Without a request, `connection` is the failure of the Secret.
+    """
 
     connection: Connection | Failed
     started: float

@@ -11,7 +11,7 @@ from astra_mirror.core.schedule import Pace, after_failure, backoff, jittered, s
 from astra_mirror.engine.effects import CountPoll, ObjectEffect, CheckAt, Step
 from astra_mirror.engine.next_report import are_remote, is_stale, next_report
 from astra_mirror.engine.ports import Moment
-from astra_mirror.engine.requests import Round
+from astra_mirror.engine.requests import Poll
 from astra_mirror.engine.state import cache, polling, reported
 from astra_mirror.engine.state.tracked import Tracked
 
@@ -48,11 +48,11 @@ def secret_changed(tracked: Tracked, at: float, now: float) -> Step:
 # Results.
 
 
-def answered(tracked: Tracked, answer: Answer, round_: Round, moment: Moment, pace: Pace) -> Step:
+def answered(tracked: Tracked, answer: Answer, poll: Poll, moment: Moment, pace: Pace) -> Step:
     """Apply an answer that the object waited for, or that says something new about it."""
     now, before = moment.at, tracked.polling
-    is_outdated = before.poll_requested_at > round_.started
-    tracked = tracked.but(polling=polling.answered(before, answer, sent_at=round_.started, now=now))
+    is_outdated = before.poll_requested_at > poll.started
+    tracked = tracked.but(polling=polling.answered(before, answer, sent_at=poll.started, now=now))
     effects: tuple[ObjectEffect, ...] = (
         CountPoll(answer.reason if isinstance(answer, Failed) else SyncReason.OBSERVED),
     )
@@ -63,13 +63,13 @@ def answered(tracked: Tracked, answer: Answer, round_: Round, moment: Moment, pa
             moment,
             pace,
             handled=None if is_outdated else tracked.desire.requested_at,
-            has_new_secret=before.is_first_answer_with_new_secret(round_.started),
+            has_new_secret=before.is_first_answer_with_new_secret(poll.started),
         )
         tracked, effects = _remembering(step.tracked, answer, now), effects + step.effects
         if not is_outdated and tracked.reported.words_taken_at is None and are_remote(answer):
             # The requested poll returned the same message. From now on, unchanged failures keep the old message again.
             tracked = tracked.but(reported=reported.words_taken(tracked.reported, now))
-    tracked = _with_next_poll(tracked, round_, now, is_outdated=is_outdated)
+    tracked = _with_next_poll(tracked, poll, now, is_outdated=is_outdated)
     return Step(tracked, effects + schedule(tracked, now, pace, is_waiting=False))
 
 
@@ -87,18 +87,18 @@ def _remembering(tracked: Tracked, answer: Observed | NotFound | Failed, now: fl
             return tracked.but(cache=cache.answered(tracked.cache, None, is_of_named_app=None))
 
 
-def _with_next_poll(tracked: Tracked, round_: Round, now: float, *, is_outdated: bool) -> Tracked:
+def _with_next_poll(tracked: Tracked, poll: Poll, now: float, *, is_outdated: bool) -> Tracked:
     before, interval = tracked.polling, tracked.reported.interval
     if is_outdated:
         # The next answer must be processed even if unchanged, to record the request as handled.
         at = max(now, before.may_poll_from)
         return tracked.but(polling=polling.next_at(before, at), cache=cache.invalidated(tracked.cache))
     if before.last_failure is not None:
-        ended = now - round_.started
-        delay = after_failure(before.last_failure, interval, before.failure_count, round_.draw, ended)
+        ended = now - poll.started
+        delay = after_failure(before.last_failure, interval, before.failure_count, poll.draw, ended)
     else:
-        delay = jittered(interval, round_.draw)
-    return tracked.but(polling=polling.next_at(before, round_.started + delay))
+        delay = jittered(interval, poll.draw)
+    return tracked.but(polling=polling.next_at(before, poll.started + delay))
 
 
 def held_back(tracked: Tracked, failure: Failed, moment: Moment, pace: Pace) -> Step:

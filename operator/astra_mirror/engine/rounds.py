@@ -17,7 +17,7 @@ from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.planner import Planner
 from astra_mirror.engine.poller import Poller
 from astra_mirror.engine.ports import Clocks
-from astra_mirror.engine.requests import ListRequest, Round, SingleRequest
+from astra_mirror.engine.requests import ListRequest, Poll, SingleRequest
 from astra_mirror.engine.state import polling
 from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.support.time_slices import TimeSlice
@@ -136,7 +136,7 @@ class Rounds:
                     groups.setdefault((connection, tracked.spec.account_id), {})[uid] = since
             else:
                 view = View(self._objects, self._clocks.moment(), self._pace)
-                yield handed(tracked, connection, Round(connection, started, self._clocks.draw()), view)
+                yield handed(tracked, connection, Poll(connection, started, self._clocks.draw()), view)
         # No token is proven on these connections: queue the whole batch before the first request is chosen.
         connections = dict.fromkeys(connection for connection, _ in groups)
         new = [each for each in connections if not self._queues.of(each).breakers.is_proven]
