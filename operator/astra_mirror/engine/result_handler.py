@@ -8,7 +8,7 @@ import math
 
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.schedule import Pace, after_failure, backoff, jittered, stale_after
-from astra_mirror.engine.effects import CountPoll, ObjectEffect, CheckAt, Step
+from astra_mirror.engine.effects import CheckAt, CountPoll, ObjectEffect, Step
 from astra_mirror.engine.next_report import are_remote, is_stale, next_report
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.requests import Poll
