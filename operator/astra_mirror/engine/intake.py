@@ -103,7 +103,7 @@ class Intake:
         if failure is not None:
             return self._added_unreadable(tracked, status, moment, leads=leads)
         if tracked.polling.poll_requested_at:
-            tracked = tracked.but(reported=reported.words_due(tracked.reported))
+            tracked = tracked.but(reported=reported.message_due(tracked.reported))
         return Step(tracked, (*expecting(tracked), StartFirstPoll(tracked.uid)))
 
     def _added_unreadable(self, tracked: Tracked, status: AppBackupRefStatus, moment: Moment, *, leads: bool) -> Step:

@@ -17,7 +17,7 @@ from astra_mirror.engine.state import reported, texts
 from astra_mirror.engine.state.reported import Computed, Reported
 from astra_mirror.engine.state.tracked import Tracked
 
-WORDS_SECONDS: Final = 15 * 60.0
+MESSAGE_SECONDS: Final = 15 * 60.0
 """How often the remote's latest message for a lasting failure is copied into the status."""
 
 
@@ -59,7 +59,7 @@ def next_report(
         # A NotObserved status adds no knowledge: keep adopting what another process observes.
         is_inherited=memory.is_inherited and outcome is None and tracked.desire.is_polled,
         shown=shown,
-        words_taken_at=_words_taken_at(memory, outcome, now, has_new=_words(after) != _words(before)),
+        message_taken_at=_message_taken_at(memory, outcome, now, has_new=_messages(after) != _messages(before)),
         events_until=events_until,
     )
     return _reporting(tracked, after, how, pace, events)
@@ -83,7 +83,7 @@ def _event(
         sample=tracked.reported.sample,
         stale_after=stale_after,
         handled=handled,
-        keeps_words=_keeps_words(tracked, outcome, moment.at),
+        keeps_message=_keeps_message(tracked, outcome, moment.at),
         is_young=is_young,
     )
 
@@ -96,9 +96,9 @@ def _reporting(
     return Step(changed, (StatusMoved(tracked.uid, Moved.DESIRED), *events))
 
 
-def _words_taken_at(memory: Reported, outcome: Outcome | None, now: float, *, has_new: bool) -> float | None:
+def _message_taken_at(memory: Reported, outcome: Outcome | None, now: float, *, has_new: bool) -> float | None:
     if not has_new:
-        return memory.words_taken_at
+        return memory.message_taken_at
     return now if are_remote(outcome) else None
 
 
@@ -131,11 +131,11 @@ def are_remote(outcome: Outcome | None) -> bool:
             return False
 
 
-def _keeps_words(tracked: Tracked, outcome: Outcome | None, now: float) -> bool:
-    taken_at = tracked.reported.words_taken_at
-    return are_remote(outcome) and taken_at is not None and now - taken_at < WORDS_SECONDS
+def _keeps_message(tracked: Tracked, outcome: Outcome | None, now: float) -> bool:
+    taken_at = tracked.reported.message_taken_at
+    return are_remote(outcome) and taken_at is not None and now - taken_at < MESSAGE_SECONDS
 
 
-def _words(status: AppBackupRefStatus) -> tuple[str, ...]:
+def _messages(status: AppBackupRefStatus) -> tuple[str, ...]:
     conditions = (status.condition(each) for each in ("Synced", "Finished"))
     return tuple(each.message for each in conditions if each is not None)

@@ -24,7 +24,7 @@ def poll_soon(tracked: Tracked, now: float) -> Step:
         tracked.but(
             polling=polling.soon(tracked.polling, now),
             cache=cache.invalidated(tracked.cache),
-            reported=reported.words_due(tracked.reported),
+            reported=reported.message_due(tracked.reported),
         ),
         (CheckAt(tracked.uid, now),),
     )
@@ -35,7 +35,7 @@ def poll_requested(tracked: Tracked, now: float) -> Step:
     changed = tracked.but(
         polling=polling.requested(tracked.polling, now),
         cache=cache.invalidated(tracked.cache),
-        reported=reported.words_due(tracked.reported),
+        reported=reported.message_due(tracked.reported),
     )
     return Step(changed, (CheckAt(tracked.uid, changed.polling.next_poll_at),))
 
@@ -66,9 +66,9 @@ def answered(tracked: Tracked, answer: Answer, poll: Poll, moment: Moment, pace:
             has_new_secret=before.is_first_answer_with_new_secret(poll.started),
         )
         tracked, effects = _remembering(step.tracked, answer, now), effects + step.effects
-        if not is_outdated and tracked.reported.words_taken_at is None and are_remote(answer):
+        if not is_outdated and tracked.reported.message_taken_at is None and are_remote(answer):
             # The requested poll returned the same message. From now on, unchanged failures keep the old message again.
-            tracked = tracked.but(reported=reported.words_taken(tracked.reported, now))
+            tracked = tracked.but(reported=reported.message_taken(tracked.reported, now))
     tracked = _with_next_poll(tracked, poll, now, is_outdated=is_outdated)
     return Step(tracked, effects + schedule(tracked, now, pace, is_waiting=False))
 

@@ -25,8 +25,8 @@ class Reported:
         is_grace: whether the status has a failure that may end by itself while the object is young.
         sample: the baseline for the rate.
         shown: the texts in the status that contain a correlation ID.
-        words_taken_at: when the remote's error message was last copied into the status; None if the next one is copied
-            at once.
+        message_taken_at: when the remote's error message was last copied into the status; None if the next one is to be
+            copied at once.
         events_until: the state of the object's rate limit for Events, see core.events.admit.
     """
 
@@ -40,7 +40,7 @@ class Reported:
     is_grace: bool = False
     sample: Sample | None = None
     shown: tuple[Shown, ...] = ()
-    words_taken_at: float | None = None
+    message_taken_at: float | None = None
     events_until: float = 0.0
 
 
@@ -52,7 +52,7 @@ class Computed:
     is_grace: bool
     is_inherited: bool
     shown: tuple[Shown, ...]
-    words_taken_at: float | None
+    message_taken_at: float | None
     events_until: float
 
 
@@ -60,7 +60,7 @@ def inherited(
     status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace, now: float, *, is_grace: bool
 ) -> Reported:
     """Before the first answer, the actual status is adopted."""
-    reported = Reported(is_inherited=True, is_grace=is_grace, words_taken_at=now)
+    reported = Reported(is_inherited=True, is_grace=is_grace, message_taken_at=now)
     return _showing(reported, status, spec, pace)
 
 
@@ -68,7 +68,7 @@ def inherited_later(
     reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace, now: float, *, is_grace: bool
 ) -> Reported:
     """As `inherited`, for a known object."""
-    reported = replace(reported, is_inherited=True, is_grace=is_grace, words_taken_at=now)
+    reported = replace(reported, is_inherited=True, is_grace=is_grace, message_taken_at=now)
     return _showing(reported, status, spec, pace)
 
 
@@ -83,7 +83,7 @@ def computed(
         is_grace=how.is_grace,
         is_inherited=how.is_inherited,
         shown=how.shown,
-        words_taken_at=how.words_taken_at,
+        message_taken_at=how.message_taken_at,
         events_until=how.events_until,
     )
     return _showing(reported, status, spec, pace)
@@ -105,14 +105,14 @@ def observed(reported: Reported, outcome: Observed, now: float) -> Reported:
     return replace(reported, sample=next_sample(reported.sample, outcome.backup.bytes_done, now))
 
 
-def words_due(reported: Reported) -> Reported:
+def message_due(reported: Reported) -> Reported:
     """Copy the remote's next error message at once, even if only its text differs."""
-    return reported if reported.words_taken_at is None else replace(reported, words_taken_at=None)
+    return reported if reported.message_taken_at is None else replace(reported, message_taken_at=None)
 
 
-def words_taken(reported: Reported, now: float) -> Reported:
+def message_taken(reported: Reported, now: float) -> Reported:
     """The message was copied: for a while, a new text for the same failure is not."""
-    return replace(reported, words_taken_at=now)
+    return replace(reported, message_taken_at=now)
 
 
 def _showing(reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace) -> Reported:
