@@ -15,7 +15,7 @@ from astra_mirror.core.request_plan import AVOID_SECONDS
 from astra_mirror.core.schedule import Pace
 from astra_mirror.engine import result_handler
 from astra_mirror.engine.effects import AskAlone, AvoidList, LearnList, Replan, RequestEffect, Step, StopWaiting, Submit
-from astra_mirror.engine.fan_out import is_news, is_covered, named_by
+from astra_mirror.engine.fan_out import is_covered, is_news, named_by
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.requests import ListRequest, Poll, Request, SingleRequest
