@@ -15,7 +15,7 @@ REASONS = sorted(set(SyncReason) - {SyncReason.OBSERVED})
 def test_what_follows_a_list_that_failed(reason: SyncReason) -> None:
     """Of a refused token, a rate limit, a dead server one single request finds out; anything else is the list's own."""
     is_open = reason in REFUSED | OF_THE_SERVER | CERTIFICATE
-    assert after_list(Failed(reason, "no")) is (AfterList.ONE_AHEAD if is_open else AfterList.ASK_APART)
+    assert after_list(Failed(reason, "no")) is (AfterList.CANARY if is_open else AfterList.AVOID_LIST)
 
 
 @pytest.mark.parametrize("reason", REASONS)

@@ -126,7 +126,7 @@ def _process(outcomes: Sequence[Outcome], **more: Any) -> Process:
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("stale_after", [None, 900.0])
-@given(earlier=_earlier, answer=_answers, other_id=_ids, keeps_words=st.booleans())
+@given(earlier=_earlier, answer=_answers, other_id=_ids, keeps_message=st.booleans())
 @settings(deadline=None)
 def test_another_id_alone_causes_no_write_and_no_event(
     is_restarted: bool,
@@ -134,13 +134,13 @@ def test_another_id_alone_causes_no_write_and_no_event(
     earlier: list[Outcome],
     answer: Failed | NotFound,
     other_id: str | None,
-    keeps_words: bool,
+    keeps_message: bool,
 ) -> None:
     """In one process, and in the next one, which has nothing but the status to go by."""
     process = _process([*earlier, answer], stale_after=stale_after)
     if is_restarted:
         process = Process(process.actual)
-    process.learn(replace(answer, correlation_id=other_id), stale_after=stale_after, keeps_words=keeps_words)
+    process.learn(replace(answer, correlation_id=other_id), stale_after=stale_after, keeps_message=keeps_message)
     assert process.patch() == {}
     assert process.notes == []
 
@@ -177,10 +177,10 @@ def test_two_operators_do_not_fight_about_ids(
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-@given(earlier=_earlier, before=_answers, after=_answers, keeps_words=st.booleans())
+@given(earlier=_earlier, before=_answers, after=_answers, keeps_message=st.booleans())
 @settings(deadline=None)
 def test_other_words_are_written_unless_they_are_to_be_kept(
-    is_restarted: bool, earlier: list[Outcome], before: Failed | NotFound, after: Failed | NotFound, keeps_words: bool
+    is_restarted: bool, earlier: list[Outcome], before: Failed | NotFound, after: Failed | NotFound, keeps_message: bool
 ) -> None:
     """The text that stands there stays where the reason does and nothing but the ID has changed, or the words wait."""
     process = _process([*earlier, before])
@@ -188,14 +188,14 @@ def test_other_words_are_written_unless_they_are_to_be_kept(
         process = Process(process.actual)
     kind = "Synced" if isinstance(after, Failed) else "Finished"
     was = process.desired.condition(kind)
-    process.learn(after, keeps_words=keeps_words)
+    process.learn(after, keeps_message=keeps_message)
     now = process.desired.condition(kind)
     assert was is not None
     assert now is not None
     text = cut(after.text, MAX_MESSAGE)
     if _is_cut(as_json(process.desired)) or _is_cut(process.own):
         return
-    is_kept = was.reason == now.reason and (keeps_words or _plain(was.message) == _plain(text))
+    is_kept = was.reason == now.reason and (keeps_message or _plain(was.message) == _plain(text))
     assert now.message == (was.message if is_kept else text)
     assert (process.patch() == {}) is (_without_ids(as_json(process.desired)) == _without_ids(process.own))
 
@@ -209,6 +209,6 @@ def test_no_event_has_an_id(
     process = _process(earlier or [RUNNING])
     if is_restarted:
         process = Process(process.actual)
-    for answer, keeps_words, is_stale in steps:
-        process.learn(answer, keeps_words=keeps_words, stale_after=900.0 if is_stale else None)
+    for answer, keeps_message, is_stale in steps:
+        process.learn(answer, keeps_message=keeps_message, stale_after=900.0 if is_stale else None)
         assert [_plain(each) for each in process.notes] == process.notes

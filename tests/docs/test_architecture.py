@@ -9,13 +9,13 @@ from typing import Final
 PAGE: Final = Path("docs/architecture.md").read_text()
 PACKAGE: Final = Path("operator/astra_mirror")
 _PACKAGES: Final = "core|astra|cluster|engine|support|api|observability"
-_NO_ROOM: Final = {"__init__.py", "__main__.py"}
+_UNNAMED: Final = {"__init__.py", "__main__.py"}
 
 
 def test_every_module_has_its_place() -> None:
-    """In the table of the rooms."""
-    rooms = PAGE.split("\n## The rooms\n")[1].split("\n## ")[0]
-    assert {each.name for each in PACKAGE.glob("*.py")} - _NO_ROOM == set(re.findall(r"`(\w+\.py)`", rooms))
+    """In the table of the packages."""
+    packages = PAGE.split("\n## Packages\n")[1].split("\n## ")[0]
+    assert {each.name for each in PACKAGE.glob("*.py")} - _UNNAMED == set(re.findall(r"`(\w+\.py)`", packages))
 
 
 def test_what_is_named_exists() -> None:
@@ -32,6 +32,17 @@ def test_functions_that_are_named_exist() -> None:
     defined = {each for path in PACKAGE.rglob("*.py") for each in _defined(ast.parse(path.read_text()), path.stem)}
     named = {each for each in re.findall(r"`(\w+\.\w+)`", PAGE) if not each.endswith(".py")}
     assert named - defined == {"status.target", "ca.crt"}
+
+
+def test_suspend_is_read_where_the_page_says() -> None:
+    """Whether an object is polled is one decision; what a suspended one shows is the other."""
+    readers = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        for each in ast.walk(ast.parse(path.read_text()))
+        if isinstance(each, ast.Attribute) and each.attr == "suspend"
+    }
+    assert readers == {"core/status.py", "engine/state/desire.py"}
 
 
 def _defined(tree: ast.Module, module: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ async def world() -> World:
 
 
 async def test_one_bad_backup_takes_the_others_along_only_once(world: World) -> None:
-    """It breaks the list and its own request; the next time another ref goes ahead."""
+    """It breaks the list and its own request; the next canary is another ref."""
     for number in range(11, 15):
         world.engine.seen(world.cluster.put(f"ref-{number}", number, interval="1s"))
     async with world.running():
@@ -41,7 +41,7 @@ async def test_after_a_list_that_hung_a_single_request_goes_before_other_lists(w
 
 
 async def test_a_list_that_broke_at_once_is_asked_for_again_at_once(world: World) -> None:
-    """After one single request that did better; all others are served by it."""
+    """After one canary request that succeeds; all others wait for the list again."""
     for number in range(11, 15):
         world.engine.seen(world.cluster.put(f"ref-{number}", number))
     async with world.running():

@@ -1,4 +1,4 @@
-"""What concerns thousands of refs is handed out in pieces, and what happens between two pieces counts."""
+"""An answer for thousands of refs is fanned out in time slices, and state may change between two slices."""
 
 import asyncio
 from collections.abc import Mapping

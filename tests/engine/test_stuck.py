@@ -58,7 +58,7 @@ async def test_who_finds_out_does_not_wait_behind_one_that_waits_for_that() -> N
     lane.submit(remote.read(name="resumes", account="resumes"))
     await remote.settle()
     assert [each.name for each in remote.under_way] == ["told to wait", "list", "resumes"]
-    # The list fails, and a request for one backup goes ahead of all that waits.
+    # The list fails, and a canary request for one backup starts before all that waits.
     lane.submit(remote.read(name="ahead", account="list"), first=True)
     remote.under_way[-1].future.cancel()
     await remote.settle()

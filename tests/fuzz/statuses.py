@@ -52,7 +52,7 @@ class Step:
     suspend: bool
     ready_when: ReadyWhen
     stale: bool
-    keeps_words: bool
+    keeps_message: bool
     is_young: bool
     handled: str | None
     meddling: Change | None

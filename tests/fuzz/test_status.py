@@ -33,7 +33,7 @@ def _event(step: Step, *, generation: int, seconds: float, sample: Sample | None
         sample=sample,
         stale_after=900.0 if step.stale else None,
         handled=step.handled,
-        keeps_words=step.keeps_words,
+        keeps_message=step.keeps_message,
         is_young=step.is_young,
     )
 

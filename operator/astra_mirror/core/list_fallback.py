@@ -1,7 +1,7 @@
-"""What a failed request says about the refs that it was not made for: they share it, or somebody asks for them apart.
+"""What a failed request means for the other refs that waited for it: they share its failure, or are polled separately.
 
 A list that fails says nothing about any backup, whatever its status code: the request for a single backup decides. But
-a thousand refs of a dead server must not find that out one by one.
+a dead server must not cost one failed request per ref.
 """
 
 from enum import Enum
@@ -13,8 +13,8 @@ from astra_mirror.core.reasons import Concerns, Retry
 class AfterList(Enum):
     """What to do for the refs of a list that failed."""
 
-    ONE_AHEAD = "the server, the token or the list may be at fault: the request for one backup finds out"
-    ASK_APART = "the list is at fault: leave it alone for a while, and ask otherwise"
+    CANARY = "the server, the token or the list may be at fault: send a canary request for one backup"
+    AVOID_LIST = "the list is at fault: avoid it for a while, and replan its refs"
 
 
 class AfterSingle(Enum):
@@ -26,7 +26,7 @@ class AfterSingle(Enum):
 
 def after_list(failure: Failed) -> AfterList:
     """What follows when a list was not answered."""
-    return AfterList.ONE_AHEAD if _reaches_beyond_the_app(failure) else AfterList.ASK_APART
+    return AfterList.CANARY if _reaches_beyond_the_app(failure) else AfterList.AVOID_LIST
 
 
 def after_single(failure: Failed) -> AfterSingle:

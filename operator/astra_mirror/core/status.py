@@ -38,8 +38,8 @@ class Event:
 
     `outcome` is how the last poll ended, None before the first one; `sample` the baseline for the rate, `at` the
     monotonic time of the observation; `stale_after` the seconds without success after which nothing observed counts,
-    None while it counts; `handled` the requestedAt value that a poll has answered. `keeps_words` is true while the
-    remote's words for a failure that stays are not taken over, `is_young` while a missing Secret may be on its way.
+    None while it counts; `handled` the requestedAt value that a poll has answered. `keeps_message` is true while the
+    status keeps its message for a lasting failure, `is_young` while a missing Secret may still be created.
     """
 
     generation: int
@@ -50,7 +50,7 @@ class Event:
     sample: Sample | None = None
     stale_after: float | None = None
     handled: str | None = None
-    keeps_words: bool = False
+    keeps_message: bool = False
     is_young: bool = False
 
 
@@ -89,7 +89,7 @@ def next_status(held: AppBackupRefStatus, event: Event) -> AppBackupRefStatus:
     if event.spec.suspend:
         # What an answer says that was under way when polling was suspended comes too late.
         event = replace(event, outcome=None)
-    event = replace(event, outcome=_in_held_words(held, event))
+    event = replace(event, outcome=_in_held_message(held, event))
     observed = _observed(held, event)
     assessment = _assessment(observed, held, event)
     sync_result = _sync_result(event)
@@ -138,8 +138,8 @@ def shown_in(status: AppBackupRefStatus, outcome: Outcome | None, before: tuple[
     return (*found, *(each for each in standing if each not in found))
 
 
-def _in_held_words(held: AppBackupRefStatus, event: Event) -> Outcome | None:
-    """The outcome, in the words that the status has for it already where these stay."""
+def _in_held_message(held: AppBackupRefStatus, event: Event) -> Outcome | None:
+    """The outcome, with the message that the status already has for it if that is kept."""
     outcome = event.outcome
     if isinstance(outcome, Failed):
         shown = held.condition("Synced")
@@ -149,7 +149,7 @@ def _in_held_words(held: AppBackupRefStatus, event: Event) -> Outcome | None:
         return outcome
     if shown is None or (isinstance(outcome, Failed) and shown.reason != outcome.reason):
         return outcome
-    if event.keeps_words or shows(shown.message, outcome.message):
+    if event.keeps_message or shows(shown.message, outcome.message):
         # The ID in it is that of an earlier answer.
         return replace(outcome, message=shown.message, correlation_id=None)
     return outcome

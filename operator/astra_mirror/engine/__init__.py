@@ -1,4 +1,5 @@
-"""The loop: what is known of each object, when it is polled, by which requests, and when its status is written.
+"""The loop: the state of each object, when it is polled, by which requests, and when its status is written.
 
-It decides nothing that a function of values in core/ can decide, and knows the two sides by its ports alone.
+Decisions that need no engine state are pure functions in core/. Astra Control and the API server are reached through
+engine.ports only.
 """

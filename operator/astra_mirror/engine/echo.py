@@ -1,7 +1,7 @@
-"""Whether a version of an object is new, or the echo of an own write: the one place where that is recognised.
+"""Tells a new version of an object from the echo of our own write.
 
-The answer to an own PATCH is taken in before anything else is. What the watch and the lists show of that version, or of
-an older one, is then no news.
+The version in the response to our PATCH is stored before the response is processed further. A watch or a list that
+shows that version, or an older one, then brings nothing new.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,13 @@ from astra_mirror.engine.state.tracked import Tracked
 
 
 def is_news(known: Tracked | None, metadata: Mapping[str, Any]) -> bool:
-    """Whether this version of an object has not been seen yet: neither before, nor as the answer to an own write."""
+    """Whether this version of an object has not been seen yet, neither earlier nor in the response to our own write."""
     return known is None or texts.is_newer(metadata["resourceVersion"], known.texts.resource_version)
 
 
 def own_answer(known: Tracked, body: Mapping[str, Any]) -> Tracked:
-    """An own write was accepted: its answer is no change by somebody else, whatever it says."""
+    """Take in the response to our own write.
+
+    Its status does not count as somebody else's change, even if the API server has altered it.
+    """
     return known.but(texts=texts.seen(known.texts, body)) if is_news(known, body["metadata"]) else known

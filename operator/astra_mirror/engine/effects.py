@@ -1,4 +1,4 @@
-"""What is to be done because of something that happened. Whoever decides returns these; `performer` performs them."""
+"""Effects: decisions return them, `performer` performs them, and `writing` sends each `SendPatch`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from astra_mirror.engine.state.tracked import Tracked
 
 
 @dataclass(frozen=True, slots=True)
-class PollAt:
-    """Look at the object again at that time, in monotonic seconds."""
+class CheckAt:
+    """Process the object at that time, in monotonic seconds: poll it if a poll is due, else only update its status."""
 
     uid: str
     at: float
@@ -26,20 +26,20 @@ class PollAt:
 
 @dataclass(frozen=True, slots=True)
 class StartFirstPoll:
-    """Poll a new object together with those that come with it."""
+    """Poll a new object together with the others that arrive at about the same time."""
 
     uid: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectStatus:
-    """Give the object a status in a few seconds, if no answer has come by then."""
+    """Give the object a status in a few seconds if no answer has arrived by then."""
 
     uid: str
 
 
 class Moved(Enum):
-    """What has changed about an object that has a status."""
+    """What has changed: the desired status, the actual status, or only the rest of the object."""
 
     DESIRED = auto()
     ACTUAL = auto()
@@ -48,7 +48,7 @@ class Moved(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StatusMoved:
-    """Compare the desired status with the actual one: one of the two may have changed, or the object around them."""
+    """Compare the desired status with the actual one."""
 
     uid: str
     moved: Moved
@@ -64,31 +64,31 @@ class RecordEvent:
 
 @dataclass(frozen=True, slots=True)
 class CountPoll:
-    """A poll has ended in this way."""
+    """Count a finished poll by its result."""
 
     result: SyncReason
 
 
 @dataclass(frozen=True, slots=True)
 class StopWaiting:
-    """The object waits for no request any more."""
+    """The object stops waiting for its request."""
 
     uid: str
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The object is looked after no longer."""
+    """Stop tracking the object."""
 
     uid: str
 
 
-ObjectEffect = PollAt | StartFirstPoll | ExpectStatus | StatusMoved | RecordEvent | CountPoll | StopWaiting | Forget
+ObjectEffect = CheckAt | StartFirstPoll | ExpectStatus | StatusMoved | RecordEvent | CountPoll | StopWaiting | Forget
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What follows for one object: its next value, and what is to be done."""
+    """What follows for one object: its new state, and the effects to perform."""
 
     tracked: Tracked
     effects: tuple[ObjectEffect, ...] = ()
@@ -99,7 +99,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Put a request into the queue of its connection; `first`: before all that waits, since others depend on it."""
+    """Put a request into the queue of its connection; `first`: ahead of the others, which depend on its answer."""
 
     request: Request
     first: bool = False
@@ -107,7 +107,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Make a request now. `started` is the monotonic time at which it was let through."""
+    """Send a request now. `started` is the monotonic time at which the queue admitted it."""
 
     request: Request
     started: float
@@ -115,7 +115,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """Let the objects that wait for a request show why it is not made: since `since` a breaker or a pause holds it."""
+    """Report in the status of the waiting objects why a request is held back, and since when."""
 
     request: Request
     failure: Failed
@@ -124,14 +124,14 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class ShowSlow:
-    """Let the objects that wait on this connection show that no answer has come yet."""
+    """Report in the status of the objects that wait on this connection that no answer has arrived yet."""
 
     connection: Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Plan anew for the objects of requests that were held back, and may be made now."""
+    """Replan the objects of requests that are no longer held back."""
 
     connection: Connection
     requests: tuple[Request, ...]
@@ -139,7 +139,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Replan:
-    """Plan anew for objects that still wait for `instead_of`: `due` is when they should have been polled."""
+    """Replan these objects; `due` is when they should have been polled."""
 
     connection: Connection
     uids: tuple[str, ...]
@@ -148,7 +148,7 @@ class Replan:
 
 @dataclass(frozen=True, slots=True)
 class AskAlone:
-    """Ask for the backup of this object alone as soon as nothing holds that back."""
+    """Submit a single GET for this object; it starts when no breaker holds it back."""
 
     connection: Connection
     uid: str
@@ -156,7 +156,7 @@ class AskAlone:
 
 @dataclass(frozen=True, slots=True)
 class LearnList:
-    """The list was answered; `size` is its number of items, None when it was not counted."""
+    """A list request succeeded; `size` is the number of items, None if they were not counted."""
 
     connection: Connection
     collection: Collection
@@ -165,7 +165,7 @@ class LearnList:
 
 @dataclass(frozen=True, slots=True)
 class AvoidList:
-    """Do not ask for this list for a while."""
+    """Do not request this list for a while."""
 
     connection: Connection
     collection: Collection
@@ -173,7 +173,7 @@ class AvoidList:
 
 @dataclass(frozen=True, slots=True)
 class SuspectList:
-    """A list failed where the request for one backup did not."""
+    """A list failed, and the canary request for a single backup did not fail in the same way."""
 
     connection: Connection
     attempt: Attempt
@@ -181,16 +181,16 @@ class SuspectList:
 
 @dataclass(frozen=True, slots=True)
 class Pump:
-    """Start what may start on this connection."""
+    """Start the requests that may start on this connection."""
 
     connection: Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """Look at the queue of this connection again at that time, in monotonic seconds.
+    """Pump the queue of this connection at that time, in monotonic seconds.
 
-    Without a connection: let requests go that wait for the rate of all connections.
+    Without a connection: start the requests that wait for the global rate limit.
     """
 
     connection: Connection | None
@@ -199,7 +199,7 @@ class Wake:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """Nothing more comes of this request, by a defect of the operator: let its objects try again later."""
+    """No answer to this request will be processed: reschedule its objects."""
 
     request: Request
 
@@ -228,9 +228,9 @@ RequestEffect = (
 
 @dataclass(frozen=True, slots=True)
 class SendPatch:
-    """Patch the status of one version of an object. `sent` is the status that it should have then.
+    """Patch the status of one version of an object. `sent` is the status that the object should have afterwards.
 
-    `desired` is the desired status for which the patch was made, as `Texts` has it.
+    `desired` is the desired status from which the patch was computed, as JSON bytes.
     """
 
     about: Identity

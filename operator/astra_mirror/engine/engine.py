@@ -1,6 +1,6 @@
-"""The engine: what comes in is decided upon in functions of values, and what these return is performed.
+"""The engine: pure functions decide what follows from each input, and the engine performs the effects they return.
 
-One direction: an object or a timer, a request, an answer, a status, a patch. All of it runs in one event loop.
+Data flows one way: object or timer, request, answer, status, patch. All of it runs in one event loop.
 """
 
 import asyncio
@@ -41,16 +41,16 @@ logger = logging.getLogger(__name__)
 
 
 class Engine:
-    """All objects, and what becomes of them.
+    """All tracked objects, their polls and their statuses.
 
     Args:
         remote: Astra Control.
-        connections: what Secrets describe.
+        connections: the connections that Secrets describe.
         api: the statuses on the API server.
         events: the recorder of Events.
-        clocks: time and chance.
+        clocks: the clocks and the random samples.
         pace: the administrator's intervals.
-        shard: whose objects are looked after.
+        shard: which objects this process owns.
     """
 
     def __init__(
@@ -88,28 +88,29 @@ class Engine:
             )
         )
 
-    # What comes in.
+    # Inputs.
 
     def seen(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
-        """Take note of an object as the API server has it.
+        """Put an object, as the API server has it, into the inbox.
 
         Args:
             body: the object.
-            listed: it comes from a list: the API server's versions may have gone back, after a restored backup.
+            listed: whether it comes from a list. Then a lower version counts too: after a restore of the cluster from a
+                backup, versions have gone back.
         """
         self._inbox.put(Seen(body, listed))
 
     def deleted(self, uid: str, namespace: str) -> None:
-        """Take note that an object exists no more."""
+        """Put the deletion of an object into the inbox."""
         self._inbox.delete(uid, namespace)
 
     def secret_changed(self, namespace: str, name: str) -> None:
-        """Poll the objects that use this Secret now, in time slices: there may be thousands."""
+        """Poll the objects that use this Secret now. The poll loop does so in time slices: there may be thousands."""
         self._poller.secret_changed(namespace, name, self._clocks.monotonic())
         self._performer.has_moved.set()
 
     async def take_in(self) -> None:
-        """Take in what comes in, until cancelled; also while another process leads."""
+        """Process the inbox until cancelled; also while another process leads."""
         while True:
             await self._inbox.wait()
             time_slice = TimeSlice()
@@ -117,7 +118,7 @@ class Engine:
                 await time_slice.checkpoint()
                 try:
                     self._take_in(self._inbox.take())
-                except Exception:  # anybody may have written the object: it must not end the work for all others
+                except Exception:  # the object's content is untrusted: a bug in handling it must not stop the loop
                     logger.exception("An object could not be taken in")
 
     def _take_in(self, event: Seen | Deleted | None) -> None:
@@ -142,9 +143,9 @@ class Engine:
     # While this process leads.
 
     async def lead(self) -> None:
-        """Poll and write until cancelled, perhaps more than once: for each time that this process leads.
+        """Poll and write until cancelled.
 
-        What came in before has only been taken note of.
+        Called each time this process becomes the leader; before that, objects are only indexed.
         """
         try:
             self._leads = True
@@ -171,16 +172,16 @@ class Engine:
                 continue
 
     async def drain(self, seconds: float) -> None:
-        """Write the statuses that wait, for at most that long; while `lead` runs."""
+        """Write the pending statuses, for at most that long. `lead` must be running."""
         if self._leads:
             await self._writing.drain(seconds)
 
     def drop_unused(self) -> set[TLS]:
-        """Forget the connections, breakers and limits that no object uses any more; the TLS settings still in use."""
+        """Drop the connections, breakers and limits that no object uses. Returns the TLS settings still in use."""
         self._planner.forget()
         return {connection.tls for connection in self._performer.drop_unused()}
 
-    # What is known.
+    # State, for the watches and the periodic list.
 
     def is_news(self, metadata: Mapping[str, Any]) -> bool:
         """Whether this version of an object has not been seen yet."""
@@ -190,19 +191,19 @@ class Engine:
         return isinstance(pending, Deleted) or is_news(self._index.get(metadata["uid"]), metadata)
 
     def is_other_shards(self, uid: str, generation: int) -> bool:
-        """Whether the object, as of that generation, is looked after by another process."""
+        """Whether another shard owns the object, as of that generation."""
         return self._inbox.is_not_ours(uid, generation)
 
     def forget_others(self, uids: set[str]) -> None:
-        """Forget the objects of other shards but these: the others do not exist any more."""
+        """Of the other shards' objects keep only these: the rest have been deleted."""
         self._inbox.retain_not_ours(uids)
 
     def knows(self, uid: str) -> bool:
-        """Whether that object is looked after, as far as what has come in says."""
+        """Whether that object is tracked, and no deletion of it waits in the inbox."""
         return uid in self._index and not isinstance(self._inbox.pending(uid), Deleted)
 
     def objects(self) -> dict[str, tuple[str, str]]:
-        """The objects that are looked after: uid to namespace and name."""
+        """The tracked objects: uid to namespace and name."""
         return {each.uid: (each.namespace, each.identity.name) for each in self._index}
 
     def secret_names(self) -> set[tuple[str, str]]:
@@ -224,8 +225,8 @@ class Engine:
         return self._queues.states(self._clocks.monotonic())
 
     def pending(self) -> tuple[int, float]:
-        """How many statuses wait to be written, and for how many seconds the oldest has.
+        """How many statuses wait to be written, and for how many seconds the oldest has waited.
 
-        None where another process leads: it may know better, and nothing here would ever be written.
+        (0, 0.0) while another process leads: this one writes nothing then.
         """
         return self._writing.pending() if self._leads else (0, 0.0)

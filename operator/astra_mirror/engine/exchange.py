@@ -1,4 +1,4 @@
-"""One request and its answer: what is asked, and what follows from the answer for all whom it concerns."""
+"""One request and its answer: sends the request, and turns the answer into effects."""
 
 from collections.abc import Iterator
 
@@ -11,17 +11,17 @@ from astra_mirror.engine.hand_outs import HandOut, HeldBack, ListAnswer, SingleA
 from astra_mirror.engine.list_canaries import ListCanaries
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment, Remote
-from astra_mirror.engine.requests import ListRequest, Request, Round, SingleRequest
+from astra_mirror.engine.requests import ListRequest, Poll, Request, SingleRequest
 
 
 class Exchange:
-    """Asks, and says what follows.
+    """Sends one request, and turns its answer into effects.
 
     Args:
         remote: Astra Control.
         objects: all objects.
-        queues: the connections' requests.
-        canaries: who goes ahead where lists fail.
+        queues: the connection queues.
+        canaries: chooses the canary request after a list failed.
     """
 
     def __init__(self, remote: Remote, objects: Objects, queues: ConnectionQueues, canaries: ListCanaries) -> None:
@@ -31,7 +31,7 @@ class Exchange:
         self._canaries = canaries
 
     async def ask(self, request: Request) -> Answer | Listed:
-        """Make the request."""
+        """Send the request, and wait for its answer."""
         connection, namespace = request.connection, request.namespace
         if isinstance(request, ListRequest):
             known = known_of(request, self._objects)
@@ -43,22 +43,22 @@ class Exchange:
     def answered(
         self, request: Request, answer: Answer | Listed, *, started: float, moment: Moment
     ) -> Iterator[RequestEffect | HandOut]:
-        """What follows from the answer to a request that was sent at `started`, in this order."""
+        """The effects of the answer to a request that was sent at `started`, in the order to perform them."""
         connection = request.connection
         yield from self._queues.of(connection).answered(request, answer, moment)
-        round_ = Round(connection, started, request.draw)
+        poll = Poll(connection, started, request.draw)
         if isinstance(request, ListRequest):
-            yield from self._list_answered(request, answer, round_, moment)
+            yield from self._list_answered(request, answer, poll, moment)
             return
         if isinstance(answer, Listed):
             raise TypeError("a list for a single backup")
-        # The others need not wait until this answer has been handed out.
+        # Other requests need not wait until this answer has been fanned out.
         yield Pump(connection)
         yield from self._canaries.single_ended(request, answer)
-        yield SingleAnswer(request, answer, round_)
+        yield SingleAnswer(request, answer, poll)
 
     def held(self, shown: HeldBack) -> Iterator[Replan | HandOut]:
-        """What follows from a request's being held back: those whom the failure does not concern are planned anew."""
+        """What follows when a request is held back: objects that its failure does not affect are replanned."""
         request = shown.request
         if isinstance(request, SingleRequest):
             self._canaries.held(request)
@@ -68,23 +68,23 @@ class Exchange:
         yield shown
 
     def _list_answered(
-        self, request: ListRequest, answer: Answer | Listed, round_: Round, moment: Moment
+        self, request: ListRequest, answer: Answer | Listed, poll: Poll, moment: Moment
     ) -> Iterator[RequestEffect | HandOut]:
         match answer:
             case Failed():
-                # The single request that goes in place of the list is part of the same probe: nobody goes before it.
-                yield from self._canaries.list_failed(request, answer, started=round_.started, now=moment.at)
+                # The canary replaces the failed list within the same probe: submit it before any other request starts.
+                yield from self._canaries.list_failed(request, answer, started=poll.started, now=moment.at)
                 yield Pump(request.connection)
             case Listed():
                 yield Pump(request.connection)
-                handed = ListAnswer(request, answer, round_)
+                handed = ListAnswer(request, answer, poll)
                 yield from handed.learned()
                 yield handed
             case _:
                 raise TypeError("a single backup for a list")
 
     def retain(self, connections: set[Connection]) -> None:
-        """Forget what concerns other connections, and what nobody waits for any more."""
+        """Keep only these connections, and the requests that an object still waits for."""
         self._canaries.retain(connections)
 
     def clear(self) -> None:

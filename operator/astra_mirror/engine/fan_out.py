@@ -1,6 +1,6 @@
-"""Which objects a list's answer serves: those that wait for it, and those that were not due yet but are in it.
+"""Which objects a list response covers: those that wait for it, and those that were not due yet but are in it.
 
-An answer takes its time, and is handed out in time slices: whom it serves is looked at anew for each object.
+Time passes between the request and its fan-out, so each object is checked again when it is processed.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def named_by(request: ListRequest, objects: Objects) -> Sequence[Tracked]:
     return objects.index.of_account(account) if app is None else objects.index.of_app(account, app)
 
 
-def is_served(request: ListRequest, tracked: Tracked, objects: Objects) -> bool:
+def is_covered(request: ListRequest, tracked: Tracked, objects: Objects) -> bool:
     """Whether the answer counts for the object as it is now."""
     account, app = request.collection
     if tracked.spec.account_id != account:
@@ -29,10 +29,10 @@ def is_served(request: ListRequest, tracked: Tracked, objects: Objects) -> bool:
 
 
 def known_of(request: ListRequest, objects: Objects) -> Known:
-    """What is known of the backups that the list may contain, so that only what is new need be read."""
+    """The digests of the backups that the list may contain, so that only changed items are parsed."""
     documents: dict[str, int | None] = {}
     for tracked in named_by(request, objects):
-        if is_served(request, tracked, objects):
+        if is_covered(request, tracked, objects):
             backup, digest = tracked.spec.backup_id, tracked.cache.document_digest
             is_same = documents.get(backup, digest) == digest
             documents[backup] = digest if is_same else None
@@ -41,11 +41,11 @@ def known_of(request: ListRequest, objects: Objects) -> Known:
 
 
 def is_news(tracked: Tracked, found: Observed | Unchanged, answer: Listed, started: float) -> bool:
-    """Whether the answer to a request of `started`, for which the object did not wait, says anything new about it."""
+    """Whether the answer to a request sent at `started` says anything new about an object that did not wait for it."""
     if tracked.polling.last_request_at > started:
         return False
     if isinstance(found, Observed):
         return True
-    # An unchanged list was not read: it counts for those who were in it as they are.
+    # An unchanged list was not parsed: it confirms only objects whose current document came from it.
     is_known = tracked.cache.document_digest is not None
     return is_known and (answer.size is not None or tracked.cache.list_digest == answer.digest)

@@ -1,6 +1,6 @@
-"""What follows, for all whom it concerns, from an answer, from a breaker that opens or closes, from a defect.
+"""Fan-out: the steps for all affected objects after an answer, a breaker change or an internal error.
 
-Each method yields what follows for one object after the other, in time slices, and the requests that are to be made.
+Each method yields a step for one object after the other, in time slices, and the requests that follow.
 """
 
 from collections import defaultdict
@@ -33,14 +33,14 @@ Following = AsyncIterator[Step | RequestEffect]
 
 
 class Follower:
-    """Says what follows.
+    """Expands one answer, hold or error into a step for each affected object.
 
     Args:
         objects: all objects, and the requests that they wait for.
-        queues: the connections' requests.
+        queues: the connection queues.
         planner: chooses requests.
-        exchange: what follows from one answer, or from one request's being held back.
-        clocks: time and chance.
+        exchange: what follows when a request is held back.
+        clocks: the clocks and the random samples.
         pace: the administrator's intervals.
     """
 
@@ -62,7 +62,7 @@ class Follower:
         self._pace = pace
 
     async def hand_out(self, work: HandOut) -> Following:
-        """Hand something out to all whom it concerns, and do what follows then."""
+        """Yield a step for each affected object, then the requests that follow."""
         time_slice = TimeSlice(work.request.namespace)
         for uid in work.uids(self._objects):
             await time_slice.checkpoint()
@@ -81,7 +81,7 @@ class Follower:
         return View(self._objects, self._clocks.moment(), self._pace)
 
     async def shown(self, item: Show | ShowSlow | Resume) -> Following:
-        """Hand out what is shown of requests that are not made, or make those that were held back."""
+        """Report held-back or slow requests in their objects' statuses, or replan requests that were released."""
         match item:
             case Show(request, failure, since):
                 for each in self._exchange.held(HeldBack(request, failure, since)):
@@ -96,13 +96,13 @@ class Follower:
                     yield one
 
     async def replan(self, replan: Replan) -> Following:
-        """Plan anew for objects that wait for a request of which nothing comes for them."""
+        """Replan objects whose request will not answer them."""
         due = dict.fromkeys(replan.uids, replan.due)
         async for submit in self._planner.plan(replan.connection, due, TimeSlice(), is_fallback=True):
             yield submit
 
     async def _resume(self, resume: Resume) -> Following:
-        """Plan anew for the objects of requests that were held back."""
+        """Replan the objects of requests that are no longer held back."""
         in_flight, time_slice = self._objects.in_flight, TimeSlice()
         accounts: defaultdict[str, dict[str, Request]] = defaultdict(dict)
         for request in resume.requests:
@@ -114,7 +114,7 @@ class Follower:
             now, due = self._clocks.monotonic(), dict[str, float]()
             for uid in [uid for uid, request in waiting.items() if in_flight.request_of(uid) is request]:
                 found = self._objects.index.get(uid)
-                if found is not None and not found.spec.suspend:
+                if found is not None and found.desire.is_polled:
                     due[uid] = now
                 else:
                     in_flight.release(uid)
@@ -122,15 +122,15 @@ class Follower:
                 yield submit
 
     def ask_alone(self, connection: Connection, uid: str) -> Iterator[Submit]:
-        """Ask for the backup of this object alone as soon as nothing holds that back."""
+        """Submit a single GET for this object; it starts when no breaker holds it back."""
         tracked, moment = self._objects.index.get(uid), self._clocks.moment()
         if tracked is None or tracked.polling.last_failure is None or not self._objects.is_free(connection, tracked):
             return
-        # Behind all others of its account that wait for the same breaker: the next probe is another object's.
+        # Queue it last among the requests held by this breaker, so that another object sends the next probe.
         yield Submit(self._objects.request_for(connection, tracked, due=moment.at, draw=moment.draw))
 
     def broken(self, request: Request) -> Iterator[Step | AvoidList]:
-        """Nothing more comes of a request, by a defect: its objects try again later, and not by the same list."""
+        """Reschedule the objects of a request that was lost; a list that was lost is avoided for a while."""
         if isinstance(request, ListRequest):
             yield AvoidList(request.connection, request.collection)
         for tracked in self._objects.waiting(request):

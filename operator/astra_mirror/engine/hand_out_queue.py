@@ -1,4 +1,4 @@
-"""What is still to be handed out about requests that are held back: one thing after the other for each connection."""
+"""Reports about held-back, slow and released requests: a queue for each connection, fanned out one at a time."""
 
 from collections import deque
 
@@ -10,17 +10,17 @@ Item = Show | ShowSlow | Resume
 
 
 class HandOutQueue:
-    """What waits, in the order in which it came about. That answers are slow waits once at most."""
+    """Pending reports in arrival order. `ShowSlow` is queued at most once."""
 
     def __init__(self) -> None:
         self._waiting: dict[Connection, deque[Item]] = {}
 
     def __contains__(self, connection: object) -> bool:
-        """Whether something is being handed out for this connection."""
+        """Whether a report is being fanned out for this connection."""
         return connection in self._waiting
 
     def put(self, connection: Connection, item: Item) -> bool:
-        """Let something wait; whether it is the first, so that somebody has to begin with it."""
+        """Queue an item. Returns True if none was being fanned out, so that the caller has to start."""
         waiting = self._waiting.get(connection)
         if waiting is None:
             self._waiting[connection] = deque([item])
@@ -30,7 +30,7 @@ class HandOutQueue:
         return False
 
     def take(self, connection: Connection) -> Item | None:
-        """The next; None when nothing is left, and whoever is next begins anew."""
+        """The next item. None if none is left; then the next `put` returns True."""
         waiting = self._waiting.get(connection)
         if waiting:
             return waiting.popleft()
@@ -38,12 +38,12 @@ class HandOutQueue:
         return None
 
     def clear(self) -> None:
-        """Hand nothing out any more."""
+        """Drop all items."""
         self._waiting.clear()
 
 
 def requests_of(item: Item) -> tuple[Request, ...]:
-    """The requests that an item is about: those of which nothing comes when handing it out fails."""
+    """The requests that an item is about; they are lost if its fan-out fails."""
     match item:
         case Show(request):
             return (request,)

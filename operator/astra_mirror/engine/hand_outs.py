@@ -1,7 +1,7 @@
-"""What is handed out to many objects: an answer, a failure that they share, why a request is not made.
+"""What is fanned out to many objects: an answer, a shared failure, the reason why a request is held back.
 
-A hand-out names the answer and not the objects. It is made lazily, in time slices; each object is looked at anew when
-its turn comes, and what follows for it is a function of what it is then.
+A hand-out refers to the answer and not to the objects. It is expanded lazily, in time slices; each object is read again
+when it is processed, and its step is a function of its state at that time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,10 +15,10 @@ from astra_mirror.core.request_plan import AVOID_SECONDS
 from astra_mirror.core.schedule import Pace
 from astra_mirror.engine import result_handler
 from astra_mirror.engine.effects import AskAlone, AvoidList, LearnList, Replan, RequestEffect, Step, StopWaiting, Submit
-from astra_mirror.engine.fan_out import is_news, is_served, named_by
+from astra_mirror.engine.fan_out import is_covered, is_news, named_by
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment
-from astra_mirror.engine.requests import ListRequest, Request, Round, SingleRequest
+from astra_mirror.engine.requests import ListRequest, Poll, Request, SingleRequest
 from astra_mirror.engine.state import cache
 from astra_mirror.engine.state.tracked import Tracked
 
@@ -27,7 +27,7 @@ _NOTHING: Final[Sequence[RequestEffect]] = ()
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a hand-out looks at when the turn of an object comes.
+    """What a hand-out reads when an object is processed.
 
     Attributes:
         objects: all objects, and the requests that they wait for.
@@ -42,41 +42,41 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class ListAnswer:
-    """The answer to a list, for all objects that are in it."""
+    """A list response, for all objects that it covers."""
 
     request: ListRequest
     answer: Listed
-    round: Round
+    poll: Poll
 
     def uids(self, objects: Objects) -> Iterable[str]:
-        """All whose backup the list may contain."""
+        """All objects whose backup the list may contain."""
         return [each.uid for each in named_by(self.request, objects)]
 
     def step(self, tracked: Tracked, view: View) -> Step | None:
-        """Hand the object its item; one that is not there, or is malformed, sends it to the single request."""
-        # Meanwhile it may have found something better to wait for.
-        if not is_served(self.request, tracked, view.objects):
+        """Apply the object's item. Without a valid item, an object that waits falls back to a single GET."""
+        # By now the object may be waiting for another request.
+        if not is_covered(self.request, tracked, view.objects):
             return None
         has_waited = view.objects.waits_for(tracked.uid, self.request)
         found = self.answer.found.get(tracked.spec.backup_id)
         if found is None:
             return self._missing(tracked, view) if has_waited else None
-        if not has_waited and not is_news(tracked, found, self.answer, self.round.started):
+        if not has_waited and not is_news(tracked, found, self.answer, self.poll.started):
             return None
-        step = handed(tracked, found, self.round, view)
+        step = handed(tracked, found, self.poll, view)
         if step.tracked.cache.document_digest is None:
             return step
         in_list = cache.found_in_list(step.tracked.cache, self.answer.digest)
         return Step(step.tracked.but(cache=in_list), step.effects)
 
     def _missing(self, tracked: Tracked, view: View) -> Step | None:
-        # Unless it names another backup only now.
-        if tracked.polling.poll_requested_at > self.round.started:
+        # After an edit since the request was sent, the list says nothing about the new backup.
+        if tracked.polling.poll_requested_at > self.poll.started:
             return None
         return Step(tracked.but(cache=cache.missing_in_list(tracked.cache, view.moment.at + AVOID_SECONDS)))
 
     def ended(self, view: View) -> Sequence[RequestEffect]:
-        """Those that still wait are asked for one by one."""
+        """A single GET for each object that still waits."""
         request, connection = self.request, self.request.connection
         effects: list[RequestEffect] = [
             Submit(view.objects.request_for(connection, each, due=request.due, draw=request.draw))
@@ -85,7 +85,7 @@ class ListAnswer:
         return effects
 
     def learned(self) -> Sequence[RequestEffect]:
-        """What the answer says of the list itself."""
+        """What the answer says about the list itself."""
         connection, collection = self.request.connection, self.request.collection
         learned = LearnList(connection, collection, self.answer.size)
         return (learned,) if self.answer.complete else (learned, AvoidList(connection, collection))
@@ -93,27 +93,27 @@ class ListAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SingleAnswer:
-    """The answer to a single request: for its object alone, or a failure that all share who wait for it."""
+    """The answer to a single request: for its own object, or a failure that applies to every object waiting for it."""
 
     request: SingleRequest
     answer: Answer
-    round: Round
+    poll: Poll
 
     def uids(self, objects: Objects) -> Iterable[str]:
-        """The object that it was made for, or all that wait for it."""
+        """The object that it was made for, or all that wait for it if they share the failure."""
         failure = self.answer
         if isinstance(failure, Failed) and after_single(failure) is AfterSingle.SHARE:
             return objects.in_flight.waiting(self.request)
         return [self.request.uid]
 
     def step(self, tracked: Tracked, view: View) -> Step | None:
-        """Hand the object the answer."""
+        """Apply the answer."""
         if not view.objects.waits_for(tracked.uid, self.request):
             return None
-        return handed(tracked, self.answer, self.round, view)
+        return handed(tracked, self.answer, self.poll, view)
 
     def ended(self, view: View) -> Sequence[RequestEffect]:
-        """Plan anew for those that waited behind it; after a refusal, let the object wait for the next probe."""
+        """Replan the objects that still wait. If a breaker opened, the object waits for a request of its own."""
         request = self.request
         uids = tuple(view.objects.in_flight.waiting(request))
         replan = (Replan(request.connection, uids, request.due),) if uids else ()
@@ -125,18 +125,18 @@ class SingleAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Why a request is not made, for all objects that wait for it. They go on waiting."""
+    """Why a request is held back, for all objects that wait for it. They keep waiting."""
 
     request: Request
     failure: Failed
     since: float
 
     def uids(self, objects: Objects) -> Iterable[str]:
-        """All that wait."""
+        """All objects that wait for the request."""
         return objects.in_flight.waiting(self.request)
 
     def unconcerned(self, objects: Objects) -> tuple[str, ...]:
-        """The objects that wait behind another one's request, and whom this failure does not concern."""
+        """The objects that wait for another object's request, and that this failure does not affect."""
         if isinstance(self.request, ListRequest):
             return ()
         spec, concerns = self.request.spec, self.failure.reason.facts.concerns
@@ -148,46 +148,46 @@ class HeldBack:
         )
 
     def step(self, tracked: Tracked, view: View) -> Step | None:
-        """Show the failure."""
+        """Report the failure in the object's status."""
         is_current = view.objects.is_current(self.request.connection, tracked)
         if not is_current or not view.objects.waits_for(tracked.uid, self.request):
             return None
         return result_handler.held_back(tracked, self.failure, view.moment, view.pace)
 
     def ended(self, _: View) -> Sequence[RequestEffect]:
-        """Nothing follows: they go on waiting."""
+        """Nothing: the objects keep waiting."""
         return _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class NotAnswered:
-    """That no answer to a request has come for a while, for all objects that wait for it."""
+    """No answer to a request has arrived for a while, for all objects that wait for it."""
 
     request: Request
 
     def uids(self, objects: Objects) -> Iterable[str]:
-        """All that wait."""
+        """All objects that wait for the request."""
         return objects.in_flight.waiting(self.request)
 
     def step(self, tracked: Tracked, view: View) -> Step | None:
-        """Let one of which nothing is known say so."""
+        """Give an unobserved object a NotObserved status."""
         if not view.objects.waits_for(tracked.uid, self.request):
             return None
         return result_handler.no_answer_yet(tracked, view.moment, view.pace, is_waiting=True)
 
     def ended(self, _: View) -> Sequence[RequestEffect]:
-        """Nothing follows: they go on waiting."""
+        """Nothing: the objects keep waiting."""
         return _NOTHING
 
 
 HandOut = ListAnswer | SingleAnswer | HeldBack | NotAnswered
-"""What has a `request`, the `uids` of those whom it may concern, a `step` for each, and what is `ended` then."""
+"""Each has `request`; `uids`: the objects it may affect; `step` for each of them; `ended`: the effects at the end."""
 
 
-def handed(tracked: Tracked, answer: Answer, round_: Round, view: View) -> Step:
-    """The object is handed an answer, and waits no longer. What is not polled so any more is polled anew."""
-    if view.objects.is_current(round_.connection, tracked):
-        step = result_handler.answered(tracked, answer, round_, view.moment, view.pace)
+def handed(tracked: Tracked, answer: Answer, poll: Poll, view: View) -> Step:
+    """Apply an answer and stop waiting. If the object is no longer polled over this connection, poll it again."""
+    if view.objects.is_current(poll.connection, tracked):
+        step = result_handler.answered(tracked, answer, poll, view.moment, view.pace)
     else:
         step = result_handler.poll_soon(tracked, view.moment.at)
     return Step(step.tracked, (*step.effects, StopWaiting(tracked.uid)))

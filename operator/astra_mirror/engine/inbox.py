@@ -1,6 +1,6 @@
-"""What was seen of the objects and has not been taken in yet: the latest of each object, by turns over namespaces.
+"""The events that have not been processed yet: the latest of each object, round robin over namespaces.
 
-However often one tenant edits its objects, another's wait for one turn at most.
+However often one tenant edits its objects, another tenant's event waits at most one round.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ class Seen:
 
     Attributes:
         body: the object.
-        listed: whether it counts although its version is lower than the one that is known, because it comes from a
-            list: versions may go back, after a restored backup of the cluster.
+        listed: whether it counts even if its version is lower than the known one: in a list, versions may have gone
+            back, after a restore of the cluster from a backup.
     """
 
     body: Mapping[str, Any]
@@ -33,13 +33,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """The object exists no more."""
+    """The object was deleted."""
 
     uid: str
 
 
 class Inbox:
-    """What waits to be taken in."""
+    """The events that wait to be processed."""
 
     def __init__(self) -> None:
         self._queue: FairQueue[str, Seen | Deleted] = FairQueue()
@@ -51,32 +51,32 @@ class Inbox:
         return bool(self._pending)
 
     def __contains__(self, uid: object) -> bool:
-        """Whether something waits about an object."""
+        """Whether an event of the object waits."""
         return uid in self._pending
 
     def pending(self, uid: str) -> Seen | Deleted | None:
-        """What waits about an object."""
+        """The object's waiting event."""
         return self._pending.get(uid)
 
     async def wait(self) -> None:
-        """Wait until something is there."""
+        """Wait until there is an event."""
         while not self._pending:
             self._arrived.clear()
             await self._arrived.wait()
 
     def put(self, seen: Seen) -> None:
-        """Take note of an object. What is older than what waits already is no news."""
+        """Queue an object, unless a newer version of it waits already."""
         metadata = seen.body["metadata"]
         uid, pending = metadata["uid"], self._pending.get(metadata["uid"])
         if isinstance(pending, Seen):
             if not seen.listed and not is_newer(seen.version, pending.version):
                 return
-            # What comes after a list goes by the versions of that list.
+            # Keep `listed`: after a restore, versions lower than the known one must be accepted.
             seen = Seen(seen.body, listed=seen.listed or pending.listed)
         self._put(metadata["namespace"], uid, seen)
 
     def delete(self, uid: str, namespace: str) -> None:
-        """Take note that an object exists no more."""
+        """Queue the deletion of an object."""
         self._put(namespace, uid, Deleted(uid))
 
     def _put(self, namespace: str, uid: str, event: Seen | Deleted) -> None:
@@ -85,24 +85,24 @@ class Inbox:
         self._arrived.set()
 
     def take(self) -> Seen | Deleted | None:
-        """What is next; None when nothing waits."""
+        """The next event; None if none waits."""
         taken = self._queue.take()
         return None if taken is None else self._pending.pop(taken.item)
 
-    # Those of other shards.
+    # Objects of other shards.
 
     def set_not_ours(self, uid: str, generation: int) -> None:
-        """Take note that another process looks after an object, as of that generation."""
+        """Record that another shard owns an object, as of that generation."""
         self._not_ours[uid] = generation
 
     def set_ours(self, uid: str) -> None:
-        """Take note that an object is looked after here, or does not exist any more."""
+        """Record that this shard owns an object, or that the object was deleted."""
         self._not_ours.pop(uid, None)
 
     def is_not_ours(self, uid: str, generation: int) -> bool:
-        """Whether another process looks after the object, as of that generation."""
+        """Whether another shard owns the object, as of that generation."""
         return self._not_ours.get(uid) == generation
 
     def retain_not_ours(self, uids: set[str]) -> None:
-        """Forget the objects of other processes but these."""
+        """Of the other shards' objects keep only these."""
         self._not_ours = {uid: generation for uid, generation in self._not_ours.items() if uid in uids}

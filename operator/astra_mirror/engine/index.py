@@ -1,4 +1,4 @@
-"""All objects, by uid and by what they observe: an answer for an app or account serves every object that names it."""
+"""All objects, by uid, by account and app, and by Secret."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -9,7 +9,7 @@ Uids = dict[str, None]
 
 
 class Index:
-    """The current value of each object. Those whose spec cannot be read are found by uid only."""
+    """The current state of each object. Objects whose spec cannot be read are indexed by uid only."""
 
     def __init__(self) -> None:
         self._objects: dict[str, Tracked] = {}
@@ -52,7 +52,7 @@ class Index:
         return set(self._by_secret)
 
     def put(self, tracked: Tracked) -> None:
-        """Take an object in, or its next value."""
+        """Add an object, or replace its state."""
         old = self._objects.get(tracked.uid)
         self._objects[tracked.uid] = tracked
         if old is not None and old.desire.spec is tracked.desire.spec:
@@ -66,7 +66,7 @@ class Index:
             self._by_secret.setdefault((tracked.namespace, spec.secret_ref.name), {})[tracked.uid] = None
 
     def remove(self, uid: str) -> Tracked | None:
-        """Let an object go; its last value, None for one that is not here."""
+        """Remove an object. Returns its last state, or None if it was not indexed."""
         old = self._objects.pop(uid, None)
         if old is not None:
             self._leave(old)

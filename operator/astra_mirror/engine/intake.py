@@ -1,4 +1,4 @@
-"""What an object, as the watch, a list or the answer to a write shows it, leads to.
+"""What follows when an object is seen: in the watch, in a list, or in the read after a write conflict.
 
 Whoever changed an object, its desired and its actual status are compared afterwards.
 """
@@ -35,11 +35,11 @@ from astra_mirror.engine.state.tracked import Tracked
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes objects in.
+    """Handles objects as they are seen.
 
     Attributes:
         pace: the administrator's intervals.
-        shard: whose objects are looked after.
+        shard: which objects this process owns.
     """
 
     pace: Pace
@@ -48,19 +48,19 @@ class Intake:
     def seen(
         self, known: Tracked | None, body: Mapping[str, Any], moment: Moment, *, leads: bool, listed: bool
     ) -> Step | None:
-        """An object was seen. None: it is not to be looked after, whatever was known of it.
+        """Handle an object that was seen. Returns None if another shard owns it.
 
         Args:
-            known: what is known of it.
+            known: its state so far; None for a new object.
             body: the object.
             moment: now.
             leads: whether this process writes statuses.
-            listed: whether it counts although its version is lower, as after a restored backup of the cluster.
+            listed: whether it counts even if its version is lower, as after a restore of the cluster from a backup.
         """
         if known is not None and not listed and not is_news(known, body["metadata"]):
             return Step(known)
         if not leads:
-            # Another process writes the statuses, and will have written newer ones before this one takes over.
+            # The leader writes the statuses, and will have written newer ones before this process takes over.
             known = None
         if known is not None and body["metadata"]["generation"] == known.desire.generation:
             step = self._compared(known, body, moment)
@@ -77,7 +77,7 @@ class Intake:
             return self.shard.owns_unreadable(body.get("spec"))
         return self.shard.owns(spec.account_id, spec.app_id)
 
-    # An object that is new.
+    # A new object.
 
     def _added(self, body: Mapping[str, Any], spec: AppBackupRefSpec | Failed, moment: Moment, *, leads: bool) -> Step:
         now = moment.at
@@ -103,7 +103,7 @@ class Intake:
         if failure is not None:
             return self._added_unreadable(tracked, status, moment, leads=leads)
         if tracked.polling.poll_requested_at:
-            tracked = tracked.but(reported=reported.words_due(tracked.reported))
+            tracked = tracked.but(reported=reported.message_due(tracked.reported))
         return Step(tracked, (*expecting(tracked), StartFirstPoll(tracked.uid)))
 
     def _added_unreadable(self, tracked: Tracked, status: AppBackupRefStatus, moment: Moment, *, leads: bool) -> Step:
@@ -114,10 +114,13 @@ class Intake:
         )
         return next_report(tracked, tracked.polling.last_failure, moment, self.pace) if leads else Step(tracked)
 
-    # An object that is known.
+    # A known object.
 
     def _compared(self, known: Tracked, body: Mapping[str, Any], moment: Moment) -> Step:
-        """Compare the actual status with what was known of it; another one than this process has changed it."""
+        """Take in the actual status.
+
+        If it differs, somebody else wrote it, or our own PATCH has not been answered yet.
+        """
         seen = texts.seen(known.texts, body)
         if seen.actual_status is known.texts.actual_status:
             return Step(known.but(texts=seen), (StatusMoved(known.uid, Moved.OBJECT),))
@@ -126,7 +129,7 @@ class Intake:
         return Step(known.but(texts=seen), (StatusMoved(known.uid, Moved.ACTUAL),))
 
     def _inherited(self, known: Tracked, body: Mapping[str, Any], moment: Moment) -> Step:
-        """Before the first answer what stands in the cluster is what is known."""
+        """Before the first answer, adopt the actual status as the desired one."""
         held = own(body.get("status"))
         status = inherited(held, known.spec, known.desire.generation)
         inheriting = known.but(
@@ -139,7 +142,7 @@ class Intake:
         return Step(inheriting, expecting(inheriting))
 
     def _updated(self, step: Step, body: Mapping[str, Any], spec: AppBackupRefSpec, moment: Moment) -> Step:
-        """Take over what the user asks for now."""
+        """Take in the spec and the requestedAt annotation, and poll if one of them changed."""
         known, effects = step.tracked, step.effects
         before = known.desire
         after = desire.edited(before, body, spec)
@@ -150,7 +153,7 @@ class Intake:
         if after.target != before.target:
             tracked = self._retargeted(tracked)
             effects += (StopWaiting(tracked.uid), *expecting(tracked))
-        if after.target != before.target or before.spec.suspend:
+        if after.target != before.target or not before.is_polled:
             tracked = tracked.but(polling=polling.clock_restarted(tracked.polling, moment.at))
         if after.generation != before.generation:
             asked = poll_soon(tracked, moment.at)
@@ -161,7 +164,7 @@ class Intake:
         return Step(asked.tracked, effects + asked.effects)
 
     def _retargeted(self, tracked: Tracked) -> Tracked:
-        """Start anew: only what was reported of the object's own stays."""
+        """Discard everything observed; keep observedGeneration and lastHandledReconcileAt."""
         status = forget(tracked.status)
         return tracked.but(
             texts=texts.desiring(tracked.texts, status),
@@ -172,12 +175,12 @@ class Intake:
 
 
 def expecting(tracked: Tracked) -> tuple[ObjectEffect, ...]:
-    """Something is said of an object of which nothing is known, if no answer comes for a while."""
+    """Give an unobserved object a NotObserved status if no answer arrives within `poller.EXPECT_SECONDS`."""
     return () if tracked.reported.is_observed else (ExpectStatus(tracked.uid),)
 
 
 def _is_grace(held: AppBackupRefStatus) -> bool:
-    """Whether a status has a failure that may end by itself while the object is young."""
+    """Whether the status reports a failure that may end by itself while the object is young."""
     ready, synced = held.condition("Ready"), held.condition("Synced")
     is_never_observed = ready is not None and synced is not None and ready.reason == synced.reason
     facts = FACTS.get(synced.reason) if synced is not None and is_never_observed else None
@@ -185,11 +188,11 @@ def _is_grace(held: AppBackupRefStatus) -> bool:
 
 
 def _knows_more(known: Tracked, body: Mapping[str, Any]) -> bool:
-    """Whether the actual status has an observation, where there is none yet."""
+    """Whether the actual status has an observation, and the desired one has none."""
     held = inherited(own(body.get("status")), known.spec, known.desire.generation)
     return not known.reported.is_observed and is_observed(held)
 
 
 def _stopped(tracked: Tracked) -> tuple[ObjectEffect, ...]:
-    # Whatever it waits for, nobody has to ask for its sake.
-    return (StopWaiting(tracked.uid),) if tracked.spec.suspend else ()
+    # A suspended object needs no request.
+    return () if tracked.desire.is_polled else (StopWaiting(tracked.uid),)

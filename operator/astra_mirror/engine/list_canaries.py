@@ -1,7 +1,7 @@
-"""What becomes of the objects of lists that failed: they are asked for otherwise, or one of them goes ahead.
+"""Decides for the objects of a failed list: they are replanned without it, or one of them is sent as a canary.
 
-A list that fails says nothing about any backup: the request for a single one decides. But a thousand objects of a dead
-server must not find that out one by one.
+A list that fails says nothing about any backup: the request for a single one decides. But a dead server must not cost
+one failed request per object.
 """
 
 from astra_mirror.core.canary import Candidate, choose
@@ -15,10 +15,10 @@ from astra_mirror.engine.requests import ListRequest, Request, SingleRequest
 
 
 class ListCanaries:
-    """The requests that find out for the objects of lists that failed: at most one at a time for a connection.
+    """The canary requests after failed lists: at most one at a time for a connection.
 
     Args:
-        objects: what waits for the lists.
+        objects: all objects, and the requests that they wait for.
     """
 
     def __init__(self, objects: Objects) -> None:
@@ -39,7 +39,7 @@ class ListCanaries:
             now: when it failed.
         """
         connection, waiting = request.connection, self._objects.waiting(request)
-        if after_list(failure) is AfterList.ASK_APART:
+        if after_list(failure) is AfterList.AVOID_LIST:
             uids = tuple(each.uid for each in waiting)
             return [AvoidList(connection, request.collection), Replan(connection, uids, request.due)]
         if not waiting:
@@ -60,16 +60,16 @@ class ListCanaries:
         )
         self._current[connection] = canary
         self._attempts[canary] = [attempt]
-        # Other lists may fail as this one did, each after its whole time-out: they can wait until this is known.
+        # Other lists may fail like this one, each after its full time-out: the canary starts before them.
         return [Submit(canary, first=True)]
 
     def held(self, request: Request) -> None:
-        """A request is held back: other lists that fail do not wait for it."""
+        """A request is held back: if it is the canary, objects of lists that fail from now on do not wait for it."""
         if self._current.get(request.connection) is request:
             del self._current[request.connection]
 
     def single_ended(self, request: SingleRequest, answer: Answer) -> list[SuspectList]:
-        """What a single request that has ended says of the lists for which it went ahead."""
+        """Which lists to suspect after their canary request ended."""
         self.held(request)
         attempts = self._attempts.pop(request, [])
         if isinstance(answer, Failed) and acquits_list(answer):
@@ -77,7 +77,7 @@ class ListCanaries:
         return [SuspectList(request.connection, each) for each in attempts]
 
     def retain(self, connections: set[Connection]) -> None:
-        """Forget what nobody waits for any more, and the connections that are not among these."""
+        """Keep only these connections, and the requests that an object still waits for."""
         wanted = self._objects.in_flight
         self._attempts = {request: kept for request, kept in self._attempts.items() if request in wanted}
         self._last = {connection: uid for connection, uid in self._last.items() if connection in connections}

@@ -1,7 +1,7 @@
-"""What an object's status should be after something happened to it, and which Events tell of the change.
+"""What an object's status should be after something happened to it, and which Events report the change.
 
-core.status decides what the status says. Here that is joined with what the engine remembers of the object: when the
-remote's words were last taken over, whether a missing Secret may still be on its way, how many Events there have been.
+core.status decides what the status says, from what the engine remembers of the object: when the remote's message was
+last copied into the status, whether a missing Secret may still be created, how many Events have been recorded.
 """
 
 from typing import Final
@@ -17,12 +17,12 @@ from astra_mirror.engine.state import reported, texts
 from astra_mirror.engine.state.reported import Computed, Reported
 from astra_mirror.engine.state.tracked import Tracked
 
-WORDS_SECONDS: Final = 15 * 60.0
-"""How often the remote's words for a failure that stays are taken over."""
+MESSAGE_SECONDS: Final = 15 * 60.0
+"""How often the remote's latest message for a lasting failure is copied into the status."""
 
 
 def is_stale(tracked: Tracked, now: float, pace: Pace) -> bool:
-    """Whether the last success is too long ago, at monotonic `now`, for what was observed to count."""
+    """Whether the last success is too long ago, at monotonic `now`, for the observation to count."""
     return now - tracked.polling.last_success_at >= stale_after(tracked.reported.interval, pace)
 
 
@@ -35,7 +35,7 @@ def next_report(
     handled: str | None = None,
     has_new_secret: bool = False,
 ) -> Step:
-    """Compute the status anew.
+    """Compute the next desired status.
 
     Args:
         tracked: the object.
@@ -56,10 +56,10 @@ def next_report(
     how = Computed(
         is_stale=stale,
         is_grace=is_grace,
-        # To have said that nothing is known is to know nothing still: what another process observes counts.
-        is_inherited=memory.is_inherited and outcome is None and not tracked.spec.suspend,
+        # A NotObserved status adds no knowledge: keep adopting what another process observes.
+        is_inherited=memory.is_inherited and outcome is None and tracked.desire.is_polled,
         shown=shown,
-        words_taken_at=_words_taken_at(memory, outcome, now, has_new=_words(after) != _words(before)),
+        message_taken_at=_message_taken_at(memory, outcome, now, has_new=_messages(after) != _messages(before)),
         events_until=events_until,
     )
     return _reporting(tracked, after, how, pace, events)
@@ -83,7 +83,7 @@ def _event(
         sample=tracked.reported.sample,
         stale_after=stale_after,
         handled=handled,
-        keeps_words=_keeps_words(tracked, outcome, moment.at),
+        keeps_message=_keeps_message(tracked, outcome, moment.at),
         is_young=is_young,
     )
 
@@ -96,16 +96,16 @@ def _reporting(
     return Step(changed, (StatusMoved(tracked.uid, Moved.DESIRED), *events))
 
 
-def _words_taken_at(memory: Reported, outcome: Outcome | None, now: float, *, has_new: bool) -> float | None:
+def _message_taken_at(memory: Reported, outcome: Outcome | None, now: float, *, has_new: bool) -> float | None:
     if not has_new:
-        return memory.words_taken_at
+        return memory.message_taken_at
     return now if are_remote(outcome) else None
 
 
 def _events(
     tracked: Tracked, before: AppBackupRefStatus, after: AppBackupRefStatus, around: Around, now: float
 ) -> tuple[list[RecordEvent], float]:
-    """The Events for which the object's share suffices, and how far that has been used up then."""
+    """The Events that the object's rate limit admits, and the limit's new state."""
     events, busy_until = [], tracked.reported.events_until
     for note in notes_of(before, after, around):
         until = admit(busy_until, now)
@@ -121,7 +121,7 @@ def _is_grace(tracked: Tracked, outcome: Outcome | None, now: float) -> bool:
 
 
 def are_remote(outcome: Outcome | None) -> bool:
-    """Whether an outcome's words are the remote's and not the operator's own."""
+    """Whether an outcome's message is the remote's and not the operator's own."""
     match outcome:
         case NotFound():
             return True
@@ -131,11 +131,11 @@ def are_remote(outcome: Outcome | None) -> bool:
             return False
 
 
-def _keeps_words(tracked: Tracked, outcome: Outcome | None, now: float) -> bool:
-    taken_at = tracked.reported.words_taken_at
-    return are_remote(outcome) and taken_at is not None and now - taken_at < WORDS_SECONDS
+def _keeps_message(tracked: Tracked, outcome: Outcome | None, now: float) -> bool:
+    taken_at = tracked.reported.message_taken_at
+    return are_remote(outcome) and taken_at is not None and now - taken_at < MESSAGE_SECONDS
 
 
-def _words(status: AppBackupRefStatus) -> tuple[str, ...]:
+def _messages(status: AppBackupRefStatus) -> tuple[str, ...]:
     conditions = (status.condition(each) for each in ("Synced", "Finished"))
     return tuple(each.message for each in conditions if each is not None)

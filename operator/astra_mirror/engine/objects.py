@@ -1,4 +1,4 @@
-"""The objects, the requests that they wait for and their connections: what decisions about several objects look at."""
+"""The objects, the requests that they wait for, and their connections: the input of decisions about several objects."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from astra_mirror.engine.state.tracked import Tracked
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """Everything that is known of all objects.
+    """The state of all objects.
 
     Attributes:
         index: the objects.
         in_flight: which request each of them waits for.
-        connections: what their Secrets describe.
+        connections: the connections that Secrets describe.
     """
 
     index: Index
@@ -28,15 +28,15 @@ class Objects:
     connections: Connections
 
     def connection_of(self, tracked: Tracked) -> Connection | Failed | None:
-        """What the object's Secret describes; None while that is not known."""
+        """The connection of the object's Secret, or why there is none; None while that is not known."""
         return self.connections.connection(tracked.namespace, tracked.spec.secret_ref.name)
 
     def is_current(self, connection: Connection | Failed, tracked: Tracked) -> bool:
-        """Whether the object is polled by this connection: it is not suspended, and its Secret is still the same."""
+        """Whether the object is polled over this connection: it is not suspended, and its Secret still describes it."""
         return tracked.desire.is_polled and self.connection_of(tracked) == connection
 
     def is_free(self, connection: Connection, tracked: Tracked) -> bool:
-        """Whether the object is polled by this connection, and waits for nothing."""
+        """Whether the object is polled over this connection, and waits for no request."""
         return self.in_flight.request_of(tracked.uid) is None and self.is_current(connection, tracked)
 
     def waits_for(self, uid: str, request: Request) -> bool:
@@ -44,7 +44,7 @@ class Objects:
         return self.in_flight.request_of(uid) is request
 
     def waiting(self, request: Request) -> list[Tracked]:
-        """The objects that wait for this request, in the order in which they began to."""
+        """The objects that wait for this request, the longest-waiting first."""
         found = map(self.index.get, self.in_flight.waiting(request))
         return [each for each in found if each is not None]
 
@@ -58,15 +58,15 @@ class Objects:
         others: Sequence[Tracked] = (),
         is_fallback: bool = True,
     ) -> SingleRequest:
-        """A request for the backup of this object, for which it waits from now on.
+        """A request for the backup of this object. The object, and `others`, wait for it from now on.
 
         Args:
-            connection: whom to ask.
+            connection: the Astra Control to call.
             tracked: the object.
             due: when it should have been polled, in monotonic seconds.
-            draw: the draw for its next poll.
-            others: who else waits for the answer.
-            is_fallback: whether it goes on with a poll that another request has begun.
+            draw: the random sample for its next poll.
+            others: other objects that wait for the answer.
+            is_fallback: whether it continues a poll that another request has begun.
         """
         waiting = [tracked, *others]
         request = SingleRequest(
@@ -86,5 +86,5 @@ class Objects:
 
 
 def urgency_of(waiting: Iterable[Tracked]) -> float:
-    """The seconds by which the most urgent of these may be late."""
+    """How many seconds the most urgent of these may be late."""
     return min(urgency(is_observed=each.reported.is_observed, is_at_rest=each.reported.is_at_rest) for each in waiting)

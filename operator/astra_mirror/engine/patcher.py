@@ -1,4 +1,4 @@
-"""Sends patches of statuses, each with a limit of time; those that hang since the API server went away are given up."""
+"""Sends status patches, each with a time-out; abandons those that have hung since the API server went away."""
 
 import asyncio
 from typing import Final
@@ -10,7 +10,7 @@ from astra_mirror.engine.ports import StatusAPI
 from astra_mirror.observability.metrics import STATUS_PATCHES
 
 PATCH_SECONDS: Final = 35.0
-"""After how long without an answer a PATCH ends."""
+"""The time-out of a PATCH, and of the read after a conflict, together."""
 
 
 class Patcher:
@@ -30,8 +30,7 @@ class Patcher:
         """Send a patch.
 
         Returns:
-            How it ended; and where it met another version of the object than the one that it was made for, the object
-            as it was read then.
+            The result, and after a conflict the object as it was then read.
         """
         found: Stored | None = None
         limit = asyncio.timeout(PATCH_SECONDS)
@@ -63,12 +62,12 @@ class Patcher:
         return await self._api.get(about.namespace, about.name, uid=about.uid)
 
     def is_latest(self, patch: SendPatch) -> bool:
-        """Whether nothing newer is known of the object than the version that the patch was made for."""
+        """Whether the version that the patch was made for is still the latest known one."""
         tracked = self._index.get(patch.about.uid)
         return tracked is not None and tracked.texts.resource_version == patch.version
 
     def give_up(self) -> None:
-        """End the calls that are under way: they were made before the API server went away."""
+        """Abandon the calls in flight: they began before the API server went away."""
         for limit in self._limits:
             if not limit.expired():
                 limit.reschedule(asyncio.get_running_loop().time())

@@ -1,4 +1,4 @@
-"""Performs what was decided. This is the one place where the engine's effects become timers, requests and Events."""
+"""Performs effects: timers, requests, Events. Patches are sent by `writing`."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What effects are performed with."""
+    """The parts of the engine that effects are performed with."""
 
     objects: Objects
     clocks: Clocks
@@ -46,10 +46,10 @@ class Performer:
     """Performs effects.
 
     Args:
-        parts: what they are performed with.
+        parts: the parts of the engine that they are performed with.
 
     Attributes:
-        has_moved: set when there may be something to do before the time for which the poller waits.
+        has_moved: set to wake the poll loop before its next timer.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -61,12 +61,12 @@ class Performer:
         self._is_closing = False
 
     async def all(self, results: AsyncIterator[Step | Effect]) -> None:
-        """Perform each of these as it comes."""
+        """Perform each of these as it is yielded."""
         async for each in results:
             self.perform(each)
 
     def perform(self, each: Step | Effect) -> None:
-        """Perform an effect; of a step, the object's next value counts before its effects are performed."""
+        """Perform an effect. For a step, first store the object's new state, then perform its effects."""
         if isinstance(each, Step):
             self._parts.objects.index.put(each.tracked)
             self._perform_all(each.effects)
@@ -79,13 +79,13 @@ class Performer:
         for each in those:
             self.perform(each)
 
-    # What concerns one object.
+    # Effects for one object.
 
     def _perform_for_object(self, effect: ObjectEffect) -> None:
         parts = self._parts
         match effect:
-            case effects.PollAt(uid, at):
-                parts.poller.poll_at(uid, at)
+            case effects.CheckAt(uid, at):
+                parts.poller.check_at(uid, at)
                 self.has_moved.set()
             case effects.StartFirstPoll(uid):
                 parts.poller.poll_first(uid, parts.clocks.monotonic())
@@ -112,7 +112,7 @@ class Performer:
             parts.writing.forget(tracked)
             parts.objects.in_flight.release(uid)
 
-    # What concerns requests.
+    # Effects for requests and connections.
 
     def _perform_for_requests(self, effect: RequestEffect) -> None:
         parts, moment = self._parts, self._parts.clocks.moment()
@@ -151,7 +151,7 @@ class Performer:
         await self._follow(send, answer)
 
     async def _follow(self, send: Send, answer: Answer | Listed) -> None:
-        """Perform what follows from an answer, in this order."""
+        """Perform the effects of an answer in their order."""
         parts, moment = self._parts, self._parts.clocks.moment()
         for each in parts.exchange.answered(send.request, answer, started=send.started, moment=moment):
             if isinstance(each, HandOut):
@@ -176,18 +176,18 @@ class Performer:
         queue = self._parts.queues.of(request.connection)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            # A defect of ours: it must not end the polling of these objects, nor of any other.
+            # A bug in the operator: it must not end the polling of these objects, nor of any other.
             logger.error("A request ended in an unexpected error", exc_info=error)
             if not queue.is_answered(request):
                 failure = Failed(SyncReason.UNEXPECTED_RESPONSE, f"The operator failed: {type(error).__name__}.")
                 self._spawn(self._follow(send, failure), partial(self._exchanged, send))
                 return
         if error is not None or task.cancelled():
-            # Cancelled by a client that was closed under it: nobody may wait for ever for an answer that never comes.
+            # If cancelled, the HTTP client was closed during the request. Its objects must not wait for ever.
             self.perform(effects.Defect(request))
         self._perform_all(queue.ended(request, self._parts.clocks.moment()))
 
-    # When.
+    # Timers of the queues.
 
     def _wake(self, connection: Connection | None) -> None:
         if connection is None:
@@ -203,7 +203,7 @@ class Performer:
         if at is not None:
             self._timers.set(None, at)
 
-    # What is handed out, one thing after the other.
+    # Reports about held-back and slow requests: one at a time for each connection.
 
     def _hand_out_later(self, connection: Connection, item: Item) -> None:
         if self._to_hand_out.put(connection, item):
@@ -223,13 +223,13 @@ class Performer:
             self._perform_all(map(effects.Defect, requests_of(item)))
         self._hand_out_next(connection)
 
-    # Their end.
+    # Tasks, and their end.
 
     def _spawn(self, work: Coroutine[Any, Any, None], ended: "partial[None]") -> None:
         self._tasks.add(spawn(work, ended))
 
     def drop_unused(self) -> set[Connection]:
-        """Forget the connections that no object uses; those that are still there."""
+        """Drop the connections that no object uses. Returns those that remain."""
         connections, lost = self._parts.queues.drop_unused(self._to_hand_out)
         self._perform_all(lost)
         self._timers.retain({None, *connections})
@@ -237,7 +237,7 @@ class Performer:
         return connections
 
     async def close(self) -> None:
-        """End every request without an outcome."""
+        """Cancel every request, and forget all of them."""
         self._is_closing = True
         self._timers.retain(())
         self._to_hand_out.clear()

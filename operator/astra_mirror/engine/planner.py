@@ -1,6 +1,6 @@
 """Turns objects that are due into requests: the app's list, the account's list, or one for each backup.
 
-There may be thousands of objects: others have their turn in between, and each object is looked at anew after it.
+There may be thousands of objects: planning yields at checkpoints, so each object is read again afterwards.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.support.time_slices import TimeSlice
 
 _LOOK_AROUND_SECONDS: Final = 5.0
-"""How often the objects of a whole account are looked at for such as will be due soon."""
+"""How often a whole account is scanned for objects that will be due soon."""
 
 
 class Planner:
@@ -28,8 +28,8 @@ class Planner:
 
     Args:
         objects: all objects.
-        queues: what is known of the connections' lists and circuit breakers.
-        clocks: time and chance.
+        queues: the connection queues, with their catalogs of lists and their circuit breakers.
+        clocks: the clocks and the random samples.
     """
 
     def __init__(self, objects: Objects, queues: ConnectionQueues, clocks: Clocks) -> None:
@@ -39,19 +39,19 @@ class Planner:
         self._looked_around: dict[tuple[Connection, str], float] = {}
 
     def forget(self) -> None:
-        """Forget when the objects of accounts were last looked at."""
+        """Forget when each account was last scanned."""
         self._looked_around.clear()
 
     async def plan(
         self, connection: Connection, due: Mapping[str, float], time_slice: TimeSlice, *, is_fallback: bool = False
     ) -> AsyncIterator[Submit]:
-        """The requests for these objects; those that wait for another request do so until they have a new one.
+        """The requests for these objects. An object keeps its current request until the new one is submitted.
 
         Args:
-            connection: whom to ask.
+            connection: the Astra Control to call.
             due: the uids, each with the time at which it was due.
-            time_slice: the permission to run in the event loop.
-            is_fallback: whether the requests go on with polls that others have begun.
+            time_slice: the current time slice.
+            is_fallback: whether the requests continue polls that other requests have begun.
         """
         now, queue = self._clocks.monotonic(), self._queues.of(connection)
         in_flight = self._objects.in_flight
@@ -61,7 +61,7 @@ class Planner:
         for request in plan(wants, queue.catalog, now):
             await time_slice.checkpoint()
             uids = request.keys if isinstance(request, ListOf) else (request.key,)
-            # Meanwhile one may have been deleted, suspended or edited, or have found another request.
+            # An object may have been deleted, suspended or edited meanwhile, or may wait for another request.
             same = [uid for uid in uids if in_flight.request_of(uid) is before[uid]]
             found = [each for each in map(self._polled, same) if each is not None]
             if isinstance(request, ListOf):
@@ -125,7 +125,7 @@ class Planner:
         return Submit(request)
 
     def _around(self, connection: Connection, apps: Iterable[Collection], now: float) -> Iterator[Tracked]:
-        """The objects of the same apps, and now and then of the whole accounts."""
+        """The objects of the same apps, and every few seconds those of the whole accounts."""
         by_account: defaultdict[str, list[str]] = defaultdict(list)
         for account, app in apps:
             by_account[account].append(str(app))

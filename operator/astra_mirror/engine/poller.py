@@ -1,4 +1,4 @@
-"""When each object is looked at: for its next poll, for its first one, or because nothing has been said of it yet."""
+"""The timers of all objects: for the next poll or status update, for the first poll, and for a NotObserved status."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from typing import Final
 from astra_mirror.engine.timers import Timers
 
 GATHER_SECONDS: Final = 0.05
-"""How long after the last new object their first polls start: those that come in one go are to share their requests."""
+"""How long after the last new object the first polls start, so that objects created together share requests."""
 MAX_GATHER_SECONDS: Final = 0.25
 EXPECT_SECONDS: Final = 5.0
-"""After how long without any answer an object of which nothing is known has a status that says so."""
+"""How long an unobserved object may wait for an answer before it gets a NotObserved status."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is to be done now.
+    """The objects that are due.
 
     Attributes:
-        timers: the uids whose time has come, each with that time.
-        first: the uids of new objects, each with the time from which their first polls are late.
+        timers: the uids whose timers have expired, each with its time.
+        first: the uids of new objects, each with the time at which its first poll is due.
     """
 
     timers: Mapping[str, float] = field(default_factory=dict)
@@ -38,35 +38,35 @@ class Poller:
         self._runs_since = 0.0
 
     def start(self, now: float) -> None:
-        """A process that has just taken over is not late for what was due before."""
+        """A new leader measures lateness from now, not from when polls were due before."""
         self._runs_since = now
 
-    def poll_at(self, uid: str, at: float) -> None:
-        """Look at an object then."""
+    def check_at(self, uid: str, at: float) -> None:
+        """Process an object at that time."""
         self._timers.set(uid, at)
 
     def poll_first(self, uid: str, now: float) -> None:
-        """Poll a new object together with those that come with it."""
+        """Poll a new object together with the others that arrive at about the same time."""
         if not self._first:
             self._gather_from = now
         self._first[uid] = None
         self._gather_until = min(now + GATHER_SECONDS, self._gather_from + MAX_GATHER_SECONDS)
 
     def expect(self, uid: str, now: float) -> None:
-        """Let something be said of an object of which nothing is known, if no answer comes for a while."""
+        """Give an unobserved object a NotObserved status if no answer arrives within `EXPECT_SECONDS`."""
         if uid not in self._expected:
             self._expected.set(uid, now + EXPECT_SECONDS)
 
     def stop_expecting(self, uid: str) -> None:
-        """Let nothing be said of an object."""
+        """Cancel `expect` for an object."""
         self._expected.drop(uid)
 
     def secret_changed(self, namespace: str, name: str, now: float) -> None:
-        """Take note that a Secret has changed."""
+        """Record that a Secret has changed."""
         self._secrets[namespace, name] = now
 
     def forget(self, uid: str) -> None:
-        """Look at an object no more."""
+        """Drop the timers of an object."""
         self._timers.drop(uid)
         self._expected.drop(uid)
         self._first.pop(uid, None)
@@ -79,11 +79,11 @@ class Poller:
         return changed
 
     def take_expected(self, now: float) -> list[str]:
-        """The uids of the objects of which nothing has been said for a while."""
+        """The uids of the objects whose `expect` timer has expired."""
         return [uid for uid, _ in self._expected.pop_due(now)]
 
     def take_due(self, now: float) -> Due:
-        """The objects that are to be looked at now."""
+        """The objects that are due now."""
         first: dict[str, float] = {}
         if self._first and now >= self._gather_until:
             first = dict.fromkeys(self._first, max(self._gather_until, self._runs_since))
@@ -92,7 +92,7 @@ class Poller:
         return Due(timers, first)
 
     def next_due(self) -> float | None:
-        """When the next object is to be looked at; None without one."""
+        """When the next object is due; None if there is none."""
         gathered = self._gather_until if self._first else None
         times = (self._timers.next_due(), self._expected.next_due(), gathered)
         return min((each for each in times if each is not None), default=None)

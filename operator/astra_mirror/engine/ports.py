@@ -1,4 +1,4 @@
-"""All that the engine needs from outside: the two sides, time and chance."""
+"""All that the engine needs from outside: Astra Control, the API server, clocks and random samples."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ class Remote(Protocol):
     async def get_backup(
         self, connection: Connection, spec: AppBackupRefSpec, known: int | None, *, namespace: str
     ) -> Answer:
-        """Read the backup that `spec` names, out of `namespace`'s shares.
+        """Read the backup that `spec` names; the request counts against `namespace`'s quotas.
 
-        `known` is the digest of the document that need not be read again; None where there is none.
+        `known` is the digest of the last document, which need not be parsed again; None if there is none.
         """
 
     async def list_backups(
         self, connection: Connection, collection: Collection, known: Known, *, namespace: str
     ) -> Listed | Failed:
-        """Read a list of backups, out of `namespace`'s shares."""
+        """Read a list of backups; the request counts against `namespace`'s quotas."""
 
 
 class Connections(Protocol):
@@ -45,13 +45,13 @@ class Availability(Protocol):
         """Whether it is known to be away."""
 
     def request_probe(self) -> None:
-        """Find out whether it is away: a call has failed."""
+        """Request a probe of the API server, because a call has failed."""
 
     async def wait_until_back(self) -> None:
         """Wait while it is away, or may be."""
 
     async def wait_until_away(self) -> None:
-        """Wait until it is away; also for a time so short that it is back when this returns."""
+        """Wait until it is away. It may be back already when this returns."""
 
 
 class StatusAPI(Protocol):
@@ -79,12 +79,12 @@ class Events(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When something is decided.
+    """The time at which something is decided, with a random sample.
 
     Attributes:
         at: monotonic seconds.
         utc: the same moment by the wall clock.
-        draw: a number from 0 to 1, by chance.
+        draw: a random number in [0, 1).
     """
 
     at: float
@@ -94,12 +94,12 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Time and chance.
+    """The clocks and the random samples.
 
     Attributes:
-        monotonic: seconds.
+        monotonic: the monotonic clock, in seconds.
         utcnow: the wall clock.
-        draw: a number from 0 to 1, by chance.
+        draw: a random number in [0, 1).
     """
 
     monotonic: Callable[[], float]

@@ -1,4 +1,4 @@
-"""The two kinds of request: for the document of one backup, or for a list of many. See `in_flight` for who waits."""
+"""The two kinds of request: for one backup, or for a list of backups. `in_flight` knows the objects that wait."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ class _Request:
     """What both have in common.
 
     Attributes:
-        connection: whom to ask.
-        namespace: whose turn it takes: that of the object that was due first.
+        connection: the Astra Control to call.
+        namespace: the namespace whose quota it uses: that of the object that was due first.
         due: when it should have started, in monotonic seconds.
-        urgency: the seconds after `due` by which it should have started: the lowest sum goes first.
-        draw: a number from 0 to 1 for the next poll, the same for all objects that it serves.
-        is_fallback: whether it goes on with a poll that another request has begun.
+        urgency: how late it may start, in seconds; the lowest `due + urgency` starts first.
+        draw: a random number in [0, 1) that sets the time of the next poll, the same for all objects that wait for it.
+        is_fallback: whether it continues a poll that another request has begun.
         is_observed: whether the status of an object that waits for it has an observation of its target.
     """
 
@@ -41,7 +41,7 @@ class SingleRequest(_Request):
 
     @property
     def app(self) -> Collection | None:
-        """The app whose circuit breaker counts."""
+        """The app whose circuit breaker applies."""
         return Collection(self.spec.account_id, self.spec.app_id)
 
     @property
@@ -63,7 +63,7 @@ class ListRequest(_Request):
 
     @property
     def app(self) -> Collection | None:
-        """No app's circuit breaker counts: a token may read a backup and not the list."""
+        """None: no app's circuit breaker applies, because a token may read a backup and not the list."""
         return None
 
     @property
@@ -81,8 +81,11 @@ Request = SingleRequest | ListRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """A request that was made: to whom, when, and the draw for the next poll. The same for all whom it serves."""
+class Poll:
+    """The connection and start time of a poll, and the random sample for the next one.
+
+    All objects that an answer covers share it. Without a request, `connection` is the failure of the Secret.
+    """
 
     connection: Connection | Failed
     started: float

@@ -1,43 +1,43 @@
-"""What an answer, or the lack of one, leads to for one object: its next status, its next poll, what is to be done.
+"""What an answer, or the lack of one, leads to for one object: its next status, its next poll, and effects.
 
-All of this is a function of values. Whether the answer still counts for the object was decided before, except that one
-for a request of former times leads to another poll at once.
+Pure functions. Callers have checked that the answer still applies. One case is decided here: an answer to a request
+that was sent before the latest poll request schedules another poll.
 """
 
 import math
 
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.schedule import Pace, after_failure, backoff, jittered, stale_after
-from astra_mirror.engine.effects import CountPoll, ObjectEffect, PollAt, Step
+from astra_mirror.engine.effects import CheckAt, CountPoll, ObjectEffect, Step
 from astra_mirror.engine.next_report import are_remote, is_stale, next_report
 from astra_mirror.engine.ports import Moment
-from astra_mirror.engine.requests import Round
+from astra_mirror.engine.requests import Poll
 from astra_mirror.engine.state import cache, polling, reported
 from astra_mirror.engine.state.tracked import Tracked
 
-# What asks for a poll.
+# Poll requests.
 
 
 def poll_soon(tracked: Tracked, now: float) -> Step:
-    """Poll the object now, because something has changed. Somebody waits for what is said then."""
+    """Poll the object now, because something has changed. The message of the next failure is copied at once."""
     return Step(
         tracked.but(
             polling=polling.soon(tracked.polling, now),
             cache=cache.invalidated(tracked.cache),
-            reported=reported.words_due(tracked.reported),
+            reported=reported.message_due(tracked.reported),
         ),
-        (PollAt(tracked.uid, now),),
+        (CheckAt(tracked.uid, now),),
     )
 
 
 def poll_requested(tracked: Tracked, now: float) -> Step:
-    """Poll the object because somebody asks for it."""
+    """Poll the object as its requestedAt annotation asks, as soon as its throttle allows."""
     changed = tracked.but(
         polling=polling.requested(tracked.polling, now),
         cache=cache.invalidated(tracked.cache),
-        reported=reported.words_due(tracked.reported),
+        reported=reported.message_due(tracked.reported),
     )
-    return Step(changed, (PollAt(tracked.uid, changed.polling.next_poll_at),))
+    return Step(changed, (CheckAt(tracked.uid, changed.polling.next_poll_at),))
 
 
 def secret_changed(tracked: Tracked, at: float, now: float) -> Step:
@@ -45,14 +45,14 @@ def secret_changed(tracked: Tracked, at: float, now: float) -> Step:
     return poll_soon(tracked.but(polling=polling.secret_changed(tracked.polling, at)), now)
 
 
-# How a poll ends.
+# Results.
 
 
-def answered(tracked: Tracked, answer: Answer, round_: Round, moment: Moment, pace: Pace) -> Step:
-    """The object is handed an answer that it waited for, or that says something new."""
+def answered(tracked: Tracked, answer: Answer, poll: Poll, moment: Moment, pace: Pace) -> Step:
+    """Apply an answer that the object waited for, or that says something new about it."""
     now, before = moment.at, tracked.polling
-    is_outdated = before.poll_requested_at > round_.started
-    tracked = tracked.but(polling=polling.answered(before, answer, sent_at=round_.started, now=now))
+    is_outdated = before.poll_requested_at > poll.started
+    tracked = tracked.but(polling=polling.answered(before, answer, sent_at=poll.started, now=now))
     effects: tuple[ObjectEffect, ...] = (
         CountPoll(answer.reason if isinstance(answer, Failed) else SyncReason.OBSERVED),
     )
@@ -63,18 +63,18 @@ def answered(tracked: Tracked, answer: Answer, round_: Round, moment: Moment, pa
             moment,
             pace,
             handled=None if is_outdated else tracked.desire.requested_at,
-            has_new_secret=before.is_first_answer_with_new_secret(round_.started),
+            has_new_secret=before.is_first_answer_with_new_secret(poll.started),
         )
         tracked, effects = _remembering(step.tracked, answer, now), effects + step.effects
-        if not is_outdated and tracked.reported.words_taken_at is None and are_remote(answer):
-            # Somebody waited for these words, and they were the same as before: the next ones are no news again.
-            tracked = tracked.but(reported=reported.words_taken(tracked.reported, now))
-    tracked = _with_next_poll(tracked, round_, now, is_outdated=is_outdated)
+        if not is_outdated and tracked.reported.message_taken_at is None and are_remote(answer):
+            # The requested poll returned the same message. From now on, unchanged failures keep the old message again.
+            tracked = tracked.but(reported=reported.message_taken(tracked.reported, now))
+    tracked = _with_next_poll(tracked, poll, now, is_outdated=is_outdated)
     return Step(tracked, effects + schedule(tracked, now, pace, is_waiting=False))
 
 
 def _remembering(tracked: Tracked, answer: Observed | NotFound | Failed, now: float) -> Tracked:
-    """What an answer leaves behind. The rate was taken against the old sample, which is replaced only here."""
+    """Remember the answer. The progress rate was computed from the old sample, which is replaced only here."""
     match answer:
         case Observed():
             return tracked.but(
@@ -87,24 +87,24 @@ def _remembering(tracked: Tracked, answer: Observed | NotFound | Failed, now: fl
             return tracked.but(cache=cache.answered(tracked.cache, None, is_of_named_app=None))
 
 
-def _with_next_poll(tracked: Tracked, round_: Round, now: float, *, is_outdated: bool) -> Tracked:
+def _with_next_poll(tracked: Tracked, poll: Poll, now: float, *, is_outdated: bool) -> Tracked:
     before, interval = tracked.polling, tracked.reported.interval
     if is_outdated:
-        # Also an answer that is the same again has to be looked at: it says that the request was handled.
+        # The next answer must be processed even if unchanged, to record the request as handled.
         at = max(now, before.may_poll_from)
         return tracked.but(polling=polling.next_at(before, at), cache=cache.invalidated(tracked.cache))
     if before.last_failure is not None:
-        ended = now - round_.started
-        delay = after_failure(before.last_failure, interval, before.failure_count, round_.draw, ended)
+        ended = now - poll.started
+        delay = after_failure(before.last_failure, interval, before.failure_count, poll.draw, ended)
     else:
-        delay = jittered(interval, round_.draw)
-    return tracked.but(polling=polling.next_at(before, round_.started + delay))
+        delay = jittered(interval, poll.draw)
+    return tracked.but(polling=polling.next_at(before, poll.started + delay))
 
 
 def held_back(tracked: Tracked, failure: Failed, moment: Moment, pace: Pace) -> Step:
-    """A breaker or a pause holds the object's request back; it goes on waiting."""
+    """A breaker or a pause holds the object's request back; the object keeps waiting."""
     now, before = moment.at, tracked.polling
-    # Who was refused goes on showing the server's words, unless they are about an older Secret.
+    # An object whose own request was refused keeps the server's message, unless the Secret has changed since.
     is_same = before.last_failure is not None and before.last_failure.reason is failure.reason
     is_known = is_same and not before.awaits_answer_with_new_secret
     if not is_known:
@@ -118,48 +118,49 @@ def held_back(tracked: Tracked, failure: Failed, moment: Moment, pace: Pace) -> 
 
 
 def broken(tracked: Tracked, moment: Moment) -> Step:
-    """The object's answer was lost by a defect of the operator: try again later, as after any failure."""
+    """The object's request was lost: poll again later, as after any failure."""
     failed = polling.broken(tracked.polling)
     at = moment.at + backoff(tracked.reported.interval, failed.failure_count, moment.draw)
-    return Step(tracked.but(polling=polling.next_at(failed, at)), (PollAt(tracked.uid, at),))
+    return Step(tracked.but(polling=polling.next_at(failed, at)), (CheckAt(tracked.uid, at),))
 
 
-# What the passing of time leads to.
+# Time passes.
 
 
 def no_answer_yet(tracked: Tracked, moment: Moment, pace: Pace, *, is_waiting: bool) -> Step:
-    """No answer has come for a while: an object of which nothing is known gets a status that says so."""
+    """No answer has arrived for a while: an unobserved object gets a NotObserved status."""
     if tracked.reported.is_observed or tracked.reported.has_status:
         return Step(tracked)
     return settle(tracked, moment, pace, is_waiting=is_waiting)
 
 
 def nothing_known_yet(tracked: Tracked, moment: Moment, pace: Pace) -> Step:
-    """Say that no answer has come yet, whatever it is that the object waits for."""
-    if tracked.reported.has_status or tracked.reported.is_observed or tracked.spec.suspend:
+    """Give an unobserved object a NotObserved status, unless it has a status already or is not polled."""
+    if tracked.reported.has_status or tracked.reported.is_observed or not tracked.desire.is_polled:
         return Step(tracked)
     return next_report(tracked, tracked.polling.last_failure, moment, pace)
 
 
 def settle(tracked: Tracked, moment: Moment, pace: Pace, *, is_waiting: bool) -> Step:
-    """Bring the status up to date without a poll: it grew stale, was suspended, or waits for a slow answer."""
+    """Update the status without a poll: the object became stale, was suspended, or waits for a slow answer."""
     effects: tuple[ObjectEffect, ...] = ()
-    if tracked.spec.suspend or tracked.polling.last_failure is not None or not tracked.reported.is_observed:
+    is_polled = tracked.desire.is_polled
+    if not is_polled or tracked.polling.last_failure is not None or not tracked.reported.is_observed:
         step = next_report(tracked, tracked.polling.last_failure, moment, pace)
         tracked, effects = step.tracked, step.effects
-    if not tracked.spec.suspend:
+    if is_polled:
         effects += schedule(tracked, moment.at, pace, is_waiting=is_waiting)
     return Step(tracked, effects)
 
 
-def schedule(tracked: Tracked, now: float, pace: Pace, *, is_waiting: bool) -> tuple[PollAt, ...]:
-    """When the object is to be looked at again: for its next poll, or because its status changes by itself before.
+def schedule(tracked: Tracked, now: float, pace: Pace, *, is_waiting: bool) -> tuple[CheckAt, ...]:
+    """When to process the object again: for its next poll, or earlier if it becomes stale or its grace period ends.
 
     Args:
         tracked: the object.
         now: monotonic seconds.
         pace: the administrator's intervals.
-        is_waiting: whether it waits for a request; then the end of that sets the time of the next poll.
+        is_waiting: whether it waits for a request; the time of the next poll is set when that request ends.
     """
     due = math.inf if is_waiting else tracked.polling.next_poll_at
     stale_at = tracked.polling.last_success_at + stale_after(tracked.reported.interval, pace)
@@ -167,4 +168,4 @@ def schedule(tracked: Tracked, now: float, pace: Pace, *, is_waiting: bool) -> t
         due = min(due, stale_at)
     if tracked.reported.is_grace:
         due = min(due, tracked.identity.grace_until)
-    return (PollAt(tracked.uid, due),) if due < math.inf else ()
+    return (CheckAt(tracked.uid, due),) if due < math.inf else ()

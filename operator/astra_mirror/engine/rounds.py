@@ -1,6 +1,6 @@
-"""What is done for many objects when their time comes, in time slices: each is looked at anew when its turn comes.
+"""Processes the objects that are due, in time slices: each object is read again when it is processed.
 
-Nothing is performed here: each method yields what follows for one object after the other, and the requests to be made.
+Nothing is performed here: each method yields a step for one object after the other, and the requests that follow.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -17,7 +17,7 @@ from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.planner import Planner
 from astra_mirror.engine.poller import Poller
 from astra_mirror.engine.ports import Clocks
-from astra_mirror.engine.requests import ListRequest, Round, SingleRequest
+from astra_mirror.engine.requests import ListRequest, Poll, SingleRequest
 from astra_mirror.engine.state import polling
 from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.support.time_slices import TimeSlice
@@ -26,14 +26,14 @@ Groups = dict[tuple[Connection, str], dict[str, float]]
 
 
 class Rounds:
-    """The rounds of the engine.
+    """Processes everything that is due in one pass of the poll loop.
 
     Args:
         objects: all objects.
-        poller: when each of them is looked at.
-        queues: the connections' requests.
+        poller: the timers of the objects.
+        queues: the connection queues.
         planner: chooses requests.
-        clocks: time and chance.
+        clocks: the clocks and the random samples.
         pace: the administrator's intervals.
     """
 
@@ -54,10 +54,10 @@ class Rounds:
         self._clocks = clocks
         self._pace = pace
 
-    # When this process begins to lead.
+    # When this process becomes the leader.
 
     async def begin(self) -> AsyncIterator[Step]:
-        """Every object is due now, and has a status if its spec cannot be read."""
+        """Make every readable object due now, and report InvalidSpec on the others."""
         now, time_slice = self._clocks.monotonic(), TimeSlice()
         self._poller.start(now)
         for uid in [each.uid for each in self._objects.index]:
@@ -76,18 +76,18 @@ class Rounds:
     # What is due.
 
     async def changed_secrets(self) -> AsyncIterator[Step]:
-        """The objects whose Secret has changed are polled now."""
+        """Make the objects whose Secret has changed due now."""
         time_slice = TimeSlice()
         for (namespace, name), at in self._poller.take_changed_secrets().items():
             for uid in [each.uid for each in self._objects.index.of_secret(namespace, name)]:
                 await time_slice.checkpoint()
                 tracked = self._objects.index.get(uid)
-                # Meanwhile it may have been deleted, or name another Secret.
+                # The object may have been deleted meanwhile, or name another Secret.
                 if tracked is not None and tracked.spec.secret_ref.name == name:
                     yield result_handler.secret_changed(tracked, at, self._clocks.monotonic())
 
     async def expected(self) -> AsyncIterator[Step]:
-        """The objects that have waited for a while without any answer say so."""
+        """Give a NotObserved status to the unobserved objects that have waited too long for an answer."""
         time_slice = TimeSlice()
         for uid in self._poller.take_expected(self._clocks.monotonic()):
             await time_slice.checkpoint()
@@ -96,7 +96,7 @@ class Rounds:
                 yield result_handler.nothing_known_yet(tracked, self._clocks.moment(), self._pace)
 
     async def due(self) -> AsyncIterator[Step | Submit | Pump]:
-        """The objects whose time has come are polled, or have their status brought up to date."""
+        """Poll the objects that are due, or update their status without a poll."""
         now, time_slice = self._clocks.monotonic(), TimeSlice()
         due, polls = self._poller.take_due(now), dict[str, float]()
         for uid, since in due.timers.items():
@@ -104,9 +104,9 @@ class Rounds:
             tracked = self._objects.index.get(uid)
             if tracked is None:
                 continue
-            if tracked.polling.next_poll_at <= now and not tracked.spec.suspend:
+            if tracked.polling.next_poll_at <= now and tracked.desire.is_polled:
                 polls[uid] = since
-            # One that waits for its turn with a failure may grow stale meanwhile.
+            # An object that still waits after a failure may become stale.
             is_waiting = self._objects.in_flight.request_of(uid) is not None
             if uid not in polls or (is_waiting and tracked.polling.last_failure is not None):
                 yield result_handler.settle(tracked, self._clocks.moment(), self._pace, is_waiting=is_waiting)
@@ -115,10 +115,10 @@ class Rounds:
             tracked = self._objects.index.get(uid)
             if tracked is None:
                 continue
-            if tracked.spec.suspend:
-                yield result_handler.settle(tracked, self._clocks.moment(), self._pace, is_waiting=False)
-            else:
+            if tracked.desire.is_polled:
                 polls.setdefault(uid, since)
+            else:
+                yield result_handler.settle(tracked, self._clocks.moment(), self._pace, is_waiting=False)
         async for each in self._polls(polls, time_slice):
             yield each
 
@@ -136,15 +136,15 @@ class Rounds:
                     groups.setdefault((connection, tracked.spec.account_id), {})[uid] = since
             else:
                 view = View(self._objects, self._clocks.moment(), self._pace)
-                yield handed(tracked, connection, Round(connection, started, self._clocks.draw()), view)
-        # Nothing is proven of these yet: who goes first is chosen among all.
+                yield handed(tracked, connection, Poll(connection, started, self._clocks.draw()), view)
+        # No token is proven on these connections: queue the whole batch before the first request is chosen.
         connections = dict.fromkeys(connection for connection, _ in groups)
         new = [each for each in connections if not self._queues.of(each).breakers.is_proven]
         for connection in new:
             self._queues.of(connection).gather()
         try:
             for (connection, account), uids in groups.items():
-                # Meanwhile one may have been edited, for which another poll is due.
+                # An object may have been edited meanwhile; then another poll is due for it.
                 same = {uid: since for uid, since in uids.items() if self._names(uid, account)}
                 async for submit in self._planner.plan(connection, same, time_slice):
                     yield submit
@@ -159,7 +159,7 @@ class Rounds:
         return tracked is not None and tracked.spec.account_id == account
 
     def _is_on_its_way(self, tracked: Tracked, connection: Connection) -> bool:
-        """Whether the request that it waits for is still the right one: not after an edit, nor with another Secret."""
+        """Whether it waits for a request over this connection that covers the backup that its spec names now."""
         request, spec = self._objects.in_flight.request_of(tracked.uid), tracked.spec
         if request is None or request.connection != connection:
             return False

@@ -1,4 +1,4 @@
-"""What has to be written of one object now, and what the answer to a write means. All of it functions of values."""
+"""What must be written for one object now, and what the response to a write means. Pure functions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """This patch leads to the desired status."""
+    """The desired status has changed: this patch writes it."""
 
     texts: Texts
     difference: Difference
@@ -30,18 +30,18 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Somebody else has changed the status, and this patch puts it right."""
+    """Somebody else has changed the actual status: this patch undoes the change."""
 
     texts: Texts
     difference: Difference
 
 
 def compared(known: Texts, shown: tuple[Shown, ...], utcnow: datetime) -> Nothing | Write | Correction:
-    """What the difference between the desired status and the actual one is.
+    """Compare the desired status with the actual one and with the last written one.
 
     Args:
         known: the statuses.
-        shown: the texts in the desired one that have a correlation ID.
+        shown: the texts in the desired status that contain a correlation ID.
         utcnow: the time of transitions that are written now.
     """
     own = from_json(known.written_status)
@@ -49,21 +49,21 @@ def compared(known: Texts, shown: tuple[Shown, ...], utcnow: datetime) -> Nothin
     desired = own if known.is_correction else from_json(known.desired_status)
     found = difference(desired, own, actual, utcnow, shown)
     if not found.patch:
-        # A target that an older release has not written is worth no write of its own, and is kept in mind.
+        # Statuses of older releases lack `target`. That alone is no reason to write; it is added with the next patch.
         is_complete = "target" in actual or "target" not in desired
         return Nothing(texts.in_sync(known) if is_complete else texts.not_worth_a_write(known))
     if not found.is_correction:
         return Write(known, found)
     if "target" in found.status and "target" not in own:
-        # It comes with the next write.
+        # The written status of an older release lacks `target`: this patch adds it.
         return Correction(texts.rewriting(known, {**own, "target": found.status["target"]}), found)
     return Correction(texts.correcting(known), found)
 
 
 def agreeing(known: Texts, utcnow: datetime) -> Nothing | Correction:
-    """A correction that takes over earlier transition times of the actual status.
+    """A correction that adopts earlier transition times of the actual status.
 
-    Nobody slips so often: it may be another operator, which has seen the same transitions earlier.
+    Repeated changes suggest a second operator that saw the same transitions earlier.
     """
     actual = from_json(known.actual_status)
     own = with_earlier_times(from_json(known.written_status), actual)
@@ -75,7 +75,7 @@ def agreeing(known: Texts, utcnow: datetime) -> Nothing | Correction:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A write was accepted. `stored` is what the API server holds of it; `is_exact`: the very status that was sent."""
+    """A write was accepted. `stored` is the status that the API server stored; `is_exact`: the one that was sent."""
 
     texts: Texts
     stored: bytes
@@ -83,15 +83,15 @@ class Accepted:
 
 
 def accepted(known: Texts, body: Mapping[str, Any], *, sent: Mapping[str, Any], desired: bytes) -> Accepted:
-    """What the answer to a write means, after the object in it was taken in.
+    """What the response to a write means, after `echo.own_answer` has taken it in.
 
     Args:
         known: the statuses as they are now.
         body: the object that the API server returned.
         sent: the status that it should have.
-        desired: the desired status for which the write was made.
+        desired: the desired status from which the patch was computed.
     """
-    # The watch may have been faster, with what somebody else has written after this.
+    # A watch event with a later version, written by somebody else, may have arrived first.
     is_latest = known.resource_version == body["metadata"]["resourceVersion"]
     stored = known.actual_status if is_latest else texts.status_json(body.get("status"))
     is_exact = body.get("status") == sent

@@ -1,8 +1,8 @@
-"""Brings the actual statuses to what they should be: the difference, a few at a time, until it holds.
+"""Makes the actual statuses equal to the desired ones, with a limited number of writes in flight.
 
-It works from levels and not from edges: the difference is taken when an object's turn comes, from what is desired then,
-so that a slow API server costs no stale write. Desired and actual are compared whenever either moves, by whomever. At
-most one write of an object is under way. Nothing is performed here: the patches to be sent are returned.
+Level-triggered: the difference is computed when an object is dequeued, from the status that is desired then, so that a
+slow API server causes no stale write. The two are compared whenever either changes, whoever changed it. An object has
+at most one write in flight. Nothing is performed here: the patches to send are returned.
 """
 
 from collections.abc import Container, Mapping
@@ -26,19 +26,19 @@ from astra_mirror.engine.write_queue import Admitted, Why, WriteQueue
 OVERDUE_SECONDS: Final = 1.0
 """After how long without an answer a PATCH gives up its slot."""
 _PATIENT: Final = frozenset({Why.REFUSED, Why.CONFLICT})
-"""What waits because of these waits on, whatever is desired meanwhile."""
+"""Delays for these reasons are not cut short by a new desired status."""
 _INCOMING_SECONDS: Final = 0.01
-"""How soon an object is compared again that was seen anew, and had not been taken in."""
+"""How soon an object is compared again if a new version of it was still in the inbox."""
 _BATCH: Final = 16
-"""How many statuses are compared before others have their turn in the event loop."""
+"""How many statuses are compared before yielding to the event loop."""
 
 
 class StatusWriter:
-    """Decides which statuses are patched, by turns over the namespaces. Times are monotonic seconds.
+    """Decides which statuses are patched, round robin over the namespaces. Times are monotonic seconds.
 
     Args:
         index: the objects.
-        incoming: the uids of objects that have been seen anew, and not been taken in yet.
+        incoming: the uids of the objects in the inbox.
     """
 
     def __init__(self, index: Index, incoming: Container[str]) -> None:
@@ -51,16 +51,16 @@ class StatusWriter:
         self._refusals = Refusals()
         self._history = WriteHistory()
 
-    # What moves.
+    # Changes.
 
     def moved(self, uid: str, moved: Moved, now: float) -> None:
-        """Something has changed: compare the statuses when it is the object's turn."""
+        """Something has changed: queue the object for a comparison of its statuses."""
         tracked, why = self._index.get(uid), self._queue.why(uid)
         if tracked is None:
             return
         match moved:
             case Moved.DESIRED:
-                # In its turn, but not before its time when it was refused.
+                # Queued, unless an earlier write was refused or met a conflict: that delay stays.
                 is_due = not tracked.texts.are_in_sync and why not in _PATIENT
             case Moved.ACTUAL:
                 is_due = why is not Why.CONFLICT
@@ -78,40 +78,40 @@ class StatusWriter:
             self._queue.put(tracked)
 
     def drop(self, tracked: Tracked) -> None:
-        """Write nothing more for the object; what comes of a write that is under way does not matter."""
+        """Write nothing more for the object, and ignore the result of its write in flight."""
         uid = tracked.uid
         self._queue.drop(uid)
         self._again.discard(uid)
         self._refusals.forget(uid, tracked.namespace)
         self._history.forget(uid)
 
-    # What is asked about it.
+    # For the metrics and the loop.
 
     def pending(self, now: float) -> tuple[int, float]:
-        """How many statuses wait to be written, and for how many seconds the oldest of them has."""
+        """How many statuses wait to be written, and for how many seconds the oldest has waited."""
         since = next(iter(self._queue.pending.values()), None)
         return len(self._queue.pending), 0.0 if since is None else now - since
 
     def is_busy(self, now: float) -> bool:
-        """Whether anything is being written, or may be written now."""
+        """Whether a write is in flight, queued or due."""
         due = self._queue.next_due()
         return bool(self._queue or self._slots.are_used) or (due is not None and due <= now)
 
     def next_due(self, now: float) -> float | None:
-        """When to look again at what waits; None when there is nothing to look at before something moves."""
+        """When the next delay or time-out ends; None if there is nothing to do before something changes."""
         turns = (self._refusals.next_turn(each) for each in self._queue.namespaces())
         times = (self._queue.next_due(), self._overdue.next_due(), *(each for each in turns if each > now))
         return min((each for each in times if each is not None), default=None)
 
-    # Whose turn it is.
+    # Writes.
 
     def run_timers(self, now: float) -> bool:
-        """Let those wait for their turn whose time has come; whether a PATCH has had no answer for too long."""
+        """Queue the objects whose delay has ended. Returns whether a PATCH has been without an answer for too long."""
         for uid, why in self._queue.take_delayed(now):
             tracked = self._index.get(uid)
             if tracked is not None:
                 self._queue.begin(uid, now)
-                # What has changed since it was refused goes first.
+                # Retries of refused writes come after the other writes of their namespace.
                 self._queue.put(tracked, rank=1.0 if why is Why.REFUSED else 0.0)
         overdue = [uid for uid, _ in self._overdue.pop_due(now)]
         for uid in overdue:
@@ -119,7 +119,7 @@ class StatusWriter:
         return bool(overdue)
 
     def came_back(self) -> None:
-        """The API server is back: try all again that failed while it was away."""
+        """The API server is back: retry every refused write now."""
         self._refusals.forgive()
         for uid, why in self._queue.delayed():
             tracked = self._index.get(uid)
@@ -127,13 +127,13 @@ class StatusWriter:
                 self._queue.put(tracked)
 
     def hurry(self, now: float) -> None:
-        """The process ends: try all again now that waits for a time, but what the API server stores otherwise."""
+        """On shutdown, retry every delayed write at once, except statuses that the API server alters."""
         for uid, why in self._queue.delayed():
             if why is not Why.HELD:
                 self._queue.delay(uid, now, Why.REFUSED)
 
     def start(self, moment: Moment) -> tuple[list[SendPatch], bool]:
-        """The patches that are to be sent now; and whether more may follow, after others had their turn."""
+        """The patches to send now, and whether there may be more after yielding to the event loop."""
         patches: list[SendPatch] = []
         for _ in range(_BATCH):
             if not self._slots.has_one:
@@ -152,14 +152,14 @@ class StatusWriter:
         return patches, True
 
     def _patch(self, uid: str, moment: Moment, *, may_correct: bool) -> SendPatch | None:
-        """The patch of an object, if its status has to be written now."""
+        """The patch of an object, if its status must be written now."""
         tracked = self._index.get(uid)
         if tracked is None or not tracked.reported.has_status:
-            # It names another target by now; what it should say then is not known yet, and moves later.
+            # The object is gone, or was retargeted and has no computed status yet; computing it will queue a write.
             self._settled(uid)
             return None
         if uid in self._incoming:
-            # What is written for the version that is known now would only meet a conflict.
+            # A newer version waits in the inbox: a write of the version in the index would only meet a conflict.
             self._queue.delay(uid, moment.at + _INCOMING_SECONDS, Why.CONFLICT)
             return None
         found = self._history.next_write(tracked, moment, may_correct=may_correct)
@@ -182,11 +182,11 @@ class StatusWriter:
     # How a write ends.
 
     def ended(self, patch: SendPatch, result: WriteResult | None, now: float) -> None:
-        """Nothing more comes of a patch.
+        """Handle the result of a patch.
 
         Args:
             patch: what was sent.
-            result: how it ended; None where a defect of the operator has lost that.
+            result: the result; None if a bug in the operator has lost it.
             now: the time.
         """
         uid = patch.about.uid
@@ -199,17 +199,17 @@ class StatusWriter:
             self._history.forget(uid)
             return
         if isinstance(result, Gone):
-            # It is taken out before long, and whatever has changed meanwhile must not be written again.
+            # The object will be removed shortly; drop any queued write.
             self._queue.drop(uid)
             return
         self._take(tracked, patch, result, now)
         tracked = self._index.get(uid) or tracked
-        # The echo of the write itself, which the watch has reported before the answer came, is no reason.
+        # If only the echo of this write arrived meanwhile, the statuses agree and no new comparison is needed.
         if is_again and not tracked.texts.are_in_sync and self._queue.why(uid) not in _PATIENT:
             self._put(tracked, now)
 
     def cancelled(self, patch: SendPatch) -> None:
-        """This process stops writing: how a patch has ended is not known, and does not matter."""
+        """This process stops writing: the result of a patch is unknown, and ignored."""
         uid = patch.about.uid
         self._overdue.drop(uid)
         self._slots.end(uid)

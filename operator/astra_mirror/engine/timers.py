@@ -26,11 +26,11 @@ class Timers(Generic[Key]):
         return len(self._current)
 
     def set(self, key: Key, due: float) -> None:
-        """Let `key` be due at `due`."""
+        """Set the due time of `key`."""
         entry = (due, next(self._order))
         self._current[key] = entry
         heapq.heappush(self._heap, (*entry, key))
-        # What was replaced stays in the heap until its time comes; without a limit many early polls would let it grow.
+        # Replaced entries stay in the heap until they are due; without a limit, many early polls would make it grow.
         if len(self._heap) > 2 * len(self._current) + 64:
             self._heap = [(*entry, key) for key, entry in self._current.items()]
             heapq.heapify(self._heap)

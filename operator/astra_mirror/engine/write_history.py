@@ -1,6 +1,6 @@
-"""What is remembered of earlier writes and decides about the next: corrections, conflicts, what is stored otherwise.
+"""Per-object history that affects the next write: corrections, conflicts, and values that the API server alters.
 
-Somebody else may write into a status for ever, and the API server may store something else than it is sent. Neither may
+Somebody else may write into a status for ever, and the API server may store other values than it was sent. Neither may
 cost a write each time.
 """
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """What differs is looked at again then, in monotonic seconds."""
+    """There is a difference, and the statuses are compared again at `until`, in monotonic seconds."""
 
     texts: Texts
     until: float
@@ -35,7 +35,7 @@ class Later:
 
 
 class WriteHistory:
-    """What is remembered, by object."""
+    """The history of each object's writes."""
 
     def __init__(self) -> None:
         self._corrections: dict[str, Corrections] = {}
@@ -43,29 +43,29 @@ class WriteHistory:
         self._conflicts: dict[str, int] = {}
 
     def forget(self, uid: str) -> None:
-        """Remember nothing more of an object."""
+        """Drop the history of an object."""
         self.agreed(uid)
         self._corrections.pop(uid, None)
         self._unstored.forget(uid)
 
     def agreed(self, uid: str) -> None:
-        """An object's actual status is the desired one: conflicts are over."""
+        """An object's actual status is the desired one: reset its conflicts."""
         self._conflicts.pop(uid, None)
 
     def conflict(self, uid: str) -> float:
-        """A write met another version of the object; the seconds after which it is made again."""
+        """A write met another version of the object. Returns the seconds until it is retried."""
         number = self._conflicts[uid] = self._conflicts.get(uid, -1) + 1
         return min(_FIRST_CONFLICT_DELAY * 2.0 ** min(number, 10), _MAX_CONFLICT_DELAY) if number else 0.0
 
     def next_write(
         self, tracked: Tracked, moment: Moment, *, may_correct: bool
     ) -> Nothing | Write | Correction | Later:
-        """What is to be written of an object now.
+        """What must be written for an object now.
 
         Args:
             tracked: the object.
             moment: now.
-            may_correct: whether what somebody else has changed may be put right; else it is for later.
+            may_correct: whether a correction may be made now; if not, it is delayed.
         """
         found = compared(tracked.texts, tracked.reported.shown, moment.utc)
         if not isinstance(found, Correction):
@@ -89,17 +89,17 @@ class WriteHistory:
     def stored(
         self, tracked: Tracked, patch: SendPatch, answer: Accepted, status: Mapping[str, Any], now: float
     ) -> float | None:
-        """Learn from the answer to a write.
+        """Learn from the response to a write.
 
         Args:
             tracked: the object.
             patch: what was sent.
-            answer: what the answer means.
+            answer: what the response means.
             status: the status in it.
             now: the time, in monotonic seconds.
 
         Returns:
-            Until when what the API server stores otherwise is left as it is; None where it stores what it is sent.
+            Until when a status that the API server has altered is left as it is; None if it stored what it was sent.
         """
         if answer.is_exact:
             self._unstored.forget(tracked.uid)
@@ -119,7 +119,7 @@ class WriteHistory:
 def log_refusal(tracked: Tracked, refused: Refused, refusals: Refusals, now: float) -> None:
     """Log a refusal, unless its reason was logged for this namespace before."""
     namespace, name = tracked.namespace, tracked.identity.name
-    # What is the object's own makes no new reason.
+    # Ignore the object's name, so that equal refusals are logged once.
     reason = refused.text.replace(f'"{name}"', "")
     if refused.text and refusals.is_news(namespace, reason, now):
         logger.warning(

@@ -1,7 +1,7 @@
-"""The objects whose status waits to be written: whose turn it is, who waits for a time, and why.
+"""The objects whose statuses wait to be written: queued for a slot, or delayed, and for which reason.
 
-Each waits once. News go by turns over the namespaces; what somebody else has changed waits in a row of its own, which
-has a part of the slots. This module has no task and reads no clock.
+An object is in one queue at most. Changes of the desired status are served round robin over the namespaces; corrections
+have a queue of their own, with a limited share of the slots. This module has no task and reads no clock.
 """
 
 from collections.abc import Container
@@ -17,7 +17,7 @@ from astra_mirror.engine.timers import Timers
 
 
 class Why(Enum):
-    """Why an object waits for a time: whether something may cut it short, and whether it is worth a metric."""
+    """Why a write is delayed; decides what ends the delay early and whether it counts as pending."""
 
     REFUSED = auto()
     CONFLICT = auto()
@@ -50,7 +50,7 @@ class Admitted(Container[Path]):
 
 
 class WriteQueue:
-    """What waits. Times are monotonic seconds."""
+    """The queued and the delayed writes. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._news: FairQueue[str, None] = FairQueue()
@@ -60,7 +60,7 @@ class WriteQueue:
         self._pending: dict[str, float] = {}
 
     def __bool__(self) -> bool:
-        """Whether anybody waits for a turn."""
+        """Whether a write is queued."""
         return bool(self._news or self._corrections)
 
     @property
@@ -69,23 +69,23 @@ class WriteQueue:
         return self._pending
 
     def why(self, uid: str) -> Why | None:
-        """Why it waits for a time; None when it does not."""
+        """Why its write is delayed; None if it is not."""
         return self._why.get(uid)
 
     def delayed(self) -> list[tuple[str, Why]]:
-        """The objects that wait for a time."""
+        """The objects whose write is delayed, and why."""
         return list(self._why.items())
 
     def begin(self, uid: str, now: float) -> None:
-        """Take note that its status has to be written."""
+        """Count its status as pending."""
         self._pending.setdefault(uid, now)
 
     def end(self, uid: str) -> None:
-        """Take note that its status has not to be written any more."""
+        """Note that its status no longer needs to be written."""
         self._pending.pop(uid, None)
 
     def put(self, tracked: Tracked, *, rank: float = 0.0) -> None:
-        """Let it wait for its turn, and for no time any more; a correction keeps the time that was set for it."""
+        """Queue it, and end its delay; a correction that is delayed as such keeps its delay."""
         uid, is_correction = tracked.uid, tracked.texts.is_correction
         if is_correction and self._why.get(uid) is Why.CORRECTION:
             return
@@ -95,19 +95,19 @@ class WriteQueue:
         here.put((tracked.namespace,), uid, None, rank)
 
     def delay(self, uid: str, until: float, why: Why) -> None:
-        """Let it wait for a time."""
+        """Delay its write until then."""
         self._why[uid] = why
         self._delays.set(uid, until)
 
     def drop(self, uid: str) -> None:
-        """Let it wait for nothing."""
+        """Remove it from the queues and the delays."""
         self._news.drop(uid)
         self._corrections.drop(uid)
         self._stop_delay(uid)
         self.end(uid)
 
     def take(self, news: Container[Path], corrections: Container[Path]) -> NextWrite | None:
-        """Whose turn it is; a correction goes first.
+        """The next write; a correction comes first.
 
         Args:
             news: the namespaces, as (namespace,), whose writes may start now.
@@ -120,15 +120,15 @@ class WriteQueue:
         return None
 
     def take_delayed(self, now: float) -> list[tuple[str, Why]]:
-        """The objects whose time has come, and why they waited: they are to wait for their turn."""
+        """The objects whose delay has ended, and why they were delayed; the caller queues them."""
         return [(uid, self._why.pop(uid)) for uid, _ in list(self._delays.pop_due(now))]
 
     def next_due(self) -> float | None:
-        """When the first time comes; None without one."""
+        """When the first delay ends; None if there is none."""
         return self._delays.next_due()
 
     def namespaces(self) -> list[str]:
-        """The namespaces that wait for a turn."""
+        """The namespaces that have a write queued."""
         return [str(each) for each in (*self._news.keys(), *self._corrections.keys())]
 
     def _stop_delay(self, uid: str) -> None:

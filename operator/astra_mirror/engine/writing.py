@@ -1,6 +1,7 @@
-"""Writes statuses: as soon as something moves, when a time comes, and not while the API server is away.
+"""Writes statuses: as soon as something changes, when a delay ends, and not while the API server is away.
 
-engine.status_writer decides what is written. What a write shows of an object goes to the inbox, as all news do.
+engine.status_writer decides what is written. Objects read after a conflict, and deletions found by a write, go to the
+inbox.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from astra_mirror.engine.status_writer import OVERDUE_SECONDS, StatusWriter
 from astra_mirror.support.scheduler import spawn
 
 _AT_LATEST: Final = 3600.0
-"""Seconds after which what waits is looked at in any case."""
+"""The longest sleep of the write loop, in seconds."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +27,14 @@ PatchTask = asyncio.Task[tuple[WriteResult, Stored | None]]
 
 
 class Writing:
-    """Lets the writer work.
+    """The write loop.
 
     Args:
         writer: decides what is written.
         patcher: sends patches.
         availability: whether the API server is away.
-        inbox: takes what a write shows of an object.
-        clocks: time.
+        inbox: receives objects read after a conflict, and deletions.
+        clocks: the clocks and the random samples.
     """
 
     def __init__(
@@ -58,14 +59,14 @@ class Writing:
         self._writer.drop(tracked)
 
     def pending(self) -> tuple[int, float]:
-        """How many statuses wait to be written, and for how many seconds the oldest of them has."""
+        """How many statuses wait to be written, and for how many seconds the oldest has waited."""
         return self._writer.pending(self._clocks.monotonic())
 
-    # When.
+    # The loop.
 
     async def run(self) -> None:
         """Write until cancelled."""
-        # Before this process led, if it ever did, nobody has noticed whether the API server was away.
+        # While this process did not lead, it did not notice whether the API server was away.
         self._was_away = True
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -85,7 +86,7 @@ class Writing:
                 self._patcher.give_up()
             self._wake.clear()
             if self._writer.run_timers(self._clocks.monotonic()):
-                # The operator's own small request finds out whether it is this one alone.
+                # The probe tells whether the API server is away, or only this PATCH hangs.
                 self._availability.request_probe()
             patches, is_more = self._writer.start(self._clocks.moment())
             for each in patches:
@@ -102,7 +103,7 @@ class Writing:
         due = self._writer.next_due(now)
         times = [now + _AT_LATEST if due is None else due]
         if self._tasks:
-            # One that hangs may do so because the API server is away.
+            # Wake in time for a patch that hangs, perhaps because the API server is away.
             times.append(now + OVERDUE_SECONDS)
         try:
             async with asyncio.timeout(max(min(times) - now, 0.0)):
@@ -111,7 +112,7 @@ class Writing:
             return
 
     async def _notice_absence(self) -> None:
-        """Take note that the API server is away, also where nothing has to be written meanwhile."""
+        """Notice that the API server is away, even if nothing is written meanwhile."""
         while True:
             await self._availability.wait_until_away()
             self._was_away = True
@@ -119,7 +120,7 @@ class Writing:
             await self._availability.wait_until_back()
 
     async def drain(self, seconds: float) -> None:
-        """Write what waits, also for a time, within so many seconds at most; while `run` runs."""
+        """Write all queued and delayed statuses, for at most that long. `run` must be running."""
         self._writer.hurry(self._clocks.monotonic())
         self._wake.set()
         try:
@@ -140,7 +141,7 @@ class Writing:
             self._writer.cancelled(patch)
             return
         if error := task.exception():
-            # A defect of ours: it must not end the writing of all others.
+            # A bug in the operator: it must not end the writes of all other objects.
             logger.error("The status of %s could not be written", patch.about.label, exc_info=error)
         else:
             result, found = task.result()
@@ -154,6 +155,6 @@ class Writing:
         elif isinstance(result, Refused) and result.suggests_outage:
             self._availability.request_probe()
         is_latest = self._inbox.pending(patch.about.uid) is None and self._patcher.is_latest(patch)
-        # Where the watch has been faster, what was read is the older one.
+        # Ignore what was read if a watch event has arrived meanwhile: it is older.
         if found is not None and is_latest:
             self._inbox.put(Seen(found.object, listed=True))

@@ -1,7 +1,7 @@
 """The requests of a connection, which end when a test says so, in virtual time.
 
-The queue, the circuit breakers and the performer are the real ones. The test has the answers in its hands, and sees
-what is handed out.
+The queue, the circuit breakers and the performer are the real ones. The test sets the answers, and sees
+what is fanned out.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ class _Connections:
 
 
 class Remote:
-    """Requests that end when a test says so: what asks, and what is handed out, as the performer knows them."""
+    """Requests that end when a test says so: the sender and the fan-out, as the performer knows them."""
 
     def __init__(self) -> None:
         self.under_way: list[Read] = []

@@ -1,1 +1,1 @@
-"""The requests of one connection: which start, which wait, and what circuit breakers hold back."""
+"""The requests of one connection: which of them start, which wait, and which are held back by circuit breakers."""

@@ -1,6 +1,6 @@
-"""The requests that circuit breakers hold back on one connection, and the probes and canaries that go in their stead.
+"""The requests that circuit breakers hold back on one connection, and the probes and canaries sent in their place.
 
-core.breaker decides what may go, and core.held_requests which of those that wait is probed.
+core.breaker decides which requests may start, and core.held_requests which of the held ones becomes a probe.
 """
 
 from collections.abc import Container, Hashable, Iterator
@@ -20,7 +20,7 @@ from astra_mirror.engine.requests import Request
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """A probe or a canary that may go, with its ticket; `first`: before all others."""
+    """A probe or a canary that may start, with its ticket; `first`: ahead of all others."""
 
     request: Request
     ticket: Ticket
@@ -31,11 +31,13 @@ Result = Iterator[Go | Show | Resume | Wake]
 
 
 class HeldRequests:
-    """The breakers of a connection, and what they hold back. What is returned has to be consumed to its end.
+    """The breakers of a connection, and the requests that they hold back.
+
+    Callers must exhaust the returned iterators: they change state while they run.
 
     Args:
-        connection: whose requests these are.
-        objects: where probes and canaries are chosen from.
+        connection: the connection.
+        objects: all objects, from which probes and canaries are chosen.
     """
 
     def __init__(self, connection: Connection, objects: Objects) -> None:
@@ -46,7 +48,7 @@ class HeldRequests:
         self._seen_version = 0
 
     def hold(self, request: Request, now: float) -> tuple[Show | Wake, ...] | None:
-        """Let a request wait here, if a breaker or a pause holds it back; None when it may go."""
+        """Keep a request here if a breaker or a pause holds it back; None if it may start."""
         hold = self.breakers.hold(request.account, request.app, now)
         if hold is None:
             return None
@@ -59,7 +61,7 @@ class HeldRequests:
         return (*shown, *self._wake(until if until is not None else self.held.when(self.breakers, who)))
 
     def record(self, ticket: Ticket, answer: Answer | Listed | None, moment: Moment) -> Result:
-        """Let the breakers learn from an answer, or from None that there is none, and do what follows."""
+        """Record an answer in the breakers, or None for a request without one, and yield what follows."""
         if answer is None:
             self.breakers.abandon(ticket)
         else:
@@ -70,7 +72,7 @@ class HeldRequests:
             yield from self.find_out(moment)
 
     def _changes(self, now: float) -> Iterator[Show | Resume]:
-        """Let those go whose breaker has closed, and the others show what holds them back."""
+        """Resume the requests whose breaker has closed, and report to the others why they are held back."""
         if self.breakers.version == self._seen_version:
             return
         self._seen_version = self.breakers.version
@@ -83,10 +85,10 @@ class HeldRequests:
                 for request in group.waiting:
                     yield Show(request, hold.failure, now)
 
-    # Who finds out.
+    # Probes and canaries.
 
     def find_out(self, moment: Moment) -> Result:
-        """Send the canary and the probes whose time has come, and wait for the time of the next."""
+        """Start the canary and the probes that are due, and set a timer for the next."""
         while True:
             match next_step(self.breakers, self.held, moment.at):
                 case Canary(account):
@@ -108,7 +110,7 @@ class HeldRequests:
             yield Go(request, self.breakers.start(account, request.app, moment.at, Purpose.CANARY), True)
 
     def _probe(self, who: Candidate, purpose: Purpose | None, now: float) -> Iterator[Go | Resume]:
-        """Let one object of those find out, if its time has come."""
+        """Start a probe for one of the objects held back there, if it is due."""
         at = self.held.when(self.breakers, who)
         if purpose is not None and (at is None or at > now):
             return
@@ -123,29 +125,29 @@ class HeldRequests:
             self.held.put(who, request, is_observed=request.is_observed, due=request.due)
         self.held.probed(who, self.breakers, now)
         ticket = self.breakers.start(probe.account, probe.app, now, purpose)
-        # Of forbidden apps there may be many: their probes wait for their turn as all requests do, unless nothing else
-        # may go before the answer.
+        # There may be many forbidden apps: their probes are queued like other requests, unless nothing else may start
+        # before the answer.
         yield Go(probe, ticket, who.app is None or ticket.resumes)
 
     def _let_go(self, request: Request) -> Iterator[Resume]:
-        """Hold back no longer what cannot find out."""
+        """Release a held request that cannot serve as a probe."""
         if request in self._objects.in_flight:
-            # Those that are left are of other accounts, whose breakers count for them.
+            # The remaining objects belong to other accounts and are held by those breakers.
             yield Resume(self._connection, (request,))
         else:
-            # There may be thousands: to choose among them all for each of them would hold up everybody.
+            # There may be thousands of these: dropping them one at a time would block the event loop.
             self.held.drop_unwanted(self._objects.in_flight)
 
     def _wake(self, at: float | None) -> tuple[Wake, ...]:
         return () if at is None else (Wake(self._connection, at),)
 
     def retain(self, accounts: Container[str], apps: Container[Hashable], namespaces: Container[str]) -> None:
-        """Forget the breakers and the turns of all others, and what is held back for nobody any more."""
+        """Keep only the breakers and probe times of these, and drop held requests that no object waits for."""
         self.breakers.retain(accounts, apps)
         self.held.retain(accounts, namespaces, self._objects.in_flight)
 
     def clear(self) -> list[Request]:
-        """Hold nothing back any more; what was."""
+        """Drop all held requests. Returns them."""
         held = list(self.held)
         self.held.clear()
         return held

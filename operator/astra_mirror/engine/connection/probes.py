@@ -1,4 +1,4 @@
-"""Who finds out for others: the object whose request is the probe of a circuit breaker, or an account's canary."""
+"""Chooses the object whose request is the probe of a circuit breaker, or the canary of an account."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from astra_mirror.engine.state.tracked import Tracked
 
 
 def probe_for(request: Request, objects: Objects) -> SingleRequest | None:
-    """Take one object out of a request that is held back, into a request of its own; None when nobody waits.
+    """Move one object from a held request to a single request of its own; None if no suitable object waits.
 
-    It is one that was observed before, where there is one. A list may fail for reasons of its own, so that the request
-    for a single backup finds out.
+    An object that was observed before is preferred. The probe of a list is a single request too, because a list may
+    fail for reasons of its own.
     """
     for each in objects.waiting(request):
-        if each.spec.suspend:
+        if not each.desire.is_polled:
             objects.in_flight.release(each.uid)
     candidates = _candidates(request, objects.waiting(request))
     if not candidates:
@@ -38,7 +38,7 @@ def probe_for(request: Request, objects: Objects) -> SingleRequest | None:
 
 
 def _candidates(request: Request, waiting: Sequence[Tracked]) -> Sequence[Tracked]:
-    """Those whose breaker is the request's: of the same account, and where there is one of the same app."""
+    """The objects under the request's breaker: those of the same app if there are any, else of the same account."""
     if isinstance(request, ListRequest):
         return waiting
     spec = request.spec
@@ -48,7 +48,7 @@ def _candidates(request: Request, waiting: Sequence[Tracked]) -> Sequence[Tracke
 
 
 def canary_for(account: str, connection: Connection, objects: Objects, moment: Moment) -> SingleRequest | None:
-    """A request for the object of that account that has succeeded last; None when there is none to ask for."""
+    """A request for the object of that account that succeeded last; None if the account has no object to poll."""
     usable = (each for each in objects.index.of_account(account) if objects.is_current(connection, each))
     chosen = max(usable, key=_succeeded_last, default=None)
     return None if chosen is None else objects.request_for(connection, chosen, due=moment.at, draw=moment.draw)

@@ -1,7 +1,7 @@
-"""The requests of one connection: which start now, which wait, and which objects show why theirs is not made.
+"""The queue of one connection: which of its requests start now, and which wait.
 
-The queue decides nothing itself. Circuit breakers say what may go, slots and rates how much of it, the fair queue whose
-turn it is. It performs nothing either: what is to be done is returned.
+Circuit breakers decide which requests may start, slots and rates how many, the fair queue in which order. Nothing is
+performed here: the effects are returned.
 """
 
 from collections.abc import Container, Hashable
@@ -25,17 +25,17 @@ from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.requests import Request
 
 SLOT_SECONDS: Final = 0.5
-"""After how long an unanswered request counts among the slow ones. Answers that hang must not hold up the others, whose
-requests are to start within a second of their time."""
+"""After how long an unanswered request counts as slow and gives up its slot. Hanging requests must not delay others,
+which have to start within a second of their due time."""
 SLOW_SECONDS: Final = 2.0
-"""After how long objects that have no status yet show that an answer has not come."""
+"""After how long an unanswered request gives its unobserved objects a NotObserved status."""
 _BATCH: Final = 200
-"""How many requests are looked at before others have their turn in the event loop."""
+"""How many requests are started before yielding to the event loop."""
 
 
 @dataclass(slots=True)
 class _Sent:
-    """A request that was sent; its answer may have come, and be handed out."""
+    """A request that was sent, until its answer has been fanned out."""
 
     ticket: Ticket
     is_slow: bool = False
@@ -47,9 +47,9 @@ class ConnectionQueue:
     """The requests of one connection. Times are monotonic seconds.
 
     Args:
-        connection: whose requests these are.
-        total: the rate of all connections together.
-        objects: what waits for the requests.
+        connection: the connection.
+        total: the global rate limit.
+        objects: all objects, and the requests that they wait for.
     """
 
     def __init__(self, connection: Connection, total: TotalRate, objects: Objects) -> None:
@@ -67,7 +67,7 @@ class ConnectionQueue:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is sent and nothing waits but for a breaker to close."""
+        """Whether no request is in flight or queued; requests may be held back."""
         return not (self._sent or self._waiting or self._waiting.outside())
 
     @property
@@ -75,33 +75,33 @@ class ConnectionQueue:
         """The circuit breakers."""
         return self._held_requests.breakers
 
-    # What comes in.
+    # Requests come in.
 
     def submit(self, request: Request, moment: Moment, *, first: bool = False) -> list[RequestEffect]:
-        """Let a request start as soon as breakers, slots and rates allow, or hold it back.
+        """Queue a request. It starts as soon as breakers, slots and rates allow.
 
         Args:
             request: the request.
             moment: now.
-            first: whether it goes before all that waits, because its answer decides for others.
+            first: whether it is queued ahead of all others, because they depend on its answer.
         """
         self._waiting.put(request, first=first)
         return self.pump(moment)
 
     def gather(self) -> None:
-        """Start nothing until `release`, so that who is first is chosen among all that come together."""
+        """Start nothing until `release`, so that the first request is chosen among a whole batch."""
         self._is_gathering = True
 
     def release(self) -> None:
-        """Let what has been gathered start with the next `pump`."""
+        """End `gather`: the next `pump` starts requests."""
         self._is_gathering = False
 
     def wake(self, moment: Moment) -> list[RequestEffect]:
-        """It was to be looked at again at this time."""
+        """A timer that `Wake` has set has expired."""
         return [*self._going(self._held_requests.find_out(moment)), *self.pump(moment)]
 
     def start_from_total(self, request: Request, moment: Moment) -> list[RequestEffect]:
-        """A request that has waited for the rate of all connections may start."""
+        """A request that has waited for the global rate limit may start."""
         self._waiting.back_inside(request)
         self._slots.leave(request.path, is_slow=False)
         effects, is_held = self._held(request, moment)
@@ -114,10 +114,10 @@ class ConnectionQueue:
             self._waiting.put(request)
         return [*effects, *self.pump(moment)]
 
-    # What goes now.
+    # Requests start.
 
     def pump(self, moment: Moment) -> list[RequestEffect]:
-        """Start what may start."""
+        """Start the requests that may start."""
         effects: list[RequestEffect] = []
         if self._is_gathering:
             return effects
@@ -135,7 +135,7 @@ class ConnectionQueue:
         return [*effects, Wake(self._connection, moment.at)]
 
     def _let_go(self, request: Request, moment: Moment) -> list[RequestEffect]:
-        """Deal with the request whose turn it is."""
+        """Start a request that was dequeued, unless it is held back or has to wait for the global rate limit."""
         effects, is_held = self._held(request, moment)
         if is_held:
             return effects
@@ -147,7 +147,7 @@ class ConnectionQueue:
         return effects if at is None else [*effects, Wake(None, at)]
 
     def _held(self, request: Request, moment: Moment) -> tuple[list[RequestEffect], bool]:
-        """Whether a request does not go after all: nobody wants it, or a breaker holds it back."""
+        """The effects, and True if the request must not start: no object waits for it, or a breaker holds it back."""
         if request not in self._in_flight:
             ticket = self._tickets.pop(request, None)
             return ([] if ticket is None else self._recorded(ticket, None, moment)), True
@@ -169,7 +169,7 @@ class ConnectionQueue:
         return effects
 
     def _going(self, result: Result) -> list[RequestEffect]:
-        """Let probes and canaries wait for their turn, with the tickets that they have already."""
+        """Queue probes and canaries, with the tickets that they already have."""
         effects: list[RequestEffect] = []
         for each in result:
             if isinstance(each, Go):
@@ -179,16 +179,16 @@ class ConnectionQueue:
                 effects.append(each)
         return effects
 
-    # What was sent.
+    # Requests in flight.
 
     def answered(self, request: Request, answer: Answer | Listed, moment: Moment) -> list[RequestEffect]:
-        """A request was answered; `ended` follows when the answer has been handed out."""
+        """A request was answered; `ended` follows when the answer has been fanned out."""
         sent = self._sent[request]
         self._free(request, sent)
         return self._recorded(sent.ticket, answer, moment)
 
     def ended(self, request: Request, moment: Moment) -> list[RequestEffect]:
-        """Nothing more comes of a request, be it answered or not."""
+        """A request has ended, with or without an answer."""
         sent = self._sent.pop(request)
         was_answered = sent.is_answered
         self._free(request, sent)
@@ -196,7 +196,7 @@ class ConnectionQueue:
         return [*effects, *self.pump(moment)]
 
     def is_answered(self, request: Request) -> bool:
-        """Whether the answer to a request that was sent has come."""
+        """Whether a request in flight has been answered."""
         return self._sent[request].is_answered
 
     def _free(self, request: Request, sent: _Sent) -> None:
@@ -205,7 +205,7 @@ class ConnectionQueue:
             self._slots.leave(request.path, is_slow=sent.is_slow)
 
     def slow(self, request: Request, moment: Moment) -> list[RequestEffect]:
-        """A request has had no answer for `SLOT_SECONDS`: it leaves its slot to another one."""
+        """A request has had no answer for `SLOT_SECONDS`: it gives up its slot."""
         self._sent[request].is_slow = True
         self._slots.slow(request.path)
         return self.pump(moment)
@@ -215,12 +215,12 @@ class ConnectionQueue:
         self._sent[request].is_unanswered_for_long = True
 
     def not_answered(self) -> list[Request]:
-        """The requests whose objects show that no answer has come: slow ones, and those that wait for a slot."""
+        """The requests whose objects report that no answer has arrived: slow, queued and held ones."""
         slow = (request for request, sent in self._sent.items() if sent.is_unanswered_for_long)
         return list(chain(slow, self._waiting, self._held_requests.held))
 
     def remember(self, effect: ListEffect, now: float) -> None:
-        """Remember what became of a list."""
+        """Record the result of a list in the catalog."""
         match effect:
             case LearnList(collection=collection, size=size):
                 self.catalog.learn(collection, size)
@@ -232,11 +232,11 @@ class ConnectionQueue:
     # Its end.
 
     def retain(self, accounts: Container[str], apps: Container[Hashable], namespaces: Container[str]) -> None:
-        """Forget the breakers and the turns of all others, and what is held back for nobody any more."""
+        """Keep only the breakers and probe times of these, and drop held requests that no object waits for."""
         self._held_requests.retain(accounts, apps, namespaces)
 
     def close(self) -> list[Request]:
-        """Let nothing more start; what was held back."""
+        """Drop all queued and held requests. Returns the held ones."""
         for request in self._waiting.outside():
             self._total.drop(request)
         self._waiting.clear()

@@ -15,7 +15,7 @@ from astra_mirror.engine.objects import Objects
 
 @dataclass(frozen=True, slots=True)
 class _Usage:
-    """What the objects of one connection name."""
+    """The accounts, apps and namespaces of one connection's objects."""
 
     accounts: set[str] = field(default_factory=set)
     apps: set[Collection] = field(default_factory=set)
@@ -23,10 +23,10 @@ class _Usage:
 
 
 class ConnectionQueues:
-    """A queue for each connection, made when it is first needed.
+    """A queue for each connection, created when it is first needed.
 
     Args:
-        objects: what waits for the requests.
+        objects: all objects, and the requests that they wait for.
     """
 
     def __init__(self, objects: Objects) -> None:
@@ -45,7 +45,7 @@ class ConnectionQueues:
         return connection in self._queues
 
     def _in_use(self) -> Iterator[ConnectionQueue]:
-        """Those whose connection is still a Secret's: the others are dropped before long."""
+        """The queues whose connection a Secret still describes; `drop_unused` will drop the others."""
         connections = self._objects.connections
         used = {connections.connection(*each) for each in self._objects.index.secrets()}
         return (queue for connection, queue in self._queues.items() if connection in used)
@@ -59,13 +59,13 @@ class ConnectionQueues:
         return Counter(queue.breakers.state(now) for queue in self._in_use())
 
     def drop_unused(self, busy: Container[Connection]) -> tuple[set[Connection], list[Defect]]:
-        """Forget the queues of connections, and the breakers of apps, that no object uses.
+        """Drop the queues of connections, and the breakers of apps, that no object uses.
 
         Args:
-            busy: the connections for which something is still being handed out.
+            busy: the connections for which a report is still being fanned out.
 
         Returns:
-            The connections that are still there, and the requests of which nothing comes any more.
+            The connections that remain, and a `Defect` for each held request that was dropped.
         """
         used, lost = self._usage(), list[Defect]()
         for connection, queue in list(self._queues.items()):
@@ -77,7 +77,7 @@ class ConnectionQueues:
         return set(self._queues) | set(used), lost
 
     def _usage(self) -> Mapping[Connection, _Usage]:
-        """Each connection that an object uses, with what those objects name."""
+        """Each connection that an object uses, with the accounts, apps and namespaces of those objects."""
         used: defaultdict[Connection, _Usage] = defaultdict(_Usage)
         for tracked in self._objects.index:
             connection = self._objects.connection_of(tracked) if tracked.desire.is_readable else None
@@ -89,7 +89,7 @@ class ConnectionQueues:
         return used
 
     def clear(self) -> None:
-        """Forget all queues."""
+        """Drop all queues."""
         for queue in self._queues.values():
             queue.close()
         self._queues.clear()

@@ -1,4 +1,4 @@
-"""The rate of the requests of all connections together: when it is the limit, namespaces have turns."""
+"""The global rate limit for the requests of all connections together; requests that wait are served round robin."""
 
 from astra_mirror.core.fair import FairQueue
 from astra_mirror.core.rate import TOTAL_PER_SECOND, Rate
@@ -6,7 +6,7 @@ from astra_mirror.engine.requests import Request
 
 
 class TotalRate:
-    """Lets requests start, at most `TOTAL_PER_SECOND`. Times are monotonic seconds.
+    """Admits at most `per_second` requests, round robin over the namespaces. Times are monotonic seconds.
 
     Args:
         per_second: how many requests may start in a second.
@@ -17,7 +17,7 @@ class TotalRate:
         self._waiting: FairQueue[Request, Request] = FairQueue()
 
     def admit(self, request: Request, now: float) -> bool:
-        """Whether a request may start now; if not, it waits for the turn of its namespace."""
+        """Whether a request may start now; if not, it is queued here."""
         if not self._waiting and self._rate.ready_at(now) <= now:
             self._rate.take()
             return True
@@ -25,15 +25,15 @@ class TotalRate:
         return False
 
     def drop(self, request: Request) -> None:
-        """Let a request wait no longer."""
+        """Remove a request from the queue."""
         self._waiting.drop(request)
 
     def next_at(self, now: float) -> float | None:
-        """When the next of those that wait may start; None when none waits."""
+        """When the next queued request may start; None if none is queued."""
         return self._rate.ready_at(now) if self._waiting else None
 
     def take(self, now: float) -> Request | None:
-        """The request whose turn it is, if one may start now."""
+        """The next request, if one may start now."""
         if not self._waiting or self._rate.ready_at(now) > now:
             return None
         taken = self._waiting.take()

@@ -1,7 +1,7 @@
-"""The requests of one connection that wait for a slot: by turns over namespaces, then over accounts.
+"""The requests of one connection that wait for a slot: round robin over namespaces, then over accounts.
 
-As long as nothing is proven of a connection, those go first whose objects have been observed before: what was good once
-is more likely to be good now than what somebody has just written.
+Until a connection's token is proven, requests for previously observed objects start first: they are likelier to succeed
+than a new spec.
 """
 
 from collections import deque
@@ -13,7 +13,10 @@ from astra_mirror.engine.requests import Request
 
 
 class Waiting:
-    """What waits. A namespace whose request waits for the rate of all connections has no other one taken meanwhile."""
+    """The queued requests.
+
+    While a namespace has a request waiting for the global rate limit, no other of its requests is taken.
+    """
 
     def __init__(self) -> None:
         self._front: deque[Request] = deque()
@@ -28,11 +31,11 @@ class Waiting:
         return chain(list(self._front), list(self._queue), self.outside())
 
     def outside(self) -> list[Request]:
-        """Those that wait for the rate of all connections."""
+        """The requests that wait for the global rate limit."""
         return list(chain.from_iterable(self._outside.values()))
 
     def put(self, request: Request, *, first: bool = False) -> None:
-        """Let a request wait."""
+        """Queue a request; `first`: ahead of all others."""
         if first:
             self._front.append(request)
             return
@@ -42,10 +45,10 @@ class Waiting:
             self._observed.put(request.path, request, request, rank)
 
     def take(self, admitted: Container[Path]) -> Request | None:
-        """The request whose turn it is, or None.
+        """The next request, or None.
 
         Args:
-            admitted: the paths, (namespace,) or (namespace, account), that may have a turn.
+            admitted: the paths, (namespace,) or (namespace, account), that have a free slot.
         """
         if self._front:
             return self._front.popleft()
@@ -59,36 +62,36 @@ class Waiting:
         return taken.item if taken is not None else None
 
     def take_first(self, only: Container[Request]) -> Request | None:
-        """One of those that go before all others, if it is one of these: it must not wait behind one that is not."""
+        """The first request ahead of all others that is among `only`; it must not wait behind one that is not."""
         first = next((each for each in self._front if each in only), None)
         if first is not None:
             self._front.remove(first)
         return first
 
     def forget_order_of_start(self) -> None:
-        """A token is proven: from now on there is one order for all."""
+        """A token is proven: from now on, previously observed objects have no precedence."""
         self._observed = None
 
     def wait_outside(self, request: Request) -> None:
-        """The request has had its turn here, and waits for that of its namespace among all connections."""
+        """The request was taken here, and now waits for the global rate limit."""
         self._outside.setdefault(request.namespace, []).append(request)
 
     def back_inside(self, request: Request) -> None:
-        """The request does not wait there any more."""
+        """The request no longer waits for the global rate limit."""
         waiting = self._outside[request.namespace]
         waiting.remove(request)
         if not waiting:
             del self._outside[request.namespace]
 
     def clear(self) -> None:
-        """Forget all."""
+        """Drop all requests."""
         self._front.clear()
         self._outside.clear()
         self._queue, self._observed = FairQueue(), None
 
 
 class _Inside(Container[Path]):
-    """The admitted paths of namespaces none of whose requests waits for the rate of all connections."""
+    """The admitted paths whose namespace has no request waiting for the global rate limit."""
 
     def __init__(self, outside: Container[str], admitted: Container[Path]) -> None:
         self._outside = outside

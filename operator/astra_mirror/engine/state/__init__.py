@@ -1,1 +1,1 @@
-"""What the engine knows of one object, in groups. Each group is a frozen value that its own module alone replaces."""
+"""The state of one object, in groups. Each group is a frozen dataclass; only its own module replaces it."""

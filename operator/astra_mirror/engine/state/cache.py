@@ -1,4 +1,4 @@
-"""What spares work: what the last answers looked like, so that the same answer need not be read again."""
+"""Digests of the last answers, so that an unchanged answer is not parsed again."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,9 +9,8 @@ class Cache:
     """What is remembered of the remote's answers about one object's backup.
 
     Attributes:
-        document_digest: of the document that the desired status shows; None when the next one has to be read in any
-            case.
-        list_digest: of the list that contained the document; None where it was in none.
+        document_digest: of the document that the desired status shows; None if the next one must be parsed in any case.
+        list_digest: of the list that contained the document; None if it was in none.
         is_of_named_app: whether an answer has confirmed that the backup belongs to the app that the object names.
         not_in_lists_until: until when lists are not expected to contain the backup, in monotonic seconds.
     """
@@ -23,7 +22,7 @@ class Cache:
 
     @property
     def list_if_current(self) -> int | None:
-        """The digest of the list, where the document in it is the one that is shown."""
+        """The digest of the list, if its document is the one that the desired status shows."""
         return self.list_digest if self.document_digest is not None else None
 
 
@@ -31,36 +30,36 @@ EMPTY: Final = Cache()
 
 
 def inherited(*, is_of_named_app: bool) -> Cache:
-    """What a status that another process wrote says."""
+    """The cache of an object whose status another process wrote."""
     return Cache(is_of_named_app=True) if is_of_named_app else EMPTY
 
 
 def confirmed(cache: Cache, *, is_of_named_app: bool) -> Cache:
-    """Another status that was found in the cluster says this of the app."""
+    """Another actual status was adopted, which says whether the app is confirmed."""
     return replace(cache, is_of_named_app=is_of_named_app)
 
 
 def invalidated(cache: Cache) -> Cache:
-    """The next answer has to be read, also when it is the same again."""
+    """The next answer must be parsed, even if it is unchanged."""
     if cache.document_digest is None and cache.list_digest is None:
         return cache
     return replace(cache, document_digest=None, list_digest=None)
 
 
 def answered(cache: Cache, digest: int | None, *, is_of_named_app: bool | None) -> Cache:
-    """A new answer was read.
+    """A new answer was parsed.
 
     Args:
         cache: what was remembered before.
-        digest: of the document that describes the backup; None where the answer is none.
-        is_of_named_app: what the answer says of the app; None where it says nothing.
+        digest: of the document that describes the backup; None if the answer is not one.
+        is_of_named_app: what the answer says about the app; None if it says nothing.
     """
     confirmed = cache.is_of_named_app if is_of_named_app is None else is_of_named_app
     return replace(cache, document_digest=digest, list_digest=None, is_of_named_app=confirmed)
 
 
 def found_in_list(cache: Cache, digest: int) -> Cache:
-    """The document that is shown was in a list with this digest."""
+    """The document that the desired status shows was in a list with this digest."""
     return cache if cache.list_if_current == digest else replace(cache, list_digest=digest)
 
 

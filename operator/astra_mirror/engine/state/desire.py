@@ -1,4 +1,4 @@
-"""What the user asks for: the spec, and the annotation that asks for a poll."""
+"""What the user asks for: the spec, and the annotation that requests a poll."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,10 +19,10 @@ class Desire:
     """What an object asks for.
 
     Attributes:
-        spec: the spec; one that names nothing where it cannot be read.
+        spec: the spec; a placeholder that names no backup if it cannot be read.
         generation: the object's generation, to which the spec belongs.
-        requested_at: the value of the annotation that asks for a poll, None without one.
-        is_readable: whether the spec can be read. An object whose spec cannot has a status and is never polled.
+        requested_at: the value of the annotation that requests a poll; None if there is none.
+        is_readable: whether the spec can be read. If not, the object has a status and is never polled.
     """
 
     spec: AppBackupRefSpec
@@ -38,7 +38,7 @@ class Desire:
 
     @property
     def is_polled(self) -> bool:
-        """Whether Astra Control is asked for the object at all."""
+        """Whether the object is polled: its spec can be read, and is not suspended."""
         return self.is_readable and not self.spec.suspend
 
 
@@ -59,7 +59,7 @@ def desire_of(body: Mapping[str, Any], spec: AppBackupRefSpec | Failed) -> Desir
 
 
 def edited(desire: Desire, body: Mapping[str, Any], spec: AppBackupRefSpec) -> Desire:
-    """What an object asks for now. A desire that stays the same stays the same value."""
+    """What an object asks for now. Returns the same instance if nothing changed."""
     generation, requested = body["metadata"]["generation"], requested_at(body)
     if (generation, requested) == (desire.generation, desire.requested_at):
         return desire
@@ -67,7 +67,7 @@ def edited(desire: Desire, body: Mapping[str, Any], spec: AppBackupRefSpec) -> D
 
 
 def requested_at(body: Mapping[str, Any]) -> str | None:
-    """The value of the annotation that asks for a poll; one that is too long to be echoed asks for nothing."""
+    """The value of the annotation that requests a poll; a value too long to be echoed in the status is ignored."""
     annotations = body["metadata"].get("annotations")
     value = annotations.get(REQUESTED_AT) if isinstance(annotations, Mapping) else None
     return value if isinstance(value, str) and len(value) <= MAX_REQUESTED_AT else None

@@ -1,4 +1,4 @@
-"""Which object it is. Nothing here ever changes: an object that is made anew has another uid."""
+"""Which object it is. Nothing here ever changes: an object that is deleted and created again has another uid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,19 +8,18 @@ from typing import Any, Final
 from astra_mirror.support.times import moment_of
 
 GRACE_SECONDS: Final = 60.0
-"""How old an object may be for its missing Secret to be on its way."""
+"""How old an object may be while its missing Secret may still be created."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An object of the cluster.
+    """The identity of an object.
 
     Attributes:
-        uid: the object's own.
-        namespace: where it is.
+        uid: its uid.
+        namespace: its namespace.
         name: its name there.
-        grace_until: until when a missing Secret may still be on its way, because the object is young, in monotonic
-            seconds.
+        grace_until: until when a missing Secret may still be created, because the object is young; monotonic seconds.
     """
 
     uid: str
@@ -35,10 +34,10 @@ class Identity:
 
 
 def identity_of(metadata: Mapping[str, Any], now: float, utc: datetime) -> Identity:
-    """Which object it is that is seen for the first time.
+    """The identity of an object that is seen for the first time.
 
     Args:
-        metadata: the object's.
+        metadata: the object's metadata.
         now: monotonic seconds.
         utc: the same moment by the wall clock.
     """

@@ -8,18 +8,18 @@ from astra_mirror.core.throttle import UNUSED, Throttle
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """Where the polling of one object stands.
+    """The polling state of one object.
 
     Attributes:
         next_poll_at: when the next poll may start.
-        last_success_at: when the last poll succeeded, or from when the time without a success counts.
-        may_poll_from: when the poll that was last asked for may start.
-        poll_requested_at: when somebody last had a reason to want a poll at once.
-        request_throttle: how often somebody has asked for one.
-        last_request_at: when the request was sent whose answer counted last.
-        last_failure: how the last poll failed; None when it did not.
+        last_success_at: when the last poll succeeded; after a start, a resume or a new target, when that happened.
+        may_poll_from: when the poll that was requested last may start.
+        poll_requested_at: when a poll was last requested: by an edit, the annotation or a changed Secret.
+        request_throttle: limits how often the annotation takes effect at once.
+        last_request_at: when the request was sent whose answer was applied last.
+        last_failure: how the last poll failed; None if it succeeded.
         failure_count: how many polls have failed in a row.
-        secret_changed_at: when the object's Secret last changed; None when it has not since the object was first seen.
+        secret_changed_at: when the object's Secret last changed; None if it has not since the object was first seen.
     """
 
     next_poll_at: float
@@ -34,7 +34,7 @@ class Polling:
 
     @property
     def awaits_answer_with_new_secret(self) -> bool:
-        """Whether no request that was sent since the Secret changed has been answered yet."""
+        """Whether the Secret has changed, and no request sent since then has been answered."""
         return self.secret_changed_at is not None and self.last_request_at < self.secret_changed_at
 
     def is_first_answer_with_new_secret(self, sent_at: float) -> bool:
@@ -48,14 +48,14 @@ def first_seen(now: float, *, failure: Failed | None, is_requested: bool) -> Pol
 
     Args:
         now: when it was first seen.
-        failure: why it will not be polled, where its spec cannot be read.
-        is_requested: whether it asks for a poll that no status has answered.
+        failure: why it will not be polled, if its spec cannot be read.
+        is_requested: whether it requests a poll that no status has recorded as handled.
     """
     return Polling(now, now, poll_requested_at=now if is_requested else 0.0, last_failure=failure)
 
 
 def started_anew(polling: Polling, now: float) -> Polling:
-    """This process begins to poll: what was due before is due now."""
+    """This process becomes the leader: the object is due now."""
     return replace(polling, next_poll_at=now, last_success_at=now)
 
 
@@ -65,11 +65,11 @@ def soon(polling: Polling, now: float) -> Polling:
 
 
 def requested(polling: Polling, now: float) -> Polling:
-    """Somebody asks for a poll: the first few of a minute are granted at once, later ones at a steady pace."""
+    """A poll is requested: the first few requests in a minute are granted at once, later ones at a steady pace."""
     throttle, at = polling.request_throttle, polling.request_throttle.last
     if throttle.last <= now:
         at, throttle = throttle.grant(now)
-    # Where a wish waits already, one poll is for both.
+    # If a request is already pending, one poll answers both.
     is_pending = polling.poll_requested_at > polling.last_request_at
     return replace(
         polling,
@@ -86,12 +86,12 @@ def secret_changed(polling: Polling, at: float) -> Polling:
 
 
 def clock_restarted(polling: Polling, now: float) -> Polling:
-    """The time without a success counts from now on."""
+    """Count the time without a success from now on."""
     return replace(polling, last_success_at=now)
 
 
 def retargeted(polling: Polling) -> Polling:
-    """The object names another target: what failed was about the old one."""
+    """The object names another target: forget the failures of the old one."""
     return replace(polling, last_failure=None, failure_count=0)
 
 
@@ -108,12 +108,12 @@ def answered(polling: Polling, answer: Answer, *, sent_at: float, now: float) ->
 
 
 def held_back(polling: Polling, failure: Failed) -> Polling:
-    """The request is held back because of the failure of others, which the object shares."""
+    """The request is held back because of another object's failure, which applies to this object too."""
     return replace(polling, last_failure=failure)
 
 
 def broken(polling: Polling) -> Polling:
-    """The answer was lost by a defect of the operator, which counts as a failure."""
+    """The request was lost, which counts as a failure."""
     return replace(polling, failure_count=polling.failure_count + 1)
 
 

@@ -1,4 +1,4 @@
-"""What the desired status says, as far as decisions need it, and what the operator remembers of how it came about."""
+"""What decisions need of the desired status, and what the operator remembers of how it was computed."""
 
 from dataclasses import dataclass, replace
 
@@ -12,21 +12,22 @@ from astra_mirror.core.status import is_observed
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What is reported of one object. Times are monotonic seconds.
+    """What is reported about one object. Times are monotonic seconds.
 
     Attributes:
         state: the backup's state.
-        is_observed: whether the status contains an answer of the remote's.
+        is_observed: whether the status contains an answer of the remote.
         is_at_rest: whether the backup is not expected to change.
         interval: the one in force, in seconds, without jitter and backoff.
         has_status: whether the status has been computed for this target since the start.
-        is_inherited: whether the status is what stood in the cluster, because no answer has come since the start.
-        is_stale: whether the status was computed as of an observation that is too old to count.
+        is_inherited: whether the desired status was adopted from the actual one, before the first answer.
+        is_stale: whether the status was computed from an observation that is too old to count.
         is_grace: whether the status has a failure that may end by itself while the object is young.
         sample: the baseline for the rate.
-        shown: the texts in the status that have a correlation ID.
-        words_taken_at: when the remote's words for a failure were last taken over; None when its next ones count.
-        events_until: how far its Events have used up its share, see core.events.admit.
+        shown: the texts in the status that contain a correlation ID.
+        message_taken_at: when the remote's error message was last copied into the status; None if the next one is to be
+            copied at once.
+        events_until: the state of the object's rate limit for Events, see core.events.admit.
     """
 
     state: str | None = None
@@ -39,42 +40,42 @@ class Reported:
     is_grace: bool = False
     sample: Sample | None = None
     shown: tuple[Shown, ...] = ()
-    words_taken_at: float | None = None
+    message_taken_at: float | None = None
     events_until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What is remembered of how a status was computed; the names are those of `Reported`."""
+    """What is remembered of how a status was computed; the fields are those of `Reported`."""
 
     is_stale: bool
     is_grace: bool
     is_inherited: bool
     shown: tuple[Shown, ...]
-    words_taken_at: float | None
+    message_taken_at: float | None
     events_until: float
 
 
 def inherited(
     status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace, now: float, *, is_grace: bool
 ) -> Reported:
-    """A status that was found in the cluster: before the first answer, that is what is known."""
-    reported = Reported(is_inherited=True, is_grace=is_grace, words_taken_at=now)
+    """Before the first answer, the actual status is adopted."""
+    reported = Reported(is_inherited=True, is_grace=is_grace, message_taken_at=now)
     return _showing(reported, status, spec, pace)
 
 
 def inherited_later(
     reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace, now: float, *, is_grace: bool
 ) -> Reported:
-    """As `inherited`, for an object that is known already."""
-    reported = replace(reported, is_inherited=True, is_grace=is_grace, words_taken_at=now)
+    """As `inherited`, for a known object."""
+    reported = replace(reported, is_inherited=True, is_grace=is_grace, message_taken_at=now)
     return _showing(reported, status, spec, pace)
 
 
 def computed(
     reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace, how: Computed
 ) -> Reported:
-    """The status was computed anew."""
+    """A new status was computed."""
     reported = replace(
         reported,
         has_status=True,
@@ -82,20 +83,20 @@ def computed(
         is_grace=how.is_grace,
         is_inherited=how.is_inherited,
         shown=how.shown,
-        words_taken_at=how.words_taken_at,
+        message_taken_at=how.message_taken_at,
         events_until=how.events_until,
     )
     return _showing(reported, status, spec, pace)
 
 
 def retargeted(reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace) -> Reported:
-    """The object names another target, and the status says nothing of it."""
+    """The object names another target, which the status does not describe yet."""
     reported = replace(reported, has_status=False, is_inherited=False, is_grace=False, sample=None)
     return _showing(reported, status, spec, pace)
 
 
 def unreadable(reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace) -> Reported:
-    """The spec cannot be read, and the status says nothing of any target."""
+    """The spec cannot be read, and the status describes no target."""
     return _showing(reported, status, spec, pace)
 
 
@@ -104,14 +105,14 @@ def observed(reported: Reported, outcome: Observed, now: float) -> Reported:
     return replace(reported, sample=next_sample(reported.sample, outcome.backup.bytes_done, now))
 
 
-def words_due(reported: Reported) -> Reported:
-    """Somebody waits for what the remote says next, also when only the words differ."""
-    return reported if reported.words_taken_at is None else replace(reported, words_taken_at=None)
+def message_due(reported: Reported) -> Reported:
+    """Copy the remote's next error message at once, even if only its text differs."""
+    return reported if reported.message_taken_at is None else replace(reported, message_taken_at=None)
 
 
-def words_taken(reported: Reported, now: float) -> Reported:
-    """The words for which somebody waited have come: the next ones are no news."""
-    return replace(reported, words_taken_at=now)
+def message_taken(reported: Reported, now: float) -> Reported:
+    """The message was copied: for a while, a new text for the same failure is not."""
+    return replace(reported, message_taken_at=now)
 
 
 def _showing(reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace) -> Reported:

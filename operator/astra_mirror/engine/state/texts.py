@@ -1,7 +1,7 @@
 """The three statuses of an object: the desired one, the actual one, and the last one that the operator itself wrote.
 
-They are kept as the JSON text that they are on the wire, which has a tenth of the size of the same as objects. Where
-two of them say the same they are one and the same value, so that a comparison of pointers tells, and one text is kept.
+Stored as JSON bytes, a tenth of the size of parsed objects. Statuses known to be equal share one bytes object, so `is`
+compares them.
 """
 
 import json
@@ -26,8 +26,8 @@ class Texts:
         resource_version: the version that `actual_status` belongs to.
         actual_status: what the API server holds, whoever wrote it.
         written_status: the operator's own last status, whatever anybody else has written since.
-        desired_status: what the status should be; its transition times are settled when it is written.
-        unconfirmed_statuses: statuses that were sent, without a response that says whether they were stored.
+        desired_status: what the status should be; its transition times are set when it is written.
+        unconfirmed_statuses: statuses that were sent without a response that says whether they were stored.
     """
 
     resource_version: str
@@ -43,12 +43,12 @@ class Texts:
 
     @property
     def is_correction(self) -> bool:
-        """Whether the operator's own last status says what is desired: somebody else has changed the actual one."""
+        """Whether the last written status is the desired one, so that somebody else has changed the actual one."""
         return self.desired_status is self.written_status
 
 
 def found(body: Mapping[str, Any], *, is_own: bool) -> Texts:
-    """The statuses of an object of which nothing else is known.
+    """The statuses of an object that is seen for the first time, or whose actual status is adopted.
 
     Args:
         body: the object.
@@ -59,11 +59,11 @@ def found(body: Mapping[str, Any], *, is_own: bool) -> Texts:
 
 
 def seen(texts: Texts, body: Mapping[str, Any]) -> Texts:
-    """Another version of the object has been seen. A status that stays the same stays the same value."""
+    """Another version of the object has been seen. An unchanged actual status stays the same instance."""
     version, status = body["metadata"]["resourceVersion"], body.get("status")
     actual = status_json(status)
     if any(from_json(each) == status for each in texts.unconfirmed_statuses):
-        # The API server has stored this write after all.
+        # The API server did store this write.
         return replace(
             texts, resource_version=version, actual_status=actual, written_status=actual, unconfirmed_statuses=()
         )
@@ -75,28 +75,28 @@ def seen(texts: Texts, body: Mapping[str, Any]) -> Texts:
 
 
 def desiring(texts: Texts, status: AppBackupRefStatus) -> Texts:
-    """The status should be this."""
+    """Set the desired status."""
     return replace(texts, desired_status=status.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
 def in_sync(texts: Texts) -> Texts:
-    """Nothing has to be written: one text does for all three."""
+    """The statuses are equal: all three share one instance."""
     actual = texts.actual_status
     return replace(texts, desired_status=actual, written_status=actual)
 
 
 def not_worth_a_write(texts: Texts) -> Texts:
-    """What differs is not worth a write of its own."""
+    """The difference is not worth a write of its own."""
     return replace(texts, written_status=texts.actual_status)
 
 
 def correcting(texts: Texts) -> Texts:
-    """The operator's own last status says what is desired."""
+    """The last written status is the desired one."""
     return replace(texts, desired_status=texts.written_status)
 
 
 def rewriting(texts: Texts, status: Mapping[str, Any]) -> Texts:
-    """The operator's own last status, and the desired one, are this from now on."""
+    """Set the last written status and the desired one."""
     text = status_json(status)
     return replace(texts, desired_status=text, written_status=text)
 
@@ -106,8 +106,8 @@ def written(texts: Texts, *, sent: bytes, desired: bytes) -> Texts:
 
     Args:
         texts: the statuses as they are now.
-        sent: what the API server holds, or was sent where it stores something else.
-        desired: the desired status for which the write was made. It may have moved since: then it stays.
+        sent: what the API server stored, or what it was sent if it stored something else.
+        desired: the desired status from which the patch was computed. If it has changed since, the new one stays.
     """
     is_still_desired = texts.desired_status is desired
     return replace(
@@ -119,14 +119,14 @@ def written(texts: Texts, *, sent: bytes, desired: bytes) -> Texts:
 
 
 def unconfirmed(texts: Texts, sent: Mapping[str, Any]) -> Texts:
-    """Whether the API server has stored this status, or will, is not known."""
+    """This status was sent, and it is not known whether the API server has stored it, or will."""
     text = status_json(sent)
     others = tuple(each for each in texts.unconfirmed_statuses if each != text)
     return replace(texts, unconfirmed_statuses=(*others, text)[-_MAX_UNCONFIRMED:])
 
 
 def status_json(status: object) -> bytes:
-    """A status as JSON text; an empty one where it is no object."""
+    """A status as JSON bytes; an empty object if it is not an object."""
     status = status if isinstance(status, Mapping) else {}
     return json.dumps(status, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -134,7 +134,8 @@ def status_json(status: object) -> bytes:
 def is_newer(version: str, than: str) -> bool:
     """Whether the resourceVersion `version` is later than the other.
 
-    They are comparable as integers by the API's own rule since Kubernetes 1.35; what is no integer is taken as newer.
+    They are comparable as integers by the API's own rule since Kubernetes 1.35; a version that is no integer counts as
+    later.
     """
     if version.isdigit() and than.isdigit():
         return int(version) > int(than)

@@ -1,4 +1,4 @@
-"""An object that the engine looks after: all that is known of it, as one value. There are thousands of these."""
+"""An object that the engine tracks: all of its state, as one frozen value. There are thousands of these."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from astra_mirror.engine.state.texts import Texts
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """An object, in groups. What happens to it leads to another value of these; `engine.index` has the current one."""
+    """The state of an object, in groups. Each change creates another `Tracked`; `engine.index` has the current one."""
 
     identity: Identity
     desire: Desire
@@ -39,7 +39,7 @@ class Tracked:
 
     @property
     def status(self) -> AppBackupRefStatus:
-        """The desired status as a value."""
+        """The desired status, parsed."""
         return AppBackupRefStatus.model_validate_json(self.texts.desired_status)
 
     def but(
