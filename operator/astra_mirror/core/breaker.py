@@ -70,7 +70,7 @@ class Breakers:
         return Hold(breaker.failure) if breaker is not None else None
 
     def start(self, account: Account, app: App | None, now: float, purpose: Purpose | None = None) -> Ticket:
-        """Register a request that is sent now; `record` or `abandon` must follow. None: the state decides its purpose."""
+        """Register a request that is sent; `record` or `abandon` must follow. Without `purpose` the state decides."""
         if purpose is None:
             purpose = Purpose.FIRST if self.is_open or not self.is_proven else Purpose.REGULAR
         match purpose:
