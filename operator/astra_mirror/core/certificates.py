@@ -39,7 +39,7 @@ def checked_bundle(pem: str) -> str:
 
 
 def certificates_in(pem: str) -> Iterator[str]:
-    """Each certificate in `pem`, from its BEGIN to its END line; of one without an END line, the BEGIN line alone."""
+    """Each certificate in `pem`, from its BEGIN to its END line; of one without an END line, only the BEGIN line."""
     start = pem.find(_BEGIN)
     while start >= 0:
         following = pem.find(_BEGIN, start + len(_BEGIN))
