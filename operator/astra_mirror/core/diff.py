@@ -149,13 +149,13 @@ def _is_under_way(status: Mapping[str, Any]) -> bool:
     return isinstance(state, str) and meaning_of(state).activity is Activity.RECONCILING
 
 
-def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The smallest JSON merge patch (RFC 7396) from `current` to `wanted`; empty when they are equal.
+def merge_patch(current: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[str, Any]:
+    """The smallest JSON merge patch (RFC 7396) from `current` to `desired`; empty when they are equal.
 
-    `wanted` may not contain a null.
+    `desired` may not contain a null.
     """
-    patch: dict[str, Any] = {key: None for key in current if key not in wanted}
-    for key, value in wanted.items():
+    patch: dict[str, Any] = {key: None for key in current if key not in desired}
+    for key, value in desired.items():
         old = current.get(key)
         if isinstance(old, Mapping) and isinstance(value, Mapping):
             # Not compared as a whole: 1 and true are equal to Python.
