@@ -75,7 +75,7 @@ class AccountBreakers:
         """Stop treating any account as good."""
         self._good.clear()
 
-    def want_canary(self, now: float) -> None:
+    def schedule_canary(self, now: float) -> None:
         """Schedule a canary request for the earliest permitted time, unless one is scheduled."""
         if self.canary_at is None:
             self.canary_at = max(now, self._canary_last + CANARY_INTERVAL)

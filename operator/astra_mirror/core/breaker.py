@@ -201,7 +201,7 @@ class Breakers:
         elif not self.is_proven:
             self._open(failure, now, tries=ACCOUNTS_TRIED)
         elif is_news:
-            self._accounts.want_canary(now)
+            self._accounts.schedule_canary(now)
 
     def _open(self, failure: Failed, now: float, *, tries: int) -> None:
         self._connection.open(failure, now, tries=tries)
