@@ -36,7 +36,7 @@ def after_single(failure: Failed) -> AfterSingle:
     return AfterSingle.SHARE if is_shared else AfterSingle.ASK_AGAIN
 
 
-def acquits_list(failure: Failed) -> bool:
+def explains_list_failure(failure: Failed) -> bool:
     """Whether the failure of the canary request explains that of the list, so that the list is not suspected."""
     return _reaches_beyond_the_app(failure)
 
