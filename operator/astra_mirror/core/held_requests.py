@@ -104,10 +104,10 @@ class Held(Generic[Value]):
             del self._groups[who.account, who.app]
         return taken.value if taken is not None else None
 
-    def drop_unwanted(self, wanted: Container[Value]) -> None:
+    def drop_unneeded(self, needed: Container[Value]) -> None:
         """Remove the requests that no object waits for."""
         for key, group in list(self._groups.items()):
-            for value in [each for each in group.waiting if each not in wanted]:
+            for value in [each for each in group.waiting if each not in needed]:
                 group.waiting.drop(value)
             if not group.waiting:
                 del self._groups[key]
@@ -171,9 +171,9 @@ class Held(Generic[Value]):
         if not breakers.is_open and breakers.is_refused(who.account):
             self._recent.append(now)
 
-    def retain(self, accounts: Container[Account], namespaces: Container[str], wanted: Container[Value]) -> None:
+    def retain(self, accounts: Container[Account], namespaces: Container[str], needed: Container[Value]) -> None:
         """Remove the requests that no object waits for, and the times of probes of other accounts and namespaces."""
-        self.drop_unwanted(wanted)
+        self.drop_unneeded(needed)
         self._of_account = {key: at for key, at in self._of_account.items() if key in accounts}
         self._of_namespace = {key: at for key, at in self._of_namespace.items() if key in namespaces}
 

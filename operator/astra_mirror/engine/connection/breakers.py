@@ -134,7 +134,7 @@ class HeldRequests:
             yield Resume(self._connection, (request,))
         else:
             # There may be thousands: to choose among them all for each of them would hold up everybody.
-            self.held.drop_unwanted(self._objects.in_flight)
+            self.held.drop_unneeded(self._objects.in_flight)
 
     def _wake(self, at: float | None) -> tuple[Wake, ...]:
         return () if at is None else (Wake(self._connection, at),)
