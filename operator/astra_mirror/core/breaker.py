@@ -109,9 +109,9 @@ class Breakers:
         return opened.since if opened is not None else float("inf")
 
     @property
-    def is_finding_out(self) -> bool:
+    def is_testing(self) -> bool:
         """Whether a request is in flight whose response decides for the whole connection."""
-        return self._pause.is_resuming or self._connection.is_finding_out
+        return self._pause.is_resuming or self._connection.is_testing
 
     def probe_at(self, account: Account, app: App | None = None) -> float | None:
         """When the outermost open breaker of these requests may be probed; None without one, or while it is probed."""
@@ -243,6 +243,6 @@ class Breakers:
             return State.PAUSED
         opened = self._connection.opened
         if opened is not None:
-            is_probing = self._connection.is_finding_out or now >= opened.probe_at
+            is_probing = self._connection.is_testing or now >= opened.probe_at
             return State.HALF_OPEN if is_probing else State.OPEN
         return State.CLOSED if self.is_proven and self.paused_until is None else State.HALF_OPEN

@@ -48,7 +48,7 @@ class ConnectionBreaker:
         return bool(self._trying)
 
     @property
-    def is_finding_out(self) -> bool:
+    def is_testing(self) -> bool:
         """Whether a request is in flight whose response decides for the whole connection."""
         return self.is_trying or (self.opened is not None and self.opened.is_probed)
 

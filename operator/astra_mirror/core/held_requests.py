@@ -219,7 +219,7 @@ def next_step(breakers: Breakers, held: Held[Value], now: float) -> Canary | Pro
     is_needed = bool(held) or breakers.canary_at is not None
     if paused_until is not None and now < paused_until:
         return Wait(paused_until if is_needed else None)
-    if breakers.is_finding_out:
+    if breakers.is_testing:
         return Wait(None)
     account = breakers.canary_account()
     if breakers.canary_at is not None and breakers.canary_at <= now and account is not None:

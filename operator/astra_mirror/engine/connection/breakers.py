@@ -93,7 +93,7 @@ class HeldRequests:
                     yield from self._canary(str(account), moment)
                 case Probe(candidates, purpose):
                     for who in candidates:
-                        if not self.breakers.is_finding_out:
+                        if not self.breakers.is_testing:
                             yield from self._probe(who, purpose, moment.at)
                 case Wait(until):
                     yield from self._wake(until)
