@@ -25,14 +25,14 @@ _LATER: Final = 1e12
 """Added to the rank of a request whose ref has never been observed, so that it comes after all others."""
 
 
-class _Turn(NamedTuple):
+class _ProbeOrder(NamedTuple):
     """The time of the last probe, in monotonic seconds, and a unique number that breaks ties."""
 
     at: float
     number: int
 
 
-_NEVER: Final = _Turn(float("-inf"), 0)
+_NEVER: Final = _ProbeOrder(float("-inf"), 0)
 
 
 class Candidate(NamedTuple):
@@ -64,9 +64,9 @@ class Held(Generic[Value]):
 
     def __init__(self) -> None:
         self._groups: dict[tuple[Account, App | None], Group[Value]] = {}
-        self._of_account: dict[Account, _Turn] = {}
-        self._of_namespace: dict[str, _Turn] = {}
-        self._turns = count(1)
+        self._of_account: dict[Account, _ProbeOrder] = {}
+        self._of_namespace: dict[str, _ProbeOrder] = {}
+        self._numbers = count(1)
         self._recent: deque[float] = deque(maxlen=PROBES_A_MINUTE)
 
     def __bool__(self) -> bool:
@@ -131,7 +131,7 @@ class Held(Generic[Value]):
     def next_of_connection(self, breakers: Breakers, now: float) -> Candidate | None:
         """The candidate for the next probe of an open connection: another account each time, good ones first."""
 
-        def turn(who: Candidate) -> tuple[object, ...]:
+        def rank(who: Candidate) -> tuple[object, ...]:
             group = self._groups[who.account, who.app]
             succeeded = group.has_observed or breakers.has_succeeded(who.account)
             last = self._of_account.get(who.account, _NEVER)
@@ -139,7 +139,7 @@ class Held(Generic[Value]):
             return (since_opened, not succeeded, *self._probed_least_recently(who))
 
         ready = (each for each in self._candidates() if _is_due(breakers, each, now))
-        return min(ready, key=turn, default=None)
+        return min(ready, key=rank, default=None)
 
     def due_while_closed(self, breakers: Breakers, now: float) -> list[Candidate]:
         """The candidates for probes of accounts and apps while the connection is closed, least recently probed first.
@@ -167,7 +167,7 @@ class Held(Generic[Value]):
 
     def probed(self, who: Candidate, breakers: Breakers, now: float) -> None:
         """Record that a probe was sent for `who`."""
-        self._of_account[who.account] = self._of_namespace[who.namespace] = _Turn(now, next(self._turns))
+        self._of_account[who.account] = self._of_namespace[who.namespace] = _ProbeOrder(now, next(self._numbers))
         if not breakers.is_open and breakers.is_refused(who.account):
             self._recent.append(now)
 
@@ -177,7 +177,7 @@ class Held(Generic[Value]):
         self._of_account = {key: at for key, at in self._of_account.items() if key in accounts}
         self._of_namespace = {key: at for key, at in self._of_namespace.items() if key in namespaces}
 
-    def _probed_least_recently(self, who: Candidate) -> tuple[_Turn, _Turn, str, str]:
+    def _probed_least_recently(self, who: Candidate) -> tuple[_ProbeOrder, _ProbeOrder, str, str]:
         # The names break ties between candidates that were never probed, so that the same state gives the same choice.
         times = self._of_namespace.get(who.namespace, _NEVER), self._of_account.get(who.account, _NEVER)
         return (*times, who.namespace, str(who.account))
