@@ -16,7 +16,7 @@ FAILING_SECONDS: Final = 10.0
 """How long any other failure has to last before it counts."""
 SINGLE_READ_SECONDS: Final = 3.0
 """How much longer a ref waits for the single read that follows a failed list."""
-SINGLE_TURN_SECONDS: Final = 50.0
+SINGLE_ROUND_SECONDS: Final = 50.0
 """How much longer a ref waits for the single read of its Secret, while those of other Secrets succeed."""
 _RECENT_SECONDS: Final = 5.0
 
@@ -87,7 +87,7 @@ class ReadState:
             now: the time.
         """
         works_alone = last_single_read_at is not None and now - last_single_read_at < _RECENT_SECONDS
-        patience = SINGLE_TURN_SECONDS if works_alone else SINGLE_READ_SECONDS
+        patience = SINGLE_ROUND_SECONDS if works_alone else SINGLE_READ_SECONDS
         return self.failing_seconds(now) >= FAILING_SECONDS + patience
 
 
