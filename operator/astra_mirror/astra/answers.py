@@ -153,7 +153,7 @@ async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "
     for window in body:
         digest = hash((digest, window))
         await time_slice.checkpoint()
-    if digest == known.body:
+    if digest == known.list_digest:
         return Listed(digest, dict.fromkeys(known.documents, Unchanged()), size=None)
     reader = ListReader(body)
     found, size = await _read_items(reader, known, redact, time_slice)

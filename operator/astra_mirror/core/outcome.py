@@ -88,12 +88,12 @@ Answer = Outcome | Unchanged
 class Known:
     """The backups that a list request is made for.
 
-    `documents` has the ids of the backups, each with the digest of its last known document, if any. `body` is the
-    digest of the list that contained all of these documents, if there is such a list.
+    `documents` has the ids of the backups, each with the digest of its last known document, if any. `list_digest` is
+    that of the list that contained all of these documents, if there is such a list.
     """
 
     documents: Mapping[str, int | None]
-    body: int | None = None
+    list_digest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
