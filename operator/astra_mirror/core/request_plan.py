@@ -132,11 +132,11 @@ def plan(wants: Iterable[Want], catalog: Catalog, now: float) -> list[Single | L
 
 def _plan_account(account: str, apps: Mapping[str, list[Want]], catalog: Catalog, now: float) -> list[Single | ListOf]:
     collection = Collection(account, None)
-    served = {app: [each for each in wants if each.in_lists and each.in_account] for app, wants in apps.items()}
-    due = [each for wants in served.values() for each in wants if each.due]
+    listable = {app: [each for each in wants if each.in_lists and each.in_account] for app, wants in apps.items()}
+    due = [each for wants in listable.values() for each in wants if each.due]
     if len(apps) > 1 and due and catalog.is_usable(collection, now):
-        apart = sum(_app_cost(Collection(account, app), wants, catalog, now) for app, wants in served.items())
-        if catalog.cost(collection, sum(map(len, served.values()))) < apart:
+        apart = sum(_app_cost(Collection(account, app), wants, catalog, now) for app, wants in listable.items())
+        if catalog.cost(collection, sum(map(len, listable.values()))) < apart:
             together = ListOf(collection, tuple(each.key for each in due))
             rest = {
                 app: [each for each in wants if not (each.in_lists and each.in_account)] for app, wants in apps.items()
@@ -164,5 +164,5 @@ def _app_cost(collection: Collection, wants: list[Want], catalog: Catalog, now: 
 
 
 def _is_list_cheaper(collection: Collection, wants: list[Want], catalog: Catalog, now: float) -> bool:
-    served = sum(each.in_lists for each in wants)
-    return catalog.is_usable(collection, now) and catalog.cost(collection, served) < served
+    listable = sum(each.in_lists for each in wants)
+    return catalog.is_usable(collection, now) and catalog.cost(collection, listable) < listable
