@@ -25,7 +25,7 @@ _EXIT_RESTART: Final = 1
 _EXIT_BAD_OPTIONS: Final = 2
 _M_MMAP_THRESHOLD: Final = -3
 _LARGE_BLOCK: Final = 256 * 1024
-"""Bytes from which on a block of memory goes back to the system when it is freed."""
+"""The size, in bytes, from which a freed block of memory is returned to the operating system."""
 _SWITCH_SECONDS: Final = 0.0005
 """How long a thread that parses a Secret may hold the GIL while the event loop waits for it.
 
