@@ -1,6 +1,6 @@
 """Which Secret names are watched. Each name costs a watch, and anybody who may write a ref can make up names.
 
-The default name is always watched and does not count. Each namespace has a quota of other names, and all namespaces
+The default name is always watched and has no quota. Each namespace has a quota of other names, and all namespaces
 together have a number of places that one process can serve. A name that is refused, or that the operator's role
 forbids, holds no place. A name keeps its place, unless another namespace has fewer places than its owner.
 """
