@@ -27,7 +27,8 @@ def checked_bundle(pem: str) -> str:
         number = len(certificates) + 1
         if number > MAX_CERTIFICATES:
             raise UnusableError(
-                f"its key {CA!r} has more than {MAX_CERTIFICATES} certificates: leave the ones that Astra Control needs"
+                f"its key {CA!r} has more than {MAX_CERTIFICATES} certificates: "
+                "keep only the ones that Astra Control needs"
             )
         # One at a time, because a call into OpenSSL blocks all other threads.
         if not certificate.endswith(_END) or not _is_readable(certificate, context):
