@@ -12,6 +12,7 @@ from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Observed
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.urls import AllowedURL, BaseURL
+from astra_mirror.support import allocator
 from bench import world
 
 _LIST_SECONDS: Final = 60.0
@@ -24,6 +25,7 @@ async def longest_hold(remote: world.Remote) -> float:
     when nothing in it has changed.
     """
     tune_garbage_collector()
+    allocator.return_large_blocks()
     connection = Connection(BaseURL.parse(remote.url), remote.token)
     clients = ClientPool([AllowedURL.parse(remote.url)])
     client = AstraClient(clients, _LIST_SECONDS)

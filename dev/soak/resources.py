@@ -17,6 +17,8 @@ from dev.soak.stage import Stage
 _SAMPLE_SECONDS: Final = 1.0
 _MAX_GROWTH: Final = 10.0
 _MIN_SAMPLES: Final = 10
+_BEGINNING_SECONDS: Final = 10.0
+"""Nothing that takes much memory happens before."""
 _OWN_TASKS: Final = {"RequestHandler.start": 2}
 """Connections of the soak's own health probes."""
 _KEPT_BY_LEASE: Final = 16
@@ -79,7 +81,9 @@ class Sampler:
 def growth(samples: dict[str, list[Use]], start: float, end: float) -> list[Finding]:
     """Who holds more memory in the last fifth of the run than in its second, and who held too much at any time.
 
-    Whoever stood by in the second fifth may hold in the last what the leader held then.
+    Growth is that of a process which was there from the beginning, when everything happened that takes the most memory
+    (`plan`): one that was started after that takes it later, and once as well. Whoever stood by in the second fifth may
+    hold in the last what the leader held then.
     """
     # In a shorter run what takes the most memory may happen for the first time in the last fifth.
     is_long = end - start >= GROWTH_SECONDS
@@ -92,7 +96,8 @@ def growth(samples: dict[str, list[Use]], start: float, end: float) -> list[Find
         if peak > _MEMORY_LIMIT:
             found.append(Finding("memory stays under the pod's limit", name, f"{peak:.0f} MiB"))
         late = _mean(uses, end - fifth, end)
-        if is_long and before[name] and late > allowed:
+        was_there = bool(uses) and uses[0].at < start + _BEGINNING_SECONDS
+        if is_long and was_there and before[name] and late > allowed:
             text = f"{before[name]:.1f} MiB, then {late:.1f}"
             invariant = "memory does not grow by more than 10 MiB from the second fifth to the last"
             found.append(Finding(invariant, name, text))

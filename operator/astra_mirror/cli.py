@@ -5,10 +5,8 @@ passed to Settings, which reads the environment and applies the defaults.
 """
 
 import asyncio
-import ctypes
 import gc
 import sys
-from contextlib import suppress
 from typing import Any, Final
 
 import click
@@ -20,12 +18,10 @@ from astra_mirror.cluster.kubeconfig import ClusterConfigError
 from astra_mirror.cluster.probe import NotUsableError
 from astra_mirror.observability import logs
 from astra_mirror.settings import ENV_PREFIX, Settings
+from astra_mirror.support import allocator
 
 _EXIT_RESTART: Final = 1
 _EXIT_BAD_OPTIONS: Final = 2
-_M_MMAP_THRESHOLD: Final = -3
-_LARGE_BLOCK: Final = 256 * 1024
-"""The size, in bytes, from which a freed block of memory is returned to the operating system."""
 _SWITCH_SECONDS: Final = 0.0005
 """How long a thread that parses a Secret may hold the GIL while the event loop waits for it.
 
@@ -82,7 +78,7 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
             _report_invalid(given, each["loc"], each["msg"])
         sys.exit(_EXIT_BAD_OPTIONS)
     tune_garbage_collector()
-    return_large_blocks()
+    allocator.return_large_blocks()
     sys.setswitchinterval(_SWITCH_SECONDS)
     limit = logs.configure(settings.log_level, settings.log_format)
     try:
@@ -99,17 +95,6 @@ def tune_garbage_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(2_500, 20, 2_000)
-
-
-def return_large_blocks() -> None:
-    """Return each large block of memory to the system when it is freed.
-
-    The GNU C library does so until the first large block is freed. After that it allocates blocks of that size from its
-    heap, which shrinks only from the top, so that the windows of a few large lists stay in memory. Other C libraries
-    have no such setting.
-    """
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def _report_invalid(given: dict[str, Any], where: tuple[int | str, ...], message: str) -> None:

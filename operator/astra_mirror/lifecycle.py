@@ -15,10 +15,12 @@ from astra_mirror.observability.logs import NamespaceLimit
 from astra_mirror.observability.metrics import BUILD_INFO, LEADER
 from astra_mirror.observability.probes import HTTPServer
 from astra_mirror.settings import Settings
+from astra_mirror.support import allocator
 
 _DRAIN_SECONDS: Final = 5.0
 _RELEASE_SECONDS: Final = 10.0
 _FORGET_SECONDS: Final = 300.0
+_RETURN_SECONDS: Final = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +119,7 @@ class _Operator:
         self._start(self._components.periodic_list.run(), "periodic list")
         self._start(self._release_secrets(), "release of Secrets")
         self._start(self._forget_unused(), "release of what is not used")
+        self._start(_return_memory(), "return of free memory")
         for watch in self._components.watches:
             self._start(watch.run(), "watch")
 
@@ -165,3 +168,9 @@ class _Operator:
         while True:
             await asyncio.sleep(_FORGET_SECONDS)
             await self._components.forget_unused()
+
+
+async def _return_memory() -> None:
+    while True:
+        await asyncio.sleep(_RETURN_SECONDS)
+        allocator.return_free_memory()

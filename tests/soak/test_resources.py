@@ -41,6 +41,14 @@ def test_memory_that_grows_is_found() -> None:
     assert not growth({"one": _samples(80, 91)[270:330]}, 270, 330), "in a minute, all may happen late"
 
 
+def test_a_process_that_was_started_later_takes_later_what_is_taken_once() -> None:
+    """A second one of the same run that was there from the beginning is held to what it had."""
+    samples = _samples(80, 120)
+    later = [each for each in samples if each.at >= 130]
+    found = growth({"first": samples[:100], "there": samples, "later": later}, 0, 600)
+    assert [each.subject for each in found] == ["there"]
+
+
 def test_whoever_stood_by_may_grow_as_large_as_the_leader_was() -> None:
     """And not larger."""
     assert not growth({"leader": _samples(80, 60), "standby": _samples(60, 89)}, 0, 600)
