@@ -67,7 +67,7 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
     \b
     Exit codes:
       0  stopped by SIGTERM or SIGINT
-      1  something that a restart may mend, such as a missing CRD
+      1  a failure after which a restart may succeed, such as a missing CRD
       2  bad options
     """  # noqa: D301 - click's own mark of lines that are not to be joined
     given = {name: value for name, value in typed.items() if value is not None and value != ()}

@@ -33,7 +33,7 @@ async def run(settings: Settings, limit: NamespaceLimit) -> int:
         limit: limits the log lines of each namespace, and reports in the background how many were left out.
 
     Returns:
-        The exit code: 0 after SIGTERM or SIGINT, 1 for a failure that a restart may end.
+        The exit code: 0 after SIGTERM or SIGINT, 1 for a failure after which a restart may succeed.
 
     Raises:
         ClusterConfigError: there are no usable credentials for the API server.
@@ -87,7 +87,7 @@ class _Operator:
         finally:
             stopped.cancel()
             if self._stop.is_set():
-                # Before the Lease is released: the next leader would have to observe these statuses anew.
+                # Before the Lease is released: the next leader would have to observe these statuses again.
                 await self._components.engine.drain(_DRAIN_SECONDS)
             failures = await self._cancel_tasks()
         for failure in failures:

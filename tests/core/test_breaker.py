@@ -228,7 +228,7 @@ def test_after_the_first_401_four_other_accounts_are_tried_at_once(new: Connecti
         tickets.append(new.send(each))
     assert new.hold("F") == WAITS
     assert new.hold("B") == WAITS
-    assert new.breakers.is_finding_out
+    assert new.breakers.is_testing
     new.breakers.record(tickets[0], UNAUTHORIZED, 1)
     assert new.hold("F") == WAITS
     new.breakers.record(tickets[1], OK, 1)

@@ -47,7 +47,7 @@ def probes(breakers: Breakers, held: Held[str], now: float) -> list[Candidate]:
     while isinstance(step := next_step(breakers, held, now), Probe):
         for who in step.candidates:
             at = held.when(breakers, who)
-            if at is not None and at <= now and not breakers.is_finding_out:
+            if at is not None and at <= now and not breakers.is_testing:
                 value = held.take(who)
                 assert value is not None
                 held.probed(who, breakers, now)

@@ -2,7 +2,14 @@
 
 import pytest
 
-from astra_mirror.core.list_fallback import AfterList, AfterSingle, acquits_list, after_list, after_single, is_refusal
+from astra_mirror.core.list_fallback import (
+    AfterList,
+    AfterSingle,
+    after_list,
+    after_single,
+    explains_list_failure,
+    is_refusal,
+)
 from astra_mirror.core.outcome import Failed, SyncReason
 
 OF_THE_SERVER = {SyncReason.UNREACHABLE, SyncReason.SERVER_ERROR, SyncReason.URL_NOT_ALLOWED}
@@ -29,7 +36,7 @@ def test_whom_a_single_failure_concerns(reason: SyncReason) -> None:
 @pytest.mark.parametrize("reason", REASONS)
 def test_when_a_single_failure_speaks_against_the_list_before_it(reason: SyncReason) -> None:
     """Unless it is one that the list would share."""
-    assert acquits_list(Failed(reason, "no")) is (reason in REFUSED | OF_THE_SERVER | CERTIFICATE)
+    assert explains_list_failure(Failed(reason, "no")) is (reason in REFUSED | OF_THE_SERVER | CERTIFICATE)
 
 
 @pytest.mark.parametrize("reason", REASONS)

@@ -162,7 +162,7 @@ def test_what_one_namespace_may_use() -> None:
     """The bounds on the page are those that are enforced."""
     rows = {row[0]: (row[1], row[2]) for row in _rows("## What one namespace may use")}
     enforced = {
-        "names of Secrets in use beside `astra-control`": (secret_names.MAX_NAMES, secret_names.MAX_WATCHES),
+        "names of Secrets in use besides `astra-control`": (secret_names.MAX_NAMES, secret_names.MAX_WATCHES),
         "sets of TLS settings": (contexts.MAX_CONTEXTS_FOR_NAMESPACE, contexts.MAX_CONTEXTS),
         "unanswered look-ups of host names": (names.MAX_LOOKUPS_FOR_NAMESPACE, names.MAX_LOOKUPS),
     }

@@ -132,7 +132,7 @@ class Astra:
         new = {each: self._document(each, None) for each in sorted(known.documents)}
         there = {each: answer for each, answer in new.items() if isinstance(answer, Observed) and _share(each) > 0.15}
         digest = zlib.crc32(repr([each.digest for each in there.values()]).encode())
-        if digest == known.body:
+        if digest == known.list_digest:
             return Listed(digest, dict.fromkeys(known.documents, Unchanged()), None)
         found = {each: Unchanged() if new.digest == known.documents[each] else new for each, new in there.items()}
         return Listed(digest, found, len(found) + 2, complete=_share(collection.account, collection.app) > 0.1)

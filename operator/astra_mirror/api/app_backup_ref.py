@@ -1,4 +1,4 @@
-"""The AppBackupRef as pydantic models: what crds/appbackupref.yaml says, in Python.
+"""The AppBackupRef as pydantic models: crds/appbackupref.yaml in Python.
 
 A test compares the two property by property. The models are frozen: a status is a value that is computed, compared
 and sent, never changed in place.
@@ -33,14 +33,14 @@ def _shared(value: str) -> str:
     return sys.intern(value)
 
 
+# The limits in the CRD: a value outside of them was not written by any operator.
 ShortText = Annotated[str, Field(max_length=MAX_REASON_LENGTH)]
 Text = Annotated[str, Field(max_length=MAX_DETAIL_LENGTH)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-"""The bounds of the CRD: what it does not admit, no operator has written."""
 
 
 class ReadyWhen(StrEnum):
-    """What has to be true of a backup before the ref is Ready."""
+    """The condition for a ref to be Ready."""
 
     COMPLETED = "Completed"
     COMPLETED_AND_HOOKS_SUCCEEDED = "CompletedAndHooksSucceeded"
@@ -48,7 +48,7 @@ class ReadyWhen(StrEnum):
 
 
 class AppBackupRefSpec(Model):
-    """What the user asks for."""
+    """The spec, which users write."""
 
     account_id: Annotated[UUIDText, AfterValidator(_shared)] = Field(alias="accountID")
     app_id: Annotated[UUIDText, AfterValidator(_shared)] = Field(alias="appID")
@@ -78,7 +78,7 @@ class Label(Model):
 
 
 class Progress(Model):
-    """How far a backup is. Rates are bytes a second; times RFC 3339 in UTC."""
+    """The progress of a backup. Rates are bytes a second; times RFC 3339 in UTC."""
 
     percent_done: Annotated[int, Field(ge=0, le=100)] | None = None
     bytes_done: Count | None = None
@@ -89,7 +89,7 @@ class Progress(Model):
 
 
 class BackupInfo(Model):
-    """What else the remote resource says of itself, verbatim."""
+    """The remaining fields of the remote resource, verbatim."""
 
     name: Text | None = None
     version: Text | None = None
@@ -105,7 +105,7 @@ class BackupInfo(Model):
 
 
 class Target(Model):
-    """What a status is about: the three IDs, in lower case, and the Secret."""
+    """The target of a status: the three IDs, in lower case, and the Secret."""
 
     account_id: str = Field(alias="accountID")
     app_id: str = Field(alias="appID")
@@ -114,7 +114,7 @@ class Target(Model):
 
 
 class AppBackupRefStatus(Model):
-    """What the operator writes."""
+    """The status, which the operator writes."""
 
     observed_generation: int = -1
     target: Target | None = None

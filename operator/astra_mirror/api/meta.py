@@ -14,7 +14,7 @@ VERSION: Final = "v1"
 FIELD_MANAGER: Final = "astra-mirror"
 """The field manager of every write."""
 REQUESTED_AT: Final = "astra-mirror.io/requestedAt"
-"""The annotation whose new value asks for a poll now."""
+"""The annotation whose new value requests a poll now."""
 MAX_REQUESTED_AT: Final = 1024
 DEFAULT_SECRET: Final = "astra-control"  # noqa: S105 - the name of a Secret, not its content
 
@@ -35,7 +35,7 @@ def _lower_uuid(value: str) -> str:
 
 
 UUIDText = Annotated[str, AfterValidator(_lower_uuid)]
-"""A UUID of any version, in lower case: the service compares them so, and so do the refs of one app."""
+"""A UUID of any version, in lower case, as Astra Control compares them; refs are grouped by app with these values."""
 
 
 class SecretRef(Model):

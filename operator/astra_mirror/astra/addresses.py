@@ -72,7 +72,7 @@ class FilteringResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses of `host` that are not refused. No error tells which refused addresses it has.
+        """The addresses of `host` that are not refused. No error message names the refused addresses.
 
         Raises:
             AddressRefusedError: all its addresses are refused.

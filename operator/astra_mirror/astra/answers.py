@@ -16,7 +16,7 @@ from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed,
 from astra_mirror.support.text import cut, sentence
 from astra_mirror.support.time_slices import TimeSlice
 
-# The words of a remote error, so that with the sentence around them they stay below a condition's message.
+# The maximum length of a remote error's text: with the sentence around it, it fits into a condition's message.
 _MAX_WORDS: Final = 640
 _MAX_CORRELATION_ID: Final = 64
 
@@ -136,7 +136,7 @@ def _moment(date: str) -> datetime | None:
 
 
 async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "") -> Listed:
-    """What a list says about the backups in `known`.
+    """The backups in `known` as a list describes them.
 
     Args:
         body: the body of the response.
@@ -153,7 +153,7 @@ async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "
     for window in body:
         digest = hash((digest, window))
         await time_slice.checkpoint()
-    if digest == known.body:
+    if digest == known.list_digest:
         return Listed(digest, dict.fromkeys(known.documents, Unchanged()), size=None)
     reader = ListReader(body)
     found, size = await _read_items(reader, known, redact, time_slice)
@@ -164,7 +164,7 @@ async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "
 async def _read_items(
     reader: ListReader, known: Known, redact: Redact, time_slice: TimeSlice
 ) -> tuple[dict[str, Observed | Unchanged], int]:
-    """The backups in `known` that the list describes once and well, and the number of all items."""
+    """The backups in `known` that the list describes validly and exactly once, and the number of all items."""
     found: dict[str, Observed | Unchanged] = {}
     seen: Counter[str] = Counter()
     size = 0
@@ -184,7 +184,7 @@ async def _read_items(
                 found[backup_id] = answer
             await time_slice.checkpoint()
     for backup_id, times in seen.items():
-        # The request for the single backup decides which of several items is right.
+        # A request for the single backup decides which of several items is right.
         if times > 1:
             found.pop(backup_id, None)
     return found, size

@@ -44,7 +44,7 @@ class AstraClient:
 
     Args:
         clients: the HTTP clients.
-        request_timeout: seconds that a request may take in all, name resolution and body included.
+        request_timeout: the time limit for a request as a whole, in seconds, including name resolution and body.
         bodies: the memory budget for bodies; a new one when left out.
     """
 
@@ -85,7 +85,7 @@ class AstraClient:
     async def list_backups(
         self, connection: Connection, collection: Collection, known: Known, *, namespace: str = ""
     ) -> Listed | Failed:
-        """What the list of an app's backups, or of an account's, says about the backups in `known`.
+        """The backups in `known`, from the list of an app's or an account's backups.
 
         Args:
             connection: the Astra Control to call.

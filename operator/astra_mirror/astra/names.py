@@ -134,7 +134,7 @@ class NameLookups(AbstractResolver):
             if taken is None:
                 return
             name, namespace = taken.value, str(taken.path[0])
-            # Other namespaces that wait for a turn to look up this name share the result.
+            # Other namespaces that wait to look up this name share the result.
             for other in set(self._waiters[name].values()):
                 self._waiting.drop((other, name))
             self._under_way[name] = namespace

@@ -36,7 +36,7 @@ _PROBLEMS: Final = {
 def ssl_context(tls: TLS) -> ssl.SSLContext:
     """A TLS context for `tls`, as small as possible.
 
-    With a `ca` it trusts that alone at first. The public authorities (`trust_public_authorities`) cost forty times the
+    With a `ca` it trusts only that at first. The public authorities (`trust_public_authorities`) cost forty times the
     memory and the time, and few servers whose Secret names an authority need them.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

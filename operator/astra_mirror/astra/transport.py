@@ -46,7 +46,7 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _Transport(AiohttpTransport):
-    """A transport that trusts ca.crt alone until a certificate needs the public authorities, and both from then on."""
+    """A transport that trusts only ca.crt until a certificate needs the public authorities, and both from then on."""
 
     def __init__(self, context: ssl.SSLContext, resolver: FilteringResolver, *, trusts_ca_only: bool) -> None:
         # `_session` must not refer to the transport: a reference cycle would keep the context until the next garbage
@@ -147,7 +147,7 @@ class ClientPool:
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"},
             # AstraClient limits the whole exchange, which none of these time-outs does.
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-            # httpx has a cookie jar of its own beside that of the session.
+            # httpx has a cookie jar of its own, in addition to that of the session.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             trust_env=False,

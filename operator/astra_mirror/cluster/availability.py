@@ -55,7 +55,7 @@ class Availability:
         return self._away_since is not None
 
     def request_probe(self) -> None:
-        """Have a probe sent soon to find out whether the API server is away; at most one is sent each second."""
+        """Request a probe, which shows whether the API server is away; at most one is sent each second."""
         self._probe_requested.set()
 
     async def wait_until_back(self) -> None:
@@ -75,7 +75,7 @@ class Availability:
                 self._back.clear()
             await self._probe_until_answered()
             self._mark_available()
-            # Calls may go on failing, and request probes, although the API server responds.
+            # Calls may continue to fail, and to request probes, although the API server responds.
             await asyncio.sleep(max(self._probed_at + PROBE_SECONDS - monotonic(), 0.0))
 
     async def probe_after_failure(

@@ -1,4 +1,4 @@
-"""What the watch and the periodic list show of the objects, handed on to the engine: the one way in."""
+"""Passes the events of the watches on to the engine."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,35 +8,35 @@ from astra_mirror.core.identity import has_identity
 
 
 class Engine(Protocol):
-    """What looks after the objects."""
+    """The engine, as this package uses it."""
 
     def seen(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
-        """Take note of an object; one that is `listed` counts although its version is lower than the known one."""
+        """Record an object; one that is `listed` is accepted although its version is lower than the known one."""
 
     def deleted(self, uid: str, namespace: str) -> None:
-        """Take note that an object exists no more."""
+        """Record that an object no longer exists."""
 
     def is_news(self, metadata: Mapping[str, Any]) -> bool:
         """Whether this version of an object has not been seen yet."""
 
     def is_other_shards(self, uid: str, generation: int) -> bool:
-        """Whether the object, as of that generation, is looked after by another process."""
+        """Whether the object, as of that generation, belongs to another shard."""
 
     def forget_others(self, uids: set[str]) -> None:
-        """Forget the objects of other shards but these."""
+        """Forget the objects of other shards that are not in `uids`."""
 
     def knows(self, uid: str) -> bool:
-        """Whether that object is looked after."""
+        """Whether the engine has that object."""
 
     def objects(self) -> dict[str, tuple[str, str]]:
-        """The objects that are looked after: uid to namespace and name."""
+        """The objects that the engine has: uid to namespace and name."""
 
 
 class Feed:
     """Feeds the engine with what the watches report.
 
     Attributes:
-        has_relisted: set when a watch has listed anew; what was deleted before that, nobody reports.
+        has_relisted: set when a watch has started with a new list; deletions before it are not reported.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -44,16 +44,17 @@ class Feed:
         self.has_relisted = asyncio.Event()
 
     def is_news(self, event: Mapping[str, Any]) -> bool:
-        """Whether `take` wants the event: not the echo of an own PATCH, whose answer has been taken in.
+        """Whether the event has to be passed to `take`.
 
-        Nor what is no object: the watch goes on, and the periodic list finds what has been missed.
+        The echo of the operator's own PATCH need not be, because its response was handled already. A malformed object
+        is skipped; the periodic list finds what was missed.
         """
         if not has_identity(event["object"]):
             return False
         return event["type"] != "MODIFIED" or self._engine.is_news(event["object"]["metadata"])
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """Take in an event of the watch, or with the type None, an object of its list."""
+        """Pass on an event of the watch or, with the type None, an object of its list."""
         if event["type"] == "DELETED":
             metadata = event["object"]["metadata"]
             self._engine.deleted(metadata["uid"], metadata["namespace"])
@@ -61,5 +62,5 @@ class Feed:
             self._engine.seen(event["object"], listed=event["type"] is None)
 
     def relisted(self) -> None:
-        """A watch lists all objects anew."""
+        """Record that a watch lists all objects again."""
         self.has_relisted.set()

@@ -1,4 +1,4 @@
-"""The probe that finds out whether the API server is away, and the check of the cluster at the start."""
+"""The probe that shows whether the API server is away, and the check of the cluster at the start."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ _REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _NAME: Final = "astra-mirror-probe"
 _RETRY_SECONDS: Final = 1.0
 _REFUSED_SECONDS: Final = 10.0
-"""How long a 401 or 403 has to last before it counts: an API server that has just started sends some of them."""
+"""How long a 401 or 403 has to last before it is an error: an API server that has just started sends some of them."""
 
 logger = logging.getLogger(__name__)
 

@@ -136,7 +136,7 @@ class SecretContents:
             self._parsed = {digest: each for digest, each in self._parsed.items() if digest in digests}
 
     def _enqueue(self, secret: NamespacedName, since: float | None = None) -> None:
-        # Secrets without a result go before those that have one.
+        # Secrets without a result come before those that have one.
         rank = float(self.effective(secret) is not None)
         self._queue.put((secret.namespace,), secret, _Single(secret, since), rank)
         self._wake.set()

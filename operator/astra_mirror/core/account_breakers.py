@@ -1,7 +1,7 @@
-"""Which accounts of a connection are good, which are refused, and when a canary is to go.
+"""Which accounts of a connection are good, which are refused, and when a canary request is due.
 
 An account is good from an answer that proves the token until its own 401. When one is refused while another is good,
-a canary request for the one that was good last finds out whether the token is at fault or the account.
+a canary request for the one that was good last shows whether the fault is in the token or in the account.
 """
 
 from collections.abc import Container
@@ -19,7 +19,7 @@ class AccountBreakers:
 
     Attributes:
         version: a number that grows with each account that becomes refused or good.
-        canary_at: when a canary is to go, None when none is wanted.
+        canary_at: when the next canary request is due; None if none is needed.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class AccountBreakers:
         return next(reversed(self._good), None)
 
     def accept(self, account: Account) -> None:
-        """The token is good for this account."""
+        """Record that the token is good for this account."""
         if account in self._refused or not self._good:
             self.version += 1
         self._refused.pop(account, None)
@@ -60,7 +60,7 @@ class AccountBreakers:
         self._succeeded.add(account)
 
     def refuse(self, account: Account, failure: Failed, now: float) -> bool:
-        """A 401 of this account; whether it was not refused before."""
+        """Record a 401 of the account; return whether its breaker was closed before."""
         is_news = account not in self._refused
         self._refused[account] = OpenBreaker(failure, now)
         self._good.pop(account, None)
@@ -68,32 +68,32 @@ class AccountBreakers:
         return is_news
 
     def doubt(self, account: Account) -> None:
-        """The account does not count as good any more: no ref is left for which it could be asked."""
+        """Stop treating the account as good, because no ref is left to poll for it."""
         self._good.pop(account, None)
 
     def doubt_all(self) -> None:
-        """No account counts as good any more."""
+        """Stop treating any account as good."""
         self._good.clear()
 
-    def want_canary(self, now: float) -> None:
-        """Let a canary go as soon as one may, unless one waits already."""
+    def schedule_canary(self, now: float) -> None:
+        """Schedule a canary request for the earliest permitted time, unless one is scheduled."""
         if self.canary_at is None:
             self.canary_at = max(now, self._canary_last + CANARY_INTERVAL)
 
     def canary_started(self, now: float) -> None:
-        """Take note that it goes."""
+        """Record that the canary request was sent."""
         self.canary_at, self._canary_last = None, now
 
     def canary_lost(self, started: float) -> None:
-        """It ended without an answer and has found nothing out: another one does."""
+        """Schedule another canary request, because the last one ended without a response."""
         if self._good and self.canary_at is None:
             self.canary_at = started + CANARY_INTERVAL
 
     def retain(self, accounts: Container[Account]) -> None:
-        """Forget all others: no ref names them any more."""
+        """Remove what is known of accounts that are not in `accounts`, because no ref names them."""
         self._refused = {account: breaker for account, breaker in self._refused.items() if account in accounts}
         self._good = {account: None for account in self._good if account in accounts}
         self._succeeded = {account for account in self._succeeded if account in accounts}
         if not self._good:
-            # Nobody is left for whom a canary could find anything out.
+            # No account is left that a canary request could be sent for.
             self.canary_at = None

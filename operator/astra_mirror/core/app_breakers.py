@@ -1,4 +1,4 @@
-"""The circuit breakers of apps: a 403 on the request for one backup stops the requests for its app alone."""
+"""The circuit breakers of apps: a 403 for a single backup stops only the requests for its app."""
 
 from collections.abc import Container
 
@@ -27,7 +27,7 @@ class AppBreakers:
         return self._open.get(app) if app is not None else None
 
     def learn(self, ticket: Ticket, failure: Failed | None, now: float) -> None:
-        """Learn from an answer that proves the token."""
+        """Update the app's breaker after a response that proves the token."""
         if ticket.app is None:
             return
         breaker = self._open.get(ticket.app)
@@ -39,5 +39,5 @@ class AppBreakers:
             self.version += 1
 
     def retain(self, apps: Container[App]) -> None:
-        """Forget all others: no ref names them any more."""
+        """Remove the breakers of apps that are not in `apps`, because no ref names them."""
         self._open = {app: breaker for app, breaker in self._open.items() if app in apps}

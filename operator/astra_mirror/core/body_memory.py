@@ -18,7 +18,7 @@ from astra_mirror.core.fair import FairQueue, Path
 
 LIST_BYTES: Final = 64 * MIB
 SINGLE_BYTES: Final = 8 * MIB
-"""A budget beside `LIST_BYTES`, for single backups, errors and small lists."""
+"""A budget in addition to `LIST_BYTES`, for single backups, errors and small lists."""
 LARGE_SINGLE_BYTES: Final = 6 * MIB
 """The part of `SINGLE_BYTES` that is open to bodies that are not small."""
 RESERVE_SECONDS: Final = 1.0

@@ -1,15 +1,16 @@
-"""The circuit breakers and the pause of one connection: which requests may go, and what an answer changes.
+"""The circuit breakers and the pause of one connection: which requests may be sent, and how a response changes that.
 
-Two rules explain the rest. An account is good from an answer that proves the token until its own 401. While one
+Two rules explain the rest. An account is good from a response that proves the token until its own 401. While one
 account is good, a 401 stops its own account only: a wrong accountID in one ref must not stop those whose token is good.
 
-    phase      when                           what may go
-    unproven   no account has been good       one request at a time, until the first proof or 401
-    closed     an account is good             all but refused accounts and forbidden apps, which are probed
-    open       no account is good any more    up to four accounts that were not asked yet; then one probe a minute
-    paused     Retry-After                    nothing until it ends, then one request; its answer lets the others go
+    state      when                           permitted requests
+    half-open  no account has been good yet   one request at a time, until the first proof or 401
+    closed     an account is good             all but those of refused accounts and forbidden apps, which are probed
+    open       no account is good any more    up to four accounts that were not tried yet; then one probe a minute
+    paused     Retry-After                    none until it ends, then one; after its response, all
 
-Times are monotonic seconds, passed in. What is held back waits outside of this module: see core.held_requests.
+An open connection whose probe is in flight or due is half-open as well. Times are monotonic seconds, passed in. What is
+held back waits outside of this module: see core.held_requests.
 """
 
 from collections.abc import Container
@@ -37,24 +38,25 @@ class Breakers:
 
     @property
     def version(self) -> int:
-        """A number that grows with each change of what `hold` says."""
+        """A number that grows with each change of the results of `hold`."""
         return self._connection.version + self._accounts.version + self._apps.version + self._pause.version
 
-    # What may go.
+    # Permitted requests.
 
     def may_start(self, now: float) -> bool:
-        """Whether anything may be taken from the queue: not while one request finds out for all."""
+        """Whether a request may be taken from the queue; False while the outcome of a single request is awaited."""
         if self._pause.hold(now) is not None:
-            return True  # Each of them is held back, and its refs show why.
+            # During a pause, requests are taken only to be held back, so that their refs show the reason.
+            return True
         is_alone = self._connection.is_trying and not (self.is_open or self.is_proven)
         return not self._pause.is_resuming and not is_alone
 
     def hold(self, account: Account, app: App | None, now: float) -> Hold | None:
-        """Why a request has to wait; None when it may start.
+        """Why a request has to wait; None if it may start.
 
         Args:
-            account: the account whose backups are asked for.
-            app: the app whose backup is asked for; None for a list.
+            account: the account whose backups are requested.
+            app: the app whose backup is requested; None for a list.
             now: monotonic seconds.
         """
         return self._refusal(account, app) or self._pause.hold(now)
@@ -68,7 +70,7 @@ class Breakers:
         return Hold(breaker.failure) if breaker is not None else None
 
     def start(self, account: Account, app: App | None, now: float, purpose: Purpose | None = None) -> Ticket:
-        """Let a request go; `record` or `abandon` must follow. Without a purpose the phase says what it is for."""
+        """Register a request that is sent; `record` or `abandon` must follow. Without `purpose` the state decides."""
         if purpose is None:
             purpose = Purpose.FIRST if self.is_open or not self.is_proven else Purpose.REGULAR
         match purpose:
@@ -84,35 +86,35 @@ class Breakers:
         return Ticket(account, app, now, purpose, resumes=self._pause.start())
 
     def _probed(self, account: Account, app: App | None) -> list[OpenBreaker]:
-        """The open breakers on the way of a request for that app, from the outside in."""
-        ways = (self._connection.opened, self._accounts.of(account), self._apps.of(app))
-        return [each for each in ways if each is not None]
+        """The open breakers that apply to a request for that app, outermost first."""
+        breakers = (self._connection.opened, self._accounts.of(account), self._apps.of(app))
+        return [each for each in breakers if each is not None]
 
-    # When a probe or a canary may go.
+    # When a probe or a canary request may be sent.
 
     @property
     def paused_until(self) -> float | None:
-        """When the pause ends; in the past while the first request after it has not been answered."""
+        """When the pause ends; in the past until the first request after it has a response."""
         return self._pause.until
 
     @property
     def is_open(self) -> bool:
-        """Whether the whole connection is held back."""
+        """Whether the breaker of the whole connection is open."""
         return self._connection.opened is not None
 
     @property
     def opened_at(self) -> float:
-        """Since when the whole connection is held back."""
+        """Since when the breaker of the whole connection is open."""
         opened = self._connection.opened
         return opened.since if opened is not None else float("inf")
 
     @property
-    def is_finding_out(self) -> bool:
-        """Whether a request is under way whose answer decides for the whole connection."""
-        return self._pause.is_resuming or self._connection.is_finding_out
+    def is_testing(self) -> bool:
+        """Whether a request is in flight whose response decides for the whole connection."""
+        return self._pause.is_resuming or self._connection.is_testing
 
     def probe_at(self, account: Account, app: App | None = None) -> float | None:
-        """When the breaker on the way of these requests may be probed; None without one, or while it is probed."""
+        """When the outermost open breaker of these requests may be probed; None without one, or while it is probed."""
         breaker = next(iter(self._probed(account, app)), None)
         return breaker.probe_at if breaker is not None and not breaker.is_probed else None
 
@@ -131,7 +133,7 @@ class Breakers:
 
     @property
     def canary_at(self) -> float | None:
-        """When a canary is to go, None when none is wanted."""
+        """When the next canary request is due; None if none is needed."""
         return self._accounts.canary_at
 
     def canary_account(self) -> Account | None:
@@ -139,15 +141,15 @@ class Breakers:
         return self._accounts.good_last()
 
     def no_canary(self, account: Account, now: float) -> None:
-        """Learn that no ref is left for which the account could be asked: it does not count as good any more."""
+        """Stop treating the account as good, because no ref is left to poll for it."""
         self._accounts.doubt(account)
         if not self.is_proven:
             self._open(HELD_BACK, now, tries=0)
 
-    # What an answer changes.
+    # Changes by a response.
 
     def abandon(self, ticket: Ticket) -> None:
-        """Forget a request that ended without an answer, because it was cancelled or nobody wanted it any more."""
+        """Forget a request that ended without a response, because it was cancelled or no longer needed."""
         self._end(ticket)
         if ticket.purpose is Purpose.CANARY and not self.is_open:
             self._accounts.canary_lost(ticket.started)
@@ -161,11 +163,11 @@ class Breakers:
         self._pause.end(ticket)
 
     def record(self, ticket: Ticket, outcome: Answer | Listed, now: float) -> None:
-        """Learn from the answer to a request that was let through with `ticket`."""
+        """Update the breakers after the response to the request of `ticket`."""
         self._end(ticket)
         failure = outcome if isinstance(outcome, Failed) else None
         if failure is not None and ticket.is_of_the_list_alone(failure):
-            # The request for one backup goes next, and decides for the refs.
+            # A request for a single backup follows, and its result applies to the refs.
             return
         self._pause.learn(ticket, failure, now)
         self._connection.learn_of_certificate(ticket, failure)
@@ -179,18 +181,18 @@ class Breakers:
             self._learn_nothing(ticket, failure, now)
 
     def _accept(self, ticket: Ticket, failure: Failed | None, now: float) -> None:
-        """The token is good for this account."""
+        """Record that the token is good for this account."""
         self._absence.answered()
         refusals = (self._connection.opened, self._accounts.of(ticket.account))
         if any(each is not None and ticket.started < each.since for each in refusals):
-            # Sent before the refusal: what was true then says nothing of now.
+            # The request was sent before the refusal, so its success is no evidence for the present.
             return
         self._accounts.accept(ticket.account)
         self._connection.close()
         self._apps.learn(ticket, failure, now)
 
     def _refuse(self, ticket: Ticket, failure: Failed, now: float) -> None:
-        """A 401: of this account, and of the connection when no other account is good."""
+        """Open the breaker of the account after a 401, or that of the connection if no other account is good."""
         is_news = self._accounts.refuse(ticket.account, failure, now)
         if self.is_open:
             self._connection.refused_again(ticket, now)
@@ -199,7 +201,7 @@ class Breakers:
         elif not self.is_proven:
             self._open(failure, now, tries=ACCOUNTS_TRIED)
         elif is_news:
-            self._accounts.want_canary(now)
+            self._accounts.schedule_canary(now)
 
     def _open(self, failure: Failed, now: float, *, tries: int) -> None:
         self._connection.open(failure, now, tries=tries)
@@ -208,15 +210,15 @@ class Breakers:
             self._accounts.doubt_all()
 
     def _learn_nothing(self, ticket: Ticket, failure: Failed, now: float) -> None:
-        """A refused account stays refused, and is probed again in a minute."""
+        """Handle a failure that says nothing about the token: delay the next probe, or pause the connection."""
         if ticket.purpose is Purpose.PROBE:
             for breaker in self._probed(ticket.account, ticket.app):
                 breaker.probe_later(now)
         if failure.pause is not None:
-            # The server has said itself when to ask again.
+            # `_pause.learn` has applied the Retry-After already.
             return
         if failure.reason.facts.pauses_connection or self._absence.failed(ticket, failure):
-            # Nobody waits in a long line for a server that does not answer, ten seconds each.
+            # Otherwise each queued request would wait ten seconds for a server that does not respond.
             self._pause.retry_later(failure, now)
 
     # For the engine and the metrics.
@@ -226,21 +228,21 @@ class Breakers:
         return self._apps.of(app) is not None
 
     def retain(self, accounts: Container[Account], apps: Container[App]) -> None:
-        """Forget all others: no ref names them any more."""
+        """Remove what is known of other accounts and apps, because no ref names them."""
         self._accounts.retain(accounts)
         self._apps.retain(apps)
 
     @property
     def open_breakers(self) -> int:
-        """How many breakers hold requests back: the connection's, or those of accounts; and those of apps."""
+        """The number of open breakers: one for the connection, or one for each account; plus one for each app."""
         return (1 if self.is_open else len(self._accounts)) + len(self._apps)
 
     def state(self, now: float) -> State:
-        """The connection's state: half-open while a request finds out, or has to before the others may go."""
+        """The connection's state: half-open while a request that decides about the others is in flight or due."""
         if self._pause.hold(now) is not None:
             return State.PAUSED
         opened = self._connection.opened
         if opened is not None:
-            is_probing = self._connection.is_finding_out or now >= opened.probe_at
+            is_probing = self._connection.is_testing or now >= opened.probe_at
             return State.HALF_OPEN if is_probing else State.OPEN
         return State.CLOSED if self.is_proven and self.paused_until is None else State.HALF_OPEN

@@ -27,7 +27,8 @@ def checked_bundle(pem: str) -> str:
         number = len(certificates) + 1
         if number > MAX_CERTIFICATES:
             raise UnusableError(
-                f"its key {CA!r} has more than {MAX_CERTIFICATES} certificates: leave the ones that Astra Control needs"
+                f"its key {CA!r} has more than {MAX_CERTIFICATES} certificates: "
+                "keep only the ones that Astra Control needs"
             )
         # One at a time, because a call into OpenSSL blocks all other threads.
         if not certificate.endswith(_END) or not _is_readable(certificate, context):
@@ -39,7 +40,7 @@ def checked_bundle(pem: str) -> str:
 
 
 def certificates_in(pem: str) -> Iterator[str]:
-    """Each certificate in `pem`, from its BEGIN to its END line; of one without an END line, the BEGIN line alone."""
+    """Each certificate in `pem`, from its BEGIN to its END line; of one without an END line, only the BEGIN line."""
     start = pem.find(_BEGIN)
     while start >= 0:
         following = pem.find(_BEGIN, start + len(_BEGIN))

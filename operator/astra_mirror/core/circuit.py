@@ -1,4 +1,4 @@
-"""What circuit breakers are made of: one that is open, and the state of a connection that has some."""
+"""An open circuit breaker, and the states of a connection."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
@@ -20,13 +20,13 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class OpenBreaker:
-    """A circuit breaker that is open. It closes by an answer to a request that was sent after `since`.
+    """An open circuit breaker. The response to a request that was sent after `since` can close it.
 
     Attributes:
-        failure: what opened it.
+        failure: the failure that opened it.
         since: monotonic seconds.
         probe_at: when it may be probed.
-        is_probed: whether a probe is under way.
+        is_probed: whether a probe is in flight.
     """
 
     failure: Failed
@@ -38,5 +38,5 @@ class OpenBreaker:
         self.probe_later(self.since)
 
     def probe_later(self, now: float) -> None:
-        """Probe it in a minute."""
+        """Schedule the next probe in a minute."""
         self.probe_at = now + PROBE_INTERVAL

@@ -1,8 +1,8 @@
-"""The conditions: what is known, said so that people, kstatus, Argo CD and `kubectl wait` read the same.
+"""The conditions, chosen so that people, kstatus, Argo CD and `kubectl wait` reach the same conclusion.
 
-In progress is Reconciling, done well is Ready, what requires user action is Stalled. Reconciling and Stalled are
-present only while true and never both. The functions here know nothing of time: transition times are added when a
-status is compared with the one in the cluster.
+Reconciling means in progress, Ready means as requested, Stalled means that user action is required. Reconciling and
+Stalled are present only while true and never both. The conditions here have no times: transition times are added when
+a status is compared with the one in the cluster.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from astra_mirror.support.text import cut, sentence
 class Assessment:
     """What is known of the backup itself, whether or not the last poll succeeded.
 
-    `text` is a sentence for a person. `ready` may differ from what the state alone says, because of readyWhen.
+    `text` is a sentence for people. `ready` may differ from the meaning of the state, because of readyWhen.
     """
 
     reason: str
@@ -34,7 +34,7 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """Whether the mirror could be refreshed: the condition Synced, and what an error asks for."""
+    """Whether the mirror could be refreshed: the condition Synced, and the activity that follows from an error."""
 
     status: ConditionStatus
     reason: str
@@ -59,14 +59,14 @@ SUSPENDED: Final = SyncResult("Unknown", "Suspended", "Polling is suspended: set
 
 
 def failed_sync_result(failure: Failed, activity: Activity | None = None) -> SyncResult:
-    """Synced for a poll that failed; `activity` where the reason alone does not say what it asks for."""
+    """Synced for a failed poll; `activity` overrides the one that follows from the reason."""
     if activity is None:
         activity = Activity.STALLED if failure.reason.facts.requires_user_action else Activity.RECONCILING
     return SyncResult("False", failure.reason, failure.text, activity)
 
 
 def is_known(assessment: Assessment) -> bool:
-    """Whether the remote has ever answered: with a state, or that there is no such backup."""
+    """Whether the remote has ever responded with a state, or that there is no such backup."""
     return assessment is not NOTHING_YET
 
 
@@ -95,13 +95,13 @@ def assess(observed: ObservedState, ready_when: ReadyWhen) -> Assessment:
             "BackupObserved", "True", meaning.succeeded, meaning.finished, Activity.NONE, text, meaning.reason
         )
     if observed.state == "completed" and observed.hook_state == "failed":
-        wanted = ready_when is ReadyWhen.COMPLETED_AND_HOOKS_SUCCEEDED
+        needs_hooks = ready_when is ReadyWhen.COMPLETED_AND_HOOKS_SUCCEEDED
         return Assessment(
             "BackupCompletedHooksFailed",
-            "False" if wanted else "True",
+            "False" if needs_hooks else "True",
             meaning.succeeded,
             meaning.finished,
-            Activity.STALLED if wanted else Activity.NONE,
+            Activity.STALLED if needs_hooks else Activity.NONE,
             text,
             meaning.reason,
         )
@@ -134,8 +134,8 @@ def conditions_of(
     Args:
         assessment: what is known of the backup.
         sync_result: how the last poll ended.
-        ready: the Ready that stands, for a suspended ref; else None.
-        stale: why the assessment is too old to count, as a sentence; None while it counts.
+        ready: the Ready to keep, for a suspended ref; else None.
+        stale: why the assessment is stale, as a sentence; None if it is not.
     """
     activity = assessment.activity
     if ready is None:

@@ -1,4 +1,4 @@
-"""The pause of a connection: nothing goes until it ends, then one request, and its answer lets the others go."""
+"""The pause of a connection: no request until it ends, then one; the others follow after its response."""
 
 from typing import Final
 
@@ -14,8 +14,8 @@ class ConnectionPause:
 
     Attributes:
         version: a number that grows with each pause that begins, is prolonged or is over.
-        until: when the pause ends; in the past while the first request after it has not been answered.
-        is_resuming: whether that request is under way.
+        until: when the pause ends; in the past until the first request after it has a response.
+        is_resuming: whether that request is in flight.
     """
 
     def __init__(self) -> None:
@@ -25,22 +25,22 @@ class ConnectionPause:
         self._failure: Failed | None = None
 
     def hold(self, now: float) -> Hold | None:
-        """What holds everything back, while it lasts."""
+        """Why every request has to wait; None when there is no pause."""
         return Hold(self._failure) if self.until is not None and now < self.until else None
 
     def start(self) -> bool:
-        """Take note that a request starts; whether it is one whose answer ends the pause."""
+        """Record that a request starts; return whether its response ends the pause."""
         resumes = self.until is not None
         self.is_resuming |= resumes
         return resumes
 
     def end(self, ticket: Ticket) -> None:
-        """Take note that a request has ended, with an answer or without."""
+        """Record that a request has ended, with a response or without."""
         if ticket.resumes:
             self.is_resuming = False
 
     def learn(self, ticket: Ticket, failure: Failed | None, now: float) -> None:
-        """Learn from an answer: it ends the pause, and may ask for the next one."""
+        """End the pause after its first response, and begin a new one for a Retry-After."""
         if ticket.resumes and self.until is not None and now >= self.until:
             self.until = self._failure = None
             self.version += 1
@@ -48,7 +48,7 @@ class ConnectionPause:
             self._begin(failure, now + failure.pause)
 
     def retry_later(self, failure: Failed, now: float) -> None:
-        """Begin a short one: the server has not said for how long."""
+        """Begin a short pause, because the response had no Retry-After."""
         self._begin(failure, now + RETRY_INTERVAL)
 
     def _begin(self, failure: Failed, until: float) -> None:

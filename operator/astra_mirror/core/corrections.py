@@ -1,4 +1,4 @@
-"""How often the operator corrects a status that somebody else changes.
+"""How often the operator corrects a status that another client changes.
 
 The first corrections are made at once. Against a writer that never stops, one correction a minute is enough to show
 people which status is right, and cheap enough to go on for ever.

@@ -1,7 +1,7 @@
 """What has to be written so that the actual status becomes the desired one, and who caused the difference.
 
 Three statuses are compared as JSON values: the desired one, the actual one that the API server holds, and the last one
-of the operator's own. Times and texts are taken from its own, never from what somebody else may have written.
+of the operator's own. Times and texts are taken from the operator's own, never from what another client has written.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,18 +14,18 @@ from astra_mirror.core.messages import Shown, message_of, shows
 from astra_mirror.support.times import moment_of, timestamp
 
 _RECENT: Final = timedelta(minutes=1)
-"""How young another writer's transition may be to be the very one that this process is about to write."""
+"""The maximum age of another writer's transition that counts as the one that this process is about to write."""
 _PEER: Final = timedelta(minutes=10)
-"""How much earlier another operator may have seen a transition."""
+"""How much earlier another operator may have recorded a transition."""
 _AHEAD: Final = timedelta(seconds=5)
 _DERIVED: Final = ("bytesPerSecond", "estimatedCompletionTime")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What the cluster should hold, and the merge patch that leads there.
+    """The status that the cluster should hold, and the merge patch that leads to it.
 
-    `is_correction` is true when the operator's own last status says the same already: somebody else changed the object.
+    `is_correction` is true when the operator's own last status is the same already: another client changed the object.
     """
 
     status: Mapping[str, Any]
@@ -43,9 +43,9 @@ def difference(
     """Compare the three statuses.
 
     Args:
-        desired: the status that should be there; its transition times do not count.
-        own: the last status of the operator's own that the API server has taken; empty before the first.
-        actual: the status that the API server holds, whoever wrote it.
+        desired: the status that should be there; its transition times are ignored.
+        own: the last status of the operator's own that the API server has stored; empty before the first.
+        actual: the status that the API server holds, from any writer.
         now: UTC.
         shown: the texts in `desired` that have a correlation ID.
     """
@@ -57,7 +57,7 @@ def difference(
 
 
 def _without_new_target(patch: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    # The statuses of an older release have no target. To add it is worth no write of its own.
+    # The statuses of an older release have no target. Adding it does not justify a write.
     return {} if set(patch) == {"target"} and "target" not in own else patch
 
 
@@ -70,9 +70,9 @@ def stamped(
 ) -> dict[str, Any]:
     """`desired` with transition times: the operator's own where a condition's status stays the same, else `now`.
 
-    A text that differs from the operator's own in its correlation ID alone stays as it is: while the API server is
-    away, several answers may come before the next write. Where another process has just written the same transition,
-    its time counts: two operators do not fight about seconds.
+    A text that differs from the operator's own only in its correlation ID stays as it is: while the API server is away,
+    several responses may arrive before the next write. Where another process has just written the same transition, its
+    time is used, so that two operators do not overwrite each other's times.
     """
     before, found, at = _conditions(own), _conditions(actual or {}), timestamp(now)
     conditions = []
@@ -87,7 +87,7 @@ def stamped(
 
 
 def _conditions(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    # Whoever wrote the actual status may have written anything.
+    # Another client may have written anything into the actual status.
     conditions = status.get("conditions")
     entries = conditions if isinstance(conditions, list) else []
     return {str(each.get("type")): each for each in entries if isinstance(each, Mapping)}
@@ -114,8 +114,8 @@ def _is_recent(time: object, now: datetime) -> bool:
 def with_earlier_times(own: Mapping[str, Any], actual: Mapping[str, Any]) -> dict[str, Any]:
     """`own` with the actual transition times that are up to ten minutes earlier, for conditions of the same status.
 
-    Two operators may have seen one transition at different moments, one of them with a failure in between. Where each
-    of them does this, both come to the same times.
+    Two operators may have observed one transition at different times, one of them with a failure in between. If each of
+    them does this, both arrive at the same times.
     """
     found = _conditions(actual)
     conditions = [_with_earlier_time(each, found.get(each["type"], {})) for each in own.get("conditions", [])]
@@ -133,7 +133,7 @@ def _with_earlier_time(own: Mapping[str, Any], actual: Mapping[str, Any]) -> dic
 def with_derived_of(actual: Mapping[str, Any], status: dict[str, Any]) -> dict[str, Any]:
     """`status` with the actual rate and expected end, where these are about the same bytes of a running backup.
 
-    Each process measures another rate; two of them would overwrite each other's for ever.
+    Each process measures a different rate; two processes would overwrite each other's for ever.
     """
     ours, theirs = status.get("progress"), actual.get("progress")
     if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping) or not _is_under_way(status):
@@ -149,13 +149,13 @@ def _is_under_way(status: Mapping[str, Any]) -> bool:
     return isinstance(state, str) and meaning_of(state).activity is Activity.RECONCILING
 
 
-def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The smallest JSON merge patch (RFC 7396) from `current` to `wanted`; empty when they are equal.
+def merge_patch(current: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[str, Any]:
+    """The smallest JSON merge patch (RFC 7396) from `current` to `desired`; empty when they are equal.
 
-    `wanted` may not contain a null.
+    `desired` may not contain a null.
     """
-    patch: dict[str, Any] = {key: None for key in current if key not in wanted}
-    for key, value in wanted.items():
+    patch: dict[str, Any] = {key: None for key in current if key not in desired}
+    for key, value in desired.items():
         old = current.get(key)
         if isinstance(old, Mapping) and isinstance(value, Mapping):
             # Not compared as a whole: 1 and true are equal to Python.

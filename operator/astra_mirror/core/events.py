@@ -1,7 +1,7 @@
 """The Events of a ref, which `kubectl describe` shows beneath the status: transitions, and nothing else.
 
-That a backup is complete when it is first looked at is no transition, and no news; that it has failed or does not exist
-is what somebody who has just written the ref wants to read.
+A backup that is complete when first observed gets no Event, because nothing has changed. One that has failed or does
+not exist gets an Event, because whoever has just created the ref needs to know.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from astra_mirror.support.text import cut
 
 MAX_NOTE: Final = 1024
 EVENT_SECONDS: Final = 60.0
-"""In the long run a ref has one Event in so many seconds at most."""
+"""The minimum average interval between the Events of a ref, in seconds."""
 BURST: Final = 10
-"""So many may follow each other at once."""
+"""The number of Events in a burst."""
 
 _ENDS: Final = frozenset({"BackupCompleted", "BackupFailed", "BackupRemoved", "BackupNotFound"})
 _STALE: Final = "ObservationStale"
@@ -27,7 +27,7 @@ _MAX_NAME: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One Event: its type and reason, and what a person reads."""
+    """One Event: its type, its reason, and the text that people read."""
 
     kind: Literal["Normal", "Warning"]
     reason: str
@@ -36,11 +36,15 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What else is known of a step from one status to the next.
+    """The context of a change of status.
 
-    `was_grace` and `is_grace` are true for a status whose failure may still end by itself, because the object is young:
-    nothing is said of it. `new_secret` is true for the first answer after the Secret has changed. `shown` are the texts
-    in the next status that have a correlation ID: with it in an Event, the same Event would be a new one each time.
+    Attributes:
+        was_grace: whether the failure in the previous status might still end by itself, because the object was young:
+            no Event is recorded for it.
+        is_grace: the same for the next status.
+        new_secret: whether this is the first result after a change of the Secret.
+        shown: the texts in the next status that have a correlation ID; Events have them without their correlation IDs,
+            so that equal Events form one series.
     """
 
     was_grace: bool = False
@@ -53,7 +57,7 @@ _NOTHING_ELSE: Final = Around()
 
 
 def notes_of(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Around = _NOTHING_ELSE) -> list[Note]:
-    """What is worth an Event when a ref's status goes from `before` to `after`."""
+    """The Events to record when a ref's status changes from `before` to `after`."""
     found = (*_of_the_end(before, after), *_of_staleness(before, after), *_of_sync(before, after, around))
     return [replace(each, text=cut(message_of(each.text, around.shown), MAX_NOTE)) for each in found]
 
@@ -107,7 +111,7 @@ def event_name(name: str, digest: str) -> str:
 
     Args:
         name: the object's own, 253 characters at most.
-        digest: what distinguishes this Event from others of the object, in hexadecimal.
+        digest: distinguishes this Event from others of the object, in hexadecimal.
     """
     return f"{name[:_MAX_NAME].rstrip('-.')}.{digest}"
 
@@ -120,7 +124,7 @@ def admit(busy_until: float, now: float) -> float | None:
         now: monotonic seconds.
 
     Returns:
-        The next `busy_until`; None when the ref has had its share.
+        The next `busy_until`; None when the ref has exceeded its rate.
     """
     busy_until = max(busy_until, now) + EVENT_SECONDS
     return busy_until if busy_until - now <= BURST * EVENT_SECONDS else None

@@ -1,8 +1,8 @@
-"""The requests that circuit breakers hold back, by what holds them, and whose turn it is to be the probe.
+"""The requests that circuit breakers hold back, grouped by breaker, and the choice of the next probe.
 
-What is held back holds no place in the connection queue. It waits here until a breaker closes, without a timer of its
-own, and one of many is taken now and then to find out. Who that is does not depend on the order of iteration: it is the
-namespace and the account that were not probed for the longest time.
+Held requests are not in the connection queue. They wait here until a breaker closes, without timers of their own, and
+from time to time one of them is sent as a probe. It is taken from the namespace and the account whose last probe is the
+longest ago, independently of the order of iteration.
 """
 
 from collections import deque
@@ -20,23 +20,23 @@ from astra_mirror.core.tickets import Account, App, Purpose
 Value = TypeVar("Value", bound=Hashable)
 
 PROBES_A_MINUTE: Final = 10
-"""How many probes of refused accounts one connection gets within `PROBE_INTERVAL`."""
+"""The limit for probes of refused accounts on one connection within `PROBE_INTERVAL`."""
 _LATER: Final = 1e12
-"""Seconds by which a request whose ref has never been observed comes after those whose ref has."""
+"""Added to the rank of a request whose ref has never been observed, so that it comes after all others."""
 
 
-class _Turn(NamedTuple):
-    """When somebody was probed last, in seconds, and by a number that no two have in common."""
+class _ProbeOrder(NamedTuple):
+    """The time of the last probe, in monotonic seconds, and a unique number that breaks ties."""
 
     at: float
     number: int
 
 
-_NEVER: Final = _Turn(float("-inf"), 0)
+_NEVER: Final = _ProbeOrder(float("-inf"), 0)
 
 
 class Candidate(NamedTuple):
-    """For whom a probe may be made: an account, the app whose breaker is open (None: not an app's), a namespace."""
+    """What a probe may be made for: an account, the app whose breaker is open (None: not an app's), a namespace."""
 
     account: Account
     app: App | None
@@ -45,11 +45,11 @@ class Candidate(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Group(Generic[Value]):
-    """What one breaker holds back.
+    """The requests that one breaker holds back.
 
     Attributes:
-        shown: what the refs show because of it, None when they keep what they show.
-        has_observed: whether some of it is for a ref whose status has an observation of its target.
+        shown: the failure that the refs show because of it; None if their status does not change.
+        has_observed: whether any of the requests is for a ref with an observation of its target.
     """
 
     account: Account
@@ -64,9 +64,9 @@ class Held(Generic[Value]):
 
     def __init__(self) -> None:
         self._groups: dict[tuple[Account, App | None], Group[Value]] = {}
-        self._of_account: dict[Account, _Turn] = {}
-        self._of_namespace: dict[str, _Turn] = {}
-        self._turns = count(1)
+        self._of_account: dict[Account, _ProbeOrder] = {}
+        self._of_namespace: dict[str, _ProbeOrder] = {}
+        self._numbers = count(1)
         self._recent: deque[float] = deque(maxlen=PROBES_A_MINUTE)
 
     def __bool__(self) -> bool:
@@ -80,7 +80,7 @@ class Held(Generic[Value]):
         return list(self._groups.values())
 
     def put(self, who: Candidate, value: Value, *, is_observed: bool, due: float) -> Group[Value]:
-        """Hold `value` back. Among those of a namespace one whose ref has been observed is probed first."""
+        """Hold `value` back. Within a namespace, requests of refs that have been observed are probed first."""
         key = who.account, who.app
         group = self._groups.get(key)
         if group is None:
@@ -90,12 +90,12 @@ class Held(Generic[Value]):
         return group
 
     def take_all(self, group: Group[Value]) -> list[Value]:
-        """Let the whole group go."""
+        """Remove and return all requests of the group."""
         self._groups.pop((group.account, group.app), None)
         return list(group.waiting)
 
     def take(self, who: Candidate) -> Value | None:
-        """Let the first one go that is waiting there."""
+        """Remove and return the candidate's first request; None without one."""
         group = self._groups.get((who.account, who.app))
         if group is None:
             return None
@@ -104,19 +104,19 @@ class Held(Generic[Value]):
             del self._groups[who.account, who.app]
         return taken.value if taken is not None else None
 
-    def drop_unwanted(self, wanted: Container[Value]) -> None:
-        """Let all go that nobody waits for any more."""
+    def drop_unneeded(self, needed: Container[Value]) -> None:
+        """Remove the requests that no object waits for."""
         for key, group in list(self._groups.items()):
-            for value in [each for each in group.waiting if each not in wanted]:
+            for value in [each for each in group.waiting if each not in needed]:
                 group.waiting.drop(value)
             if not group.waiting:
                 del self._groups[key]
 
     def clear(self) -> None:
-        """Hold nothing any more."""
+        """Remove all requests."""
         self._groups.clear()
 
-    # Whose turn it is to be probed.
+    # The choice of the next probe.
 
     def _candidates(self) -> Iterator[Candidate]:
         for group in self._groups.values():
@@ -124,14 +124,14 @@ class Held(Generic[Value]):
                 yield Candidate(group.account, group.app, str(namespace))
 
     def next_to_resume(self, breakers: Breakers) -> Candidate | None:
-        """Who is asked first after a pause: nobody whose account is refused, or whose app is forbidden."""
+        """The candidate for the first request after a pause: its account is not refused, and its app not forbidden."""
         free = (each for each in self._candidates() if breakers.probe_at(each.account, each.app) is None)
         return min(free, key=self._probed_least_recently, default=None)
 
     def next_of_connection(self, breakers: Breakers, now: float) -> Candidate | None:
-        """Who probes an open connection: each time another account, first one that has succeeded before."""
+        """The candidate for the next probe of an open connection: another account each time, good ones first."""
 
-        def turn(who: Candidate) -> tuple[object, ...]:
+        def rank(who: Candidate) -> tuple[object, ...]:
             group = self._groups[who.account, who.app]
             succeeded = group.has_observed or breakers.has_succeeded(who.account)
             last = self._of_account.get(who.account, _NEVER)
@@ -139,46 +139,46 @@ class Held(Generic[Value]):
             return (since_opened, not succeeded, *self._probed_least_recently(who))
 
         ready = (each for each in self._candidates() if _is_due(breakers, each, now))
-        return min(ready, key=turn, default=None)
+        return min(ready, key=rank, default=None)
 
     def due_while_closed(self, breakers: Breakers, now: float) -> list[Candidate]:
-        """Who may probe while the connection is closed, in the order of their turns: refused accounts, forbidden apps.
+        """The candidates for probes of accounts and apps while the connection is closed, least recently probed first.
 
-        Ask `when` again before each of them: the limits for refused accounts hold for all of them together.
+        Call `when` again before each of them, because the limits for refused accounts apply to all of them together.
         """
         times = ((self.when(breakers, each), each) for each in self._candidates())
         due = (who for at, who in times if at is not None and at <= now)
         return sorted(due, key=self._probed_least_recently)
 
     def when(self, breakers: Breakers, who: Candidate) -> float | None:
-        """When it may be probed; None while that is not known, because it is being probed."""
+        """When the candidate may be probed; None while a probe is in flight."""
         at = breakers.probe_at(who.account, who.app)
         if at is None or breakers.is_open or not breakers.is_refused(who.account):
             return at
-        # For refused accounts: one a minute for a namespace, ten for the connection.
+        # The limits for refused accounts: one probe a minute for a namespace, ten for the connection.
         full = len(self._recent) == PROBES_A_MINUTE
         limits = (self._of_namespace.get(who.namespace, _NEVER).at, self._recent[0] if full else _NEVER.at)
         return max(at, *(each + PROBE_INTERVAL for each in limits))
 
     def next_at(self, breakers: Breakers) -> float | None:
-        """When somebody may be probed; None while there is nobody."""
+        """When the next candidate may be probed; None without one."""
         times = (self.when(breakers, each) for each in self._candidates())
         return min((each for each in times if each is not None), default=None)
 
     def probed(self, who: Candidate, breakers: Breakers, now: float) -> None:
-        """Remember that a probe goes for `who`."""
-        self._of_account[who.account] = self._of_namespace[who.namespace] = _Turn(now, next(self._turns))
+        """Record that a probe was sent for `who`."""
+        self._of_account[who.account] = self._of_namespace[who.namespace] = _ProbeOrder(now, next(self._numbers))
         if not breakers.is_open and breakers.is_refused(who.account):
             self._recent.append(now)
 
-    def retain(self, accounts: Container[Account], namespaces: Container[str], wanted: Container[Value]) -> None:
-        """Forget what nobody wants any more, and when others were probed."""
-        self.drop_unwanted(wanted)
+    def retain(self, accounts: Container[Account], namespaces: Container[str], needed: Container[Value]) -> None:
+        """Remove the requests that no object waits for, and the times of probes of other accounts and namespaces."""
+        self.drop_unneeded(needed)
         self._of_account = {key: at for key, at in self._of_account.items() if key in accounts}
         self._of_namespace = {key: at for key, at in self._of_namespace.items() if key in namespaces}
 
-    def _probed_least_recently(self, who: Candidate) -> tuple[_Turn, _Turn, str, str]:
-        # The names decide between those that were never probed, so that the same state gives the same choice.
+    def _probed_least_recently(self, who: Candidate) -> tuple[_ProbeOrder, _ProbeOrder, str, str]:
+        # The names break ties between candidates that were never probed, so that the same state gives the same choice.
         times = self._of_namespace.get(who.namespace, _NEVER), self._of_account.get(who.account, _NEVER)
         return (*times, who.namespace, str(who.account))
 
@@ -190,14 +190,17 @@ def _is_due(breakers: Breakers, who: Candidate, now: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """Send a canary for a ref of that account now."""
+    """Send a canary request for a ref of that account now."""
 
     account: Account
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Send a probe for each of these whose time has come, until an answer is waited for; `purpose` as for `start`."""
+    """Send a probe for each candidate that is due, until one is in flight whose response has to be awaited.
+
+    `purpose` is passed to `Breakers.start`.
+    """
 
     candidates: Sequence[Candidate]
     purpose: Purpose | None
@@ -205,18 +208,18 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing more now. Look again at `until`, or when something has changed where that is None."""
+    """Do nothing now. Call `next_step` again at `until`, or after the next change if that is None."""
 
     until: float | None
 
 
 def next_step(breakers: Breakers, held: Held[Value], now: float) -> Canary | Probe | Wait:
-    """What is to be done now to find out whether breakers may close."""
+    """The next step to test whether breakers may close."""
     paused_until = breakers.paused_until
     is_needed = bool(held) or breakers.canary_at is not None
     if paused_until is not None and now < paused_until:
         return Wait(paused_until if is_needed else None)
-    if breakers.is_finding_out:
+    if breakers.is_testing:
         return Wait(None)
     account = breakers.canary_account()
     if breakers.canary_at is not None and breakers.canary_at <= now and account is not None:

@@ -41,7 +41,7 @@ def inherited(held: AppBackupRefStatus, spec: AppBackupRefSpec, generation: int)
     # Without a target nothing was observed, or an older release wrote the status: an edit may have changed the target.
     if held.observed_generation != generation:
         return forget(held)
-    # What is taken over stands beside its target from now on, whoever wrote it.
+    # An observation that is taken over has a target from now on, whatever wrote it.
     return held.model_copy(update={"target": target_of(spec)}) if is_observed(held) else held
 
 

@@ -18,10 +18,10 @@ class AfterList(Enum):
 
 
 class AfterSingle(Enum):
-    """What to do for the refs that have waited for another ref's request."""
+    """What to do for the refs that have waited for the single request of another ref."""
 
     SHARE = "every other request would fail like this one: it is the failure of each ref"
-    ASK_AGAIN = "it says nothing of them, or a circuit breaker knows: it holds them back where it must"
+    ASK_AGAIN = "it says nothing about them, or a circuit breaker holds them back where necessary"
 
 
 def after_list(failure: Failed) -> AfterList:
@@ -30,19 +30,22 @@ def after_list(failure: Failed) -> AfterList:
 
 
 def after_single(failure: Failed) -> AfterSingle:
-    """What follows for those who waited behind a single request that failed."""
+    """What to do for the refs that waited for a single request, after its failure."""
     is_held = failure.reason.facts.retry is Retry.PROBE or failure.pause is not None
     is_shared = failure.reason.facts.concerns is Concerns.CONNECTION and not is_held
     return AfterSingle.SHARE if is_shared else AfterSingle.ASK_AGAIN
 
 
-def acquits_list(failure: Failed) -> bool:
-    """Whether this end of a single request says that the list before it failed for a reason that it shares."""
+def explains_list_failure(failure: Failed) -> bool:
+    """Whether the failure of the canary request explains that of the list, so that the list is not suspected."""
     return _reaches_beyond_the_app(failure)
 
 
 def is_refusal(failure: Failed) -> bool:
-    """Whether a list was refused by a status code or a Retry-After that would hold for any request but for the list."""
+    """Whether a list failed with a 401, a 429 or a Retry-After.
+
+    In response to a single GET, these concern the account or the connection.
+    """
     facts = failure.reason.facts
     return failure.pause is not None or facts.pauses_connection or facts.opens is Concerns.ACCOUNT
 

@@ -1,7 +1,7 @@
-"""The texts that people read about a failure: its message, and the correlation ID of the answer, where that has one.
+"""The texts that people read about a failure: its message, and the correlation ID of the response, if it has one.
 
-Each answer has another ID, so two texts may differ and still say the same. Whether a text says what a failure says is
-decided from the failure's message, which is known. No ID is ever read out of a text.
+Each response has a different ID, so two texts may differ and still show the same message. Whether a text shows a
+failure's message is decided from that message, which is known. No ID is ever read out of a text.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from typing import Final
 from astra_mirror.support.text import CUT, cut
 
 MAX_MESSAGE: Final = 1024
-"""The characters of a condition's message at most."""
+"""The maximum length of a condition's message, in characters."""
 _BEFORE_ID: Final = " (correlationID "
 _AFTER_ID: Final = ")"
 
@@ -25,14 +25,14 @@ class Shown:
 
 
 def text_of(message: str, correlation_id: str | None) -> str:
-    """The text for a message; an ID stands at its end."""
+    """The text for a message, with the ID, if any, at its end."""
     if correlation_id is None:
         return message
     return f"{message}{_BEFORE_ID}{correlation_id.replace('(', '[').replace(')', ']')}{_AFTER_ID}"
 
 
 def shows(text: str, message: str) -> bool:
-    """Whether `text`, cut to the length of a condition's message, is what `message` gives with any ID or with none."""
+    """Whether `text`, cut to the length of a condition's message, is the text for `message` with any ID or without."""
     if text == cut(message, MAX_MESSAGE):
         return True
     start = message + _BEFORE_ID
@@ -48,7 +48,7 @@ def may_have_id(text: str) -> bool:
 
 
 def message_of(text: str, shown: Iterable[Shown]) -> str:
-    """`text` without the ID at its end; as it is, when it does not end in one of the texts that are known."""
+    """`text` without the ID at its end; unchanged if it does not end in one of the known texts."""
     for each in shown:
         if text.endswith(each.text):
             return text.removesuffix(each.text) + each.message

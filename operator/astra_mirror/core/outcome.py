@@ -1,4 +1,4 @@
-"""How a poll can end. The engine turns every error of the remote side into one of these values, once."""
+"""The outcomes of a poll. The package `astra` turns every error of the remote side into one of these values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ MAX_RETRY_AFTER: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The remote described the backup. Two documents with the same `digest` are the same, byte for byte."""
+    """The remote described the backup. Documents with equal `digest` are the same, byte for byte."""
 
     backup: Backup
     digest: int = field(default=0, compare=False)
@@ -35,14 +35,14 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The remote sent the very document that it sent last time."""
+    """The response is byte for byte the same document as the last one."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
     """The remote said, in a problem document, that the backup does not exist.
 
-    `correlation_id` is the answer's own, as the remote spells it.
+    `correlation_id` is that of the response, as the remote spells it.
     """
 
     message: str
@@ -50,7 +50,7 @@ class NotFound:
 
     @property
     def text(self) -> str:
-        """What people read."""
+        """The text that people read."""
         return text_of(self.message, self.correlation_id)
 
 
@@ -58,8 +58,9 @@ class NotFound:
 class Failed:
     """The mirror could not be refreshed.
 
-    `retry_after` is seconds, where the remote asked for a pause; `code` is the HTTP status code, where there was an
-    answer: it may prove the token all the same. `correlation_id` is the answer's own, as the remote spells it.
+    `retry_after` is in seconds, None if the remote did not ask for a pause. `code` is the HTTP status code, None
+    without a response; a failure may still prove the token. `correlation_id` is that of the response, as the remote
+    spells it.
     """
 
     reason: SyncReason
@@ -70,12 +71,12 @@ class Failed:
 
     @property
     def text(self) -> str:
-        """What people read."""
+        """The text that people read."""
         return text_of(self.message, self.correlation_id)
 
     @property
     def pause(self) -> float | None:
-        """For how many seconds the remote asks not to be called: an hour at the most, None for no time at all."""
+        """For how many seconds the remote asks not to be called, at most an hour; None without a pause."""
         return min(self.retry_after, MAX_RETRY_AFTER) if self.retry_after and self.retry_after > 0 else None
 
 
@@ -85,23 +86,23 @@ Answer = Outcome | Unchanged
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a list is asked for.
+    """The backups that a list request is made for.
 
-    `documents` are the ids of the backups, each with the digest of the document that is known, if any; `body` is the
-    digest of the list in which they all were found as they are known, if there is such a list.
+    `documents` has the ids of the backups, each with the digest of its last known document, if any. `list_digest` is
+    that of the list that contained all of these documents, if there is such a list.
     """
 
     documents: Mapping[str, int | None]
-    body: int | None = None
+    list_digest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An answer to a request for a list.
+    """The response to a list request.
 
-    `found` has the backups that were asked for and are described rightly and once; what is missing there may exist all
-    the same. `digest` stands for the whole body, and `size` is the number of its items, None when it was not counted
-    because the body is the one of last time. `complete` is false when the remote held something back.
+    `found` has the requested backups that are described validly and exactly once; others may exist nevertheless.
+    `digest` is that of the whole body, and `size` the number of its items, None if they were not counted because the
+    body has not changed. `complete` is false if the list was incomplete.
     """
 
     digest: int

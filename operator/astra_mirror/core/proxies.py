@@ -68,11 +68,11 @@ def _matches(entry: str, host: str, port: str, address: _Address | None) -> bool
         return True
     if (network := _network(entry)) is not None:
         return address is not None and address in network
-    name, wanted_port = _split(entry)
-    if not name or (wanted_port and wanted_port != port):
+    name, entry_port = _split(entry)
+    if not name or (entry_port and entry_port != port):
         return False
-    if (wanted := _address(name)) is not None:
-        return wanted == address
+    if (entry_address := _address(name)) is not None:
+        return entry_address == address
     # `.example.com` and `*.example.com` match sub-domains only, `example.com` matches itself as well.
     name = name[1:] if name.startswith("*.") else name
     return host.endswith(name) if name.startswith(".") else host == name or host.endswith(f".{name}")

@@ -1,4 +1,4 @@
-"""The reasons of the condition Synced, and all that follows from each of them, in one total table.
+"""The reasons of the condition Synced, and the consequences of each of them, in one total table.
 
 A decision that depends on a reason reads its row. No other module keeps a set of reasons.
 """
@@ -31,7 +31,7 @@ class SyncReason(StrEnum):
 
     @property
     def facts(self) -> "Facts":
-        """What follows from this reason."""
+        """The consequences of this reason."""
         return FACTS[self]
 
 
@@ -55,21 +55,21 @@ class Retry(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One row. It names what is true of a reason; what it leaves out is not.
+    """The consequences of one reason. Flags that are not given are False.
 
     Attributes:
         concerns: which other requests would fail in the same way.
         retry: when the ref is polled again, unless a Retry-After says so.
-        requires_user_action: whether waiting cannot help, because somebody has to change a credential, a Secret, an ID
-            or a rule: the condition Stalled goes with it.
+        requires_user_action: whether waiting cannot help, because a user has to change a credential, a Secret, an ID or
+            a rule; the condition Stalled shows it.
         proves_token: whether Astra Control has accepted the token. Any 2xx proves it as well, see `outcome`.
         is_answer: whether the server has sent an HTTP response.
-        pauses_connection: whether the server asks for fewer requests: the connection pauses, also where no Retry-After
-            says for how long.
-        absent_after: after how many such failures in a row the server of a connection on which no token is proven
-            counts as absent; None where no number of them says so.
+        pauses_connection: whether the server asks for fewer requests, so that the connection pauses even without a
+            Retry-After.
+        absent_after: the number of consecutive failures of this kind after which the server counts as absent, on a
+            connection without a proven token; None if it never does.
         may_heal_while_young: whether the failure may end by itself while the object is young, because other controllers
-            make Secrets seconds after the objects that need them.
+            create Secrets seconds after the objects that need them.
     """
 
     concerns: Concerns
@@ -84,7 +84,7 @@ class Facts:
 
     @property
     def opens(self) -> Concerns | None:
-        """Whose circuit breaker such a failure opens: all that it concerns. None where no breaker opens."""
+        """The scope whose circuit breaker such a failure opens, which is `concerns`; None if it opens none."""
         return self.concerns if self.retry is Retry.PROBE else None
 
 
@@ -98,7 +98,7 @@ FACTS: Final[Mapping[str, Facts]] = MappingProxyType(
         SyncReason.INVALID_REQUEST: Facts(
             Concerns.REQUEST, Retry.BACKOFF, requires_user_action=True, proves_token=True, is_answer=True
         ),
-        # One error of the server's own may be about that one backup.
+        # A single 5xx may concern only the requested backup.
         SyncReason.SERVER_ERROR: Facts(Concerns.CONNECTION, Retry.BACKOFF, is_answer=True, absent_after=3),
         SyncReason.RATE_LIMITED: Facts(Concerns.CONNECTION, Retry.BACKOFF, is_answer=True, pauses_connection=True),
         SyncReason.UNREACHABLE: Facts(Concerns.CONNECTION, Retry.BACKOFF, absent_after=1),
@@ -114,4 +114,4 @@ FACTS: Final[Mapping[str, Facts]] = MappingProxyType(
         SyncReason.INVALID_SPEC: Facts(Concerns.REQUEST, Retry.BACKOFF, requires_user_action=True),
     }
 )
-"""By the reason, which is found by its text as well: a status that is read back has texts."""
+"""By reason. A plain string is a valid key, because a status that is read back contains strings."""

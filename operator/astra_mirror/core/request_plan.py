@@ -1,8 +1,8 @@
 """Which requests to make for the refs that are due: the app's list, the account's list, or one for each backup.
 
-What is expected to cost least is chosen. The unit of cost is one request for one backup, and an item of a list costs a
-hundredth of that: docs/performance.md has the measurement. A list serves every ref that is in it, so those that would
-be due soon count as well: they are served early, and are due together from then on.
+The cheapest plan is chosen. The unit of cost is one request for one backup, and an item of a list costs a hundredth of
+that: docs/performance.md has the measurement. A list contains every backup of its app or account, so refs that will be
+due soon share it: they are polled early, and are due together from then on.
 """
 
 from collections import defaultdict
@@ -12,14 +12,14 @@ from typing import Final, NamedTuple
 
 ITEM_COST: Final = 0.01
 AVOID_SECONDS: Final = 15 * 60.0
-"""For how long a list that was of no use is not asked for again."""
+"""How long an unusable list is not requested again."""
 _MAX_REMEMBERED: Final = 20_000
 _BREAKS_WITHIN: Final = 2.0
-"""Seconds. A connection that breaks does so at once; a list that has failed later had its chance."""
+"""Seconds. A list that fails within this time may have met a broken connection; a later failure is the list's own."""
 
 
 class Collection(NamedTuple):
-    """The backups of an app, or with `app` None those of the whole account. IDs are in lower case."""
+    """The backups of an app, or of the whole account if `app` is None. IDs are in lower case."""
 
     account: str
     app: str | None
@@ -27,10 +27,10 @@ class Collection(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """A ref that is due, or will be before long.
+    """A ref that is due, or will be soon.
 
-    `in_lists`: no list lacked it lately. `in_account`: it is known to belong to the app that it names; the items of an
-    account's list do not say that, and a ref to another app's backup must not be served from there.
+    `in_lists`: no list lacked it lately. `in_account`: its backup is known to belong to the app that it names. The
+    items of an account's list do not name the app, and a ref to another app's backup must not get its result there.
     """
 
     key: str
@@ -57,9 +57,9 @@ class ListOf:
 
 
 class Attempt(NamedTuple):
-    """A list that was asked for, and failed; the times are monotonic seconds.
+    """A list request that failed; the times are monotonic seconds.
 
-    `is_refusal`: by a status code or a Retry-After that would say the same of any request, were it not for the list.
+    `is_refusal`: whether it failed with a 401, a 429 or a Retry-After, see `list_fallback.is_refusal`.
     """
 
     collection: Collection
@@ -69,7 +69,7 @@ class Attempt(NamedTuple):
 
 
 class Catalog:
-    """What earlier lists on one connection have shown: how long they are, and which are of no use."""
+    """What is known of the lists on one connection: their sizes, and which of them are unusable."""
 
     def __init__(self) -> None:
         self._sizes: dict[Collection, int] = {}
@@ -77,7 +77,7 @@ class Catalog:
         self._avoided: dict[Collection, float] = {}
 
     def learn(self, collection: Collection, size: int | None) -> None:
-        """Remember that the list was answered, and its number of items; None for an answer that was not read."""
+        """Record that the list request succeeded, and its number of items; None for a response that was not parsed."""
         self._suspected.pop(collection, None)
         if size is None:
             return
@@ -86,10 +86,10 @@ class Catalog:
         self._sizes[collection] = size
 
     def suspect(self, attempt: Attempt, until: float) -> None:
-        """Remember that a list failed where the request for one backup did not.
+        """Record that a list request failed although the request for one backup did not.
 
-        Once, a connection may just have broken, and two lists with it that were under way together. One that fails when
-        it is asked for anew, that took long, or that was refused, is avoided until `until`.
+        A first quick failure may be due to a broken connection, which ends all lists in flight on it. A list is avoided
+        until `until` if it was rejected, if it took long to fail, or if it fails again when requested anew.
         """
         collection = attempt.collection
         first = self._suspected.get(collection)
@@ -111,16 +111,16 @@ class Catalog:
         self._avoided[collection] = until
 
     def is_usable(self, collection: Collection, now: float) -> bool:
-        """Whether the list is worth a try."""
+        """Whether the list may be planned."""
         return self._avoided.get(collection, now) <= now
 
     def cost(self, collection: Collection, at_least: int) -> float:
-        """What the list is expected to cost; as long as its size is not known, it has the items that are wanted."""
+        """The expected cost of the list; while its size is unknown, it is assumed to be `at_least`."""
         return 1 + ITEM_COST * max(self._sizes.get(collection, 0), at_least)
 
 
 def plan(wants: Iterable[Want], catalog: Catalog, now: float) -> list[Single | ListOf]:
-    """The requests for all refs that are due, each of them in exactly one."""
+    """The requests for all refs that are due; each ref is in exactly one of them."""
     accounts: defaultdict[str, defaultdict[str, list[Want]]] = defaultdict(lambda: defaultdict(list))
     for want in wants:
         accounts[want.account][want.app].append(want)
@@ -132,11 +132,11 @@ def plan(wants: Iterable[Want], catalog: Catalog, now: float) -> list[Single | L
 
 def _plan_account(account: str, apps: Mapping[str, list[Want]], catalog: Catalog, now: float) -> list[Single | ListOf]:
     collection = Collection(account, None)
-    served = {app: [each for each in wants if each.in_lists and each.in_account] for app, wants in apps.items()}
-    due = [each for wants in served.values() for each in wants if each.due]
+    listable = {app: [each for each in wants if each.in_lists and each.in_account] for app, wants in apps.items()}
+    due = [each for wants in listable.values() for each in wants if each.due]
     if len(apps) > 1 and due and catalog.is_usable(collection, now):
-        apart = sum(_app_cost(Collection(account, app), wants, catalog, now) for app, wants in served.items())
-        if catalog.cost(collection, sum(map(len, served.values()))) < apart:
+        apart = sum(_app_cost(Collection(account, app), wants, catalog, now) for app, wants in listable.items())
+        if catalog.cost(collection, sum(map(len, listable.values()))) < apart:
             together = ListOf(collection, tuple(each.key for each in due))
             rest = {
                 app: [each for each in wants if not (each.in_lists and each.in_account)] for app, wants in apps.items()
@@ -164,5 +164,5 @@ def _app_cost(collection: Collection, wants: list[Want], catalog: Catalog, now: 
 
 
 def _is_list_cheaper(collection: Collection, wants: list[Want], catalog: Catalog, now: float) -> bool:
-    served = sum(each.in_lists for each in wants)
-    return catalog.is_usable(collection, now) and catalog.cost(collection, served) < served
+    listable = sum(each.in_lists for each in wants)
+    return catalog.is_usable(collection, now) and catalog.cost(collection, listable) < listable

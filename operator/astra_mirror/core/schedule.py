@@ -18,7 +18,7 @@ JITTER: Final = 0.1
 MAX_BACKOFF: Final = 15 * 60.0
 _STALE_INTERVALS: Final = 3
 _SOON: Final = 0.5
-"""The last share of its interval in which a ref also takes the result of another ref's request."""
+"""The last part of its interval in which a ref also shares another ref's request."""
 _URGENT_SECONDS, _ACTIVE_SECONDS, _SETTLED_SECONDS = 0.0, 5.0, 60.0
 
 
@@ -83,12 +83,12 @@ def stale_after(interval: float, pace: Pace) -> float:
 
 
 def is_due_soon(next_poll: float, interval: float, now: float) -> bool:
-    """Whether a ref that is not due yet takes the result of a request that is under way now."""
+    """Whether a ref that is not due yet shares a request that is made now."""
     return next_poll - now < _SOON * interval
 
 
 def urgency(*, is_observed: bool, is_at_rest: bool) -> float:
-    """How many seconds a poll may be delayed for others: of a new ref, of an active backup, of a settled one."""
+    """How many seconds a poll may be delayed in favour of others: none for a new ref, most for a settled backup."""
     if not is_observed:
         return _URGENT_SECONDS
     return _SETTLED_SECONDS if is_at_rest else _ACTIVE_SECONDS

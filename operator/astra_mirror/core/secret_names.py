@@ -1,6 +1,6 @@
 """Which Secret names are watched. Each name costs a watch, and anybody who may write a ref can make up names.
 
-The default name is always watched and does not count. Each namespace has a quota of other names, and all namespaces
+The default name is always watched and has no quota. Each namespace has a quota of other names, and all namespaces
 together have a number of places that one process can serve. A name that is refused, or that the operator's role
 forbids, holds no place. A name keeps its place, unless another namespace has fewer places than its owner.
 """
@@ -15,7 +15,7 @@ from astra_mirror.api.meta import DEFAULT_SECRET
 from astra_mirror.core.outcome import Failed, SyncReason
 
 MAX_NAMES: Final = 16
-"""Secret names that one namespace may use beside the default one."""
+"""Secret names that one namespace may use in addition to the default one."""
 MAX_WATCHES: Final = 250
 """Watches on Secrets in one process."""
 
@@ -52,7 +52,7 @@ class Quota(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """The watches to hold beside those of the default name, and the Secrets that a bound leaves without one.
+    """The watches to hold in addition to those of the default name, and the Secrets that a bound leaves without one.
 
     Attributes:
         owners: for each watch the namespace whose quota it counts against; others that use the name share the watch.
@@ -74,7 +74,7 @@ def assign(
     """Assign places in rounds: in each round every namespace gets one more place.
 
     Args:
-        used: the names that each namespace uses beside the default one, in the order in which they came into use.
+        used: the names that each namespace uses besides the default one, in the order in which they came into use.
         forbidden: the names that the operator's role forbids; they get no place, and no bound refuses them.
         held: the names that have a place now; they go before other names of the same namespace or the same round.
         refused: the Secrets that were refused so far; another namespace may hold a place for the same name.

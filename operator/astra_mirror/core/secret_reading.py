@@ -1,7 +1,8 @@
 """What the API server's responses mean for the refs that need a Secret.
 
-A 403 or another failure counts only after it has lasted for a while, because an API server that has just started gives
-both. A content that was read once stays in effect while reads fail, until a 403 counts. Times are monotonic seconds.
+A 403 or another failure is a problem only after it has lasted for a while, because an API server that has just started
+gives both. A content that was read once stays in effect while reads fail, until a 403 is a problem. Times are
+monotonic seconds.
 """
 
 from dataclasses import dataclass, replace
@@ -11,12 +12,12 @@ from typing import Final
 from astra_mirror.core.outcome import Failed, SyncReason
 
 FORBIDDEN_SECONDS: Final = 30.0
-"""How long a 403 has to last before it counts."""
+"""How long a 403 has to last before it is a problem."""
 FAILING_SECONDS: Final = 10.0
-"""How long any other failure has to last before it counts."""
+"""How long any other failure has to last before it is a problem."""
 SINGLE_READ_SECONDS: Final = 3.0
 """How much longer a ref waits for the single read that follows a failed list."""
-SINGLE_TURN_SECONDS: Final = 50.0
+SINGLE_ROUND_SECONDS: Final = 50.0
 """How much longer a ref waits for the single read of its Secret, while those of other Secrets succeed."""
 _RECENT_SECONDS: Final = 5.0
 
@@ -34,7 +35,7 @@ class ReadState:
 
     Attributes:
         is_read: whether a read has ever succeeded.
-        is_forbidden: whether a 403 counts.
+        is_forbidden: whether a 403 has lasted long enough to be a problem.
         refused_since: when the first 403 of the present series came; None without one.
         failing_since: the start of the first request that has neither succeeded nor been refused; None without one.
     """
@@ -45,7 +46,7 @@ class ReadState:
     failing_since: float | None = None
 
     def started(self, now: float) -> "ReadState":
-        """The state after a request was sent at `now`: a missing response counts as a failure from then on."""
+        """The state after a request was sent at `now`: until it has a response, reads have been failing since then."""
         return self if self.failing_since is not None else replace(self, failing_since=now)
 
     def paused(self) -> "ReadState":
@@ -61,7 +62,7 @@ class ReadState:
         return ReadState(is_read=True)
 
     def refused(self, now: float) -> "ReadState":
-        """The state after a 403 at `now`; it counts when the first 403 is FORBIDDEN_SECONDS ago."""
+        """The state after a 403 at `now`; it is a problem when the first 403 is FORBIDDEN_SECONDS ago."""
         since = self.refused_since if self.refused_since is not None else now
         return ReadState(self.is_read, self.is_forbidden or now - since >= FORBIDDEN_SECONDS, since)
 
@@ -70,7 +71,7 @@ class ReadState:
         return self.started(now)
 
     def problem(self, now: float) -> ReadProblem | None:
-        """The problem that counts at `now`; None without one."""
+        """The problem at `now`; None without one."""
         if self.is_forbidden:
             return ReadProblem.FORBIDDEN
         return ReadProblem.FAILING if self.failing_seconds(now) >= FAILING_SECONDS else None
@@ -80,14 +81,14 @@ class ReadState:
         return 0.0 if self.failing_since is None else now - self.failing_since
 
     def is_unreadable(self, last_single_read_at: float | None, now: float) -> bool:
-        """Whether a Secret of this list that was never read counts as unreadable.
+        """Whether a Secret of this list that was never read is unreadable.
 
         Args:
             last_single_read_at: when a single read of any Secret last succeeded; None if none has.
             now: the time.
         """
         works_alone = last_single_read_at is not None and now - last_single_read_at < _RECENT_SECONDS
-        patience = SINGLE_TURN_SECONDS if works_alone else SINGLE_READ_SECONDS
+        patience = SINGLE_ROUND_SECONDS if works_alone else SINGLE_READ_SECONDS
         return self.failing_seconds(now) >= FAILING_SECONDS + patience
 
 

@@ -1,6 +1,6 @@
-"""The next status of a ref, as a function of the one it has and of what happened.
+"""The next status of a ref, as a function of its present status and of what happened.
 
-The status is also the operator's memory: what was observed is read back from it, after a restart as well.
+The status is also the operator's memory: the observation is read back from it, even after a restart.
 """
 
 from dataclasses import dataclass, replace
@@ -36,10 +36,17 @@ UNSEEN: Final = AppBackupRefStatus()
 class Event:
     """What happened to a ref.
 
-    `outcome` is how the last poll ended, None before the first one; `sample` the baseline for the rate, `at` the
-    monotonic time of the observation; `stale_after` the seconds without success after which nothing observed counts,
-    None while it counts; `handled` the requestedAt value that a poll has answered. `keeps_message` is true while the
-    status keeps its message for a lasting failure, `is_young` while a missing Secret may still be created.
+    Attributes:
+        generation: the object's generation.
+        spec: its spec.
+        outcome: the outcome of the last poll; None before the first one.
+        now: UTC.
+        at: when the observation was made, in monotonic seconds.
+        sample: the baseline for the rate.
+        stale_after: if the observation is stale, the limit that it has exceeded, in seconds; else None.
+        handled: the value of requestedAt that a poll has handled.
+        keeps_message: whether the status keeps its present message for a persisting failure.
+        is_young: whether a missing Secret may still be created.
     """
 
     generation: int
@@ -55,21 +62,21 @@ class Event:
 
 
 def target_of(spec: AppBackupRefSpec) -> Target:
-    """What a ref with this spec is about."""
+    """The target of a ref with this spec."""
     return Target(
         account_id=spec.account_id, app_id=spec.app_id, backup_id=spec.backup_id, secret_name=spec.secret_ref.name
     )
 
 
 def forget(status: AppBackupRefStatus) -> AppBackupRefStatus:
-    """`status` without anything that was observed: for a ref that names another target now."""
+    """`status` without anything that was observed, for a ref that names another target now."""
     return AppBackupRefStatus(
         observed_generation=status.observed_generation, last_handled_reconcile_at=status.last_handled_reconcile_at
     )
 
 
 def is_observed(status: AppBackupRefStatus) -> bool:
-    """Whether the remote has ever answered for this status's target."""
+    """Whether the remote has ever described the target of this status, or denied that it exists."""
     return status.state is not None or _is_not_found(status)
 
 
@@ -87,7 +94,7 @@ def next_status(held: AppBackupRefStatus, event: Event) -> AppBackupRefStatus:
         event: what happened.
     """
     if event.spec.suspend:
-        # What an answer says that was under way when polling was suspended comes too late.
+        # A response that was in flight when polling was suspended is ignored.
         event = replace(event, outcome=None)
     event = replace(event, outcome=_in_held_message(held, event))
     observed = _observed(held, event)
@@ -115,9 +122,9 @@ def shown_in(status: AppBackupRefStatus, outcome: Outcome | None, before: tuple[
     """The texts in `status` that have a correlation ID, each with its message.
 
     Args:
-        status: what `next_status` gave.
-        outcome: the outcome that it was given for.
-        before: what this function gave for the status before that one.
+        status: the result of `next_status`.
+        outcome: the outcome that it was called with.
+        before: this function's result for the previous status.
     """
     of_failure = outcome.message if isinstance(outcome, Failed) else ""
     of_absence = outcome.message if isinstance(outcome, NotFound) else sentence(NOT_FOUND.text)
@@ -127,12 +134,13 @@ def shown_in(status: AppBackupRefStatus, outcome: Outcome | None, before: tuple[
         if condition is None:
             continue
         text, messages = condition.message, (newest, *(each.message for each in before))
-        # A text that an earlier process has written, and no answer has given since, stands for the newest message.
+        # A text with an ID that is not in `before` was written by an earlier process; it is taken to show the newest
+        # message.
         unknown = newest if may_have_id(text) else text
         message = next((each for each in messages if shows(text, each)), unknown)
         if message != text:
             found.append(Shown(text, message))
-    # While polling is suspended Ready stands, and may say which failure it was.
+    # While polling is suspended Ready keeps its value, which may quote a failure.
     ready = status.condition("Ready")
     standing = [each for each in before if ready is not None and ready.message.endswith(each.text)]
     return (*found, *(each for each in standing if each not in found))
@@ -150,7 +158,7 @@ def _in_held_message(held: AppBackupRefStatus, event: Event) -> Outcome | None:
     if shown is None or (isinstance(outcome, Failed) and shown.reason != outcome.reason):
         return outcome
     if event.keeps_message or shows(shown.message, outcome.message):
-        # The ID in it is that of an earlier answer.
+        # The message contains the ID of an earlier response.
         return replace(outcome, message=shown.message, correlation_id=None)
     return outcome
 

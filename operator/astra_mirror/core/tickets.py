@@ -1,4 +1,4 @@
-"""What circuit breakers decide about: a request of an account that was let through, or why it has to wait."""
+"""The results of circuit breakers: a request that may be sent, or the reason why it has to wait."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -10,27 +10,27 @@ from astra_mirror.core.reasons import Concerns, SyncReason
 
 Account = Hashable
 App = Hashable
-"""Whatever stands for an app of an account."""
+"""Identifies an app within an account."""
 
 HELD_BACK: Final = Failed(
     SyncReason.UNAUTHORIZED,
     "The token was refused for other requests with this Secret; none was made for this object.",
 )
-"""What a ref shows for which nothing is asked because others were refused."""
+"""The failure of a ref for which no request is made, because other requests were rejected."""
 
 
 class Purpose(Enum):
-    """Why a request goes."""
+    """Why a request is sent."""
 
     REGULAR = auto()
-    FIRST = "nothing is proven yet: it finds out"
-    PROBE = "it finds out whether a breaker may close"
-    CANARY = "another account was refused: it finds out whether the token is"
+    FIRST = "shows whether the token is valid at all"
+    PROBE = "shows whether a breaker may close"
+    CANARY = "shows whether the token was rejected, or only another account"
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A request that has been let through. `app` is None for a list, which no app's breaker concerns."""
+    """A request that was sent. `app` is None for a list, to which no app's breaker applies."""
 
     account: Account
     app: App | None
@@ -39,13 +39,13 @@ class Ticket:
     resumes: bool = False
 
     def is_of_the_list_alone(self, failure: Failed) -> bool:
-        """Whether a failure concerns nothing but a list: it neither proves the token nor is about the certificate."""
+        """Whether a failure concerns this list only: it neither proves the token nor concerns the certificate."""
         is_of_all = proves_token(failure) or failure.reason.facts.opens is Concerns.CONNECTION
         return self.app is None and not is_of_all
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Nothing may be asked now. `failure` is what the refs that wait show, None to keep what they show."""
+    """The request has to wait. `failure` is what its refs show; None leaves their status unchanged."""
 
     failure: Failed | None

@@ -106,7 +106,7 @@ class _Tokens(Reader, Scanner):
 
     def _count(self, tokens: int) -> None:
         if tokens > MAX_TOKENS:
-            self._refuse(f"has more than {MAX_TOKENS:,} YAML tokens: leave what actoolkit needs")
+            self._refuse(f"has more than {MAX_TOKENS:,} YAML tokens: keep only what actoolkit needs")
 
     def _refuse(self, why: str) -> NoReturn:
         raise UnusableError(f"its key {TOOLKIT!r} {why} (line {self.line + 1})")

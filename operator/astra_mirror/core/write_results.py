@@ -1,4 +1,4 @@
-"""How a read or a write of an object on the API server can end. Each error of the client becomes one of these, once."""
+"""The results of reading or writing an object on the API server. Each error of the client becomes one of these."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ one failed request per object.
 
 from astra_mirror.core.canary import Candidate, choose
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.list_fallback import AfterList, acquits_list, after_list, is_refusal
+from astra_mirror.core.list_fallback import AfterList, after_list, explains_list_failure, is_refusal
 from astra_mirror.core.outcome import Answer, Failed
 from astra_mirror.core.request_plan import Attempt
 from astra_mirror.engine.effects import AvoidList, Replan, Submit, SuspectList
@@ -72,7 +72,7 @@ class ListCanaries:
         """Which lists to suspect after their canary request ended."""
         self.held(request)
         attempts = self._attempts.pop(request, [])
-        if isinstance(answer, Failed) and acquits_list(answer):
+        if isinstance(answer, Failed) and explains_list_failure(answer):
             return []
         return [SuspectList(request.connection, each) for each in attempts]
 

@@ -1,1 +1,1 @@
-"""What those who run the operator see of it: metrics, log lines, probes."""
+"""What administrators can see of the operator: metrics, log lines, probes."""

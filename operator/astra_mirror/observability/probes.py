@@ -19,8 +19,8 @@ NotReadyReason = Callable[[], str | None]
 def application(not_ready_reason: NotReadyReason) -> web.Application:
     """The application with the three handlers.
 
-    /healthz responds while the event loop runs. /readyz fails also for what a restart would not end, such as an API
-    server that is away.
+    /healthz responds while the event loop runs. /readyz also fails for conditions that a restart would not cure, such
+    as an API server that is away.
     """
 
     async def healthz(_: web.Request) -> web.Response:
@@ -70,7 +70,7 @@ class HTTPServer:
 
 
 def everywhere(port: int) -> socket.socket:
-    """A socket bound to the port on all addresses: of both families, or of IPv4 alone where IPv6 is off.
+    """A socket bound to the port on all addresses: of both families, or of IPv4 only where IPv6 is off.
 
     Raises:
         OSError: neither family can be bound.

@@ -1,4 +1,4 @@
-"""Returns memory to the system, so that a large list or many certificates do not occupy it for ever.
+"""Returns memory to the operating system, so that a large list or many certificates do not occupy it for ever.
 
 The GNU C library returns only the end of its heap. Other C libraries have neither of these calls.
 """
@@ -9,7 +9,7 @@ from typing import Final
 
 _M_MMAP_THRESHOLD: Final = -3
 _LARGE_BLOCK: Final = 512 * 1024
-"""Bytes from which on a block is mapped by itself. asyncio allocates half as many for each read of a socket."""
+"""The size in bytes from which a block is mapped separately. asyncio allocates half of it for each read of a socket."""
 
 
 def return_large_blocks() -> None:

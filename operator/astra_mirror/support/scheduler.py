@@ -1,7 +1,7 @@
-"""Time and tasks: the one place where something is done at a time, next, or at the end of a task.
+"""Time and tasks: schedules callbacks at a given time, in the next pass of the event loop, or at the end of a task.
 
-All of it goes by the running event loop's clock, as asyncio's own time-outs do: in a loop whose clock is virtual the
-operator lives through hours in a moment.
+It uses the running loop's clock, as asyncio's own time-outs do, so that tests can run hours of virtual time in a
+moment.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def monotonic() -> float:
-    """Seconds by the running loop's clock, which is never set."""
+    """Seconds by the running loop's clock, which cannot be set back."""
     return asyncio.get_running_loop().time()
 
 
@@ -26,7 +26,7 @@ def call_at(when: float, action: Callable[[], None]) -> asyncio.TimerHandle:
 
 @contextmanager
 def meanwhile(*timed: tuple[float, Callable[[], None]]) -> Iterator[None]:
-    """Call each of these at its time, in monotonic seconds, unless the `with` block has ended before."""
+    """Call each of these at its time, in monotonic seconds, unless the `with` block has ended by then."""
     handles = [call_at(when, action) for when, action in timed]
     try:
         yield
@@ -48,14 +48,14 @@ def spawn(work: Coroutine[Any, Any, T], ended: Callable[[asyncio.Task[T]], None]
 
 
 class Timer:
-    """Calls `action` at the earliest of the times that are set; then others may be set."""
+    """Calls `action` once, at the earliest time that was set; after that, new times may be set."""
 
     def __init__(self, action: Callable[[], None]) -> None:
         self._action = action
         self._handle: asyncio.TimerHandle | None = None
 
     def set(self, when: float) -> None:
-        """Let it be at `when` at the latest, in monotonic seconds."""
+        """Call `action` at `when` at the latest, in monotonic seconds."""
         if self._handle is not None:
             if self._handle.when() <= when:
                 return
@@ -63,7 +63,7 @@ class Timer:
         self._handle = call_at(when, self._run)
 
     def cancel(self) -> None:
-        """Forget the time that is set, if there is one."""
+        """Remove the time that was set, if any."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -81,13 +81,13 @@ class KeyedTimers(Generic[Key]):
         self._timers: dict[Key, Timer] = {}
 
     def set(self, key: Key, when: float) -> None:
-        """Let it be at `when` at the latest for this key, in monotonic seconds."""
+        """Call `action` with this key at `when` at the latest, in monotonic seconds."""
         timer = self._timers.get(key)
         if timer is None:
             timer = self._timers[key] = Timer(partial(self._action, key))
         timer.set(when)
 
     def retain(self, keys: Container[Key]) -> None:
-        """Forget all keys but these."""
+        """Cancel the timers of keys that are not in `keys`."""
         for key in [each for each in self._timers if each not in keys]:
             self._timers.pop(key).cancel()

@@ -9,7 +9,7 @@ from astra_mirror.core.fair import FairQueue
 
 
 class Slots:
-    """Concurrency slots, each of which a task holds during an `async with` block. Waiting keys are served in granted.
+    """Concurrency slots, each of which a task holds during an `async with` block. Waiting keys are served in turn.
 
     Args:
         number: the number of slots.

@@ -1,11 +1,11 @@
-"""Text of limited length: what the remote sends is stored in etcd and shown on terminals. A cut text says so."""
+"""Text of limited length: what the remote sends is stored in etcd and shown on terminals. A cut text is marked."""
 
 CUT = "… [cut]"
 """The end of a text that was shortened."""
 
 
 def cut(text: str, limit: int) -> str:
-    """`text` with at most `limit` characters; a shortened one ends in a mark that says so."""
+    """`text` with at most `limit` characters; a shortened one ends in `CUT`."""
     return text if len(text) <= limit else text[: limit - len(CUT)] + CUT
 
 

@@ -13,7 +13,7 @@ _AT_ONCE_SECONDS: Final = 0.002
 """How long work that has just begun may run, in all, in each pass of the loop while other work waits for a slice."""
 
 
-class _Pieces:
+class _Slices:
     """The time slices of one event loop: one in each pass of the loop, round robin over the namespaces."""
 
     def __init__(self) -> None:
@@ -24,23 +24,23 @@ class _Pieces:
         self._ends = 0.0
         self._at_once_ends = 0.0
 
-    def begun(self) -> float:
-        """When work that begins now reaches its first checkpoint that waits."""
+    def free_until(self) -> float:
+        """Until when work that begins now may run without waiting."""
         return self._at_once_ends if self._waiting and not self._is_held() else self._ends
 
-    def goes_on(self) -> float:
-        """When the slice of the running task ends; zero if it has none."""
+    def held_until(self) -> float:
+        """Until when the running task holds a slice; zero if it holds none."""
         return self._ends if self._is_held() else 0.0
 
     async def next(self, namespace: str) -> float:
         """Wait for the next slice of a namespace; return when that slice ends."""
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.put((namespace,), turn, turn)
+        granted = asyncio.get_running_loop().create_future()
+        self._waiting.put((namespace,), granted, granted)
         self._give_next()
         try:
-            await turn
+            await granted
         finally:
-            self._waiting.drop(turn)
+            self._waiting.drop(granted)
         task = asyncio.current_task()
         self._holder = None if task is None else ref(task)
         self._ends = monotonic() + _SECONDS
@@ -66,15 +66,15 @@ class _Pieces:
         self._give_next()
 
 
-_pieces: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pieces] = WeakKeyDictionary()
+_slices: WeakKeyDictionary[asyncio.AbstractEventLoop, _Slices] = WeakKeyDictionary()
 
 
 class TimeSlice:
-    """The permission of one piece of long work to run in the event loop.
+    """Permission for one long piece of work to run in the event loop.
 
     All long work shares the slices: ten bodies that arrive together would otherwise block the loop for ten times as
     long as one. Work that has just begun runs at once while there is time. After each slice it waits behind the other
-    work of its namespace, and the namespaces are served in turn.
+    work of its namespace; slices are granted round robin over the namespaces.
 
     Args:
         namespace: the namespace that the work is done for; empty for work that is done for all.
@@ -83,11 +83,11 @@ class TimeSlice:
 
     def __init__(self, namespace: str = "", *, is_large: bool = False) -> None:
         self._namespace = namespace
-        self._pieces = _pieces.setdefault(asyncio.get_running_loop(), _Pieces())
-        self._ends = 0.0 if is_large else self._pieces.begun()
+        self._slices = _slices.setdefault(asyncio.get_running_loop(), _Slices())
+        self._ends = 0.0 if is_large else self._slices.free_until()
 
     async def checkpoint(self) -> None:
         """Wait for the next slice if the present one has ended."""
         now = monotonic()
-        if now > self._ends and now > self._pieces.goes_on():
-            self._ends = await self._pieces.next(self._namespace)
+        if now > self._ends and now > self._slices.held_until():
+            self._ends = await self._slices.next(self._namespace)

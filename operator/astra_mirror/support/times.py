@@ -12,7 +12,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def moment_of(text: object) -> datetime | None:
-    """The moment, in UTC, that a JSON value stands for; None for anything that is not written in this way."""
+    """The moment, in UTC, that a JSON value denotes; None for anything that is not written in this way."""
     try:
         return datetime.strptime(str(text), _FORMAT).replace(tzinfo=UTC)
     except ValueError:

@@ -95,7 +95,7 @@ class HeldRequests:
                     yield from self._canary(str(account), moment)
                 case Probe(candidates, purpose):
                     for who in candidates:
-                        if not self.breakers.is_finding_out:
+                        if not self.breakers.is_testing:
                             yield from self._probe(who, purpose, moment.at)
                 case Wait(until):
                     yield from self._wake(until)
@@ -136,7 +136,7 @@ class HeldRequests:
             yield Resume(self._connection, (request,))
         else:
             # There may be thousands of these: dropping them one at a time would block the event loop.
-            self.held.drop_unwanted(self._objects.in_flight)
+            self.held.drop_unneeded(self._objects.in_flight)
 
     def _wake(self, at: float | None) -> tuple[Wake, ...]:
         return () if at is None else (Wake(self._connection, at),)
