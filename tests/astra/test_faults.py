@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -97,6 +98,24 @@ async def test_a_host_that_swallows_packets_is_left_before_the_time_is_over() ->
             each.close()
     assert isinstance(outcome, Failed)
     assert outcome.reason is SyncReason.UNREACHABLE
+
+
+async def test_a_name_that_no_thread_can_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the operator's limit, and sends nobody to DNS."""
+    start = threading.Thread.start
+
+    def start_others(thread: threading.Thread) -> None:
+        if thread.name == "lookup":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_others)
+    url = "http://astra.example"
+    clients = ClientPool([AllowedURL.parse(url)])
+    outcome = await AstraClient(clients, 5.0).get_backup(Connection(BaseURL.parse(url), "token"), SPEC)
+    await clients.close()
+    assert isinstance(outcome, Failed)
+    assert outcome.message == f"{url} cannot be reached: the operator has no thread left to look up its host's name."
 
 
 async def test_a_connection_is_not_used_when_the_server_may_just_be_closing_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ def _is_about_names(errors: Errors, *numbers: int) -> bool:
 _KINDS: Final[tuple[tuple[Callable[[Errors], bool], str], ...]] = (
     (lambda errors: _is_about_names(errors, socket.EAI_AGAIN), "no name server answers for its host"),
     (_is_about_names, "its host's name is unknown"),
+    (_has_number(errno.EAGAIN), "the operator has no thread left to look up its host's name"),
     (_is(aiohttp.ClientConnectorDNSError), "its host's name has no address"),
     (_is(LineTooLong), "the answer has too long a header"),
     (_is(aiohttp.ClientResponseError, HttpProcessingError), "what answers does not speak HTTP as it should"),

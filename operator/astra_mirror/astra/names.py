@@ -5,6 +5,7 @@ and the namespaces are served in turn. Requests for a name that is being looked 
 """
 
 import asyncio
+import errno
 import socket
 import threading
 from collections import Counter, OrderedDict
@@ -149,7 +150,7 @@ class NameLookups(AbstractResolver):
             threading.Thread(target=work, name="lookup", daemon=True).start()
         except RuntimeError:
             # The process has reached its limit of threads.
-            call_next(partial(self._finish, name, OSError("no thread")))
+            call_next(partial(self._finish, name, OSError(errno.EAGAIN, "no thread")))
 
     def _run_lookup(self, name: Name, loop: asyncio.AbstractEventLoop) -> None:
         answer: Addresses | OSError
