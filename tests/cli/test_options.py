@@ -15,7 +15,7 @@ def test_help_has_each_exit_code_on_a_line() -> None:
     """The help text has each exit code on a line of its own, without markup of the library."""
     code, text = _run("run", "--help")
     assert code == 0
-    assert "\n    0  stopped by SIGTERM or SIGINT\n    1  something" in text
+    assert "\n    0  stopped by SIGTERM or SIGINT\n    1  a failure" in text
     assert "\\b" not in text
 
 
