@@ -1,4 +1,4 @@
-"""What the watch and the periodic list show of the objects, handed on to the engine: the one way in."""
+"""What the watch and the periodic list show of the objects of a kind, handed on to the engine: the one way in."""
 
 import asyncio
 from collections.abc import Mapping

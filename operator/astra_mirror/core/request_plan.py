@@ -18,6 +18,14 @@ _BREAKS_WITHIN: Final = 2.0
 """Seconds. A connection that breaks does so at once; a list that has failed later had its chance."""
 
 
+class Document(NamedTuple):
+    """The document of one backup, by the IDs in its path. They are in lower case."""
+
+    account_id: str
+    app_id: str
+    backup_id: str
+
+
 class Collection(NamedTuple):
     """The backups of an app, or with `app` None those of the whole account. IDs are in lower case."""
 

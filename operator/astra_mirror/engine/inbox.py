@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from astra_mirror.core.fair import FairQueue
+from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.engine.state.texts import is_newer
 
 
@@ -17,11 +18,13 @@ class Seen:
     """An object as the API server has it.
 
     Attributes:
+        kind: what it is one of.
         body: the object.
         listed: whether it counts although its version is lower than the one that is known, because it comes from a
             list: versions may go back, after a restored backup of the cluster.
     """
 
+    kind: Kind
     body: Mapping[str, Any]
     listed: bool
 
@@ -45,7 +48,7 @@ class Inbox:
         self._queue: FairQueue[str, Seen | Deleted] = FairQueue()
         self._pending: dict[str, Seen | Deleted] = {}
         self._arrived = asyncio.Event()
-        self._not_ours: dict[str, int] = {}
+        self._not_ours: dict[Kind, dict[str, int]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._pending)
@@ -72,7 +75,7 @@ class Inbox:
             if not seen.listed and not is_newer(seen.version, pending.version):
                 return
             # What comes after a list goes by the versions of that list.
-            seen = Seen(seen.body, listed=seen.listed or pending.listed)
+            seen = Seen(seen.kind, seen.body, listed=seen.listed or pending.listed)
         self._put(metadata["namespace"], uid, seen)
 
     def delete(self, uid: str, namespace: str) -> None:
@@ -91,18 +94,20 @@ class Inbox:
 
     # Those of other shards.
 
-    def set_not_ours(self, uid: str, generation: int) -> None:
+    def set_not_ours(self, kind: Kind, uid: str, generation: int) -> None:
         """Take note that another process looks after an object, as of that generation."""
-        self._not_ours[uid] = generation
+        self._not_ours.setdefault(kind, {})[uid] = generation
 
     def set_ours(self, uid: str) -> None:
         """Take note that an object is looked after here, or does not exist any more."""
-        self._not_ours.pop(uid, None)
+        for each in self._not_ours.values():
+            each.pop(uid, None)
 
-    def is_not_ours(self, uid: str, generation: int) -> bool:
+    def is_not_ours(self, kind: Kind, uid: str, generation: int) -> bool:
         """Whether another process looks after the object, as of that generation."""
-        return self._not_ours.get(uid) == generation
+        return self._not_ours.get(kind, {}).get(uid) == generation
 
-    def retain_not_ours(self, uids: set[str]) -> None:
-        """Forget the objects of other processes but these."""
-        self._not_ours = {uid: generation for uid, generation in self._not_ours.items() if uid in uids}
+    def retain_not_ours(self, kind: Kind, uids: set[str]) -> None:
+        """Forget the objects of a kind that are other processes', but these."""
+        others = self._not_ours.get(kind, {})
+        self._not_ours[kind] = {uid: generation for uid, generation in others.items() if uid in uids}

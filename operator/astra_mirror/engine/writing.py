@@ -156,4 +156,4 @@ class Writing:
         is_latest = self._inbox.pending(patch.about.uid) is None and self._patcher.is_latest(patch)
         # Where the watch has been faster, what was read is the older one.
         if found is not None and is_latest:
-            self._inbox.put(Seen(found.object, listed=True))
+            self._inbox.put(Seen(patch.about.kind, found.object, listed=True))

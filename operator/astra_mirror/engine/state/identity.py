@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.support.times import moment_of
 
 GRACE_SECONDS: Final = 60.0
@@ -16,6 +17,7 @@ class Identity:
     """An object of the cluster.
 
     Attributes:
+        kind: what it is one of.
         uid: the object's own.
         namespace: where it is.
         name: its name there.
@@ -23,6 +25,7 @@ class Identity:
             seconds.
     """
 
+    kind: Kind
     uid: str
     namespace: str
     name: str
@@ -34,14 +37,15 @@ class Identity:
         return f"{self.namespace}/{self.name}"
 
 
-def identity_of(metadata: Mapping[str, Any], now: float, utc: datetime) -> Identity:
+def identity_of(kind: Kind, metadata: Mapping[str, Any], now: float, utc: datetime) -> Identity:
     """Which object it is that is seen for the first time.
 
     Args:
+        kind: what it is one of.
         metadata: the object's.
         now: monotonic seconds.
         utc: the same moment by the wall clock.
     """
     created = moment_of(metadata.get("creationTimestamp"))
     age = 0.0 if created is None else max((utc - created).total_seconds(), 0.0)
-    return Identity(metadata["uid"], metadata["namespace"], metadata["name"], now + GRACE_SECONDS - age)
+    return Identity(kind, metadata["uid"], metadata["namespace"], metadata["name"], now + GRACE_SECONDS - age)

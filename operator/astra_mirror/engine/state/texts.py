@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from astra_mirror.api.app_backup_ref import AppBackupRefStatus
-
 _NONE: Final = b"{}"
 
 
@@ -62,9 +60,9 @@ def seen(texts: Texts, body: Mapping[str, Any]) -> Texts:
     )
 
 
-def desiring(texts: Texts, status: AppBackupRefStatus) -> Texts:
+def desiring(texts: Texts, status: bytes) -> Texts:
     """The status should be this."""
-    return replace(texts, desired_status=status.model_dump_json(by_alias=True, exclude_none=True).encode())
+    return replace(texts, desired_status=status)
 
 
 def in_sync(texts: Texts) -> Texts:
