@@ -70,7 +70,8 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "not-found-page": (
         Edit(
             "cluster/statuses.py",
-            "        if _is_not_found(response, name):\n            return await self.get(namespace, name, uid=uid)",
+            "        if _is_not_found(response, names, name):\n"
+            "            return await self.get(names, namespace, name, uid=uid)",
             "        if response.code == HTTPStatus.NOT_FOUND:\n            return Gone()",
         ),
     ),
@@ -148,7 +149,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "error-event": (
         Edit(
             "cluster/watch.py",
-            '            logger.warning("The watch on AppBackupRefs %s starts anew: %s", self._where, failure)\n',
+            '            logger.warning("The watch on %s starts anew: %s", self._what, failure)\n',
             "            raise RuntimeError(failure)\n",
         ),
     ),
@@ -171,9 +172,9 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "short-tokens": (Edit("core/connection.py", "_MIN_TOKEN: Final = 8", "_MIN_TOKEN: Final = 1"),),
     "edited-target": (
         Edit(
-            "engine/intake.py",
-            "        status = forget(tracked.status)\n        return",
-            "        status = tracked.status\n        return",
+            "engine/kinds/app_backup_ref.py",
+            "        return self._report(forget(_status(held)), pace)",
+            "        return self._report(_status(held), pace)",
         ),
     ),
 }

@@ -16,13 +16,15 @@ from astra_mirror.cluster.feed import Feed
 from astra_mirror.cluster.kubeconfig import pod_namespace
 from astra_mirror.cluster.lease import Elector
 from astra_mirror.cluster.periodic_list import PeriodicList
-from astra_mirror.cluster.probe import Probe
+from astra_mirror.cluster.probe import Probe, wait_for_cluster
 from astra_mirror.cluster.secret_api import SecretAPI
 from astra_mirror.cluster.secrets import OnChange, SecretStore
 from astra_mirror.cluster.statuses import StatusClient
 from astra_mirror.cluster.watch import Watch
 from astra_mirror.core.shard import Shard
 from astra_mirror.engine.engine import Engine
+from astra_mirror.engine.entrance import Entrance
+from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.ports import Clocks
 from astra_mirror.observability.metrics import EngineCollector, SecretsCollector
 from astra_mirror.settings import Settings
@@ -36,8 +38,17 @@ class Cluster:
 
     def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
         self.endpoint = endpoint
-        self.availability = Availability(Probe(endpoint, settings.namespace), name=endpoint.host)
+        self.availability = Availability(Probe(endpoint, APP_BACKUP_REF.names, settings.namespace), name=endpoint.host)
         self.api = endpoint.api_client(self.availability)
+        self._namespaces = settings.namespace
+
+    async def wait(self) -> None:
+        """Wait until the objects can be listed.
+
+        Raises:
+            NotUsableError: the CRD is missing, or the operator may not list its objects.
+        """
+        await wait_for_cluster(self.endpoint, self.availability, APP_BACKUP_REF.names, self._namespaces)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -71,21 +82,23 @@ class Components:
             pace=settings.pace,
             shard=shard,
         )
-        feed = Feed(self.engine)
+        refs = self.engine.entrance(APP_BACKUP_REF)
+        feed = Feed(refs)
         self.watches = [
-            Watch(cluster.endpoint, cluster.availability, scope, feed, kopf_started)
+            Watch(APP_BACKUP_REF.names, cluster.endpoint, cluster.availability, scope, feed, kopf_started)
             for scope in settings.namespace or (None,)
         ]
         self.periodic_list = PeriodicList(
+            APP_BACKUP_REF.names,
             api=cluster.endpoint,
             availability=cluster.availability,
             objects=status_client,
             namespaces=settings.namespace,
             feed=feed,
-            engine=self.engine,
+            engine=refs,
         )
         self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
-        self._collectors = _collectors(self.engine, self.secrets)
+        self._collectors = _collectors(self.engine, refs, self.secrets)
         for each in self._collectors:
             each.register()
 
@@ -126,8 +139,8 @@ def _secrets(settings: Settings, cluster: Cluster, changed: OnChange) -> SecretS
     )
 
 
-def _collectors(engine: Engine, secrets: SecretStore) -> tuple[EngineCollector, SecretsCollector]:
-    collector = EngineCollector(engine.states, engine.open_breakers, engine.connections, engine.pending)
+def _collectors(engine: Engine, refs: Entrance, secrets: SecretStore) -> tuple[EngineCollector, SecretsCollector]:
+    collector = EngineCollector(refs.states, engine.open_breakers, engine.connections, engine.pending)
     return collector, SecretsCollector(secrets.results)
 
 

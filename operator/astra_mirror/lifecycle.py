@@ -10,7 +10,6 @@ from typing import Any, Final
 from astra_mirror import __version__
 from astra_mirror.app import Cluster, Components
 from astra_mirror.cluster.endpoint import Endpoint
-from astra_mirror.cluster.probe import wait_for_cluster
 from astra_mirror.observability.logs import NamespaceLimit
 from astra_mirror.observability.metrics import BUILD_INFO, LEADER
 from astra_mirror.observability.probes import HTTPServer
@@ -58,7 +57,6 @@ class _Operator:
     """The running components."""
 
     def __init__(self, settings: Settings, cluster: Cluster, limit: NamespaceLimit) -> None:
-        self._settings = settings
         self._cluster = cluster
         self._limit = limit
         self._stop = asyncio.Event()
@@ -79,8 +77,7 @@ class _Operator:
         self._start(self._limit.run(), "log")
         self._cluster.availability.request_probe()
         try:
-            check = wait_for_cluster(self._cluster.endpoint, self._cluster.availability, self._settings.namespace)
-            if not await self._run_until_stopped(stopped, check, "check of the cluster"):
+            if not await self._run_until_stopped(stopped, self._cluster.wait(), "check of the cluster"):
                 self._start_components()
                 await asyncio.wait({stopped, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
             ended = {task.get_name() for task in self._tasks if task.done()}

@@ -5,12 +5,12 @@ import socket
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.addresses import AddressRefusedError, FilteringResolver, is_refused
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.request_plan import Document
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from dev.simulator import Simulator
 
@@ -72,8 +72,8 @@ async def test_a_refused_address_is_url_not_allowed(astra: Simulator) -> None:
     clients = ClientPool([AllowedURL.parse(f"http://*.localhost:{port}")])
     connection = Connection(BaseURL.parse(f"http://x.localhost:{port}"), astra.token)
     backup = astra.add_backup()
-    spec = AppBackupRefSpec(accountID=backup.account, appID=backup.app, backupID=backup.id)
-    outcome = await AstraClient(clients, 5).get_backup(connection, spec)
+    document = Document(backup.account, backup.app, backup.id)
+    outcome = await AstraClient(clients, 5).get_backup(connection, document)
     await clients.close()
     assert isinstance(outcome, Failed)
     # Not every system's resolver knows names below localhost; none may lead to the server.

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.answers import AnswerError
 from astra_mirror.astra.bodies import MAX_DOCUMENT, Bodies, Reservation
 from astra_mirror.astra.client import AstraClient
@@ -17,14 +16,14 @@ from astra_mirror.core.body import MIB, SMALL, Kind
 from astra_mirror.core.body_memory import LIST_BYTES, MAX_HOLD_SECONDS, MAX_WAITING_FOR_NAMESPACE, SINGLE_BYTES
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason
-from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from tests.virtual_time import virtual_loop
 
 pytestmark = pytest.mark.virtual
 
 ID = "00000000-0000-4000-8000-000000000001"
-SPEC = AppBackupRefSpec(accountID=ID, appID=ID, backupID=ID)
+DOCUMENT = Document(ID, ID, ID)
 
 
 class Stream(httpx.AsyncByteStream):
@@ -228,8 +227,8 @@ async def test_held_lists_of_one_tenant() -> None:
         await watch.reached.wait()
         other = Connection(BaseURL.parse(url), "another-token")
         for _ in range(20):
-            assert isinstance(await client.get_backup(other, SPEC, namespace="good"), Observed)
-            assert isinstance(await client.get_backup(connection, SPEC, namespace="hostile"), Observed)
+            assert isinstance(await client.get_backup(other, DOCUMENT, namespace="good"), Observed)
+            assert isinstance(await client.get_backup(connection, DOCUMENT, namespace="hostile"), Observed)
         may_end.set()
         outcomes = await asyncio.gather(*lists)
         watch.stop()

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.bodies import MAX_DOCUMENT
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import TLS, Connection
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, SyncReason
+from astra_mirror.core.request_plan import Document
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from dev.simulator import Backup, Simulator
 
@@ -34,14 +34,14 @@ def connection_to(astra: Simulator, *, token: str | None = None, tls: TLS | None
     return Connection(BaseURL.parse(astra.url), token or astra.token, tls or TLS())
 
 
-def spec_for(backup: Backup) -> AppBackupRefSpec:
+def document_of(backup: Backup) -> Document:
     """A ref to a backup."""
-    return AppBackupRefSpec(accountID=backup.account, appID=backup.app, backupID=backup.id)
+    return Document(backup.account, backup.app, backup.id)
 
 
 async def ask(clients: ClientPool, astra: Simulator, backup: Backup, *, token: str | None = None) -> Answer:
     """One request for a backup."""
-    return await AstraClient(clients, 5.0).get_backup(connection_to(astra, token=token), spec_for(backup))
+    return await AstraClient(clients, 5.0).get_backup(connection_to(astra, token=token), document_of(backup))
 
 
 async def test_a_backup_is_observed_with_every_field(astra: Simulator, clients: ClientPool) -> None:
@@ -233,7 +233,7 @@ async def test_a_hanging_server_costs_the_time_out(astra: Simulator, clients: Cl
     """The time-out covers the whole exchange, and the message names it."""
     backup = astra.add_backup()
     with astra.fault("*", kind="hang"):
-        outcome = await AstraClient(clients, 0.2).get_backup(connection_to(astra), spec_for(backup))
+        outcome = await AstraClient(clients, 0.2).get_backup(connection_to(astra), document_of(backup))
     assert isinstance(outcome, Failed)
     assert outcome.reason is SyncReason.UNREACHABLE
     assert "within 0.2s" in outcome.message
@@ -244,7 +244,7 @@ async def test_a_dead_server_is_unreachable(clients: ClientPool, astra: Simulato
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     outcome = await AstraClient(clients, 5).get_backup(
-        Connection(BaseURL.parse(url), "t"), spec_for(astra.add_backup())
+        Connection(BaseURL.parse(url), "t"), document_of(astra.add_backup())
     )
     assert isinstance(outcome, Failed)
     assert outcome.reason is SyncReason.UNREACHABLE
@@ -287,11 +287,11 @@ async def test_tls_is_judged_as_the_secret_says() -> None:
     """A private authority is trusted only with ca.crt, or with verification switched off."""
     with Simulator.start(tls=True) as astra:
         clients = ClientPool([AllowedURL.parse(astra.url)])
-        spec = spec_for(astra.add_backup("completes", seconds=0))
+        document = document_of(astra.add_backup("completes", seconds=0))
         client = AstraClient(clients, 5)
-        good = await client.get_backup(connection_to(astra, tls=TLS(astra.ca_pem)), spec)
-        unverified = await client.get_backup(connection_to(astra, tls=TLS(verify=False)), spec)
-        bad = await client.get_backup(connection_to(astra), spec)
+        good = await client.get_backup(connection_to(astra, tls=TLS(astra.ca_pem)), document)
+        unverified = await client.get_backup(connection_to(astra, tls=TLS(verify=False)), document)
+        bad = await client.get_backup(connection_to(astra), document)
         await clients.close()
     assert isinstance(good, Observed)
     assert isinstance(unverified, Observed)

@@ -11,19 +11,18 @@ from email.utils import format_datetime
 
 import pytest
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra import answers
 from astra_mirror.astra import client as client_module
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, SyncReason
-from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from dev.simulator import Simulator
 
 ID = "00000000-0000-4000-8000-000000000001"
-SPEC = AppBackupRefSpec(accountID=ID, appID=ID, backupID=ID)
+DOCUMENT = Document(ID, ID, ID)
 Ask = Callable[[bytes], AbstractAsyncContextManager[Answer]]
 
 
@@ -44,7 +43,7 @@ def ask() -> Ask:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         clients = ClientPool([AllowedURL.parse(url)])
-        yield await AstraClient(clients, 5.0).get_backup(Connection(BaseURL.parse(url), "token"), SPEC)
+        yield await AstraClient(clients, 5.0).get_backup(Connection(BaseURL.parse(url), "token"), DOCUMENT)
         left.set()
         await clients.close()
         server.close()
@@ -92,7 +91,7 @@ async def test_a_host_that_swallows_packets_is_left_before_the_time_is_over() ->
             each.connect_ex(address)
         url = f"http://127.0.0.1:{address[1]}"
         clients = ClientPool([AllowedURL.parse(url)])
-        outcome = await AstraClient(clients, 3600.0).get_backup(Connection(BaseURL.parse(url), "token"), SPEC)
+        outcome = await AstraClient(clients, 3600.0).get_backup(Connection(BaseURL.parse(url), "token"), DOCUMENT)
         await clients.close()
         for each in fillers:
             each.close()
@@ -112,7 +111,7 @@ async def test_a_name_that_no_thread_can_look_up(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(threading.Thread, "start", start_others)
     url = "http://astra.example"
     clients = ClientPool([AllowedURL.parse(url)])
-    outcome = await AstraClient(clients, 5.0).get_backup(Connection(BaseURL.parse(url), "token"), SPEC)
+    outcome = await AstraClient(clients, 5.0).get_backup(Connection(BaseURL.parse(url), "token"), DOCUMENT)
     await clients.close()
     assert isinstance(outcome, Failed)
     assert outcome.message == f"{url} cannot be reached: the operator has no thread left to look up its host's name."
@@ -134,11 +133,11 @@ async def test_a_connection_is_not_used_when_the_server_may_just_be_closing_it(m
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     clients = ClientPool([AllowedURL.parse(url)])
     client, connection = AstraClient(clients, 5.0), Connection(BaseURL.parse(url), "token")
-    await client.get_backup(connection, SPEC)
-    await client.get_backup(connection, SPEC)
+    await client.get_backup(connection, DOCUMENT)
+    await client.get_backup(connection, DOCUMENT)
     assert connections == 1
     monkeypatch.setattr("aiohttp.connector.monotonic", lambda: time.monotonic() + 4.5)
-    await client.get_backup(connection, SPEC)
+    await client.get_backup(connection, DOCUMENT)
     assert connections == 2
     await clients.close()
     server.close()

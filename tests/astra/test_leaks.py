@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, read_list
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.failures import unreachable
@@ -19,11 +18,11 @@ from astra_mirror.astra.listing import ListError
 from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed
-from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.core.urls import AllowedURL, BaseURL
 
 ID = "00000000-0000-4000-8000-000000000001"
-SPEC = AppBackupRefSpec(accountID=ID, appID=ID, backupID=ID)
+DOCUMENT = Document(ID, ID, ID)
 TOKEN = "tOkEn-SeCrEt/0123456789+aBcDeF"
 CONNECTION = Connection(BaseURL.parse("https://astra.example"), TOKEN)
 _PIECE = 8
@@ -128,7 +127,7 @@ async def test_no_message_and_no_log_line_quotes_an_answer(name: str, caplog: py
     async with server(ANSWERS[name]) as url:
         clients = ClientPool([AllowedURL.parse(url)])
         client, connection = AstraClient(clients, 5.0), Connection(BaseURL.parse(url), TOKEN)
-        single = await client.get_backup(connection, SPEC)
+        single = await client.get_backup(connection, DOCUMENT)
         listed = await client.list_backups(connection, Collection(ID, ID), Known({ID: None}))
         await clients.close()
     for outcome in (single, listed):

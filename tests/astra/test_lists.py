@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason, Unchanged
-from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from dev.simulator import Backup, Simulator
 from dev.simulator.store import FaultKind
@@ -60,10 +59,10 @@ async def test_nothing_new_is_recognised(astra: Simulator, client: AstraClient) 
     changed = await _list(client, astra, backups, known=Known(digests, first.digest))
     assert isinstance(changed, Listed)
     assert [type(changed.found[backup.id]) for backup in backups] == [Observed, Unchanged]
-    spec = AppBackupRefSpec(accountID=astra.account, appID=astra.app, backupID=backups[1].id)
-    single = await client.get_backup(_connection(astra), spec)
+    document = Document(astra.account, astra.app, backups[1].id)
+    single = await client.get_backup(_connection(astra), document)
     assert isinstance(single, Observed)
-    assert await client.get_backup(_connection(astra), spec, single.digest) == Unchanged()
+    assert await client.get_backup(_connection(astra), document, single.digest) == Unchanged()
 
 
 @pytest.mark.parametrize(

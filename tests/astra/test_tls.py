@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 import trustme
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra import tls as tls_module
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.tls import certificate_error, problem_text, ssl_context, trust_public_authorities
 from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import TLS, Connection
 from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.request_plan import Document
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from tests.astra.certificates import DAY, NOW, Identity, context_for, issued, self_signed, served
 
 ID = "00000000-0000-4000-8000-000000000001"
-SPEC = AppBackupRefSpec(accountID=ID, appID=ID, backupID=ID)
+DOCUMENT = Document(ID, ID, ID)
 AUTHORITY = trustme.CA()
 INTERMEDIATE = AUTHORITY.create_child_ca()
 STRANGER = trustme.CA()
@@ -46,7 +46,7 @@ class Asking:
 
     async def ask(self, url: str, tls: TLS) -> Failed:
         """The failure of a request: the server refuses every token."""
-        outcome = await self.client(url).get_backup(Connection(BaseURL.parse(url), "a-good-token", tls), SPEC)
+        outcome = await self.client(url).get_backup(Connection(BaseURL.parse(url), "a-good-token", tls), DOCUMENT)
         assert isinstance(outcome, Failed)
         return outcome
 
@@ -183,7 +183,7 @@ async def test_the_usual_authorities_count_beside_ca_crt(
     connection: dict[str, Any] = {"token": "a-good-token", "tls": TLS(pem(STRANGER))}
     async with served(context_for(_LEAF, tmp_path)) as url:
         client = asking.client(url)
-        requests = [client.get_backup(Connection(BaseURL.parse(url), **connection), SPEC) for _ in range(5)]
+        requests = [client.get_backup(Connection(BaseURL.parse(url), **connection), DOCUMENT) for _ in range(5)]
         outcomes = await asyncio.gather(*requests)
     assert [each.reason for each in outcomes if isinstance(each, Failed)] == [SyncReason.UNAUTHORIZED] * 5
     assert len(read) == 1

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from astra_mirror.api.app_backup_ref import NAMES
 from astra_mirror.cluster.events import EventRecorder
 from astra_mirror.core.events import Note
 from tests.cluster.fake import serving
@@ -24,8 +25,8 @@ async def test_one_namespace_with_many_events_delays_no_other(caplog: pytest.Log
         server.answer = lambda _: (201, {})
         recorder = EventRecorder(api, "pod")
         for number in range(500):
-            recorder.submit("busy", f"ref-{number}", f"uid-{number}", NOTE)
-        recorder.submit("quiet", "ref", "uid", NOTE)
+            recorder.submit(NAMES, "busy", f"ref-{number}", f"uid-{number}", NOTE)
+        recorder.submit(NAMES, "quiet", "ref", "uid", NOTE)
         task = asyncio.create_task(recorder.run())
         await server.until(101)
         task.cancel()
@@ -43,7 +44,7 @@ async def test_a_thousand_wait_in_all() -> None:
         recorder = EventRecorder(api, "pod")
         refused = REGISTRY.get_sample_value(*REFUSED_EVENTS) or 0.0
         for number in range(1100):
-            recorder.submit(f"ns-{number % 20}", f"ref-{number}", f"uid-{number}", NOTE)
+            recorder.submit(NAMES, f"ns-{number % 20}", f"ref-{number}", f"uid-{number}", NOTE)
         assert recorder.waiting == 1000
         assert REGISTRY.get_sample_value(*REFUSED_EVENTS) == refused + 100
 
@@ -54,11 +55,11 @@ async def test_events_that_are_never_answered_hold_up_no_other_namespace() -> No
         server.answer = lambda request: None if "/hung/" in request.path else (201, {})
         recorder = EventRecorder(api, "pod")
         for number in range(50):
-            recorder.submit("hung", f"ref-{number}", f"uid-{number}", NOTE)
+            recorder.submit(NAMES, "hung", f"ref-{number}", f"uid-{number}", NOTE)
         task = asyncio.create_task(recorder.run())
         await server.until(1)
         for number in range(20):
-            recorder.submit("other", f"ref-{number}", f"uid-{number}", NOTE)
+            recorder.submit(NAMES, "other", f"ref-{number}", f"uid-{number}", NOTE)
         await server.until(21)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -72,7 +73,7 @@ async def test_each_write_names_its_manager() -> None:
         recorder = EventRecorder(api, "pod")
         task = asyncio.create_task(recorder.run())
         for number in (1, 2):
-            recorder.submit("shop", "ref", "uid", NOTE)
+            recorder.submit(NAMES, "shop", "ref", "uid", NOTE)
             await server.until(number)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -90,7 +91,7 @@ async def test_an_answer_that_is_no_event_ends_nothing(caplog: pytest.LogCapture
         recorder = EventRecorder(api, "pod")
         task = asyncio.create_task(recorder.run())
         for number in range(len(answers)):
-            recorder.submit("shop", f"ref-{number}", "uid", NOTE)
+            recorder.submit(NAMES, "shop", f"ref-{number}", "uid", NOTE)
         await server.until(len(answers))
         assert not task.done()
         task.cancel()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from astra_mirror.api.app_backup_ref import NAMES
 from astra_mirror.cluster.statuses import StatusClient
 from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from tests.cluster.fake import serving
@@ -28,7 +29,7 @@ NOT_FOUND: dict[str, Any] = {
 
 
 async def _patch(status_client: StatusClient) -> Any:
-    return await status_client.patch("shop", "ref", uid="u-1", version="7", patch={"state": "running"})
+    return await status_client.patch(NAMES, "shop", "ref", uid="u-1", version="7", patch={"state": "running"})
 
 
 async def test_a_patch_is_fenced_and_names_its_manager() -> None:

@@ -99,8 +99,8 @@ def test_names() -> None:
     spec = CRD["spec"]
     assert (spec["group"], spec["names"]["kind"], spec["names"]["plural"]) == (
         meta.GROUP,
-        app_backup_ref.KIND,
-        app_backup_ref.PLURAL,
+        app_backup_ref.NAMES.kind,
+        app_backup_ref.NAMES.plural,
     )
     assert (spec["names"]["shortNames"], spec["names"]["categories"]) == (["abr"], ["astra"])
     assert spec["scope"] == "Namespaced"

@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.api.meta import REQUESTED_AT
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason
-from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.request_plan import Collection, Document
 from tests.engine.world import ID, Astra, World
 from tests.virtual_time import clock
 
@@ -48,12 +47,12 @@ class Service(Astra):
         self.latency = 0.01
 
     async def get_backup(
-        self, connection: Connection, spec: AppBackupRefSpec, known: int | None = None, **_: Any
+        self, connection: Connection, document: Document, known: int | None = None, **_: Any
     ) -> Answer:
         """Answer by the rule."""
         del connection, known
-        failure = await self._answer(Asked(clock(), spec.account_id, spec.app_id, spec.backup_id))
-        return failure or Observed(Backup(spec.backup_id, "running"), digest=hash(spec.backup_id))
+        failure = await self._answer(Asked(clock(), *document))
+        return failure or Observed(Backup(document.backup_id, "running"), digest=hash(document.backup_id))
 
     async def list_backups(
         self, connection: Connection, collection: Collection, known: Known, **_: Any
@@ -97,13 +96,13 @@ class VirtualWorld(World):
         self.cluster.put(f"ref-{number}", number, app=app or number, **{"interval": "15s", **spec})
         found = self.cluster.objects[f"ref-{number}"]
         found["metadata"]["namespace"], found["spec"]["suspend"] = namespace, suspend
-        self.engine.seen(copy.deepcopy(found))
+        self.entrance.seen(copy.deepcopy(found))
 
     def request(self, number: int, value: str) -> None:
         """Annotate a ref: poll it now."""
         found = self.cluster.objects[f"ref-{number}"]
         found["metadata"] |= {"annotations": {REQUESTED_AT: value}, "resourceVersion": str(next(self.cluster.versions))}
-        self.engine.seen(copy.deepcopy(found))
+        self.entrance.seen(copy.deepcopy(found))
 
     def synced(self, number: int) -> tuple[str, str, str]:
         """The status, the reason and the message of a ref's Synced."""

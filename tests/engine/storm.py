@@ -13,17 +13,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
-from astra_mirror.api.meta import REQUESTED_AT
+from astra_mirror.api.meta import REQUESTED_AT, Names
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
-from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine.engine import Engine
+from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.ports import Clocks
 from astra_mirror.support.times import timestamp
 from tests.engine.service import AWAY, ERROR, FORBIDDEN, UNAUTHORIZED, limited
@@ -116,11 +116,11 @@ class Astra:
         self.weather = Weather()
 
     async def get_backup(
-        self, connection: Connection, spec: AppBackupRefSpec, known: int | None, *, namespace: str
+        self, connection: Connection, document: Document, known: int | None, *, namespace: str
     ) -> Answer:
         """The document as it is when the answer is sent."""
-        failure = await self._answer(connection, namespace, spec.account_id, spec.app_id, spec.backup_id)
-        return failure or self._document(spec.backup_id, known)
+        failure = await self._answer(connection, namespace, *document)
+        return failure or self._document(document.backup_id, known)
 
     async def list_backups(
         self, connection: Connection, collection: Collection, known: Known, *, namespace: str
@@ -175,9 +175,10 @@ class Server(Cluster):
         self._watch = watch
 
     async def patch(
-        self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
+        self, names: Names, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
     ) -> Stored | Gone | Conflict | Refused:
         """Store it after a while, unless something comes between."""
+        del names
         self._trace.add("patch", name, patch)
         await asyncio.sleep(0.002 + 0.02 * _share(name, round(clock(), 3)))
         if namespace in self.hangs:
@@ -194,11 +195,11 @@ class Server(Cluster):
             self.report(name)
         return result
 
-    async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
+    async def get(self, names: Names, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
         """The object as it is after a while."""
         self._trace.add("get", name)
         await asyncio.sleep(0.001 + 0.01 * _share(name))
-        return Gone() if self._is_other(name, uid) else await super().get(namespace, name, uid=uid)
+        return Gone() if self._is_other(name, uid) else await super().get(names, namespace, name, uid=uid)
 
     def _is_other(self, name: str, uid: str) -> bool:
         return name in self.objects and self.objects[name]["metadata"]["uid"] != uid
@@ -220,6 +221,7 @@ class Storm:
         self._secrets: dict[str, Connection | Failed | None] = {}
         count = 2 if seed % 4 == 3 else 1
         self.engines = [self._engine(Shard(index, count)) for index in range(count)]
+        self._entrances = [each.entrance(APP_BACKUP_REF) for each in self.engines]
         self._born = 0
 
     def _engine(self, shard: Shard) -> Engine:
@@ -238,13 +240,13 @@ class Storm:
         del name
         return self._secrets.get(namespace, OLD)
 
-    def submit(self, namespace: str, name: str, uid: str, note: Note) -> None:
+    def submit(self, names: Names, namespace: str, name: str, uid: str, note: Note) -> None:
         """Record an Event."""
-        del namespace, uid
+        del names, namespace, uid
         self.trace.add("event", name, note.reason, note.text)
 
     def _observe(self, body: dict[str, Any]) -> None:
-        for each in self.engines:
+        for each in self._entrances:
             each.seen(body)
 
     async def run(self) -> None:
@@ -328,7 +330,7 @@ class Storm:
 
     def _delete(self, name: str) -> None:
         metadata = self.cluster.objects.pop(name)["metadata"]
-        for each in self.engines:
+        for each in self._entrances:
             # Behind all that the watch has still to say of it.
             asyncio.get_running_loop().call_later(1.1, each.deleted, metadata["uid"], metadata["namespace"])
 
@@ -350,13 +352,13 @@ class Storm:
         """The periodic list finds all objects, and those that are gone."""
         found = copy.deepcopy(list(self.cluster.objects.values()))
         uids = {each["metadata"]["uid"] for each in found}
-        for engine in self.engines:
+        for entrance in self._entrances:
             for body in found:
-                if engine.is_news(body["metadata"]):
-                    engine.seen(body, listed=True)
-            for uid, (namespace, _) in engine.objects().items():
+                if entrance.is_news(body["metadata"]):
+                    entrance.seen(body, listed=True)
+            for uid, (namespace, _) in entrance.objects().items():
                 if uid not in uids:
-                    engine.deleted(uid, namespace)
+                    entrance.deleted(uid, namespace)
 
     def _calm(self) -> None:
         """The API server does its work; what nobody uses is dropped, as it is now and then."""

@@ -270,7 +270,7 @@ def test_an_observed_ref_goes_first_after_a_start() -> None:
         world.service.rule = refused(*bad)
         for each in bad:
             world.ref(each * 10 + 1, account=each, namespace="hostile")
-        world.engine.seen(world.cluster.put("ref-1000", 1000, app=1000, **ROWS["running"]))
+        world.entrance.seen(world.cluster.put("ref-1000", 1000, app=1000, **ROWS["running"]))
         await asyncio.sleep(2)
         assert world.service.log[0].account == ID.format(GOOD)
         assert world.synced(1000)[0] == "True"
@@ -353,7 +353,7 @@ def test_nothing_is_asked_of_who_was_deleted_or_suspended_behind_a_breaker() -> 
         world.refs(5)
         await asyncio.sleep(5)
         for number in range(1000, 1003):
-            world.engine.deleted(f"ref-{number}", "ns")
+            world.entrance.deleted(f"ref-{number}", "ns")
         world.ref(1003, suspend=True)
         world.service.log.clear()
         await asyncio.sleep(600)
@@ -417,7 +417,7 @@ def test_what_changes_while_thousands_are_planned_counts() -> None:
         virtual_loop().seconds_a_look = 0.006
         for number in range(1200, 1290, 3):
             await asyncio.sleep(0.006)
-            world.engine.deleted(f"ref-{number}", "ns")
+            world.entrance.deleted(f"ref-{number}", "ns")
             world.ref(number + 1, suspend=True)
             world.ref(number + 2, account=2)
         virtual_loop().seconds_a_look = 0.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from astra_mirror.api.meta import REQUESTED_AT
+from astra_mirror.api.meta import REQUESTED_AT, Names
 from astra_mirror.core.outcome import Failed, Listed, Observed, SyncReason, Unchanged
 from astra_mirror.core.write_results import Refused
 from tests.engine.world import ID, IDS, NEW, OLD, World, backup
@@ -21,7 +21,7 @@ async def world() -> World:
 async def test_a_secret_that_changes_during_a_poll_discards_its_answer(world: World) -> None:
     """What the old token was told says nothing; the new one is tried at once."""
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         connection, old = await world.astra.next(ID.format(7))
         assert connection == OLD
         world.secrets.now = NEW
@@ -39,9 +39,9 @@ async def test_a_secret_that_changes_during_a_poll_discards_its_answer(world: Wo
 async def test_an_edit_during_a_poll_starts_the_right_one_at_once(world: World) -> None:
     """The answer for the old backup is nobody's."""
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         _, old = await world.astra.next(ID.format(7))
-        world.engine.seen(world.cluster.put("ref", 8))
+        world.entrance.seen(world.cluster.put("ref", 8))
         old.set_result(backup(7, "failed"))
         _, new = await world.astra.next(ID.format(8))
         new.set_result(backup(8, "completed"))
@@ -51,15 +51,15 @@ async def test_an_edit_during_a_poll_starts_the_right_one_at_once(world: World) 
 
 async def test_a_standby_takes_over_with_the_statuses_of_now(world: World) -> None:
     """Not with those that it saw when it started: a failing remote must not erase what the other one has written."""
-    world.engine.seen(world.cluster.put("ref", 7))
+    world.entrance.seen(world.cluster.put("ref", 7))
     leader = World()
     leader.cluster.objects, leader.cluster.versions = world.cluster.objects, world.cluster.versions
     async with leader.running():
-        leader.engine.seen(copy.deepcopy(world.cluster.objects["ref"]))
+        leader.entrance.seen(copy.deepcopy(world.cluster.objects["ref"]))
         _, request = await leader.astra.next(ID.format(7))
         request.set_result(backup(7, "completed"))
         await leader.cluster.until("ref", state="completed")
-    world.engine.seen(copy.deepcopy(world.cluster.objects["ref"]))
+    world.entrance.seen(copy.deepcopy(world.cluster.objects["ref"]))
     async with world.running():
         _, request = await world.astra.next(ID.format(7))
         request.set_result(Failed(SyncReason.SERVER_ERROR, "no"))
@@ -78,15 +78,15 @@ async def test_a_list_that_was_sent_before_a_single_request_is_not_newer(world: 
     running = {ID.format(number): backup(number, "running") for number in numbers.values()}
     async with world.running():
         for name, number in numbers.items():
-            world.engine.seen(world.cluster.put(name, number))
+            world.entrance.seen(world.cluster.put(name, number))
         _, first = await world.astra.next(IDS["appID"])
         first.set_result(Listed(1, running, 3))
         await world.cluster.until("c", state="running")
         for name in ("a", "c"):
-            world.engine.seen(world.cluster.put(name, numbers[name]))
+            world.entrance.seen(world.cluster.put(name, numbers[name]))
         _, late = await world.astra.next(IDS["appID"])
         await asyncio.sleep(0.1)
-        world.engine.seen(world.cluster.put("b", 8))
+        world.entrance.seen(world.cluster.put("b", 8))
         _, single = await world.astra.next(ID.format(8))
         single.set_result(backup(8, "completed"))
         await world.cluster.until("b", state="completed")
@@ -99,15 +99,15 @@ async def test_a_deleted_ref_stays_deleted(world: World) -> None:
     """The answer to a PATCH may come after the watch has said that the object is gone."""
     async with world.running():
         body = world.cluster.put("ref", 7)
-        world.engine.seen(body)
+        world.entrance.seen(body)
         _, request = await world.astra.next(ID.format(7))
-        world.engine.deleted("ref", "ns")
+        world.entrance.deleted("ref", "ns")
         request.set_result(backup(7, "completed"))
-        world.engine.seen(world.cluster.put("witness", 8))
+        world.entrance.seen(world.cluster.put("witness", 8))
         _, request = await world.astra.next(ID.format(8))
         request.set_result(backup(8, "completed"))
         await world.cluster.until("witness", state="completed")
-    assert world.engine.objects().keys() == {"witness"}
+    assert world.entrance.objects().keys() == {"witness"}
     assert world.cluster.patches == 1
 
 
@@ -116,7 +116,7 @@ async def test_versions_that_went_back_are_accepted_from_a_list(world: World) ->
     body = world.cluster.put("ref", 7)
     body["metadata"]["resourceVersion"] = "1000"
     async with world.running():
-        world.engine.seen(body)
+        world.entrance.seen(body)
         _, request = await world.astra.next(ID.format(7))
         request.set_result(backup(7, "completed"))
         await world.cluster.until("ref", state="completed")
@@ -127,7 +127,7 @@ async def test_an_api_server_that_refuses_is_not_asked_more_and_more(world: Worl
     world.cluster.refuses = Refused(422, "Invalid", "no")
     async with world.running():
         for number in range(7, 20):
-            world.engine.seen(world.cluster.put("ref", number))
+            world.entrance.seen(world.cluster.put("ref", number))
             _, request = await world.astra.next(ID.format(number))
             request.set_result(backup(number, "completed"))
     # The first attempt, and one at once after it.
@@ -137,10 +137,10 @@ async def test_an_api_server_that_refuses_is_not_asked_more_and_more(world: Worl
 async def test_an_answer_that_comes_with_an_edit_is_nobodys(world: World) -> None:
     """Not even when it is taken before the new poll has been planned."""
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         _, old = await world.astra.next(ID.format(7))
         old.set_result(backup(7, "failed"))
-        world.engine.seen(world.cluster.put("ref", 8))
+        world.entrance.seen(world.cluster.put("ref", 8))
         _, new = await world.astra.next(ID.format(8))
         new.set_result(backup(8, "completed"))
         await world.cluster.until("ref", state="completed", observedGeneration=2)
@@ -150,12 +150,12 @@ async def test_an_answer_that_comes_with_an_edit_is_nobodys(world: World) -> Non
 async def test_a_poll_that_is_asked_for_during_another_is_echoed(world: World) -> None:
     """Also when the second answer is the first one again, byte for byte."""
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         _, first = await world.astra.next(ID.format(7))
         await asyncio.sleep(0.1)
         metadata = world.cluster.objects["ref"]["metadata"]
         metadata |= {"annotations": {REQUESTED_AT: "now"}, "resourceVersion": str(next(world.cluster.versions))}
-        world.engine.seen(copy.deepcopy(world.cluster.objects["ref"]))
+        world.entrance.seen(copy.deepcopy(world.cluster.objects["ref"]))
         first.set_result(backup(7, "completed"))
         _, second = await world.astra.next(ID.format(7))
         second.set_result(Unchanged() if world.astra.known[-1] is not None else backup(7, "completed"))
@@ -167,7 +167,7 @@ async def test_a_defect_with_one_ref_of_a_list_stops_no_other(world: World, capl
     broken = Observed(None)  # type: ignore[arg-type]
     async with world.running():
         for number in (7, 8, 9):
-            world.engine.seen(world.cluster.put(f"ref-{number}", number, interval="1s"))
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number, interval="1s"))
         _, request = await world.astra.next(IDS["appID"])
         request.set_result(Listed(1, {ID.format(7): broken} | dict.fromkeys(map(ID.format, (8, 9)), broken), 3))
         for _ in range(3):
@@ -183,15 +183,15 @@ async def test_a_defect_in_writing_stops_no_other(world: World, caplog: pytest.L
     """The one with the defect is tried again."""
     patch, defects = world.cluster.patch, [ZeroDivisionError("a bug")]
 
-    async def broken(*names: str, **options: Any) -> Any:
-        if names[1] == "bad" and defects:
+    async def broken(names: Names, *where: str, **options: Any) -> Any:
+        if where[1] == "bad" and defects:
             raise defects.pop()
-        return await patch(*names, **options)
+        return await patch(names, *where, **options)
 
     world.cluster.patch = broken  # type: ignore[method-assign]
     async with world.running():
         for name, number in (("bad", 7), ("good", 8)):
-            world.engine.seen(world.cluster.put(name, number, app=number))
+            world.entrance.seen(world.cluster.put(name, number, app=number))
             _, request = await world.astra.next(ID.format(number))
             request.set_result(backup(number, "completed"))
         await world.cluster.until("good", state="completed")

@@ -22,7 +22,7 @@ async def world() -> World:
 async def test_one_bad_backup_takes_the_others_along_only_once(world: World) -> None:
     """It breaks the list and its own request; the next canary is another ref."""
     for number in range(11, 15):
-        world.engine.seen(world.cluster.put(f"ref-{number}", number, interval="1s"))
+        world.entrance.seen(world.cluster.put(f"ref-{number}", number, interval="1s"))
     async with world.running():
         for ahead in (11, 12):
             for what in (IDS["appID"], ID.format(ahead)):
@@ -33,7 +33,7 @@ async def test_one_bad_backup_takes_the_others_along_only_once(world: World) -> 
 async def test_after_a_list_that_hung_a_single_request_goes_before_other_lists(world: World) -> None:
     """Each of them may take its whole time-out, and none proves the token: it is part of the same probe."""
     for number in range(11, 23):
-        world.engine.seen(world.cluster.put(f"ref-{number}", number, app=100 + number % 4))
+        world.entrance.seen(world.cluster.put(f"ref-{number}", number, app=100 + number % 4))
     async with world.running():
         _, request = await world.astra.next(ID.format(103))
         request.set_result(HANGS)
@@ -43,7 +43,7 @@ async def test_after_a_list_that_hung_a_single_request_goes_before_other_lists(w
 async def test_a_list_that_broke_at_once_is_asked_for_again_at_once(world: World) -> None:
     """After one canary request that succeeds; all others wait for the list again."""
     for number in range(11, 15):
-        world.engine.seen(world.cluster.put(f"ref-{number}", number))
+        world.entrance.seen(world.cluster.put(f"ref-{number}", number))
     async with world.running():
         for what, answer in (
             (IDS["appID"], ERROR),
@@ -71,7 +71,7 @@ async def test_a_defect_while_others_are_planned_anew_loses_nobody(
         return plan(*arguments)
 
     for number in range(11, 15):
-        world.engine.seen(world.cluster.put(f"ref-{number}", number, interval="1s"))
+        world.entrance.seen(world.cluster.put(f"ref-{number}", number, interval="1s"))
     async with world.running():
         _, request = await world.astra.next(IDS["appID"])
         request.set_result(ERROR)

@@ -42,7 +42,7 @@ async def test_a_restart_over_statuses_of_an_older_release_writes_nothing() -> N
     world = _world()
     held = {key: value for key, value in ROWS["running"].items() if key != "target"}
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, interval="30s", **held))
+        world.entrance.seen(world.cluster.put("ref", 7, interval="30s", **held))
         numbers = {"percent_done": 41.9, "bytes_done": 1_288_490_188, "total_bytes": 3_113_851_289}
         for _ in range(3):
             async with asyncio.timeout(60):
@@ -66,7 +66,7 @@ async def test_an_edit_of_the_interval_while_no_operator_ran_loses_nothing(answe
     world = _world()
     world.cluster.put("ref", 7, **ROWS["completed"])
     async with world.running():
-        world.engine.seen(_edit_spec(world, interval="2h"))
+        world.entrance.seen(_edit_spec(world, interval="2h"))
         _, request = await world.astra.next(ID.format(7))
         request.set_result(answer)
         status = await world.cluster.until("ref", observedGeneration=2)
@@ -92,7 +92,7 @@ async def test_an_edit_of_the_target_while_no_operator_ran_leaves_nothing_of_the
     world = _world()
     world.cluster.put("ref", 7, **ROWS[row])
     async with world.running():
-        world.engine.seen(_edit_spec(world, **edit))
+        world.entrance.seen(_edit_spec(world, **edit))
         status = await world.cluster.until("ref", observedGeneration=2)
     assert set(status) == {"observedGeneration", "conditions"}
     assert _reasons(world)["Ready"] == "NotObserved"
@@ -106,7 +106,7 @@ async def test_an_edit_of_the_target_is_seen_in_any_case_of_the_ids() -> None:
     target = world.cluster.objects["ref"]["status"]["target"]
     target["backupID"] = number.lower()
     async with world.running():
-        world.engine.seen(_edit_spec(world, backupID=number))
+        world.entrance.seen(_edit_spec(world, backupID=number))
         _, request = await world.astra.next(number.lower())
         request.set_result(Failed(SyncReason.SERVER_ERROR, "no"))
         status = await world.cluster.until("ref", observedGeneration=2)
@@ -141,7 +141,7 @@ async def test_a_status_unlike_any_of_ours_counts_as_none(forged: dict[str, Any]
     """Found at the start, with a remote that fails: nothing of it is left."""
     world = _world()
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, **copy.deepcopy(forged)))
+        world.entrance.seen(world.cluster.put("ref", 7, **copy.deepcopy(forged)))
         _, request = await world.astra.next(ID.format(7))
         request.set_result(Failed(SyncReason.SERVER_ERROR, "no"))
         await asyncio.sleep(1)
@@ -161,16 +161,16 @@ async def test_before_the_first_answer_the_actual_status_is_what_is_known() -> N
     """What changes it then changes what is known; after the first answer it is a lie."""
     world = _world()
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, **ROWS["running"]))
+        world.entrance.seen(world.cluster.put("ref", 7, **ROWS["running"]))
         _, request = await world.astra.next(ID.format(7))
         other = world.cluster.put("another", 7, **ROWS["completed"])["status"]
         del world.cluster.objects["another"]
-        world.engine.seen(world.cluster.edit("ref", **other))
+        world.entrance.seen(world.cluster.edit("ref", **other))
         request.set_result(Failed(SyncReason.SERVER_ERROR, "no"))
         await asyncio.sleep(1)
         status = world.cluster.objects["ref"]["status"]
         assert status["state"] == "completed"
-        world.engine.seen(world.cluster.wipe("ref"))
+        world.entrance.seen(world.cluster.wipe("ref"))
         await world.cluster.until("ref", state="completed")
 
 
@@ -184,7 +184,7 @@ async def test_there_are_conditions_while_the_secret_cannot_be_read(is_old: bool
     world.secrets.now = None
     async with world.running():
         row = ROWS["completed"] if is_old else {}
-        world.engine.seen(world.cluster.put("ref", 7, **row))
+        world.entrance.seen(world.cluster.put("ref", 7, **row))
         await asyncio.sleep(6)
         assert _reasons(world)["Ready"] == ("BackupCompleted" if is_old else "NotObserved")
         assert world.cluster.patches == (0 if is_old else 1)
@@ -202,9 +202,9 @@ async def test_a_wiped_status_of_which_nothing_is_known_is_written_again() -> No
     world = _world()
     world.secrets.now = None
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         await asyncio.sleep(6)
-        world.engine.seen(world.cluster.wipe("ref"))
+        world.entrance.seen(world.cluster.wipe("ref"))
         await asyncio.sleep(0.1)
         assert _reasons(world)["Synced"] == "NotObserved"
 
@@ -215,7 +215,7 @@ async def test_a_secret_that_is_named_anew_and_cannot_be_read_leaves_nothing_of_
     async with world.running():
         await world.observed("ref", 7)
         world.secrets.now = None
-        world.engine.seen(_edit_spec(world, secretRef={"name": "other"}))
+        world.entrance.seen(_edit_spec(world, secretRef={"name": "other"}))
         await asyncio.sleep(6)
     assert _reasons(world)["Ready"] == "NotObserved"
     assert "state" not in world.cluster.objects["ref"]["status"]
@@ -226,7 +226,7 @@ async def test_first_answers_within_seconds_cost_one_write_each() -> None:
     world = _world()
     async with world.running():
         for number in range(1000, 1040):
-            world.engine.seen(world.cluster.put(f"ref-{number}", number, account=number))
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number))
         for _ in range(40):
             async with asyncio.timeout(10):
                 asked, _, request = await world.astra.asked.get()
@@ -251,7 +251,7 @@ async def test_a_missing_secret_of_a_young_object_is_waited_for(age: float, left
     world = _world()
     world.secrets.now = MISSING
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, created=_created(age), interval="24h"))
+        world.entrance.seen(world.cluster.put("ref", 7, created=_created(age), interval="24h"))
         await asyncio.sleep(left - 1)
         assert _reasons(world) | {"Reconciling": "SecretNotFound"} == _reasons(world)
         assert not world.notes
@@ -272,7 +272,7 @@ async def test_a_missing_secret_of_an_old_object_needs_the_user_at_once() -> Non
     world = _world()
     world.secrets.now = MISSING
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, created=_created(61)))
+        world.entrance.seen(world.cluster.put("ref", 7, created=_created(61)))
         await asyncio.sleep(1)
         assert "Stalled" in _reasons(world)
         assert [reason for reason, _ in world.notes] == ["SyncFailed"]
@@ -283,7 +283,7 @@ async def test_a_secret_that_comes_in_time_is_no_event() -> None:
     world = _world()
     world.secrets.now = MISSING
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         await asyncio.sleep(5)
         world.secrets.now = NEW
         world.engine.secret_changed("ns", "astra-control")
@@ -314,7 +314,7 @@ async def test_a_spec_that_cannot_be_read_is_said_and_nothing_is_asked(edit: dic
         await world.observed("ref", 7)
         good: dict[str, Any] = {"readyWhen": "Completed", "secretRef": {"name": "astra-control"}}
         good |= copy.deepcopy(world.cluster.objects["ref"]["spec"])
-        world.engine.seen(_edit_spec(world, **edit))
+        world.entrance.seen(_edit_spec(world, **edit))
         await asyncio.sleep(1)
         status = world.cluster.objects["ref"]["status"]
         check_status(status, generation=2)
@@ -324,12 +324,12 @@ async def test_a_spec_that_cannot_be_read_is_said_and_nothing_is_asked(edit: dic
         assert "Stalled" in _reasons(world)
         assert "state" not in status
         world.engine.secret_changed("ns", "astra-control")
-        world.engine.seen(world.cluster.wipe("ref"))
+        world.entrance.seen(world.cluster.wipe("ref"))
         await asyncio.sleep(100)
         assert _reasons(world)["Synced"] == "InvalidSpec"
         assert world.astra.asked.empty()
-        assert world.engine.objects().keys() == {"ref"}
-        world.engine.seen(_edit_spec(world, **good))
+        assert world.entrance.objects().keys() == {"ref"}
+        world.entrance.seen(_edit_spec(world, **good))
         _, request = await world.astra.next(ID.format(7))
         request.set_result(backup(7, "completed"))
         await world.cluster.until("ref", state="completed", observedGeneration=3)
@@ -341,7 +341,7 @@ async def test_an_object_without_a_spec_is_said_too() -> None:
     async with world.running():
         body = world.cluster.put("ref", 7)
         del body["spec"]
-        world.engine.seen(body)
+        world.entrance.seen(body)
         await asyncio.sleep(1)
     assert _reasons(world)["Synced"] == "InvalidSpec"
 
@@ -355,14 +355,14 @@ async def test_the_shard_that_can_tell_says_it() -> None:
             for number in range(6):
                 body = world.cluster.put(f"app-{number}", 7, app=number)
                 body["spec"]["interval"] = "never"
-                world.engine.seen(body)
+                world.entrance.seen(body)
             nobody = world.cluster.put("nobody", 7)
             nobody["spec"]["accountID"] = "nobody"
-            world.engine.seen(nobody)
+            world.entrance.seen(nobody)
             await asyncio.sleep(1)
             names = [name for name in world.cluster.objects if _reasons(world, name)]
             said += [(index, name) for name in names]
-            assert world.engine.objects().keys() == set(names)
+            assert world.entrance.objects().keys() == set(names)
     assert sorted(name for _, name in said) == ["app-0", "app-1", "app-2", "app-3", "app-4", "app-5", "nobody"]
     assert (0, "nobody") in said
     for index, name in said:
@@ -376,8 +376,8 @@ async def test_a_standby_says_nothing_until_it_takes_over() -> None:
     world.secrets.now = None
     body = world.cluster.put("bad", 7)
     body["spec"]["interval"] = "never"
-    world.engine.seen(body)
-    world.engine.seen(world.cluster.put("ref", 8))
+    world.entrance.seen(body)
+    world.entrance.seen(world.cluster.put("ref", 8))
     await asyncio.sleep(100)
     assert world.cluster.patches == 0
     async with world.running():
@@ -395,7 +395,7 @@ async def test_one_that_has_lost_its_lease_takes_over_again() -> None:
         await world.observed("other", 8, "running", account=8)
     other = world.cluster.put("another", 7, **ROWS["completed"])["status"]
     del world.cluster.objects["another"]
-    world.engine.seen(world.cluster.edit("ref", **other))
+    world.entrance.seen(world.cluster.edit("ref", **other))
     patches = world.cluster.patches
     async with world.running():
         for _ in range(2):
@@ -431,7 +431,7 @@ async def test_words_of_the_remote_that_move_are_taken_over_every_quarter_of_an_
     """`expired by 1234s` is another text each time, and must not be a write each time."""
     world = _world()
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, interval="1s"))
+        world.entrance.seen(world.cluster.put("ref", 7, interval="1s"))
         await _fail(world, "expired by 0s")
         start, seen, patches = clock(), [_message(world)], world.cluster.patches
         while clock() - start < 3600:
@@ -446,7 +446,7 @@ async def test_own_words_count_at_once() -> None:
     """They move only when something has happened."""
     world = _world()
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, interval="1s"))
+        world.entrance.seen(world.cluster.put("ref", 7, interval="1s"))
         for words in ("connection refused", "no response within 10s", "connection refused"):
             await _fail(world, words, code=None)
             assert _message(world) == words
@@ -458,18 +458,18 @@ async def test_words_count_at_once_for_those_who_have_done_something(what: str, 
     """After an edit, a new Secret and a requestedAt somebody waits for what is said next; only then for the next."""
     world = _world()
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, interval="1s"))
+        world.entrance.seen(world.cluster.put("ref", 7, interval="1s"))
         await _fail(world, "one")
         await _fail(world, "two")
         assert _message(world) == "one"
         if what == "edit":
-            world.engine.seen(_edit_spec(world, interval="2s"))
+            world.entrance.seen(_edit_spec(world, interval="2s"))
         elif what == "secret":
             world.secrets.now = NEW
             world.engine.secret_changed("ns", "astra-control")
         else:
             world.cluster.objects["ref"]["metadata"]["annotations"] = {REQUESTED_AT: "now"}
-            world.engine.seen(world.cluster.edit("ref"))
+            world.entrance.seen(world.cluster.edit("ref"))
         await _fail(world, words)
         assert _message(world) == words
         await _fail(world, "four")
@@ -484,7 +484,7 @@ async def test_a_restart_keeps_the_words_for_a_while() -> None:
     async with world.running():
         row = ROWS["failing-running"]
         before = next(each["message"] for each in row["conditions"] if each["type"] == "Synced")
-        world.engine.seen(world.cluster.put("ref", 7, interval="1s", **row))
+        world.entrance.seen(world.cluster.put("ref", 7, interval="1s", **row))
         await _fail(world, "something else")
         assert world.cluster.patches == 0
         assert _message(world) == before
@@ -498,7 +498,7 @@ async def test_a_correlation_id_alone_is_not_written() -> None:
     """Neither by the next process, nor when other answers have come while the API server was away."""
     world = _world()
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, interval="1s", **ROWS["failing-running"]))
+        world.entrance.seen(world.cluster.put("ref", 7, interval="1s", **ROWS["failing-running"]))
         await _fail(world, "It went wrong: ServerError.", correlation_id="c-2")
         world.cluster.availability.changed.clear()
         await _answer(world, Failed(SyncReason.UNEXPECTED_RESPONSE, "no JSON", code=200))
@@ -517,7 +517,7 @@ async def test_an_event_has_no_correlation_id_of_an_earlier_process_either() -> 
     """Its words are kept for a while, and nothing is known of them: the Event has those of the last answer."""
     world = _world(pace=Pace(stale_after=60))
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, interval="1s", **ROWS["failing-running"]))
+        world.entrance.seen(world.cluster.put("ref", 7, interval="1s", **ROWS["failing-running"]))
         while not world.notes:
             await _fail(world, "It failed.", correlation_id="c-2")
         assert _message(world) == "It went wrong: ServerError. (correlationID c-1)"
@@ -528,7 +528,7 @@ async def test_the_words_of_a_backup_that_does_not_exist_move_as_slowly() -> Non
     """It is a success, and still the remote's words."""
     world = _world(pace=Pace(settled_interval=1))
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, interval="1s"))
+        world.entrance.seen(world.cluster.put("ref", 7, interval="1s"))
         for words in ("no such backup, attempt 1.", "no such backup, attempt 2."):
             await _answer(world, NotFound(words))
             assert _message(world, "Ready") == "no such backup, attempt 1."

@@ -10,11 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
+from astra_mirror.api.meta import Names
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.feed import Feed
 from astra_mirror.cluster.periodic_list import PeriodicList
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
+from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from tests.engine.world import ID, World
 
 
@@ -55,12 +57,12 @@ class _Objects:
         self.asked: list[str] = []
         self.fails = False
 
-    async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
+    async def get(self, names: Names, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
         """The object as it is."""
         self.asked.append(name)
         if self.fails:
             return Refused(503, "", "no")
-        return await self._world.cluster.get(namespace, name, uid=uid)
+        return await self._world.cluster.get(names, namespace, name, uid=uid)
 
 
 class _Inventory:
@@ -68,15 +70,16 @@ class _Inventory:
 
     def __init__(self) -> None:
         self.world = World()
-        self.feed = Feed(self.world.engine)
+        self.feed = Feed(self.world.entrance)
         self.lists, self.objects = _Lists(self.world), _Objects(self.world)
         self.list = PeriodicList(
+            APP_BACKUP_REF.names,
             api=self.lists,
             availability=Availability(),
             objects=self.objects,
             namespaces=(),
             feed=self.feed,
-            engine=self.world.engine,
+            engine=self.world.entrance,
         )
 
     async def seen(self, *names: str) -> None:
@@ -110,7 +113,7 @@ async def test_what_the_watch_swallowed_is_added(inventory: _Inventory) -> None:
     inventory.world.cluster.put("swallowed", 7)
     inventory.world.cluster.put("b", 8)
     await inventory.compare()
-    assert inventory.world.engine.objects().keys() == {"a", "b", "c", "swallowed"}
+    assert inventory.world.entrance.objects().keys() == {"a", "b", "c", "swallowed"}
     assert sorted(inventory.objects.asked) == ["b", "swallowed"]
     assert len(inventory.lists.paths) == 2
     await inventory.compare()
@@ -122,7 +125,7 @@ async def test_what_was_deleted_unseen_is_dropped(inventory: _Inventory) -> None
     await inventory.seen("a", "gone")
     del inventory.world.cluster.objects["gone"]
     await inventory.compare()
-    assert inventory.world.engine.objects().keys() == {"a"}
+    assert inventory.world.entrance.objects().keys() == {"a"}
     assert inventory.objects.asked == ["gone"]
 
 
@@ -132,32 +135,32 @@ async def test_what_was_deleted_while_the_list_came_is_looked_for_once(
     """To go through all refs for each of thousands that a tenant has deleted would hold up everybody."""
     names = [f"gone-{number}" for number in range(50)]
     await inventory.seen("stays", *names)
-    engine, looked = inventory.world.engine, 0
+    entrance, looked = inventory.world.entrance, 0
 
     def spoil(document: dict[str, Any]) -> dict[str, Any]:
         for name in names:
-            inventory.world.engine.deleted(name, "ns")
+            inventory.world.entrance.deleted(name, "ns")
         return document | {"items": []}
 
-    def look(_objects: Callable[[], Any] = engine.objects) -> Any:
+    def look(_objects: Callable[[], Any] = entrance.objects) -> Any:
         nonlocal looked
         looked += 1
         return _objects()
 
-    monkeypatch.setattr(engine, "objects", look)
+    monkeypatch.setattr(entrance, "objects", look)
     inventory.lists.spoil = spoil
     await inventory.compare()
     assert inventory.objects.asked == ["stays"]
     assert looked == 1
-    assert set(engine.objects()) == {"stays"}
+    assert set(entrance.objects()) == {"stays"}
 
 
 async def test_a_ref_that_was_dropped_by_mistake_comes_back(inventory: _Inventory) -> None:
     """After a wrong 404, for example."""
     await inventory.seen("a", "b")
-    inventory.world.engine.deleted("a", "ns")
+    inventory.world.entrance.deleted("a", "ns")
     await inventory.compare()
-    assert inventory.world.engine.objects().keys() == {"a", "b"}
+    assert inventory.world.entrance.objects().keys() == {"a", "b"}
 
 
 @pytest.mark.parametrize(
@@ -180,7 +183,7 @@ async def test_a_wrong_list_drops_nothing(inventory: _Inventory, spoil: Callable
     await inventory.seen("a", "b")
     inventory.lists.spoil = spoil
     await inventory.compare()
-    assert inventory.world.engine.objects().keys() == {"a", "b"}
+    assert inventory.world.entrance.objects().keys() == {"a", "b"}
 
 
 async def test_what_cannot_be_confirmed_stays(inventory: _Inventory) -> None:
@@ -190,10 +193,10 @@ async def test_what_cannot_be_confirmed_stays(inventory: _Inventory) -> None:
     inventory.world.cluster.put("new", 7)
     inventory.objects.fails = True
     await inventory.compare()
-    assert inventory.world.engine.objects().keys() == {"a", "gone"}
+    assert inventory.world.entrance.objects().keys() == {"a", "gone"}
     inventory.objects.fails = False
     await inventory.compare()
-    assert inventory.world.engine.objects().keys() == {"a", "new"}
+    assert inventory.world.entrance.objects().keys() == {"a", "new"}
 
 
 @pytest.mark.parametrize("lacks", ["uid", "resourceVersion", "name", "namespace", "generation", "metadata"])
@@ -206,7 +209,7 @@ async def test_a_malformed_object_costs_itself_alone(inventory: _Inventory, lack
     for kind in (None, "ADDED", "MODIFIED", "DELETED"):
         assert not inventory.feed.is_news({"type": kind, "object": broken})
     await inventory.compare()
-    assert inventory.world.engine.objects().keys() == {"broken"}
+    assert inventory.world.entrance.objects().keys() == {"broken"}
 
 
 @pytest.mark.parametrize("annotations", [7, [], "x", {"astra-mirror.io/requestedAt": 7}, None])
@@ -215,7 +218,7 @@ async def test_annotations_that_are_none_ask_for_nothing(inventory: _Inventory, 
     inventory.world.cluster.put("ref", 7)
     inventory.world.cluster.objects["ref"]["metadata"]["annotations"] = annotations
     await inventory.compare()
-    assert inventory.world.engine.objects().keys() == {"ref"}
+    assert inventory.world.entrance.objects().keys() == {"ref"}
 
 
 async def test_a_list_that_fails_is_told_once(inventory: _Inventory, caplog: pytest.LogCaptureFixture) -> None:
@@ -239,9 +242,9 @@ async def test_another_shards_objects_are_asked_for_once(
     inventory.world.cluster.put("swallowed", 7)
     for _ in range(3):
         await inventory.compare()
-    assert inventory.world.engine.objects().keys() == set()
+    assert inventory.world.entrance.objects().keys() == set()
     assert inventory.objects.asked == ["swallowed"]
     is_ours.clear()
     inventory.world.cluster.put("theirs", 8)
     await inventory.compare()
-    assert inventory.world.engine.objects().keys() == {"theirs"}
+    assert inventory.world.entrance.objects().keys() == {"theirs"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from astra_mirror.api.meta import Names
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.write_results import Refused
 from tests.core.cases import ROWS
@@ -56,7 +57,7 @@ async def test_a_lie_is_put_right_at_once_and_without_a_request(lie: Any) -> Non
     async with world.running():
         before = copy.deepcopy(await world.observed("ref", 7))
         await asyncio.sleep(100)
-        world.engine.seen(world.cluster.edit("ref", **lie(before)))
+        world.entrance.seen(world.cluster.edit("ref", **lie(before)))
         await asyncio.sleep(0.1)
         assert world.cluster.objects["ref"]["status"] == before
     check_status(before, generation=1)
@@ -70,10 +71,10 @@ async def test_a_time_that_was_forged_before_a_transition_does_not_survive_it() 
     async with world.running():
         before = copy.deepcopy(await world.observed("ref", 7))
         forged = [each | {"lastTransitionTime": "2001-01-01T00:00:00Z"} for each in before["conditions"]]
-        world.engine.seen(world.cluster.edit("ref", conditions=forged))
+        world.entrance.seen(world.cluster.edit("ref", conditions=forged))
         body = world.cluster.put("ref", 7)
         body["spec"]["suspend"] = world.cluster.objects["ref"]["spec"]["suspend"] = True
-        world.engine.seen(body)
+        world.entrance.seen(body)
         status = await world.cluster.until("ref", observedGeneration=2)
     times = {each["type"]: each["lastTransitionTime"] for each in before["conditions"]}
     for each in status["conditions"]:
@@ -88,14 +89,14 @@ async def test_a_second_writer_that_never_stops_gets_slower_answers() -> None:
         await world.observed("ref", 7)
         start, corrections = clock(), list[float]()
         while len(corrections) < 10:
-            world.engine.seen(world.cluster.edit("ref", state="failed"))
+            world.entrance.seen(world.cluster.edit("ref", state="failed"))
             await world.cluster.until("ref", seconds=100, state="completed")
             corrections.append(round(clock() - start))
         assert corrections == [0, 0, 0, 5, 15, 35, 75, 135, 195, 255]
         await asyncio.sleep(601)
         start = clock()
         for _ in range(3):
-            world.engine.seen(world.cluster.edit("ref", state="failed"))
+            world.entrance.seen(world.cluster.edit("ref", state="failed"))
             await world.cluster.until("ref", state="completed")
         assert clock() - start < 0.1
 
@@ -108,7 +109,7 @@ async def test_slips_a_minute_apart_are_each_put_right_at_once() -> None:
         for _ in range(30):
             await asyncio.sleep(21)
             start = clock()
-            world.engine.seen(world.cluster.edit("ref", state="failed"))
+            world.entrance.seen(world.cluster.edit("ref", state="failed"))
             await world.cluster.until("ref", state="completed")
             assert clock() - start < 0.1
 
@@ -119,7 +120,7 @@ async def test_news_are_not_slowed_down_by_corrections() -> None:
     async with world.running():
         await world.observed("ref", 7, "running", interval="30s")
         for _ in range(4):
-            world.engine.seen(world.cluster.edit("ref", stateUnready=["a lie"]))
+            world.entrance.seen(world.cluster.edit("ref", stateUnready=["a lie"]))
             await asyncio.sleep(0.1)
         assert world.cluster.objects["ref"]["status"]["stateUnready"] == ["a lie"]
         _, request = await _next_after(world, 30)
@@ -145,7 +146,7 @@ async def test_corrections_take_a_quarter_of_the_slots() -> None:
         before = world.cluster.patches
         world.cluster.hangs = {f"ns-{number}" for number in range(20)}
         for number in range(100, 140):
-            world.engine.seen(world.cluster.edit(f"ref-{number}", state="failed"))
+            world.entrance.seen(world.cluster.edit(f"ref-{number}", state="failed"))
         await asyncio.sleep(0.5)
         assert world.cluster.patches - before == 4
         status = await world.observed("news", 7, app=7, namespace="else")
@@ -165,7 +166,7 @@ async def test_the_answer_to_an_own_write_is_the_api_servers_word(caplog: pytest
             request.set_result(backup(7, "running"))
         assert world.cluster.patches == 2
         # Another field is somebody's lie all the same, and put right.
-        world.engine.seen(world.cluster.edit("ref", state="failed"))
+        world.entrance.seen(world.cluster.edit("ref", state="failed"))
         await world.cluster.until("ref", state="running")
         assert world.cluster.patches == 3
         world.cluster.prunes = set()
@@ -209,7 +210,7 @@ async def test_two_operators_do_not_fight() -> None:
     async with one.running(), two.running():
         body = one.cluster.put("ref", 7, interval="30s")
         for world in worlds:
-            world.engine.seen(copy.deepcopy(body))
+            world.entrance.seen(copy.deepcopy(body))
         for done in (100, 250, 400):
             await round_(done, 1.3)
         await asyncio.sleep(20)
@@ -232,7 +233,7 @@ async def test_two_operators_come_to_the_same_times() -> None:
     async with one.running(), two.running():
         body = one.cluster.put("ref", 7, interval="30s")
         for world in worlds:
-            world.engine.seen(copy.deepcopy(body))
+            world.entrance.seen(copy.deepcopy(body))
         for world in worlds:
             _, request = await _next_after(world, 40)
             request.set_result(backup(7, "running"))
@@ -253,10 +254,10 @@ def _share(world: World, worlds: tuple[World, ...]) -> None:
     """What one writes, the watches of all report."""
     patch = world.cluster.patch
 
-    async def shared(*names: str, **options: Any) -> Any:
-        result = await patch(*names, **options)
+    async def shared(names: Names, *where: str, **options: Any) -> Any:
+        result = await patch(names, *where, **options)
         for each in worlds:
-            asyncio.get_running_loop().call_soon(each.engine.seen, copy.deepcopy(world.cluster.objects[names[1]]))
+            asyncio.get_running_loop().call_soon(each.entrance.seen, copy.deepcopy(world.cluster.objects[where[1]]))
         return result
 
     world.cluster.patch = shared  # type: ignore[method-assign]
@@ -267,16 +268,16 @@ async def test_a_lie_that_the_watch_reports_before_the_answer_to_an_own_write_is
     world = _world()
     patch = world.cluster.patch
 
-    async def overtaken(*names: str, **options: Any) -> Any:
-        result = await patch(*names, **options)
+    async def overtaken(names: Names, *where: str, **options: Any) -> Any:
+        result = await patch(names, *where, **options)
         if world.cluster.patches == 1:
-            world.engine.seen(copy.deepcopy(world.cluster.objects["ref"]))
-            world.engine.seen(world.cluster.edit("ref", state="failed"))
+            world.entrance.seen(copy.deepcopy(world.cluster.objects["ref"]))
+            world.entrance.seen(world.cluster.edit("ref", state="failed"))
         return result
 
     world.cluster.patch = overtaken  # type: ignore[method-assign]
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         _, request = await _next_after(world, 10)
         request.set_result(backup(7, "completed"))
         await asyncio.sleep(1)
@@ -290,8 +291,8 @@ async def test_an_echo_that_comes_before_the_answer_costs_nothing() -> None:
     _share(world, (world,))
     patch = world.cluster.patch
 
-    async def slow(*names: str, **options: Any) -> Any:
-        result = await patch(*names, **options)
+    async def slow(names: Names, *where: str, **options: Any) -> Any:
+        result = await patch(names, *where, **options)
         await asyncio.sleep(0.5)
         return result
 
@@ -308,16 +309,16 @@ async def test_what_a_write_has_found_gone_is_not_written_again() -> None:
     world = _world()
     patch = world.cluster.patch
 
-    async def slow(*names: str, **options: Any) -> Any:
+    async def slow(names: Names, *where: str, **options: Any) -> Any:
         await asyncio.sleep(0.5)
-        return await patch(*names, **options)
+        return await patch(names, *where, **options)
 
     async with world.running():
         await world.observed("ref", 7)
         world.cluster.patch = slow  # type: ignore[method-assign]
-        world.engine.seen(world.cluster.edit("ref", state="failed"))
+        world.entrance.seen(world.cluster.edit("ref", state="failed"))
         await asyncio.sleep(0.1)
-        world.engine.seen(world.cluster.edit("ref", state="removed"))
+        world.entrance.seen(world.cluster.edit("ref", state="removed"))
         gone = world.cluster.objects.pop("ref")
         before = world.cluster.patches
         await asyncio.sleep(10)
@@ -325,7 +326,7 @@ async def test_what_a_write_has_found_gone_is_not_written_again() -> None:
         assert world.engine.pending() == (0, 0.0)
         # The answer was a lie.
         world.cluster.objects["ref"] = gone
-        world.engine.seen(copy.deepcopy(gone), listed=True)
+        world.entrance.seen(copy.deepcopy(gone), listed=True)
         _, request = await _next_after(world, 10)
         request.set_result(backup(7, "completed"))
         await world.cluster.until("ref", state="completed")
@@ -337,13 +338,13 @@ async def test_corrections_of_an_older_releases_status_bring_the_target() -> Non
     found = {key: value for key, value in ROWS["running"].items() if key != "target"}
     numbers = {"percent_done": 41.9, "bytes_done": 1_288_490_188, "total_bytes": 3_113_851_289}
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, **found))
+        world.entrance.seen(world.cluster.put("ref", 7, **found))
         _, request = await _next_after(world, 10)
         request.set_result(backup(7, "running", **numbers))
         await asyncio.sleep(1)
         assert world.cluster.patches == 0
         for _ in range(8):
-            world.engine.seen(world.cluster.edit("ref", state="failed", target=None))
+            world.entrance.seen(world.cluster.edit("ref", state="failed", target=None))
             status = await world.cluster.until("ref", seconds=100, state="running")
             assert status["target"]["backupID"] == ID.format(7)
             await asyncio.sleep(1)
@@ -356,14 +357,14 @@ async def test_a_look_that_the_watch_has_overtaken_brings_nothing_old_back(monke
         await world.observed("ref", 7)
         get = world.cluster.get
 
-        async def overtaken(namespace: str, name: str, *, uid: str) -> Any:
+        async def overtaken(names: Names, namespace: str, name: str, *, uid: str) -> Any:
             monkeypatch.undo()
-            found = await get(namespace, name, uid=uid)
-            world.engine.seen(world.cluster.put("ref", 8))
+            found = await get(names, namespace, name, uid=uid)
+            world.entrance.seen(world.cluster.put("ref", 8))
             return found
 
         monkeypatch.setattr(world.cluster, "get", overtaken)
-        world.engine.seen(world.cluster.edit("ref", state="failed"))
+        world.entrance.seen(world.cluster.edit("ref", state="failed"))
         # Somebody has changed it once more, of which the watch tells nothing.
         world.cluster.edit("ref")
         _, request = await world.astra.next("00000000-0000-4000-8000-000000000008")
@@ -382,7 +383,7 @@ async def test_a_write_without_a_response_that_was_stored_is_the_operators_own(
     world = _world()
     failed = Failed(SyncReason.SERVER_ERROR, "Astra Control failed.", code=500)
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, interval="1s"))
+        world.entrance.seen(world.cluster.put("ref", 7, interval="1s"))
         _, first = await world.astra.next(ID.format(7))
         first.set_result(failed)
         await asyncio.sleep(0.5)
@@ -398,7 +399,7 @@ async def test_a_write_without_a_response_that_was_stored_is_the_operators_own(
         await asyncio.sleep(0.5)
         world.cluster.refuses = None
         if is_seen_by_watch:
-            world.engine.seen(copy.deepcopy(world.cluster.objects["ref"]))
+            world.entrance.seen(copy.deepcopy(world.cluster.objects["ref"]))
         async with asyncio.timeout(100), world.cluster.changed:
             await world.cluster.changed.wait_for(
                 lambda: world.cluster.objects["ref"]["status"]["conditions"] != stored["conditions"]

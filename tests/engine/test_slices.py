@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from astra_mirror.api.meta import Names
 from astra_mirror.core.outcome import Failed, Listed, SyncReason
 from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine import result_handler
@@ -30,27 +31,24 @@ def _slow_down() -> None:
 async def test_an_edit_between_two_pieces_of_a_list_is_answered_for_itself(world: World) -> None:
     """The list has nothing for a ref that names another backup, or another app, only now."""
     listed = {ID.format(number): backup(number, "running") for number in NUMBERS}
-    patch, last = world.cluster.patch, f"ref-{NUMBERS[-1]}"
+    store, last = world.cluster.patch, f"ref-{NUMBERS[-1]}"
 
     async def patch_and_edit(
-        namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any], _patch: Any = patch
+        names: Names, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
     ) -> Stored | Gone | Conflict | Refused:
         if name == f"ref-{NUMBERS[0]}":
             assert "state" not in world.cluster.objects[last]["status"]
             # Another app, whose backup happens to be in the list as well.
             body = world.cluster.put(last, NUMBERS[1])
             body["spec"]["appID"] = world.cluster.objects[last]["spec"]["appID"] = ID.format(3)
-            world.engine.seen(body)
+            world.entrance.seen(body)
             virtual_loop().seconds_a_look = 0.0
-        result: Stored | Gone | Conflict | Refused = await _patch(
-            namespace, name, uid=uid, version=version, patch=patch
-        )
-        return result
+        return await store(names, namespace, name, uid=uid, version=version, patch=patch)
 
     world.cluster.patch = patch_and_edit  # type: ignore[method-assign]
     async with world.running():
         for number in NUMBERS:
-            world.engine.seen(world.cluster.put(f"ref-{number}", number))
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number))
         _, request = await world.astra.next(IDS["appID"])
         _slow_down()
         request.set_result(Listed(1, listed, len(listed)))
@@ -64,11 +62,11 @@ async def test_an_edit_between_two_pieces_of_a_list_is_answered_for_itself(world
 async def test_a_secret_that_changes_while_a_refusal_is_told_counts_for_all(world: World) -> None:
     """Nobody is left with the old token's failure, nor waits for the time that it had set."""
     async with world.running():
-        world.engine.seen(world.cluster.put("ref-7", 7))
+        world.entrance.seen(world.cluster.put("ref-7", 7))
         _, probe = await world.astra.next(ID.format(7))
         # While the first request finds out about the token, these wait.
         for number in NUMBERS:
-            world.engine.seen(world.cluster.put(f"ref-{number}", number, app=number))
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number, app=number))
         await asyncio.sleep(1)
         _slow_down()
         probe.set_result(Failed(SyncReason.UNAUTHORIZED, "no"))
@@ -94,14 +92,14 @@ async def test_a_changed_secret_is_taken_up_in_pieces(world: World, monkeypatch:
         tracked: Tracked, at: float, now: float, _secret_changed: Any = result_handler.secret_changed
     ) -> Step:
         if not taken_up:
-            world.engine.deleted(f"ref-{NUMBERS[-1]}", "ns")
+            world.entrance.deleted(f"ref-{NUMBERS[-1]}", "ns")
         taken_up[tracked.identity.name] = virtual_loop().passes
         step: Step = _secret_changed(tracked, at, now)
         return step
 
     async with world.running():
         for number in NUMBERS:
-            world.engine.seen(world.cluster.put(f"ref-{number}", number))
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number))
         _, request = await world.astra.next(IDS["appID"])
         request.set_result(Listed(1, {ID.format(each): backup(each, "running") for each in NUMBERS}, len(NUMBERS)))
         for number in NUMBERS:
@@ -125,7 +123,7 @@ async def test_leading_begins_in_pieces(world: World) -> None:
     for number in NUMBERS:
         body = world.cluster.put(f"ref-{number}", number)
         body["spec"]["interval"] = []
-        world.engine.seen(body)
+        world.entrance.seen(body)
     taking_in = asyncio.create_task(world.engine.take_in())
     await asyncio.sleep(0.01)
     taking_in.cancel()
@@ -134,9 +132,9 @@ async def test_leading_begins_in_pieces(world: World) -> None:
     async with world.running():
         await asyncio.sleep(0.1)
         assert 0 < world.engine.pending()[0] < 20
-        world.engine.deleted(deleted, "ns")
+        world.entrance.deleted(deleted, "ns")
         del world.cluster.objects[deleted]
-        world.engine.seen(world.cluster.put(edited, 7))
+        world.entrance.seen(world.cluster.put(edited, 7))
         _, request = await world.astra.next(ID.format(7))
         request.set_result(backup(7, "running"))
         await world.cluster.until(edited, state="running", seconds=100)

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from astra_mirror.api.meta import Names
 from astra_mirror.core.write_results import Refused
 from tests.engine.world import ID, World, backup
 from tests.virtual_time import clock
@@ -21,7 +22,7 @@ def _world() -> World:
 
 def _touch(world: World, name: str) -> None:
     """Somebody sets a label."""
-    world.engine.seen(world.cluster.edit(name))
+    world.entrance.seen(world.cluster.edit(name))
 
 
 async def _answer(world: World, numbers: Iterable[int], state: str = "completed") -> None:
@@ -40,7 +41,7 @@ async def test_a_refused_write_is_tried_again_ever_more_slowly(caplog: pytest.Lo
     world = _world()
     world.cluster.refuses = POLICY
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         await _answer(world, [7])
         await asyncio.sleep(250)
         times = [time for _, time in world.cluster.patched]
@@ -58,7 +59,7 @@ async def test_a_refused_write_is_tried_at_once_when_the_object_changes() -> Non
     world = _world()
     world.cluster.refuses = POLICY
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         await _answer(world, [7])
         await asyncio.sleep(200)
         world.cluster.refuses = None
@@ -75,7 +76,7 @@ async def test_a_namespace_that_refuses_everything_is_tried_once_a_second() -> N
     numbers = range(1000, 1100)
     async with world.running():
         for number in numbers:
-            world.engine.seen(world.cluster.put(f"ref-{number}", number, account=number))
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number))
         await _answer(world, numbers)
         await asyncio.sleep(200)
         recent = [time for _, time in world.cluster.patched if time > clock() - 60]
@@ -96,7 +97,7 @@ async def test_each_reason_of_a_namespace_is_logged_once(caplog: pytest.LogCaptu
         for number, namespace in ((1001, "one"), (1002, "one"), (1003, "two")):
             words = f'"ref-{number}" is invalid: no owner'
             world.cluster.refuses = Refused(422, "Invalid", words)
-            world.engine.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace=namespace))
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace=namespace))
             await _answer(world, [number])
             await asyncio.sleep(0.1)
         assert caplog.text.count("no owner") == 2
@@ -106,7 +107,7 @@ async def test_each_reason_of_a_namespace_is_logged_once(caplog: pytest.LogCaptu
         world.cluster.refuses = None
         await asyncio.sleep(100)
         world.cluster.refuses = Refused(403, "Forbidden", "no right")
-        world.engine.seen(world.cluster.edit("ref-1001", state="failed"))
+        world.entrance.seen(world.cluster.edit("ref-1001", state="failed"))
         await asyncio.sleep(1)
         assert caplog.text.count("no right") == 2
 
@@ -117,7 +118,7 @@ async def test_nothing_is_written_while_the_api_server_is_away() -> None:
     async with world.running():
         world.cluster.refuses = Refused(None, "", "no connection")
         for number in range(1000, 1040):
-            world.engine.seen(world.cluster.put(f"ref-{number}", number, account=number))
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number))
         await _answer(world, range(1000, 1020))
         await asyncio.sleep(5)
         assert world.cluster.availability.suspicions >= 1
@@ -142,7 +143,7 @@ async def test_whoever_does_not_write_has_nothing_pending() -> None:
     world = _world()
     async with world.running():
         world.cluster.refuses = Refused(403, "Forbidden", "no right")
-        world.engine.seen(world.cluster.put("ref-1000", 1000))
+        world.entrance.seen(world.cluster.put("ref-1000", 1000))
         await _answer(world, range(1000, 1001))
         await asyncio.sleep(5)
         assert world.engine.pending()[0] == 1
@@ -158,7 +159,7 @@ async def test_its_return_is_noticed_while_all_that_waits_waits_for_a_time(secon
     world = _world()
     async with world.running():
         world.cluster.refuses = Refused(500, "InternalError", "no leader")
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         await _answer(world, [7])
         await asyncio.sleep(200)
         # Just after an attempt, the next one is a minute away.
@@ -179,7 +180,7 @@ async def test_who_leads_again_tries_all_again() -> None:
     world = _world()
     async with world.running():
         world.cluster.refuses = Refused(500, "InternalError", "no space")
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         await _answer(world, [7])
         await asyncio.sleep(200)
     world.cluster.refuses = None
@@ -194,7 +195,7 @@ async def test_what_hangs_since_before_it_was_away_is_tried_again_at_its_return(
     world = _world()
     async with world.running():
         world.cluster.hangs = {"ns"}
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         await _answer(world, [7])
         await asyncio.sleep(2)
         assert world.cluster.availability.suspicions == 1
@@ -213,7 +214,7 @@ async def test_failures_that_may_be_the_api_servers_own_are_looked_into(code: in
     world = _world()
     world.cluster.refuses = Refused(code, "", "no")
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         await _answer(world, [7])
         await asyncio.sleep(0.5)
     assert world.cluster.availability.suspicions == 1
@@ -225,7 +226,7 @@ async def test_refusals_of_one_object_are_no_sign_of_that(code: int) -> None:
     world = _world()
     world.cluster.refuses = Refused(code, "", "no")
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         await _answer(world, [7])
         await asyncio.sleep(0.5)
     assert world.cluster.availability.suspicions == 0
@@ -237,16 +238,16 @@ async def test_patches_that_are_never_answered_delay_no_other_namespace() -> Non
     bad, good = range(1000, 1100), range(2000, 2060)
     async with world.running():
         for number in good:
-            world.engine.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace="good"))
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace="good"))
         await _answer(world, good, "running")
         await asyncio.sleep(1)
         world.cluster.hangs = {"bad"}
         for number in bad:
-            world.engine.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace="bad"))
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace="bad"))
         await _answer(world, bad)
         for number in good:
             start = clock()
-            world.engine.seen(world.cluster.edit(f"ref-{number}", state="failed"))
+            world.entrance.seen(world.cluster.edit(f"ref-{number}", state="failed"))
             await world.cluster.until(f"ref-{number}", state="running")
             assert clock() - start <= 1.0
             await asyncio.sleep(2)
@@ -266,15 +267,15 @@ async def test_corrections_that_are_never_answered_delay_no_other_namespace() ->
     async with world.running():
         for namespace, numbers in (("bad", bad), ("good", good)):
             for number in numbers:
-                world.engine.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace=namespace))
+                world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace=namespace))
             await _answer(world, numbers, "running")
         await asyncio.sleep(1)
         world.cluster.hangs = {"bad"}
         for number in bad:
-            world.engine.seen(world.cluster.edit(f"ref-{number}", state="a lie"))
+            world.entrance.seen(world.cluster.edit(f"ref-{number}", state="a lie"))
         for number in good:
             start = clock()
-            world.engine.seen(world.cluster.edit(f"ref-{number}", state="a lie"))
+            world.entrance.seen(world.cluster.edit(f"ref-{number}", state="a lie"))
             await world.cluster.until(f"ref-{number}", state="running")
             assert clock() - start <= 1.0
             await asyncio.sleep(2)
@@ -287,7 +288,7 @@ async def test_what_waits_is_written_before_the_end(caplog: pytest.LogCaptureFix
     async with world.running():
         world.cluster.refuses = POLICY
         for number in (1001, 1002):
-            world.engine.seen(world.cluster.put(f"ref-{number}", number, account=number))
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number))
         await _answer(world, (1001, 1002))
         await asyncio.sleep(100)
         world.cluster.refuses = None
@@ -298,7 +299,7 @@ async def test_what_waits_is_written_before_the_end(caplog: pytest.LogCaptureFix
         await world.engine.drain(5.0)
         assert clock() - start < 0.1
         world.cluster.hangs = {"ns"}
-        world.engine.seen(world.cluster.edit("ref-1001", state="failed"))
+        world.entrance.seen(world.cluster.edit("ref-1001", state="failed"))
         await asyncio.sleep(0.01)
         await world.engine.drain(5.0)
         assert 4.9 < clock() - start < 5.2
@@ -310,16 +311,16 @@ async def test_an_object_that_somebody_keeps_changing_is_written_all_the_same() 
     world = _world()
     patch, rivals = world.cluster.patch, 6
 
-    async def beaten(namespace: str, name: str, **options: object) -> object:
+    async def beaten(names: Names, namespace: str, name: str, **options: object) -> object:
         nonlocal rivals
         if rivals:
             rivals -= 1
             world.cluster.edit(name)
-        return await patch(namespace, name, **options)  # type: ignore[arg-type]
+        return await patch(names, namespace, name, **options)  # type: ignore[arg-type]
 
     world.cluster.patch = beaten  # type: ignore[method-assign, assignment]
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.seen(world.cluster.put("ref", 7))
         await _answer(world, [7])
         await world.cluster.until("ref", seconds=20, state="completed")
     assert world.cluster.patches == 7
@@ -331,14 +332,14 @@ async def test_one_write_for_an_object_is_under_way_at_a_time() -> None:
     world = _world()
     world.cluster.hangs = {"ns"}
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, interval="1s"))
+        world.entrance.seen(world.cluster.put("ref", 7, interval="1s"))
         await _answer(world, [7], "running")
         for state in ("pending", "running", "completed"):
             await asyncio.sleep(2)
             _touch(world, "ref")
             await _answer(world, [7], state)
-        world.engine.deleted("ref", "ns")
-        world.engine.seen(world.cluster.put("ref", 7))
+        world.entrance.deleted("ref", "ns")
+        world.entrance.seen(world.cluster.put("ref", 7))
         await _answer(world, [7])
         world.cluster.hangs = set()
         await world.cluster.until("ref", seconds=50, state="completed")

@@ -35,7 +35,7 @@ async def test_after_a_pause_the_probe_of_a_forbidden_app_may_be_the_first(then:
         if then == "is suspended":
             world.ref(2, suspend=True)
         elif then == "is deleted":
-            world.engine.deleted("ref-2", "ns")
+            world.entrance.deleted("ref-2", "ns")
             del world.cluster.objects["ref-2"]
         world.service.rule = lambda _: None
         world.ref(3)
@@ -99,7 +99,7 @@ async def test_a_request_whose_own_refs_are_gone_is_planned_anew_for_the_others(
     async with virtual_world() as world:
         await _two_lists_fail_together(world, monkeypatch)
         for number in range(4):
-            world.engine.deleted(f"ref-{account}{number}", "ns")
+            world.entrance.deleted(f"ref-{account}{number}", "ns")
             del world.cluster.objects[f"ref-{account}{number}"]
         await asyncio.sleep(150)
         assert world.reasons() == {"Observed": 5}
@@ -140,7 +140,7 @@ async def test_many_requests_that_nobody_wants_any_more_are_let_go_together(
         steps = 0
         for number in range(100, 150):
             if then == "are deleted":
-                world.engine.deleted(f"ref-{number}", "ns")
+                world.entrance.deleted(f"ref-{number}", "ns")
             elif then == "are suspended":
                 world.ref(number, account=number, suspend=True)
             else:

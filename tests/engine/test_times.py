@@ -19,8 +19,8 @@ async def test_after_a_start_those_without_a_status_come_first(world: World) -> 
     """Then the running ones, then the settled ones; but an observed one finds out about the token."""
     held = {7: "not-found", 8: "not-found", 9: "running"}
     for number, row in held.items():
-        world.engine.seen(world.cluster.put(f"ref-{number}", number, app=number, **ROWS[row]))
-    world.engine.seen(world.cluster.put("ref-10", 10, app=10))
+        world.entrance.seen(world.cluster.put(f"ref-{number}", number, app=number, **ROWS[row]))
+    world.entrance.seen(world.cluster.put("ref-10", 10, app=10))
     async with world.running():
         _, probe = await world.astra.next(ID.format(9))
         probe.set_result(backup(9, "completed"))
@@ -34,7 +34,7 @@ async def test_after_a_start_those_without_a_status_come_first(world: World) -> 
 async def test_a_wall_clock_that_is_set_does_no_harm(world: World, year: int) -> None:
     """Polls go on at their times, nothing grows stale, and nothing is written because of it."""
     async with world.running():
-        world.engine.seen(world.cluster.put("ref", 7, interval="1s"))
+        world.entrance.seen(world.cluster.put("ref", 7, interval="1s"))
         _, request = await world.astra.next(ID.format(7))
         request.set_result(backup(7, "running"))
         before = dict(await world.cluster.until("ref", state="running"))

@@ -47,7 +47,7 @@ def _disturb(world: VirtualWorld, chance: random.Random) -> None:
         case 2:
             _put(world, chance, number, suspend=True)
         case 3:
-            world.engine.deleted(f"ref-{number}", "ns")
+            world.entrance.deleted(f"ref-{number}", "ns")
             _put(world, chance, number)
         case 4:
             world.secrets.now = chance.choice([OLD, NEW, None])

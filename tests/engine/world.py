@@ -7,18 +7,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
+from astra_mirror.api.meta import Names
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed
-from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.urls import BaseURL
 from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine.engine import Engine
+from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.ports import Clocks
 from tests.virtual_time import clock, utcnow
 
@@ -126,10 +127,10 @@ class Cluster:
         return copy.deepcopy(self.objects[name])
 
     async def patch(
-        self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
+        self, names: Names, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
     ) -> Stored | Gone | Conflict | Refused:
         """A merge patch of the status; one at a time for an object."""
-        del uid
+        del names, uid
         assert name not in self.under_way
         self.under_way.add(name)
         try:
@@ -157,9 +158,9 @@ class Cluster:
             self.changed.notify_all()
         return Stored(copy.deepcopy(found))
 
-    async def get(self, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
+    async def get(self, names: Names, namespace: str, name: str, *, uid: str) -> Stored | Gone | Conflict | Refused:
         """The object as it is."""
-        del namespace, uid
+        del names, namespace, uid
         found = self.objects.get(name)
         return Stored(copy.deepcopy(found)) if found else Gone()
 
@@ -192,12 +193,12 @@ class Astra:
         self.namespaces: list[str] = []
 
     async def get_backup(
-        self, connection: Connection, spec: AppBackupRefSpec, known: int | None = None, *, namespace: str
+        self, connection: Connection, document: Document, known: int | None = None, *, namespace: str
     ) -> Answer:
         """Wait for the test's answer."""
         self.namespaces.append(namespace)
         self.known.append(known)
-        return await self._ask(spec.backup_id, connection)  # type: ignore[no-any-return]
+        return await self._ask(document.backup_id, connection)  # type: ignore[no-any-return]
 
     async def list_backups(
         self, connection: Connection, collection: Collection, known: Known, *, namespace: str
@@ -254,15 +255,16 @@ class World:
             pace=pace or Pace(),
             shard=shard or Shard(),
         )
+        self.entrance = self.engine.entrance(APP_BACKUP_REF)
 
-    def submit(self, namespace: str, name: str, uid: str, note: Note) -> None:
+    def submit(self, names: Names, namespace: str, name: str, uid: str, note: Note) -> None:
         """Record an Event."""
-        del namespace, name, uid
+        del names, namespace, name, uid
         self.notes.append((note.reason, note.text))
 
     async def observed(self, name: str, number: int, state: str = "completed", **options: Any) -> dict[str, Any]:
         """Let the mirror see a ref, and its first answer; the status that is written."""
-        self.engine.seen(self.cluster.put(name, number, **options))
+        self.entrance.seen(self.cluster.put(name, number, **options))
         _, request = await self.astra.next(ID.format(number))
         request.set_result(backup(number, state))
         return await self.cluster.until(name, state=state)

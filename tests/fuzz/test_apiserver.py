@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kubernetes.aio import client
 from pydantic_core import from_json
 
+from astra_mirror.api.app_backup_ref import NAMES
 from astra_mirror.cluster.feed import Feed
 from astra_mirror.cluster.secret_wire import ReadError, event_of, page_of, says_not_found, secret_of
 from astra_mirror.cluster.statuses import StatusClient
@@ -203,19 +204,19 @@ def test_an_object_is_taken_in_or_refused(raw: bytes, code: int) -> None:
 
     async def ask() -> None:
         world = World()
-        feed = Feed(world.engine)
+        feed = Feed(world.entrance)
         for answer in (
-            await status_client.get("shop", "ref", uid="u-1"),
-            await status_client.patch("shop", "ref", uid="u-1", version="7", patch={}),
+            await status_client.get(NAMES, "shop", "ref", uid="u-1"),
+            await status_client.patch(NAMES, "shop", "ref", uid="u-1", version="7", patch={}),
         ):
             assert isinstance(answer, Stored | Gone | Conflict | Refused)
             assert not isinstance(answer, Stored) or code == 200
             if isinstance(answer, Refused):
                 assert isinstance(answer.text, str)
             if isinstance(answer, Stored):
-                world.engine.seen(answer.object)
+                world.entrance.seen(answer.object)
                 await _taken_in(world)
-                world.engine.seen(answer.object, listed=True)
+                world.entrance.seen(answer.object, listed=True)
                 await _taken_in(world)
         for event in _events(raw):
             if feed.is_news(event):

@@ -10,11 +10,10 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from astra_mirror.api.meta import Condition, Model, SecretRef, UUIDText
+from astra_mirror.api.meta import Condition, Model, Names, SecretRef, UUIDText
 from astra_mirror.support.durations import Seconds
 
-KIND: Final = "AppBackupRef"
-PLURAL: Final = "appbackuprefs"
+NAMES: Final = Names("AppBackupRef", "appbackuprefs")
 MAX_REASONS: Final = 32
 MAX_REASON_LENGTH: Final = 256
 MAX_DETAILS: Final = 16

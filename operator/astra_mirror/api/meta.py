@@ -4,6 +4,7 @@ The models are frozen: a spec or a status is a value that is read, computed, com
 """
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -17,6 +18,30 @@ REQUESTED_AT: Final = "astra-mirror.io/requestedAt"
 """The annotation whose new value requests a poll now."""
 MAX_REQUESTED_AT: Final = 1024
 DEFAULT_SECRET: Final = "astra-control"  # noqa: S105 - the name of a Secret, not its content
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a kind is called in the API.
+
+    Attributes:
+        kind: in an object, such as AppBackupRef.
+        plural: in a path, such as appbackuprefs.
+    """
+
+    kind: str
+    plural: str
+
+    @property
+    def several(self) -> str:
+        """Its objects in a sentence."""
+        return f"{self.kind}s"
+
+    @property
+    def crd(self) -> str:
+        """The file of its CRD."""
+        return f"crds/{self.kind.lower()}.yaml"
+
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 

@@ -13,7 +13,6 @@ from typing import Final, TypeVar
 import aiohttp
 import httpx
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, read_list
 from astra_mirror.astra.bodies import Bodies, Reservation
 from astra_mirror.astra.failures import closed_mid_response, evicted, timed_out, unreachable
@@ -23,7 +22,7 @@ from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
-from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.observability.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS
 from astra_mirror.support.slots import Slots
 from astra_mirror.support.time_slices import TimeSlice
@@ -55,17 +54,17 @@ class AstraClient:
         self._reading = Slots(_READ_AT_ONCE)
 
     async def get_backup(
-        self, connection: Connection, spec: AppBackupRefSpec, known: int | None = None, *, namespace: str = ""
+        self, connection: Connection, document: Document, known: int | None = None, *, namespace: str = ""
     ) -> Answer:
-        """The single GET for the backup that `spec` names: "Retrieve an application backup for an app".
+        """The single GET for a backup: "Retrieve an application backup for an app".
 
         Args:
             connection: the Astra Control to call.
-            spec: names the account, the app and the backup.
+            document: which backup.
             known: the digest of the last document of this backup, if any.
             namespace: the namespace whose quotas of look-ups, TLS contexts and memory the request counts against.
         """
-        path = f"/accounts/{spec.account_id}/k8s/v1/apps/{spec.app_id}/appBackups/{spec.backup_id}"
+        path = f"/accounts/{document.account_id}/k8s/v1/apps/{document.app_id}/appBackups/{document.backup_id}"
 
         async def answer(response: httpx.Response, windows: Body) -> Answer:
             body = b"".join(windows)
@@ -78,7 +77,7 @@ class AstraClient:
             digest = hash(body)
             if digest == known:
                 return Unchanged()
-            return Observed(parse_backup(body, spec.backup_id, connection.redact_text), digest)
+            return Observed(parse_backup(body, document.backup_id, connection.redact_text), digest)
 
         return await self._request(connection, namespace, "backup", path, Kind.SINGLE, answer)
 

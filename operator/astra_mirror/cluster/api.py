@@ -5,14 +5,13 @@ from typing import Final, Protocol
 from kubernetes.aio import client
 from pydantic_core import from_json
 
-from astra_mirror.api.app_backup_ref import PLURAL
-from astra_mirror.api.meta import GROUP, VERSION
+from astra_mirror.api.meta import GROUP, VERSION, Names
 from astra_mirror.core.inventory import LIST_KIND
 
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds that one call may take. The client library has no time-out of its own."""
 PAGE: Final = 50
-"""AppBackupRefs in one page of a list: at most 13 MiB of annotations, three times that while the page is parsed."""
+"""Objects in one page of a list: at most 13 MiB of annotations, three times that while the page is parsed."""
 METADATA_LIST: Final = f"application/json;as={LIST_KIND};g=meta.k8s.io;v=v1"
 """The media type of a list that has only the objects' metadata."""
 _MAX_MESSAGE_LENGTH: Final = 500
@@ -25,9 +24,9 @@ class Reader(Protocol):
         """The status code and the body of the response."""
 
 
-def collection_path(namespace: str | None) -> str:
-    """The path of the AppBackupRefs of a namespace or, for None, of all namespaces."""
-    return f"/apis/{GROUP}/{VERSION}{f'/namespaces/{namespace}' if namespace else ''}/{PLURAL}"
+def collection_path(names: Names, namespace: str | None) -> str:
+    """The path of the objects of a kind in a namespace or, for None, in all namespaces."""
+    return f"/apis/{GROUP}/{VERSION}{f'/namespaces/{namespace}' if namespace else ''}/{names.plural}"
 
 
 def error_text(error: BaseException) -> str:

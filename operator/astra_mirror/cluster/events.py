@@ -15,8 +15,7 @@ from typing import Any, Final
 
 from kubernetes.aio import client
 
-from astra_mirror.api.app_backup_ref import KIND
-from astra_mirror.api.meta import FIELD_MANAGER, GROUP, VERSION
+from astra_mirror.api.meta import FIELD_MANAGER, GROUP, VERSION, Names
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.raw import Response, call
 from astra_mirror.core.events import Note, event_name
@@ -36,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Event:
+    names: Names
     namespace: str
     name: str
     uid: str
@@ -67,9 +67,9 @@ class EventRecorder:
         """The number of Events that wait."""
         return len(self._queue)
 
-    def submit(self, namespace: str, name: str, uid: str, note: Note) -> None:
-        """Queue an Event about an AppBackupRef; drop it when too many wait, for its namespace or in all."""
-        if not self._queue.put((namespace,), next(self._numbers), _Event(namespace, name, uid, note)):
+    def submit(self, names: Names, namespace: str, name: str, uid: str, note: Note) -> None:
+        """Queue an Event about an object; drop it when too many wait, for its namespace or in all."""
+        if not self._queue.put((namespace,), next(self._numbers), _Event(names, namespace, name, uid, note)):
             self._dropped += 1
             QUOTA_REFUSALS.labels("events").inc()
         self._wake.set()
@@ -163,7 +163,7 @@ class EventRecorder:
             "note": event.note.text,
             "regarding": {
                 "apiVersion": f"{GROUP}/{VERSION}",
-                "kind": KIND,
+                "kind": event.names.kind,
                 "namespace": event.namespace,
                 "name": event.name,
                 "uid": event.uid,

@@ -1,4 +1,4 @@
-"""Lists the metadata of all AppBackupRefs in pages, and checks that each response is such a list.
+"""Lists the metadata of all objects of a kind in pages, and checks that each response is such a list.
 
 Only metadata is requested, because nothing else is compared. Pages are small, because the annotations of one object
 may have 256 KiB.
@@ -11,11 +11,12 @@ from urllib.parse import quote
 import aiohttp
 from pydantic_core import from_json
 
+from astra_mirror.api.meta import Names
 from astra_mirror.cluster.api import METADATA_LIST, PAGE, REQUEST_TIMEOUT, Reader, collection_path, error_text
 from astra_mirror.core.inventory import ListNotUsableError, Page, page_of
 
 
-async def list_pages(api: Reader, namespace: str | None) -> AsyncIterator[Page]:
+async def list_pages(api: Reader, names: Names, namespace: str | None) -> AsyncIterator[Page]:
     """The pages of the list of a namespace or, for None, of all namespaces.
 
     Raises:
@@ -23,7 +24,8 @@ async def list_pages(api: Reader, namespace: str | None) -> AsyncIterator[Page]:
     """
     token = ""
     while True:
-        path = f"{collection_path(namespace)}?limit={PAGE}" + (f"&continue={quote(token, safe='')}" if token else "")
+        more = f"&continue={quote(token, safe='')}" if token else ""
+        path = f"{collection_path(names, namespace)}?limit={PAGE}{more}"
         try:
             status, body = await api.get(path, accept=METADATA_LIST, seconds=REQUEST_TIMEOUT)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Lists all objects every few minutes and compares them with those that the engine knows.
+"""Lists all objects of a kind every few minutes and compares them with those that the engine knows.
 
 A watch may lose an event, a wrong response may make the status writer drop an object, and Kopf never reports an object
 that was deleted while a watch was interrupted.
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
+from astra_mirror.api.meta import Names
 from astra_mirror.cluster.api import Reader
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.feed import Engine, Feed
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 class Objects(Protocol):
     """Reads single objects, to confirm differences."""
 
-    async def get(self, namespace: str, name: str, *, uid: str) -> WriteResult:
+    async def get(self, names: Names, namespace: str, name: str, *, uid: str) -> WriteResult:
         """The object as it is now; Gone also where the name belongs to an object with another uid."""
 
 
@@ -37,6 +38,7 @@ class PeriodicList:
 
     def __init__(
         self,
+        names: Names,
         *,
         api: Reader,
         availability: Availability,
@@ -45,6 +47,7 @@ class PeriodicList:
         feed: Feed,
         engine: Engine,
     ) -> None:
+        self._names = names
         self._api = api
         self._availability = availability
         self._objects = objects
@@ -72,7 +75,9 @@ class PeriodicList:
             except ListNotUsableError as error:
                 self._availability.request_probe()
                 if self._failure_log.should_log(str(error)):
-                    logger.warning("AppBackupRefs could not be listed, to compare them with what is known: %s", error)
+                    logger.warning(
+                        "%s could not be listed, to compare them with what is known: %s", self._names.several, error
+                    )
                 return
         self._failure_log.succeeded()
         self._engine.forget_others(exist)
@@ -80,7 +85,7 @@ class PeriodicList:
     async def _compare_scope(self, scope: str | None) -> set[str]:
         """Add or drop the objects that differ in one scope; return the uids that exist there."""
         known, uids, differing = self._engine.objects(), set[str](), list[Entry]()
-        async for page in list_pages(self._api, scope):
+        async for page in list_pages(self._api, self._names, scope):
             uids.update(each.uid for each in page.entries)
             differing += filter(self._is_news, page.entries)
         for uid, (namespace, name) in missing(known, uids, scope).items():
@@ -99,7 +104,7 @@ class PeriodicList:
 
     async def _confirm(self, uid: str, namespace: str, name: str) -> None:
         await asyncio.sleep(_CONFIRM_SECONDS)
-        match await self._objects.get(namespace, name, uid=uid):
+        match await self._objects.get(self._names, namespace, name, uid=uid):
             case Stored(found):
                 self._engine.seen(found)
             case Gone():

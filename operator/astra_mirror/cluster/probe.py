@@ -8,6 +8,7 @@ from typing import Final
 
 import aiohttp
 
+from astra_mirror.api.meta import Names
 from astra_mirror.cluster.api import METADATA_LIST, REQUEST_TIMEOUT, Reader, collection_path, error_text, failure_text
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.core.loglines import FailureLog
@@ -30,9 +31,9 @@ class NotUsableError(Exception):
 class Probe:
     """A GET of an object that does not exist: the smallest request for which the API server queries its storage."""
 
-    def __init__(self, endpoint: Reader, namespaces: Sequence[str]) -> None:
+    def __init__(self, endpoint: Reader, names: Names, namespaces: Sequence[str]) -> None:
         self._endpoint = endpoint
-        self._path = f"{collection_path(next(iter(namespaces), 'default'))}/{_NAME}"
+        self._path = f"{collection_path(names, next(iter(namespaces), 'default'))}/{_NAME}"
         self._was_away = False
         self._refused_since: float | None = None
 
@@ -67,47 +68,50 @@ class Probe:
 
 _ADVICE: Final = {
     HTTPStatus.UNAUTHORIZED: "the API server refuses the credentials",
-    HTTPStatus.FORBIDDEN: "the credentials may not list AppBackupRefs: apply the role in manifests/default",
-    HTTPStatus.NOT_FOUND: "the cluster does not know AppBackupRefs: apply crds/appbackupref.yaml",
+    HTTPStatus.FORBIDDEN: "the credentials may not list {several}: apply the role in manifests/default",
+    HTTPStatus.NOT_FOUND: "the cluster does not know {several}: apply {crd}",
 }
 _GRACE_SECONDS: Final = {HTTPStatus.UNAUTHORIZED: _REFUSED_SECONDS, HTTPStatus.FORBIDDEN: _REFUSED_SECONDS}
 
 
-async def wait_for_cluster(endpoint: Reader, availability: Availability, namespaces: Sequence[str]) -> None:
-    """Wait until AppBackupRefs can be listed in each namespace; an API server that is away is no failure.
+async def wait_for_cluster(
+    endpoint: Reader, availability: Availability, names: Names, namespaces: Sequence[str]
+) -> None:
+    """Wait until a kind's objects can be listed in each namespace; an API server that is away is no failure.
 
     Raises:
-        NotUsableError: the CRD is missing, or the operator may not list AppBackupRefs.
+        NotUsableError: the CRD is missing, or the operator may not list its objects.
     """
     for namespace in namespaces or (None,):
-        await _wait_for_list(endpoint, availability, namespace)
+        await _wait_for_list(endpoint, availability, names, namespace)
 
 
-async def _wait_for_list(endpoint: Reader, availability: Availability, namespace: str | None) -> None:
+async def _wait_for_list(endpoint: Reader, availability: Availability, names: Names, namespace: str | None) -> None:
     clock = asyncio.get_running_loop().time
     refused_since, failure_log = None, FailureLog()
     while True:
         await availability.wait_until_back()
-        status, text = await _try_to_list(endpoint, namespace)
+        status, text = await _try_to_list(endpoint, names, namespace)
         if status == HTTPStatus.OK:
             return
         if status in _ADVICE:
             refused_since = clock() if refused_since is None else refused_since
             if clock() - refused_since >= _GRACE_SECONDS.get(HTTPStatus(status), 0.0):
-                raise NotUsableError(_ADVICE[HTTPStatus(status)])
+                advice = _ADVICE[HTTPStatus(status)]
+                raise NotUsableError(advice.format(several=names.several, crd=names.crd))
         else:
             refused_since = None
             availability.request_probe()
         if failure_log.should_log(text) and not availability.is_away:
-            logger.warning("AppBackupRefs cannot be listed, trying every second: %s", text)
+            logger.warning("%s cannot be listed, trying every second: %s", names.several, text)
         await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _try_to_list(endpoint: Reader, namespace: str | None) -> tuple[int, str]:
+async def _try_to_list(endpoint: Reader, names: Names, namespace: str | None) -> tuple[int, str]:
     """The status code, 0 without a response, and the text of the failure."""
     try:
         status, body = await endpoint.get(
-            f"{collection_path(namespace)}?limit=1", accept=METADATA_LIST, seconds=REQUEST_TIMEOUT
+            f"{collection_path(names, namespace)}?limit=1", accept=METADATA_LIST, seconds=REQUEST_TIMEOUT
         )
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return 0, error_text(error)

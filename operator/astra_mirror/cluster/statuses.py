@@ -1,4 +1,4 @@
-"""Patches the status of AppBackupRefs. Each write is fenced by the object's uid and resourceVersion.
+"""Patches the status of objects. Each write is fenced by the object's uid and resourceVersion.
 
 Each response is checked, because a proxy between the operator and the API server may have sent it.
 """
@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from kubernetes.aio import client
 
-from astra_mirror.api.app_backup_ref import KIND, PLURAL
-from astra_mirror.api.meta import FIELD_MANAGER, GROUP, VERSION
+from astra_mirror.api.meta import FIELD_MANAGER, GROUP, VERSION, Names
 from astra_mirror.cluster.api import REQUEST_TIMEOUT, collection_path
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.raw import Response, call
@@ -23,7 +22,7 @@ _API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 
 class StatusClient:
-    """Reads AppBackupRefs and patches their status.
+    """Reads objects and patches their status.
 
     Args:
         api: the kubernetes client.
@@ -35,43 +34,45 @@ class StatusClient:
         self.availability = availability or Availability()
 
     async def patch(
-        self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
+        self, names: Names, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
     ) -> WriteResult:
         """Send a merge patch of the status to the object `uid` at resourceVersion `version`."""
         body = {"metadata": {"uid": uid, "resourceVersion": version}, "status": patch}
-        path = f"{_path(namespace, name)}/status?fieldManager={FIELD_MANAGER}"
+        path = f"{_path(names, namespace, name)}/status?fieldManager={FIELD_MANAGER}"
         response = await call(self._client, "PATCH", path, body, seconds=PATCH_TIMEOUT)
-        if _is_not_found(response, name):
-            return await self.get(namespace, name, uid=uid)
+        if _is_not_found(response, names, name):
+            return await self.get(names, namespace, name, uid=uid)
         if response.code == HTTPStatus.CONFLICT and response.is_status:
             return Conflict()
-        return _stored(response, uid=uid, is_own=True)
+        return _stored(response, names, uid=uid, is_own=True)
 
-    async def get(self, namespace: str, name: str, *, uid: str) -> WriteResult:
+    async def get(self, names: Names, namespace: str, name: str, *, uid: str) -> WriteResult:
         """The object as it is now; Gone also where the name belongs to an object with another uid."""
-        response = await call(self._client, "GET", _path(namespace, name), seconds=REQUEST_TIMEOUT)
-        return Gone() if _is_not_found(response, name) else _stored(response, uid=uid, is_own=False)
+        response = await call(self._client, "GET", _path(names, namespace, name), seconds=REQUEST_TIMEOUT)
+        if _is_not_found(response, names, name):
+            return Gone()
+        return _stored(response, names, uid=uid, is_own=False)
 
 
-def _path(namespace: str, name: str) -> str:
-    return f"{collection_path(namespace)}/{name}"
+def _path(names: Names, namespace: str, name: str) -> str:
+    return f"{collection_path(names, namespace)}/{name}"
 
 
-def _is_not_found(response: Response, name: str) -> bool:
+def _is_not_found(response: Response, names: Names, name: str) -> bool:
     """Whether the response is the API server's Status that this object does not exist."""
     if response.code != HTTPStatus.NOT_FOUND or response.reason != "NotFound":
         return False
     details = response.value.get("details")
-    named = details if isinstance(details, Mapping) else {}
-    return (named.get("name"), named.get("group"), named.get("kind")) == (name, GROUP, PLURAL)
+    said = details if isinstance(details, Mapping) else {}
+    return (said.get("name"), said.get("group"), said.get("kind")) == (name, GROUP, names.plural)
 
 
-def _stored(response: Response, *, uid: str, is_own: bool) -> Stored | Gone | Refused:
+def _stored(response: Response, names: Names, *, uid: str, is_own: bool) -> Stored | Gone | Refused:
     code, value = response.code, response.value
     if code != HTTPStatus.OK:
         return Refused(code, response.reason, response.message)
-    if not isinstance(value, Mapping) or (value.get("apiVersion"), value.get("kind")) != (_API_VERSION, KIND):
-        return Refused(code, "", f"the answer is not {KIND} of {_API_VERSION}")
+    if not isinstance(value, Mapping) or (value.get("apiVersion"), value.get("kind")) != (_API_VERSION, names.kind):
+        return Refused(code, "", f"the answer is not {names.kind} of {_API_VERSION}")
     if not has_identity(value):
         return Refused(code, "", "the answer has no proper metadata")
     if value["metadata"]["uid"] != uid:

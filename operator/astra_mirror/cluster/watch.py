@@ -17,8 +17,7 @@ from typing import Any, Final, Protocol
 import aiohttp
 import kopf
 
-from astra_mirror.api.app_backup_ref import PLURAL
-from astra_mirror.api.meta import GROUP, VERSION
+from astra_mirror.api.meta import GROUP, VERSION, Names
 from astra_mirror.cluster.api import PAGE
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
@@ -52,9 +51,10 @@ class Listener(Protocol):
 
 
 class Watch:
-    """The watch of AppBackupRefs in one scope.
+    """The watch of one kind in one scope.
 
     Args:
+        names: the kind's.
         endpoint: the API server.
         availability: whether the API server is away.
         scope: the namespace; None for all namespaces.
@@ -64,12 +64,14 @@ class Watch:
 
     def __init__(
         self,
+        names: Names,
         endpoint: Endpoint,
         availability: Availability,
         scope: str | None,
         listener: Listener,
         kopf_started: Callable[[], None],
     ) -> None:
+        self._names = names
         self._endpoint = endpoint
         self._availability = availability
         self._scope = scope
@@ -83,8 +85,8 @@ class Watch:
     def not_ready_reason(self) -> str | None:
         """What has not succeeded yet: the list or the watch; None when both have."""
         if not self._has_listed:
-            return f"the AppBackupRefs {self._where} have not been listed yet"
-        return None if self._has_watched else f"the AppBackupRefs {self._where} are not watched yet"
+            return f"the {self._what} have not been listed yet"
+        return None if self._has_watched else f"the {self._what} are not watched yet"
 
     async def run(self) -> None:
         """Watch until cancelled; start a new Kopf operator whenever one has ended."""
@@ -94,13 +96,14 @@ class Watch:
             await self._availability.wait_until_back()
             begun = time.monotonic()
             failure = await self._run_kopf()
-            logger.warning("The watch on AppBackupRefs %s starts anew: %s", self._where, failure)
+            logger.warning("The watch on %s starts anew: %s", self._what, failure)
             self._availability.request_probe()
             await asyncio.sleep(delay.after(time.monotonic() - begun))
 
     @property
-    def _where(self) -> str:
-        return "of all namespaces" if self._scope is None else f"of the namespace {self._scope}"
+    def _what(self) -> str:
+        where = "all namespaces" if self._scope is None else f"the namespace {self._scope}"
+        return f"{self._names.several} of {where}"
 
     async def _run_kopf(self) -> str:
         """Run one Kopf operator to its end; return why it ended."""
@@ -123,7 +126,9 @@ class Watch:
             no_list = asyncio.create_task(self._wait_unless_listed())
             tasks.add(no_list)
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return _end_reason(ended, no_list)
+            if no_list in ended:
+                return f"the API server does not name {self._names.several} among its resources"
+            return _end_reason(ended)
         finally:
             for task in tasks:
                 task.cancel()
@@ -137,7 +142,7 @@ class Watch:
         def is_news(event: Mapping[str, Any], **_: Any) -> bool:  # noqa: ANN401 - Kopf passes much more
             return self._listener.is_news(event)
 
-        @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, when=is_news)
+        @kopf.on.event(GROUP, VERSION, self._names.plural, registry=registry, when=is_news)
         async def observed(event: Mapping[str, Any], **_: Any) -> None:  # noqa: ANN401 - Kopf passes much more
             self._listener.take(event)
 
@@ -152,7 +157,7 @@ class Watch:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """A middleware for aiohttp's client that observes Kopf's lists and watches."""
-        if not request.url.path.endswith(f"/{PLURAL}"):
+        if not request.url.path.endswith(f"/{self._names.plural}"):
             return await handler(request)
         self._list_requested.set()
         response = await handler(request)
@@ -173,7 +178,7 @@ class Watch:
         text = f"{response.status} {response.reason or ''}".rstrip()
         advice = ": apply the role in manifests/default" if response.status == HTTPStatus.FORBIDDEN else ""
         if response.status != HTTPStatus.GONE and self._failure_log.should_log(text) and not self._availability.is_away:
-            logger.warning("AppBackupRefs %s cannot be %s, trying again: %s%s", self._where, verb, text, advice)
+            logger.warning("%s cannot be %s, trying again: %s%s", self._what, verb, text, advice)
 
     async def _wait_unless_listed(self) -> None:
         """Return when Kopf has not requested a list in time; wait for ever once it has."""
@@ -197,9 +202,7 @@ def report_unless_left_open(loop: asyncio.AbstractEventLoop, context: dict[str, 
         loop.default_exception_handler(context)
 
 
-def _end_reason(ended: set[asyncio.Task[Any]], no_list: asyncio.Task[None]) -> str:
-    if no_list in ended:
-        return "the API server does not name AppBackupRefs among its resources"
+def _end_reason(ended: set[asyncio.Task[Any]]) -> str:
     for task in ended:
         error = None if task.cancelled() else task.exception()
         if error is not None:

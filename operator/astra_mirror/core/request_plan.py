@@ -18,6 +18,14 @@ _BREAKS_WITHIN: Final = 2.0
 """Seconds. A list that fails within this time may have met a broken connection; a later failure is the list's own."""
 
 
+class Document(NamedTuple):
+    """The document of one backup, by the IDs in its path. They are in lower case."""
+
+    account_id: str
+    app_id: str
+    backup_id: str
+
+
 class Collection(NamedTuple):
     """The backups of an app, or of the whole account if `app` is None. IDs are in lower case."""
 

@@ -6,22 +6,23 @@ Data flows one way: object or timer, request, answer, status, patch. All of it r
 import asyncio
 import logging
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from astra_mirror.core.circuit import State
 from astra_mirror.core.connection import TLS
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.engine.connection.queues import ConnectionQueues
-from astra_mirror.engine.echo import is_news
 from astra_mirror.engine.effects import Forget
+from astra_mirror.engine.entrance import Entrance
 from astra_mirror.engine.exchange import Exchange
 from astra_mirror.engine.following import Follower
 from astra_mirror.engine.in_flight import InFlight
 from astra_mirror.engine.inbox import Deleted, Inbox, Seen
 from astra_mirror.engine.index import Index
 from astra_mirror.engine.intake import Intake
+from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.engine.list_canaries import ListCanaries
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.patcher import Patcher
@@ -30,7 +31,6 @@ from astra_mirror.engine.planner import Planner
 from astra_mirror.engine.poller import Poller
 from astra_mirror.engine.ports import Clocks, Connections, Events, Remote, StatusAPI
 from astra_mirror.engine.rounds import Rounds
-from astra_mirror.engine.state.texts import is_newer
 from astra_mirror.engine.status_writer import StatusWriter
 from astra_mirror.engine.writing import Writing
 from astra_mirror.support.time_slices import TimeSlice
@@ -90,19 +90,9 @@ class Engine:
 
     # Inputs.
 
-    def seen(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
-        """Put an object, as the API server has it, into the inbox.
-
-        Args:
-            body: the object.
-            listed: whether it comes from a list. Then a lower version counts too: after a restore of the cluster from a
-                backup, versions have gone back.
-        """
-        self._inbox.put(Seen(body, listed))
-
-    def deleted(self, uid: str, namespace: str) -> None:
-        """Put the deletion of an object into the inbox."""
-        self._inbox.delete(uid, namespace)
+    def entrance(self, kind: Kind) -> Entrance:
+        """The inputs for objects of that kind."""
+        return Entrance(kind, self._inbox, self._index)
 
     def secret_changed(self, namespace: str, name: str) -> None:
         """Poll the objects that use this Secret now. The poll loop does so in time slices: there may be thousands."""
@@ -131,11 +121,11 @@ class Engine:
         metadata = event.body["metadata"]
         uid = metadata["uid"]
         known, moment = self._index.get(uid), self._clocks.moment()
-        step = self._intake.seen(known, event.body, moment, leads=self._leads, listed=event.listed)
+        step = self._intake.seen(event.kind, known, event.body, moment, leads=self._leads, listed=event.listed)
         if known is not None and (step is None or step.tracked.identity is not known.identity):
             self._performer.perform(Forget(uid))
         if step is None:
-            self._inbox.set_not_ours(uid, metadata["generation"])
+            self._inbox.set_not_ours(event.kind, uid, metadata["generation"])
         else:
             self._inbox.set_ours(uid)
             self._performer.perform(step)
@@ -183,38 +173,11 @@ class Engine:
 
     # State, for the watches and the periodic list.
 
-    def is_news(self, metadata: Mapping[str, Any]) -> bool:
-        """Whether this version of an object has not been seen yet."""
-        pending = self._inbox.pending(metadata["uid"])
-        if isinstance(pending, Seen):
-            return is_newer(metadata["resourceVersion"], pending.version)
-        return isinstance(pending, Deleted) or is_news(self._index.get(metadata["uid"]), metadata)
-
-    def is_other_shards(self, uid: str, generation: int) -> bool:
-        """Whether another shard owns the object, as of that generation."""
-        return self._inbox.is_not_ours(uid, generation)
-
-    def forget_others(self, uids: set[str]) -> None:
-        """Of the other shards' objects keep only these: the rest have been deleted."""
-        self._inbox.retain_not_ours(uids)
-
-    def knows(self, uid: str) -> bool:
-        """Whether that object is tracked, and no deletion of it waits in the inbox."""
-        return uid in self._index and not isinstance(self._inbox.pending(uid), Deleted)
-
-    def objects(self) -> dict[str, tuple[str, str]]:
-        """The tracked objects: uid to namespace and name."""
-        return {each.uid: (each.namespace, each.identity.name) for each in self._index}
-
     def secret_names(self) -> set[tuple[str, str]]:
         """The Secrets in use, by namespace and name."""
         return self._index.secrets()
 
     # For the metrics.
-
-    def states(self) -> Iterator[str | None]:
-        """The state of each object's backup."""
-        return (each.reported.state for each in self._index)
 
     def open_breakers(self) -> int:
         """How many circuit breakers hold requests back."""

@@ -38,7 +38,7 @@ class Exchange:
             return await self._remote.list_backups(connection, request.collection, known, namespace=namespace)
         tracked = self._objects.index.get(request.uid)
         digest = tracked.cache.document_digest if tracked is not None else None
-        return await self._remote.get_backup(connection, request.spec, digest, namespace=namespace)
+        return await self._remote.get_backup(connection, request.document, digest, namespace=namespace)
 
     def answered(
         self, request: Request, answer: Answer | Listed, *, started: float, moment: Moment

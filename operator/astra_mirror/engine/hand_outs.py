@@ -139,12 +139,12 @@ class HeldBack:
         """The objects that wait for another object's request, and that this failure does not affect."""
         if isinstance(self.request, ListRequest):
             return ()
-        spec, concerns = self.request.spec, self.failure.reason.facts.concerns
+        document, concerns = self.request.document, self.failure.reason.facts.concerns
         return tuple(
             each.uid
             for each in objects.waiting(self.request)
-            if (concerns in {Concerns.APP, Concerns.ACCOUNT} and each.spec.account_id != spec.account_id)
-            or (concerns is Concerns.APP and each.spec.app_id != spec.app_id)
+            if (concerns in {Concerns.APP, Concerns.ACCOUNT} and each.spec.account_id != document.account_id)
+            or (concerns is Concerns.APP and each.spec.app_id != document.app_id)
         )
 
     def step(self, tracked: Tracked, view: View) -> Step | None:

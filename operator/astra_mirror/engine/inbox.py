@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from astra_mirror.core.fair import FairQueue
+from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.engine.state.texts import is_newer
 
 
@@ -17,11 +18,13 @@ class Seen:
     """An object as the API server has it.
 
     Attributes:
+        kind: the kind of the object.
         body: the object.
         listed: whether it counts even if its version is lower than the known one: in a list, versions may have gone
             back, after a restore of the cluster from a backup.
     """
 
+    kind: Kind
     body: Mapping[str, Any]
     listed: bool
 
@@ -45,7 +48,7 @@ class Inbox:
         self._queue: FairQueue[str, Seen | Deleted] = FairQueue()
         self._pending: dict[str, Seen | Deleted] = {}
         self._arrived = asyncio.Event()
-        self._not_ours: dict[str, int] = {}
+        self._not_ours: dict[Kind, dict[str, int]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._pending)
@@ -72,7 +75,7 @@ class Inbox:
             if not seen.listed and not is_newer(seen.version, pending.version):
                 return
             # Keep `listed`: after a restore, versions lower than the known one must be accepted.
-            seen = Seen(seen.body, listed=seen.listed or pending.listed)
+            seen = Seen(seen.kind, seen.body, listed=seen.listed or pending.listed)
         self._put(metadata["namespace"], uid, seen)
 
     def delete(self, uid: str, namespace: str) -> None:
@@ -91,18 +94,20 @@ class Inbox:
 
     # Objects of other shards.
 
-    def set_not_ours(self, uid: str, generation: int) -> None:
+    def set_not_ours(self, kind: Kind, uid: str, generation: int) -> None:
         """Record that another shard owns an object, as of that generation."""
-        self._not_ours[uid] = generation
+        self._not_ours.setdefault(kind, {})[uid] = generation
 
     def set_ours(self, uid: str) -> None:
         """Record that this shard owns an object, or that the object was deleted."""
-        self._not_ours.pop(uid, None)
+        for each in self._not_ours.values():
+            each.pop(uid, None)
 
-    def is_not_ours(self, uid: str, generation: int) -> bool:
+    def is_not_ours(self, kind: Kind, uid: str, generation: int) -> bool:
         """Whether another shard owns the object, as of that generation."""
-        return self._not_ours.get(uid) == generation
+        return self._not_ours.get(kind, {}).get(uid) == generation
 
-    def retain_not_ours(self, uids: set[str]) -> None:
-        """Of the other shards' objects keep only these."""
-        self._not_ours = {uid: generation for uid, generation in self._not_ours.items() if uid in uids}
+    def retain_not_ours(self, kind: Kind, uids: set[str]) -> None:
+        """Of the other shards' objects of a kind keep only these."""
+        others = self._not_ours.get(kind, {})
+        self._not_ours[kind] = {uid: generation for uid, generation in others.items() if uid in uids}

@@ -63,7 +63,7 @@ class Index:
             spec = tracked.spec
             apps = self._by_app.setdefault(spec.account_id, {})
             apps.setdefault(spec.app_id, {})[tracked.uid] = None
-            self._by_secret.setdefault((tracked.namespace, spec.secret_ref.name), {})[tracked.uid] = None
+            self._by_secret.setdefault((tracked.namespace, spec.secret_name), {})[tracked.uid] = None
 
     def remove(self, uid: str) -> Tracked | None:
         """Remove an object. Returns its last state, or None if it was not indexed."""
@@ -82,7 +82,7 @@ class Index:
             del apps[app]
         if not apps:
             del self._by_app[account]
-        secret = old.namespace, old.spec.secret_ref.name
+        secret = old.namespace, old.spec.secret_name
         del self._by_secret[secret][old.uid]
         if not self._by_secret[secret]:
             del self._by_secret[secret]

@@ -1,17 +1,17 @@
 """What an object's status should be after something happened to it, and which Events report the change.
 
-core.status decides what the status says, from what the engine remembers of the object: when the remote's message was
-last copied into the status, whether a missing Secret may still be created, how many Events have been recorded.
+The object's kind decides what the status says, from what the engine remembers of the object: when the remote's message
+was last copied into the status, whether a missing Secret may still be created, how many Events have been recorded.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
-from astra_mirror.api.app_backup_ref import AppBackupRefStatus
-from astra_mirror.core.events import Around, admit, notes_of
+from astra_mirror.core.events import Note, admit
 from astra_mirror.core.outcome import Failed, NotFound, Outcome
 from astra_mirror.core.schedule import Pace, stale_after
-from astra_mirror.core.status import Event, next_status, shown_in
 from astra_mirror.engine.effects import Moved, RecordEvent, StatusMoved, Step
+from astra_mirror.engine.kinds.kind import Happened, Next
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.state import reported, texts
 from astra_mirror.engine.state.reported import Computed, Reported
@@ -45,54 +45,42 @@ def next_report(
         handled: the requestedAt value that this outcome answers, if it answers one.
         has_new_secret: whether this is the first answer since the Secret changed.
     """
-    before, memory, now = tracked.status, tracked.reported, moment.at
+    memory, now = tracked.reported, moment.at
     stale, is_grace = is_stale(tracked, now, pace), _is_grace(tracked, outcome, now)
-    after_seconds = stale_after(memory.interval, pace) if stale else None
-    event = _event(tracked, outcome, moment, handled=handled, stale_after=after_seconds, is_young=is_grace)
-    after = next_status(before, event)
-    shown = shown_in(after, outcome, memory.shown)
-    around = Around(was_grace=memory.is_grace, is_grace=is_grace, new_secret=has_new_secret, shown=shown)
-    events, events_until = _events(tracked, before, after, around, now)
-    how = Computed(
-        is_stale=stale,
+    happened = Happened(
+        generation=tracked.desire.generation,
+        outcome=outcome,
+        at=now,
+        utc=moment.utc,
+        sample=memory.sample,
+        stale_after=stale_after(memory.interval, pace) if stale else None,
+        handled=handled,
+        keeps_message=_keeps_message(tracked, outcome, now),
+        was_grace=memory.is_grace,
         is_grace=is_grace,
+        has_new_secret=has_new_secret,
+        shown=memory.shown,
+    )
+    found = tracked.spec.next_report(tracked.texts.desired_status, happened, pace)
+    return _reporting(tracked, found, happened, is_stale=stale)
+
+
+def _reporting(tracked: Tracked, found: Next, happened: Happened, *, is_stale: bool) -> Step:
+    memory, outcome, now = tracked.reported, happened.outcome, happened.at
+    events, events_until = _events(tracked, found.notes, now)
+    how = Computed(
+        is_stale=is_stale,
+        is_grace=happened.is_grace,
         # A NotObserved status adds no knowledge: keep adopting what another process observes.
         is_inherited=memory.is_inherited and outcome is None and tracked.desire.is_polled,
-        shown=shown,
-        message_taken_at=_message_taken_at(memory, outcome, now, has_new=_messages(after) != _messages(before)),
+        shown=found.shown,
+        message_taken_at=_message_taken_at(memory, outcome, now, has_new=found.has_new_message),
         events_until=events_until,
     )
-    return _reporting(tracked, after, how, pace, events)
-
-
-def _event(
-    tracked: Tracked,
-    outcome: Outcome | None,
-    moment: Moment,
-    *,
-    handled: str | None,
-    stale_after: float | None,
-    is_young: bool,
-) -> Event:
-    return Event(
-        generation=tracked.desire.generation,
-        spec=tracked.spec,
-        outcome=outcome,
-        now=moment.utc,
-        at=moment.at,
-        sample=tracked.reported.sample,
-        stale_after=stale_after,
-        handled=handled,
-        keeps_message=_keeps_message(tracked, outcome, moment.at),
-        is_young=is_young,
+    changed = tracked.but(
+        texts=texts.desiring(tracked.texts, found.report.status),
+        reported=reported.computed(memory, found.report, how),
     )
-
-
-def _reporting(
-    tracked: Tracked, after: AppBackupRefStatus, how: Computed, pace: Pace, events: list[RecordEvent]
-) -> Step:
-    reports = reported.computed(tracked.reported, after, tracked.spec, pace, how)
-    changed = tracked.but(texts=texts.desiring(tracked.texts, after), reported=reports)
     return Step(changed, (StatusMoved(tracked.uid, Moved.DESIRED), *events))
 
 
@@ -102,12 +90,10 @@ def _message_taken_at(memory: Reported, outcome: Outcome | None, now: float, *, 
     return now if are_remote(outcome) else None
 
 
-def _events(
-    tracked: Tracked, before: AppBackupRefStatus, after: AppBackupRefStatus, around: Around, now: float
-) -> tuple[list[RecordEvent], float]:
+def _events(tracked: Tracked, notes: Iterable[Note], now: float) -> tuple[list[RecordEvent], float]:
     """The Events that the object's rate limit admits, and the limit's new state."""
     events, busy_until = [], tracked.reported.events_until
-    for note in notes_of(before, after, around):
+    for note in notes:
         until = admit(busy_until, now)
         if until is not None:
             busy_until = until
@@ -134,8 +120,3 @@ def are_remote(outcome: Outcome | None) -> bool:
 def _keeps_message(tracked: Tracked, outcome: Outcome | None, now: float) -> bool:
     taken_at = tracked.reported.message_taken_at
     return are_remote(outcome) and taken_at is not None and now - taken_at < MESSAGE_SECONDS
-
-
-def _messages(status: AppBackupRefStatus) -> tuple[str, ...]:
-    conditions = (status.condition(each) for each in ("Synced", "Finished"))
-    return tuple(each.message for each in conditions if each is not None)

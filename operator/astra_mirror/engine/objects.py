@@ -29,7 +29,7 @@ class Objects:
 
     def connection_of(self, tracked: Tracked) -> Connection | Failed | None:
         """The connection of the object's Secret, or why there is none; None while that is not known."""
-        return self.connections.connection(tracked.namespace, tracked.spec.secret_ref.name)
+        return self.connections.connection(tracked.namespace, tracked.spec.secret_name)
 
     def is_current(self, connection: Connection | Failed, tracked: Tracked) -> bool:
         """Whether the object is polled over this connection: it is not suspended, and its Secret still describes it."""
@@ -78,7 +78,7 @@ class Objects:
             is_fallback=is_fallback,
             is_observed=any(each.reported.is_observed for each in waiting),
             uid=tracked.uid,
-            spec=tracked.spec,
+            document=tracked.spec.document,
         )
         for each in waiting:
             self.in_flight.wait(each.uid, request)

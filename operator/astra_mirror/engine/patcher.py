@@ -54,12 +54,12 @@ class Patcher:
     async def _patch(self, patch: SendPatch) -> WriteResult:
         about = patch.about
         return await self._api.patch(
-            about.namespace, about.name, uid=about.uid, version=patch.version, patch=patch.patch
+            about.kind.names, about.namespace, about.name, uid=about.uid, version=patch.version, patch=patch.patch
         )
 
     async def _read(self, patch: SendPatch) -> WriteResult:
         about = patch.about
-        return await self._api.get(about.namespace, about.name, uid=about.uid)
+        return await self._api.get(about.kind.names, about.namespace, about.name, uid=about.uid)
 
     def is_latest(self, patch: SendPatch) -> bool:
         """Whether the version that the patch was made for is still the latest known one."""

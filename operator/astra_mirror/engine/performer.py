@@ -96,7 +96,7 @@ class Performer:
             case effects.StatusMoved(uid, moved):
                 parts.writing.moved(uid, moved)
             case effects.RecordEvent(about, note):
-                parts.events.submit(about.namespace, about.name, about.uid, note)
+                parts.events.submit(about.kind.names, about.namespace, about.name, about.uid, note)
             case effects.CountPoll(result):
                 OBSERVATIONS.labels(result).inc()
             case effects.StopWaiting(uid):

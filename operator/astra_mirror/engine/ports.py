@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
+from astra_mirror.api.meta import Names
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed
-from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.core.write_results import WriteResult
 
 
@@ -17,9 +17,9 @@ class Remote(Protocol):
     """Astra Control."""
 
     async def get_backup(
-        self, connection: Connection, spec: AppBackupRefSpec, known: int | None, *, namespace: str
+        self, connection: Connection, document: Document, known: int | None, *, namespace: str
     ) -> Answer:
-        """Read the backup that `spec` names; the request counts against `namespace`'s quotas.
+        """Read one backup; the request counts against `namespace`'s quotas.
 
         `known` is the digest of the last document, which need not be parsed again; None if there is none.
         """
@@ -62,18 +62,18 @@ class StatusAPI(Protocol):
         """Whether the API server is away."""
 
     async def patch(
-        self, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
+        self, names: Names, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
     ) -> WriteResult:
         """Patch the status of one version of one object."""
 
-    async def get(self, namespace: str, name: str, *, uid: str) -> WriteResult:
+    async def get(self, names: Names, namespace: str, name: str, *, uid: str) -> WriteResult:
         """Read one object."""
 
 
 class Events(Protocol):
     """The recorder of Events."""
 
-    def submit(self, namespace: str, name: str, uid: str, note: Note) -> None:
+    def submit(self, names: Names, namespace: str, name: str, uid: str, note: Note) -> None:
         """Record an Event about the object."""
 
 

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.fair import Path
 from astra_mirror.core.outcome import Failed
-from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.request_plan import Collection, Document
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -34,20 +33,20 @@ class _Request:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SingleRequest(_Request):
-    """The request for the backup that `spec` names, made for the object `uid`."""
+    """The request for one backup, made for the object `uid`."""
 
     uid: str
-    spec: AppBackupRefSpec
+    document: Document
 
     @property
     def app(self) -> Collection | None:
         """The app whose circuit breaker applies."""
-        return Collection(self.spec.account_id, self.spec.app_id)
+        return Collection(self.document.account_id, self.document.app_id)
 
     @property
     def account(self) -> str:
         """The account whose circuit breaker counts, and whose share of the connection it takes."""
-        return self.spec.account_id
+        return self.document.account_id
 
     @property
     def path(self) -> Path:

@@ -17,7 +17,7 @@ from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.planner import Planner
 from astra_mirror.engine.poller import Poller
 from astra_mirror.engine.ports import Clocks
-from astra_mirror.engine.requests import ListRequest, Poll, SingleRequest
+from astra_mirror.engine.requests import ListRequest, Poll
 from astra_mirror.engine.state import polling
 from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.support.time_slices import TimeSlice
@@ -83,7 +83,7 @@ class Rounds:
                 await time_slice.checkpoint()
                 tracked = self._objects.index.get(uid)
                 # The object may have been deleted meanwhile, or name another Secret.
-                if tracked is not None and tracked.spec.secret_ref.name == name:
+                if tracked is not None and tracked.spec.secret_name == name:
                     yield result_handler.secret_changed(tracked, at, self._clocks.monotonic())
 
     async def expected(self) -> AsyncIterator[Step]:
@@ -165,9 +165,4 @@ class Rounds:
             return False
         if isinstance(request, ListRequest):
             return request.collection.account == spec.account_id and request.collection.app in {None, spec.app_id}
-        return _names_same(request, spec.account_id, spec.app_id, spec.backup_id)
-
-
-def _names_same(request: SingleRequest, account: str, app: str, backup: str) -> bool:
-    spec = request.spec
-    return (spec.account_id, spec.app_id, spec.backup_id) == (account, app, backup)
+        return request.document == spec.document

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.core.breaker import Breakers
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Listed, NotFound
@@ -22,6 +21,8 @@ from astra_mirror.engine.connection.queues import ConnectionQueues
 from astra_mirror.engine.effects import Pump, Replan, RequestEffect, Resume, Show, ShowSlow, Step, Submit
 from astra_mirror.engine.in_flight import InFlight
 from astra_mirror.engine.index import Index
+from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
+from astra_mirror.engine.kinds.kind import Spec
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.performer import Parts, Performer
 from astra_mirror.engine.poller import Poller
@@ -117,12 +118,12 @@ class Remote:
     ) -> Read:
         """A request that is answered through `under_way` and recorded in `ended`."""
         uid = str(next(self._numbers))
-        spec = AppBackupRefSpec(
-            accountID=_id(account), appID=_id(str(app)), backupID=_id(uid), secretRef={"name": connection}
-        )
+        ids = {"accountID": _id(account), "appID": _id(str(app)), "backupID": _id(uid)}
+        spec = APP_BACKUP_REF.read({"spec": {**ids, "secretRef": {"name": connection}}})
+        assert isinstance(spec, Spec)
         self.objects.index.put(
             Tracked(
-                Identity(uid, namespace, uid),
+                Identity(APP_BACKUP_REF, uid, namespace, uid),
                 Desire(spec, 1, None),
                 Texts("1", b"{}", b"{}"),
                 Reported(is_observed=is_observed),
@@ -142,7 +143,7 @@ class Remote:
         request: Request = (
             ListRequest(**common, collection=Collection(spec.account_id, None))
             if app is None
-            else SingleRequest(**common, uid=uid, spec=spec)
+            else SingleRequest(**common, uid=uid, document=spec.document)
         )
         self.objects.in_flight.wait(uid, request)
         read = self._reads[uid] = Read(self, uid, app, name or str(app), account, namespace, request)

@@ -31,7 +31,7 @@ def probe_for(request: Request, objects: Objects) -> SingleRequest | None:
         is_fallback=True,
         is_observed=chosen.reported.is_observed,
         uid=chosen.uid,
-        spec=chosen.spec,
+        document=chosen.spec.document,
     )
     objects.in_flight.wait(chosen.uid, probe)
     return probe
@@ -41,9 +41,9 @@ def _candidates(request: Request, waiting: Sequence[Tracked]) -> Sequence[Tracke
     """The objects under the request's breaker: those of the same app if there are any, else of the same account."""
     if isinstance(request, ListRequest):
         return waiting
-    spec = request.spec
-    same_account = [each for each in waiting if each.spec.account_id == spec.account_id]
-    same_app = [each for each in same_account if each.spec.app_id == spec.app_id]
+    document = request.document
+    same_account = [each for each in waiting if each.spec.account_id == document.account_id]
+    same_app = [each for each in same_account if each.spec.app_id == document.app_id]
     return same_app or same_account
 
 

@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.api.meta import MAX_REQUESTED_AT, REQUESTED_AT
 from astra_mirror.core.outcome import Failed
+from astra_mirror.engine.kinds.kind import Kind, Spec
 
 Target = tuple[str, str, str, str]
-
-_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
-_UNREADABLE: Final = AppBackupRefSpec(accountID=_NOBODY, appID=_NOBODY, backupID=_NOBODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,7 @@ class Desire:
         is_readable: whether the spec can be read. If not, the object has a status and is never polled.
     """
 
-    spec: AppBackupRefSpec
+    spec: Spec
     generation: int
     requested_at: str | None
     is_readable: bool = True
@@ -34,7 +31,7 @@ class Desire:
     def target(self) -> Target:
         """What is observed: the Secret and the three IDs."""
         spec = self.spec
-        return (spec.secret_ref.name, spec.account_id, spec.app_id, spec.backup_id)
+        return (spec.secret_name, spec.account_id, spec.app_id, spec.backup_id)
 
     @property
     def is_polled(self) -> bool:
@@ -42,23 +39,24 @@ class Desire:
         return self.is_readable and not self.spec.suspend
 
 
-def desire_of(body: Mapping[str, Any], spec: AppBackupRefSpec | Failed) -> Desire:
+def desire_of(kind: Kind, body: Mapping[str, Any], spec: Spec | Failed) -> Desire:
     """What an object asks for when it is first seen.
 
     Args:
+        kind: what it is one of.
         body: the object.
-        spec: its spec as `read_spec` has read it.
+        spec: its spec as its kind has read it.
     """
     is_readable = not isinstance(spec, Failed)
     return Desire(
-        spec=_UNREADABLE if isinstance(spec, Failed) else spec,
+        spec=kind.unreadable if isinstance(spec, Failed) else spec,
         generation=body["metadata"]["generation"],
         requested_at=requested_at(body),
         is_readable=is_readable,
     )
 
 
-def edited(desire: Desire, body: Mapping[str, Any], spec: AppBackupRefSpec) -> Desire:
+def edited(desire: Desire, body: Mapping[str, Any], spec: Spec) -> Desire:
     """What an object asks for now. Returns the same instance if nothing changed."""
     generation, requested = body["metadata"]["generation"], requested_at(body)
     if (generation, requested) == (desire.generation, desire.requested_at):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.support.times import moment_of
 
 GRACE_SECONDS: Final = 60.0
@@ -16,12 +17,14 @@ class Identity:
     """The identity of an object.
 
     Attributes:
+        kind: its kind.
         uid: its uid.
         namespace: its namespace.
         name: its name there.
         grace_until: until when a missing Secret may still be created, because the object is young; monotonic seconds.
     """
 
+    kind: Kind
     uid: str
     namespace: str
     name: str
@@ -33,14 +36,15 @@ class Identity:
         return f"{self.namespace}/{self.name}"
 
 
-def identity_of(metadata: Mapping[str, Any], now: float, utc: datetime) -> Identity:
+def identity_of(kind: Kind, metadata: Mapping[str, Any], now: float, utc: datetime) -> Identity:
     """The identity of an object that is seen for the first time.
 
     Args:
-        metadata: the object's metadata.
+        kind: the kind of the object.
+        metadata: its metadata.
         now: monotonic seconds.
         utc: the same moment by the wall clock.
     """
     created = moment_of(metadata.get("creationTimestamp"))
     age = 0.0 if created is None else max((utc - created).total_seconds(), 0.0)
-    return Identity(metadata["uid"], metadata["namespace"], metadata["name"], now + GRACE_SECONDS - age)
+    return Identity(kind, metadata["uid"], metadata["namespace"], metadata["name"], now + GRACE_SECONDS - age)

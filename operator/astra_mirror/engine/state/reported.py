@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.messages import Shown
 from astra_mirror.core.outcome import Observed
 from astra_mirror.core.progress import Sample, next_sample
-from astra_mirror.core.schedule import Pace, interval_of, is_at_rest
-from astra_mirror.core.status import is_observed
+from astra_mirror.engine.kinds.kind import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +54,17 @@ class Computed:
     events_until: float
 
 
-def inherited(
-    status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace, now: float, *, is_grace: bool
-) -> Reported:
+def inherited(report: Report, now: float, *, is_grace: bool) -> Reported:
     """Before the first answer, the actual status is adopted."""
-    reported = Reported(is_inherited=True, is_grace=is_grace, message_taken_at=now)
-    return _showing(reported, status, spec, pace)
+    return _showing(Reported(is_inherited=True, is_grace=is_grace, message_taken_at=now), report)
 
 
-def inherited_later(
-    reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace, now: float, *, is_grace: bool
-) -> Reported:
+def inherited_later(reported: Reported, report: Report, now: float, *, is_grace: bool) -> Reported:
     """As `inherited`, for a known object."""
-    reported = replace(reported, is_inherited=True, is_grace=is_grace, message_taken_at=now)
-    return _showing(reported, status, spec, pace)
+    return _showing(replace(reported, is_inherited=True, is_grace=is_grace, message_taken_at=now), report)
 
 
-def computed(
-    reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace, how: Computed
-) -> Reported:
+def computed(reported: Reported, report: Report, how: Computed) -> Reported:
     """A new status was computed."""
     reported = replace(
         reported,
@@ -86,18 +76,18 @@ def computed(
         message_taken_at=how.message_taken_at,
         events_until=how.events_until,
     )
-    return _showing(reported, status, spec, pace)
+    return _showing(reported, report)
 
 
-def retargeted(reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace) -> Reported:
+def retargeted(reported: Reported, report: Report) -> Reported:
     """The object names another target, which the status does not describe yet."""
     reported = replace(reported, has_status=False, is_inherited=False, is_grace=False, sample=None)
-    return _showing(reported, status, spec, pace)
+    return _showing(reported, report)
 
 
-def unreadable(reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace) -> Reported:
+def unreadable(reported: Reported, report: Report) -> Reported:
     """The spec cannot be read, and the status describes no target."""
-    return _showing(reported, status, spec, pace)
+    return _showing(reported, report)
 
 
 def observed(reported: Reported, outcome: Observed, now: float) -> Reported:
@@ -115,11 +105,11 @@ def message_taken(reported: Reported, now: float) -> Reported:
     return replace(reported, message_taken_at=now)
 
 
-def _showing(reported: Reported, status: AppBackupRefStatus, spec: AppBackupRefSpec, pace: Pace) -> Reported:
+def _showing(reported: Reported, report: Report) -> Reported:
     return replace(
         reported,
-        state=status.state,
-        is_observed=is_observed(status),
-        is_at_rest=is_at_rest(status),
-        interval=interval_of(spec, status, pace),
+        state=report.state,
+        is_observed=report.is_observed,
+        is_at_rest=report.is_at_rest,
+        interval=report.interval,
     )

@@ -11,8 +11,6 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from astra_mirror.api.app_backup_ref import AppBackupRefStatus
-
 _NONE: Final = b"{}"
 _MAX_UNCONFIRMED: Final = 4
 """Each of them was made for the version before it, so that at most one can have been stored."""
@@ -74,9 +72,9 @@ def seen(texts: Texts, body: Mapping[str, Any]) -> Texts:
     )
 
 
-def desiring(texts: Texts, status: AppBackupRefStatus) -> Texts:
+def desiring(texts: Texts, status: bytes) -> Texts:
     """Set the desired status."""
-    return replace(texts, desired_status=status.model_dump_json(by_alias=True, exclude_none=True).encode())
+    return replace(texts, desired_status=status)
 
 
 def in_sync(texts: Texts) -> Texts:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus
+from astra_mirror.engine.kinds.kind import Spec
 from astra_mirror.engine.state.cache import Cache
 from astra_mirror.engine.state.desire import Desire
 from astra_mirror.engine.state.identity import Identity
@@ -33,14 +33,9 @@ class Tracked:
         return self.identity.namespace
 
     @property
-    def spec(self) -> AppBackupRefSpec:
+    def spec(self) -> Spec:
         """The object's spec."""
         return self.desire.spec
-
-    @property
-    def status(self) -> AppBackupRefStatus:
-        """The desired status, parsed."""
-        return AppBackupRefStatus.model_validate_json(self.texts.desired_status)
 
     def but(
         self,
