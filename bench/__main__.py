@@ -2,17 +2,31 @@
 
 import argparse
 import asyncio
+import json
 import signal
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench import report, stock, world
+from bench.budgets import Measured
 from bench.largest import longest_hold
-from bench.measure import Layout, Result, first_pass, idle_memory, restart, steady_state, until_written
+from bench.measure import (
+    Layout,
+    Result,
+    Watched,
+    first_pass,
+    idle_memory,
+    ratios,
+    restart,
+    steady_state,
+    until_written,
+)
+from bench.memory import Memory, idle
+from bench.polls import Polls, polls
+from bench.process import LOCKED, Name, run
 from dev.controlplane import ControlPlane
 
 if TYPE_CHECKING:
@@ -41,19 +55,19 @@ class Bench:
             async with world.Cluster.open(control_plane) as cluster:
                 yield cls(cluster, remote, window)
 
-    async def measure(self, name: str, layout: Layout, *, hang: bool = False) -> Result:
+    async def measure(self, name: Name, layout: Layout, *, hang: bool = False) -> Result:
         """One operator on refs of its own."""
         _say(f"{name}: {layout.refs} refs, {layout.apps} apps, {layout.active:.0%} active")
         idle = await idle_memory(name, self._cluster, self._remote, "default")
         namespace = await self._refs(layout)
         self._remote.do("faults", lists=layout.lists, hang=0.0)
-        with world.run(name, self._cluster.control_plane, self._remote, namespace) as operator:
+        with run(name, self._cluster.control_plane, self._remote, namespace) as operator:
             first = await first_pass(operator, self._cluster, self._remote, layout, namespace, idle)
             steady = await steady_state(operator, self._cluster, self._remote, self._window, stock.INTERVAL)
             result = Result(name, layout, first, steady)
         if name == "mirror":
             # The polls that hang come last: what they leave in the statuses does not hold for the next process.
-            with world.run(name, self._cluster.control_plane, self._remote, namespace) as operator:
+            with run(name, self._cluster.control_plane, self._remote, namespace) as operator:
                 result = replace(result, restart=await restart(operator, self._cluster, self._remote, layout))
                 if hang:
                     self._remote.do("faults", lists=layout.lists, hang=0.1)
@@ -63,26 +77,53 @@ class Bench:
         _say(f"  {result}")
         return result
 
-    async def measure_with_bare_loop(self, layout: Layout) -> Result:
+    async def measure_with_bare_loop(self, layout: Layout, *, watched: bool) -> Result:
         """The operator, with its first pass made several times, a bare loop before and after each.
 
         The more the API server holds, the more a PATCH costs it, and the machine's speed drifts: each pass is compared
-        with the mean of the two loops around it.
+        with the mean of the two loops around it; if `watched`, also with two that hold a watch.
         """
         await self._cluster.until_watched()
-        loops, passes = [await self._bare_loop(layout)], []
+        status = await self._status()
+        bare, holding, passes = [await self._bare_loop(layout, status)], [], []
+        if watched:
+            holding.append(await self._watching_loop(layout, status))
         result = await self.measure("mirror", layout, hang=True)
         for number in range(_PASSES):
-            passes.append(result.first.seconds if not number else await self._first_pass_alone(layout))
-            loops.append(await self._bare_loop(layout))
-        ratios = tuple(2 * each / sum(around) for each, around in zip(passes, pairwise(loops), strict=True))
-        _say(f"  passes: {passes}, bare loops: {loops}, ratios: {ratios}")
-        return replace(result, bare=(loops[0] + loops[1]) / 2, ratios=ratios)
+            passes.append(result.first.seconds if not number else await self._first_pass_alone("mirror", layout))
+            bare.append(await self._bare_loop(layout, status))
+            if watched:
+                holding.append(await self._watching_loop(layout, status))
+        _say(f"  passes: {passes}, bare loops: {bare}, watching: {holding}, ratios: {ratios(passes, bare)}")
+        result = replace(result, bare=(bare[0] + bare[1]) / 2, ratios=ratios(passes, bare))
+        if not watched:
+            return result
+        # The floor comes between two such loops as well.
+        floor = await self._first_pass_alone("floor.patches", layout, f"--status={json.dumps(status)}")
+        around = [holding[-1], await self._watching_loop(layout, status)]
+        _say(f"  watching ratios: {ratios(passes, holding)}, floor: {floor} between {around}")
+        held = Watched((holding[0] + holding[1]) / 2, ratios(passes, holding), ratios([floor], around)[0])
+        return replace(result, watched=held)
 
-    async def _first_pass_alone(self, layout: Layout) -> float:
+    async def polls(self) -> Polls:
+        """What one poll costs where no list can be shared."""
+        _say("polls without lists: both operators, and httpx over aiohttp alone")
+        found = await polls(self._cluster, self._remote, self._window)
+        _say(f"  {found}")
+        return found
+
+    async def idle(self) -> tuple[Memory, ...]:
+        """What an idle operator takes, without refs and with a thousand."""
+        _say("idle processes: no refs, and 1,000")
+        layouts = (Layout(0, 1, 1, 0.0), Layout(1000, 20, 1, report.ACTIVE))
+        found = await idle(self._cluster, self._remote, {each.refs: await self._refs(each) for each in layouts})
+        _say(f"  {found}")
+        return found
+
+    async def _first_pass_alone(self, name: Name, layout: Layout, *options: str) -> float:
         namespace = await self._refs(layout)
-        with world.run("mirror", self._cluster.control_plane, self._remote, namespace) as operator:
-            return (await until_written(operator, self._cluster, layout, namespace))[0]
+        with run(name, self._cluster.control_plane, self._remote, namespace, *options) as process:
+            return (await until_written(process, self._cluster, layout, namespace))[0]
 
     async def _refs(self, layout: Layout) -> str:
         self._worlds += 1
@@ -98,14 +139,20 @@ class Bench:
         await self._cluster.create_refs(namespace, specs, self._remote)
         return namespace
 
-    async def _bare_loop(self, layout: Layout) -> float:
-        sample = await self._refs(Layout(1, 1, 1, 0.0))
-        with world.run("mirror", self._cluster.control_plane, self._remote, sample):
+    async def _status(self) -> dict[str, Any]:
+        """What the operator writes into a status, for the loops to write as well."""
+        namespace = await self._refs(Layout(1, 1, 1, 0.0))
+        with run("mirror", self._cluster.control_plane, self._remote, namespace):
             self._cluster.control_plane.kubectl(
-                "wait", "--for=condition=Ready", "abr/ref-00000", f"--namespace={sample}", "--timeout=60s"
+                "wait", "--for=condition=Ready", "abr/ref-00000", f"--namespace={namespace}", "--timeout=60s"
             )
-        status = await self._cluster.status(sample, 0)
+        return await self._cluster.status(namespace, 0)
+
+    async def _bare_loop(self, layout: Layout, status: dict[str, Any]) -> float:
         return await self._cluster.patch_statuses(await self._refs(layout), layout.refs, status)
+
+    async def _watching_loop(self, layout: Layout, status: dict[str, Any]) -> float:
+        return await self._cluster.patch_statuses_and_watch(await self._refs(layout), status)
 
 
 async def _run(sizes: list[int], window: float, sweeps: list[Layout], out: Path) -> None:
@@ -115,12 +162,16 @@ async def _run(sizes: list[int], window: float, sweeps: list[Layout], out: Path)
         for refs in sizes:
             layout = Layout(refs, max(refs // 50, 1), max(refs // 2500, 1), report.ACTIVE)
             async with Bench.open(remote, window) as bench:
-                results.append(await bench.measure_with_bare_loop(layout))
+                results.append(await bench.measure_with_bare_loop(layout, watched=refs == max(sizes)))
                 results.append(await bench.measure("stock", layout))
         for layout in sweeps:
             async with Bench.open(remote, window) as bench:
                 swept.append(await bench.measure("mirror", layout, hang=not layout.lists))
-    if not report.write(results, swept, hold, out):
+        measured = Measured(tuple(results), tuple(swept), hold)
+        if sweeps:
+            async with Bench.open(remote, window) as bench:
+                measured = replace(measured, polls=await bench.polls(), memory=await bench.idle())
+    if not report.write(measured, out):
         sys.exit("bench: a budget is broken")
 
 
@@ -133,9 +184,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--refs", type=int, nargs="+", default=[1000, 3000, 10_000], help="numbers of refs")
     parser.add_argument("--window", type=float, default=45.0, help="seconds of steady state")
-    parser.add_argument("--no-sweeps", action="store_true", help="leave out the costs of active refs and of apps")
+    left_out = "the costs of active refs and of apps, single polls, and idle processes"
+    parser.add_argument("--no-sweeps", action="store_true", help=f"leave out {left_out}")
     parser.add_argument("--out", type=Path, help="folder for bench.json and bench.svg: docs, or build/bench for a part")
     options = parser.parse_args()
+    if not LOCKED.exists():
+        sys.exit(f"bench: {LOCKED} is missing: make {LOCKED.relative_to(_ROOT)}/.ready")
     is_whole = options.refs == parser.get_default("refs") and not options.no_sweeps
     out: Path = options.out or (_ROOT / "docs" if is_whole else _ROOT / "build" / "bench")
     out.mkdir(parents=True, exist_ok=True)

@@ -3,14 +3,17 @@
 import asyncio
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
-from bench import world
+from bench.process import Name, Process, run
+from bench.world import Cluster, Remote
 
 _LOOK_SECONDS: Final = 0.1
 _PASS_SECONDS: Final = 900.0
-_REST_SECONDS: Final = 20.0
+REST_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,19 @@ class Steady:
 
 
 @dataclass(frozen=True)
+class Watched:
+    """The first pass against bare loops that send what the operator sends, as its field manager, and hold a watch.
+
+    `bare` are the seconds of the first two loops, in the mean; `ratios` is the first pass, several times, against the
+    loops before and after it; `floor` is the same of Kopf's watch with a raw client's PATCHes, made once.
+    """
+
+    bare: float
+    ratios: tuple[float, ...]
+    floor: float
+
+
+@dataclass(frozen=True)
 class Result:
     """One operator on one layout.
 
@@ -85,6 +101,7 @@ class Result:
         restart: a start with statuses that hold.
         bare: the seconds of the bare loop of as many PATCHes, if it was run.
         ratios: the first pass, several times, against the bare loops before and after it.
+        watched: the same with loops that hold a watch, if they were run.
     """
 
     operator: str
@@ -95,33 +112,37 @@ class Result:
     restart: Restart | None = None
     bare: float | None = None
     ratios: tuple[float, ...] = ()
+    watched: Watched | None = None
 
 
-async def idle_memory(name: str, cluster: world.Cluster, remote: world.Remote, namespace: str) -> float:
+def ratios(passes: Sequence[float], loops: Sequence[float]) -> tuple[float, ...]:
+    """Each pass against the mean of the loops before and after it: there is one loop more than there are passes."""
+    return tuple(2 * each / sum(around) for each, around in zip(passes, pairwise(loops), strict=True))
+
+
+async def idle_memory(name: Name, cluster: Cluster, remote: Remote, namespace: str) -> float:
     """The MiB of an operator that has nothing to do."""
-    with world.run(name, cluster.control_plane, remote, namespace) as operator:
-        await asyncio.sleep(_REST_SECONDS / 4)
+    with run(name, cluster.control_plane, remote, namespace) as operator:
+        await asyncio.sleep(REST_SECONDS / 4)
         return operator.usage().memory
 
 
 async def first_pass(
-    operator: world.Operator, cluster: world.Cluster, remote: world.Remote, layout: Layout, namespace: str, idle: float
+    operator: Process, cluster: Cluster, remote: Remote, layout: Layout, namespace: str, idle: float
 ) -> Pass:
     """Wait until each ref has a status, and then until the operator rests."""
     begun, before = time.monotonic(), await cluster.writes()
     remote.do("requests")
     seconds, missing = await until_written(operator, cluster, layout, namespace)
     startup, cpu = time.monotonic() - begun - seconds, operator.usage().cpu
-    await asyncio.sleep(_REST_SECONDS)
+    await asyncio.sleep(REST_SECONDS)
     usage = operator.usage()
     writes = (await cluster.writes())[0] - before[0]
     requests = remote.do("requests")
     return Pass(startup, seconds, cpu, writes, requests, usage.memory, usage.memory - idle, usage.peak, missing)
 
 
-async def until_written(
-    operator: world.Operator, cluster: world.Cluster, layout: Layout, namespace: str
-) -> tuple[float, int]:
+async def until_written(operator: Process, cluster: Cluster, layout: Layout, namespace: str) -> tuple[float, int]:
     """Wait until each ref has a state: the seconds from the first line of log, and how many have none at the end."""
     revision, before = await cluster.revision(), (await cluster.writes())[1]
     while operator.is_starting:  # noqa: ASYNC110 - its log is a file
@@ -139,7 +160,7 @@ async def until_written(
     return now - started, await cluster.without_state(namespace)
 
 
-async def restart(operator: world.Operator, cluster: world.Cluster, remote: world.Remote, layout: Layout) -> Restart:
+async def restart(operator: Process, cluster: Cluster, remote: Remote, layout: Layout) -> Restart:
     """Wait until as many polls have ended as there are refs."""
     writes = (await cluster.writes())[0]
     remote.do("requests")
@@ -150,13 +171,11 @@ async def restart(operator: world.Operator, cluster: world.Cluster, remote: worl
     while await _observations(operator) < layout.refs and time.monotonic() < deadline:  # noqa: ASYNC110 - a process
         await asyncio.sleep(_LOOK_SECONDS)
     seconds, cpu = time.monotonic() - started, operator.usage().cpu
-    await asyncio.sleep(_REST_SECONDS / 4)
+    await asyncio.sleep(REST_SECONDS / 4)
     return Restart(seconds, cpu, (await cluster.writes())[0] - writes, remote.do("requests"))
 
 
-async def steady_state(
-    operator: world.Operator, cluster: world.Cluster, remote: world.Remote, window: float, interval: float
-) -> Steady:
+async def steady_state(operator: Process, cluster: Cluster, remote: Remote, window: float, interval: float) -> Steady:
     """Look at it for `window` seconds."""
     remote.do("requests")
     writes, usage, started = (await cluster.writes())[0], operator.usage(), time.monotonic()
@@ -177,13 +196,13 @@ async def steady_state(
     return Steady(seconds, cpu, (await cluster.writes())[0] - writes, remote.do("requests"), polls, on_time, late)
 
 
-async def _lateness(operator: world.Operator) -> dict[str, float] | None:
+async def _lateness(operator: Process) -> dict[str, float] | None:
     """The histogram of astra_mirror_poll_lateness_seconds, cumulative; None for an operator without it."""
     text = await operator.metrics()
     buckets = re.findall(r'astra_mirror_poll_lateness_seconds_bucket\{le="([^"]+)"\} (\S+)', text)
     return {le: float(value) for le, value in buckets} or None
 
 
-async def _observations(operator: world.Operator) -> float:
+async def _observations(operator: Process) -> float:
     found = re.search(r'astra_mirror_observations_total\{result="Observed"\} (\S+)', await operator.metrics())
     return float(found[1]) if found else 0.0

@@ -1,10 +1,9 @@
-"""The numbers as a table, as JSON and as a plot, next to the budgets that they are held to."""
+"""The numbers as tables, as JSON and as a plot, next to the budgets that they are held to."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
 from matplotlib import rc_context
@@ -13,8 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import page
-from bench.measure import Result
-from bench.world import TICK
+from bench.budgets import Measured, budgets
 
 ACTIVE: Final = 0.05
 """The share of running backups where nothing else is said."""
@@ -26,68 +24,16 @@ _COLORS: Final = {"mirror": "#1f6feb", "stock": "#d1741f"}
 _LABELS: Final = {"mirror": "astra-mirror", "stock": "stock Kopf timer"}
 
 
-@dataclass(frozen=True)
-class Budget:
-    """One promise: what was measured, and the most (or least) that it may be."""
-
-    name: str
-    value: float
-    limit: float
-    at_least: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether it is kept."""
-        return self.value >= self.limit if self.at_least else self.value <= self.limit
-
-
-def budgets(results: list[Result], swept: list[Result], hold: float) -> Iterator[Budget]:
-    """The promises of the project, for the largest number of refs that was measured."""
-    mirror = max((each for each in results if each.operator == "mirror"), key=lambda each: each.layout.refs)
-    refs, apps = mirror.layout.refs, mirror.layout.apps
-    of = f" with {refs:,} refs"
-    if mirror.ratios:
-        yield Budget(f"first full pass, times the bare loop of PATCHes, median{of}", median(mirror.ratios), 1.5)
-    yield Budget(f"memory growth, MB{of}", mirror.first.growth * 2**20 / 10**6, 150)
-    yield Budget(f"steady CPU, % of a core{of}", 100 * mirror.steady.cpu, 3)
-    yield Budget(f"steady writes{of}", mirror.steady.writes, 0)
-    if mirror.restart and mirror.bare:
-        yield Budget(f"restart, times the bare loop{of}", mirror.restart.seconds / mirror.bare, 1.5)
-        yield Budget(f"writes after a restart{of}", mirror.restart.writes, 0)
-    rounds = mirror.steady.seconds / 15 + 1
-    yield Budget(f"steady requests an app and interval{of}", mirror.steady.requests / rounds / apps, 1)
-    for each in (mirror, *(each for each in swept if not each.layout.lists)):
-        of_this = f" with {each.layout.refs:,} refs" + ("" if each.layout.lists else " and no lists")
-        for name, steady in (("", each.steady), (", a tenth of the answers hanging", each.hanging)):
-            if steady is not None and steady.on_time is not None:
-                yield Budget(
-                    f"requests that start within 1 s{of_this}{name}, %", 100 * steady.on_time, 99.9, at_least=True
-                )
-    yield Budget("longest hold of the event loop while a list of 64 MiB is read, ms", hold, 50)
-    stock = [each for each in results if each.operator == "stock" and each.layout == mirror.layout]
-    for each in stock:
-        # What takes no time that can be measured takes less than one tick of the clock.
-        cpu = max(mirror.steady.cpu, TICK / mirror.steady.seconds)
-        yield Budget(f"CPU a ref, times less than stock{of}", each.steady.cpu / cpu, 20, at_least=True)
-
-
-def write(results: list[Result], swept: list[Result], hold: float, out: Path) -> bool:
+def write(measured: Measured, out: Path) -> bool:
     """Print the tables, write bench.json and bench.svg into `out`; whether every budget is kept."""
+    held = list(budgets(measured))
+    document = asdict(measured) | {"budgets": [asdict(each) | {"holds": each.holds} for each in held]}
     console = Console(width=200)
-    console.print(_table("5% of the backups running, polled every 15 s", results))
-    if swept:
-        console.print(_table("The cost of active refs, of apps, and of a token that may not list", swept))
-    held = list(budgets(results, swept, hold))
-    verdicts = Table("budget", "measured", "limit", "")
-    for each in held:
-        sign = "≥" if each.at_least else "≤"
-        verdicts.add_row(each.name, f"{each.value:.2f}", f"{sign} {each.limit:g}", "holds" if each.holds else "BROKEN")
-    console.print(verdicts)
-    document = {
-        "results": [asdict(each) for each in results],
-        "sweeps": [asdict(each) for each in swept],
-        "budgets": [asdict(each) | {"holds": each.holds} for each in held],
-    }
+    console.print(_table("5% of the backups running, polled every 15 s", document["results"]))
+    if measured.sweeps:
+        console.print(_table("The cost of active refs, of apps, and of a token that may not list", document["sweeps"]))
+    for title, rows in page.small_tables(document):
+        console.print(_small_table(title, rows))
     (out / "bench.json").write_text(json.dumps(document, indent=1) + "\n")
     if (page_file := out / "performance.md").exists():
         page.write(document, page_file)
@@ -95,12 +41,19 @@ def write(results: list[Result], swept: list[Result], hold: float, out: Path) ->
     return all(each.holds for each in held)
 
 
-def _table(title: str, results: list[Result]) -> Table:
+def _table(title: str, results: Sequence[dict[str, Any]]) -> Table:
     table = Table(title=title)
     for column in page.HEAD:
         table.add_column(column, justify="right")
     for each in results:
-        table.add_row(*page.row(asdict(each)))
+        table.add_row(*page.row(each))
+    return table
+
+
+def _small_table(title: str, rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(*rows[0], title=title)
+    for each in rows[1:]:
+        table.add_row(*each)
     return table
 
 

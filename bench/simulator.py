@@ -61,6 +61,12 @@ def _requests(astra: Simulator) -> int:
     return number
 
 
+def _polls(astra: Simulator, *, accounts: list[str]) -> int:
+    """How many single backups of these accounts were asked for since the log was emptied."""
+    patterns = [f"/accounts/{account}/*/appBackups/*" for account in accounts]
+    return sum(len(astra.requests.matching(each)) for each in patterns)
+
+
 def _lateness(astra: Simulator, *, interval: float, accounts: list[str] | None = None) -> list[float]:
     """By how much more than `interval` the requests for each path, or each of these accounts, were apart, sorted."""
     times = defaultdict(list)
@@ -72,11 +78,13 @@ def _lateness(astra: Simulator, *, interval: float, accounts: list[str] | None =
     return sorted(max(gap - interval, 0.0) for gap in gaps)
 
 
-def _faults(astra: Simulator, *, lists: bool, hang: float) -> None:
-    """No faults but these: lists that are refused, and a share of the answers that do not come."""
+def _faults(astra: Simulator, *, lists: bool, hang: float, latency: float = 0.0) -> None:
+    """No faults but these: lists that are refused, a share of the answers that do not come, and seconds of latency."""
     astra.clear_faults()
+    if latency:
+        astra.add_fault(Fault("/accounts/*", status=200, latency=latency))
     if not lists:
-        astra.add_fault(Fault("/accounts/*/appBackups", status=403))
+        astra.add_fault(Fault("/accounts/*/appBackups", status=403, latency=latency))
     if hang:
         astra.add_fault(Fault("/accounts/*", kind="hang", share=hang, cleared=threading.Event()))
 
@@ -97,6 +105,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "faults": _faults,
     "large": _large,
     "lateness": _lateness,
+    "polls": _polls,
     "requests": _requests,
     "token": _token,
 }

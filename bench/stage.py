@@ -17,6 +17,7 @@ import yaml
 
 from bench import world
 from bench.attack import NAMESPACE, Attack, Load, large_account, role
+from bench.process import Process
 from dev.controlplane import ControlPlane
 from dev.faultproxy import FaultProxy
 from dev.hostile.held_lists import HeldLists
@@ -96,7 +97,7 @@ class Stage:
         return self.remote.url, self.tls.url, self.held.url
 
     @contextmanager
-    def operator(self, resolver: Path | None) -> Iterator[tuple[world.Operator, str, int]]:
+    def operator(self, resolver: Path | None) -> Iterator[tuple[Process, str, int]]:
         """Run it under the shipped role; the process, the address of /healthz, its process id."""
         plane = self.cluster.control_plane
         kubeconfig = plane.kubeconfig_for("astra-mirror-system", "astra-mirror", server=self.proxy.url)
@@ -111,7 +112,7 @@ class Stage:
                 stderr=out,
             )
             try:
-                operator = world.Operator(process, log)
+                operator = Process(process, log)
                 yield operator, _address(process, log), process.pid
             finally:
                 process.terminate()
@@ -203,7 +204,7 @@ class Scene:
     stage: Stage
     victim: Victim
     attack: Attack
-    operator: world.Operator
+    operator: Process
     address: str
     pid: int
     lease: tuple[str, int]

@@ -1,28 +1,21 @@
-"""What is measured: refs on a real API server, a simulated Astra Control, and operators as processes."""
+"""Where it is measured: refs on a real API server, and a simulated Astra Control."""
 
 import asyncio
-import base64
 import io
 import json
-import os
 import re
-import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-import yaml
 
+from astra_mirror.api.meta import FIELD_MANAGER
+from bench import raw
 from dev.controlplane import ControlPlane
 
-_BIN: Final = Path(sys.executable).parent
-TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
-_PAGE_KIB: Final = os.sysconf("SC_PAGE_SIZE") / 1024
 _GROUP: Final = "/apis/astra-mirror.io/v1"
 AT_ONCE: Final = 20
 
@@ -69,14 +62,7 @@ class Cluster:
     @asynccontextmanager
     async def open(cls, control_plane: ControlPlane) -> "AsyncIterator[Cluster]":
         """Connect."""
-        config = yaml.safe_load(control_plane.kubeconfig.read_text())
-        authority = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
-        session = aiohttp.ClientSession(
-            control_plane.url,
-            connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cadata=authority), limit=0),
-            headers={"Authorization": f"Bearer {config['users'][0]['user']['token']}"},
-        )
-        async with session:
+        async with raw.session(control_plane.kubeconfig) as session:
             yield cls(control_plane, session)
 
     async def create_refs(self, namespace: str, specs: list[dict[str, str]], remote: Remote) -> None:
@@ -97,6 +83,33 @@ class Cluster:
             for each in range(number)
         )
         return asyncio.get_running_loop().time() - started
+
+    async def patch_statuses_and_watch(self, namespace: str, status: dict[str, Any]) -> float:
+        """The bare loop with the operator's own PATCHes, fences and field manager included, while it holds one watch.
+
+        The seconds of the PATCHes alone; the list, which the operator's pass includes, comes before.
+        """
+        refs = f"{_GROUP}/namespaces/{namespace}/appbackuprefs"
+        listed = [page async for page in self._pages(namespace)]
+        metadata = [each["metadata"] for page in listed for each in page["items"]]
+        revision = listed[-1]["metadata"]["resourceVersion"]
+        async with self._session.get(f"{refs}?watch=1&resourceVersion={revision}") as watch:
+            watch.raise_for_status()
+            reading = asyncio.create_task(_read(watch.content))
+            started = asyncio.get_running_loop().time()
+            await self.many(
+                (
+                    "PATCH",
+                    f"{refs}/{each['name']}/status?fieldManager={FIELD_MANAGER}",
+                    {"metadata": {"uid": each["uid"], "resourceVersion": each["resourceVersion"]}, "status": status},
+                )
+                for each in metadata
+            )
+            seconds = asyncio.get_running_loop().time() - started
+            reading.cancel()
+            if not watch.content.total_bytes:
+                raise RuntimeError("the watch has reported nothing")
+        return seconds
 
     async def status(self, namespace: str, number: int) -> dict[str, Any]:
         """One ref's status."""
@@ -122,14 +135,18 @@ class Cluster:
 
     async def without_state(self, namespace: str) -> int:
         """How many refs have no state in their status yet."""
-        missing, token = 0, ""
-        while True:
+        return sum(
+            ["state" not in each.get("status", {}) async for page in self._pages(namespace) for each in page["items"]]
+        )
+
+    async def _pages(self, namespace: str) -> AsyncIterator[dict[str, Any]]:
+        """The list of a namespace's refs, page by page."""
+        token: str | None = ""
+        while token is not None:
             path = f"{_GROUP}/namespaces/{namespace}/appbackuprefs?limit=500&continue={token}"
             page = await self.call("GET", path)
-            missing += sum("state" not in each.get("status", {}) for each in page["items"])
-            token = page["metadata"].get("continue", "")
-            if not token:
-                return missing
+            yield page
+            token = page["metadata"].get("continue") or None
 
     async def until_watched(self) -> None:
         """Wait for the garbage collector's watch, which each cluster has: it has a part in what a PATCH costs."""
@@ -175,64 +192,10 @@ def _ref(number: int, spec: dict[str, str]) -> dict[str, Any]:
     return {**kind, "metadata": {"name": f"ref-{number:05}"}, "spec": spec}
 
 
+async def _read(stream: aiohttp.StreamReader) -> None:
+    async for _ in stream.iter_any():
+        pass
+
+
 def _sum(lines: list[str]) -> int:
     return round(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a process has used: CPU seconds, and its memory in MiB, now and at the most."""
-
-    cpu: float
-    memory: float
-    peak: float
-
-
-class Operator:
-    """An operator as a process."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
-        self._process = process
-        self.log = log
-
-    def usage(self) -> Usage:
-        """What it has used so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
-        cpu, memory = (int(fields[11]) + int(fields[12])) * TICK, int(fields[21]) * _PAGE_KIB / 1024
-        return Usage(cpu, memory, int(peak[1]) / 1024 if peak else memory)
-
-    @property
-    def is_starting(self) -> bool:
-        """Whether it has not yet logged anything."""
-        return self.log.stat().st_size == 0
-
-    async def metrics(self) -> str:
-        """Its /metrics; empty for an operator that serves none."""
-        found = re.search(r"Serving HTTP on ([\d.:]+)", self.log.read_text())
-        if found is None:
-            return ""
-        async with aiohttp.ClientSession() as session, session.get(f"http://{found[1]}/metrics") as answer:
-            return await answer.text()
-
-
-@contextmanager
-def run(name: str, control_plane: ControlPlane, remote: Remote, namespace: str) -> Iterator[Operator]:
-    """One of the two operators, `mirror` or `stock`, for one namespace."""
-    mirror = [str(_BIN / "astra-mirror"), "run", "--http-address=127.0.0.1:0", f"--allowed-url={remote.url}"]
-    stock = [str(_BIN / "kopf"), "run", "--standalone", str(Path(__file__).parent / "stock.py")]
-    log = control_plane.folder / f"{name}-{namespace}.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*(mirror if name == "mirror" else stock), f"--namespace={namespace}"],
-            env=os.environ | {"KUBECONFIG": str(control_plane.kubeconfig)},
-            stdout=out,
-            stderr=out,
-        )
-        try:
-            yield Operator(process, log)
-        finally:
-            # The stock operator's finalizers would need it for the removal; nothing is removed, so it may just go.
-            process.kill() if name == "stock" else process.terminate()
-            process.wait()
