@@ -54,15 +54,14 @@ class ListAnswer:
 
     def step(self, tracked: Tracked, view: View) -> Step | None:
         """Apply the object's item. Without a valid item, an object that waits falls back to a single GET."""
-        # By now the object may be waiting for another request.
-        if not is_covered(self.request, tracked, view.objects):
-            return None
         has_waited = view.objects.waits_for(tracked.uid, self.request)
         found = self.answer.found.get(tracked.spec.backup_id)
-        if found is None:
-            return self._missing(tracked, view) if has_waited else None
-        if not has_waited and not is_news(tracked, found, self.answer, self.poll.started):
+        is_worth_it = found is not None and is_news(tracked, found, self.answer, self.poll.started)
+        # In most steps of a quiet list this is all. By now the object may be waiting for another request.
+        if not (has_waited or is_worth_it) or not is_covered(self.request, tracked, view.objects):
             return None
+        if found is None:
+            return self._missing(tracked, view)
         step = handed(tracked, found, self.poll, view)
         if step.tracked.cache.document_digest is None:
             return step
