@@ -37,7 +37,7 @@ def moved(before: Version, after: Version, changes: Mapping[tuple[str, str], lis
 
 
 def was_observed(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether two statuses show another backup: an answer without a failure came in between, whether it was written."""
+    """Whether the backup has moved between two statuses: a success came in between, written by itself or not."""
     old, new = ({key: each[key] for key in each if key not in _NOT_OBSERVED} for each in (before, after))
     return old != new
 
