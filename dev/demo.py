@@ -19,8 +19,8 @@ from typing import Final
 import yaml
 
 from dev.controlplane import ControlPlane, KubectlError
-from dev.controlplane.cluster import StartError
 from dev.controlplane.kubectl import kubectl
+from dev.controlplane.processes import StartError
 from dev.controlplane.toolchain import kubectl_binary
 from dev.gobuild import ToolchainError
 from dev.simulator import Simulator

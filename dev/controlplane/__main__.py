@@ -5,7 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
-from dev.controlplane.cluster import ControlPlane, StartError
+from dev.controlplane.cluster import ControlPlane
+from dev.controlplane.processes import StartError
 from dev.controlplane.toolchain import binaries
 from dev.gobuild import ToolchainError
 

@@ -1,21 +1,15 @@
-"""Starts and stops the three processes, and hands out kubeconfigs for them."""
+"""Starts and stops the three servers, and hands out kubeconfigs and certificates for them."""
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
-import signal
 import socket
 import ssl
-import subprocess
-import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -23,9 +17,9 @@ import trustme
 import yaml
 
 from dev.controlplane import kubectl, toolchain
+from dev.controlplane.etcd import Etcd
+from dev.controlplane.processes import Processes
 
-_START_SECONDS: Final = 60.0
-_POLL_SECONDS: Final = 0.05
 _CONTROLLERS: Final = (
     "namespace-controller",
     "garbage-collector-controller",
@@ -42,10 +36,6 @@ rules: [{level: Metadata}]
 """
 
 
-class StartError(Exception):
-    """A process did not become ready; the message has the end of its log."""
-
-
 class ControlPlane:
     """A running control plane on loopback, with data of its own. Made by `start`; ended by `stop` or `with`."""
 
@@ -54,10 +44,9 @@ class ControlPlane:
         self.folder = Path(tempfile.mkdtemp(prefix="astra-mirror-controlplane-"))
         self._audit_log = audit_log or (self.folder / "audit.log" if audit else None)
         self._token = secrets.token_urlsafe(24)
-        self._etcd_port, self._peer_port, self._port = _free_ports(3)
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        # Never written to: the guards see it close when this process ends, in whatever way.
-        self._pipe_read, self._pipe_write = os.pipe()
+        etcd_port, self._peer_port, self._port = _free_ports(3)
+        self.etcd = Etcd(f"http://127.0.0.1:{etcd_port}")
+        self.processes = Processes(self._binaries, self.folder)
         self._authority = trustme.CA()
         self.kubeconfig = self.folder / "kubeconfig"
 
@@ -80,7 +69,7 @@ class ControlPlane:
             self.start_etcd()
             self.start_apiserver()
             self._start_controller_manager()
-            self._wait("kube-controller-manager", self._has_default_namespace)
+            self.processes.until_ready("kube-controller-manager", self._has_default_namespace)
             unfinished.pop_all()
         return self
 
@@ -99,11 +88,6 @@ class ControlPlane:
     def binaries(self) -> Path:
         """The folder with kubectl and the servers."""
         return self._binaries
-
-    @property
-    def pids(self) -> list[int]:
-        """The guards' process ids."""
-        return [process.pid for process in self._processes.values()]
 
     def kubectl(self, *arguments: str, stdin: str | None = None, kubeconfig: Path | None = None) -> str:
         """What kubectl prints, as the administrator or with another kubeconfig.
@@ -153,54 +137,18 @@ class ControlPlane:
             # The last line may be on its way.
             return [json.loads(line) for line in lines if of in line and line.endswith("\n")]
 
-    def overwrite(self, path: str, value: bytes | None) -> None:
-        """Put bytes into etcd as they are, behind the API server's back, or remove them with None.
-
-        Args:
-            path: what follows /registry/, such as `secrets/NAMESPACE/NAME`.
-            value: what the API server is to find there.
-        """
-        key = b64encode(f"/registry/{path}".encode()).decode()
-        action, body = ("deleterange", {"key": key}) if value is None else ("put", {"key": key})
-        if value is not None:
-            body["value"] = b64encode(value).decode()
-        self._ask_etcd(f"kv/{action}", body)
-
-    def fill_etcd(self, *, full: bool) -> None:
-        """Let etcd refuse every write, as one does whose disk quota is used up; or no longer."""
-        alarm = {"action": "ACTIVATE" if full else "DEACTIVATE", "memberID": "0", "alarm": "NOSPACE"}
-        self._ask_etcd("maintenance/alarm", alarm)
-
-    def _ask_etcd(self, path: str, body: Mapping[str, str]) -> None:
-        url = f"http://127.0.0.1:{self._etcd_port}/v3/{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode()), timeout=10) as answer:
-            answer.read()
-
     def stop(self) -> None:
         """End all processes and remove their data."""
-        for name in reversed(list(self._processes)):
-            self._stop(name)
-        for descriptor in (self._pipe_read, self._pipe_write):
-            os.close(descriptor)
+        self.processes.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop_apiserver(self) -> None:
         """End the API server and keep its data."""
-        self._stop("kube-apiserver")
+        self.processes.stop("kube-apiserver")
 
     def stop_etcd(self) -> None:
         """End etcd and keep its data."""
-        self._stop("etcd")
-
-    def send(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to one of the servers itself, such as SIGSTOP to `etcd`; does nothing where it has ended."""
-        guard = self._processes.get(name)
-        if guard is None:
-            return
-        children = Path(f"/proc/{guard.pid}/task/{guard.pid}/children")
-        with contextlib.suppress(OSError):
-            for child in children.read_text().split():
-                os.kill(int(child), number)
+        self.processes.stop("etcd")
 
     def start_apiserver(self) -> None:
         """Start the API server, at first or again, on the same port and data."""
@@ -208,9 +156,9 @@ class ControlPlane:
         audit = [f"--audit-log-path={self._audit_log}", f"--audit-policy-file={folder / 'audit-policy.yaml'}"]
         # In one file: beyond 100 MiB the API server would begin another one.
         audit.append("--audit-log-maxsize=10000")
-        self._spawn(
+        self.processes.spawn(
             "kube-apiserver",
-            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            f"--etcd-servers={self.etcd.url}",
             "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1",
             f"--secure-port={self._port}",
@@ -227,7 +175,7 @@ class ControlPlane:
             "--endpoint-reconciler-type=none",
             *(audit if self._audit_log else []),
         )
-        self._wait("kube-apiserver", lambda: self._is_ok(f"{self.url}/readyz"))
+        self.processes.until_ready("kube-apiserver", lambda: self._is_ok(f"{self.url}/readyz"))
 
     def _prepare(self) -> None:
         certificate = self._authority.issue_cert("127.0.0.1", "localhost")
@@ -257,8 +205,8 @@ class ControlPlane:
 
     def start_etcd(self) -> None:
         """Start etcd, at first or again, on the same ports and data."""
-        client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._peer_port}"
-        self._spawn(
+        client, peer = self.etcd.url, f"http://127.0.0.1:{self._peer_port}"
+        self.processes.spawn(
             "etcd",
             f"--data-dir={self.folder / 'etcd'}",
             f"--listen-client-urls={client}",
@@ -270,10 +218,10 @@ class ControlPlane:
             "--unsafe-no-fsync",
             "--log-level=warn",
         )
-        self._wait("etcd", lambda: self._is_ok(f"{client}/health"))
+        self.processes.until_ready("etcd", lambda: self._is_ok(f"{client}/health"))
 
     def _start_controller_manager(self) -> None:
-        self._spawn(
+        self.processes.spawn(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig}",
             f"--controllers={','.join(_CONTROLLERS)}",
@@ -282,37 +230,6 @@ class ControlPlane:
             f"--service-account-private-key-file={self.folder / 'server.key'}",
             f"--root-ca-file={self.folder / 'ca.pem'}",
         )
-
-    def _spawn(self, name: str, *arguments: str) -> None:
-        guard = [sys.executable, "-m", "dev.controlplane.guard", str(self._pipe_read), str(self.folder)]
-        root = Path(__file__).parents[2]
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                [*guard, str(self._binaries / name), *arguments],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                pass_fds=[self._pipe_read],
-                env=_environment(os.environ, root),
-            )
-
-    def _stop(self, name: str) -> None:
-        process = self._processes.pop(name, None)
-        if process is None:
-            return
-        # The guard ends the server and then itself.
-        process.terminate()
-        process.wait()
-
-    def _wait(self, name: str, is_ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while not is_ready():
-            ended = self._processes[name].poll() is not None
-            if ended or time.monotonic() > deadline:
-                log = (self.folder / f"{name}.log").read_text(errors="replace").splitlines()
-                what = "ended" if ended else f"was not ready within {_START_SECONDS:g}s"
-                raise StartError("\n".join([f"{name} {what}; the end of its log:", *log[-15:]]))
-            time.sleep(_POLL_SECONDS)
 
     def _is_ok(self, url: str) -> bool:
         context = ssl.create_default_context(cadata=self._authority.cert_pem.bytes().decode())
@@ -327,12 +244,6 @@ class ControlPlane:
 
     def _has_default_namespace(self) -> bool:
         return self._is_ok(f"{self.url}/api/v1/namespaces/default/serviceaccounts/default")
-
-
-def _environment(environment: Mapping[str, str], root: Path) -> dict[str, str]:
-    """The guard is found from any working directory."""
-    path = [str(root), environment.get("PYTHONPATH", "")]
-    return dict(environment) | {"PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
 def _free_ports(number: int) -> list[int]:

@@ -28,7 +28,7 @@ _SLOW_SECONDS: Final = 20
 """An input that takes so long is a finding as well: nothing that is read here may take a second."""
 _MOST_MEMORY: Final = 2048
 """MiB of the process beyond which an input is a finding."""
-_ALSO_GUIDED_BY: Final = {"secret": ["yaml"]}
+_ALSO_GUIDED_BY: Final = {"secret": ["yaml"], "kubeconfig": ["yaml"]}
 """Libraries whose branches count beside our own, where a tenant's bytes get as far as there. It makes them slower."""
 _LEAST: Final = 1000
 """With fewer inputs, finding nothing means nothing."""

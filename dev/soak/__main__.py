@@ -9,8 +9,8 @@ import secrets
 import sys
 from pathlib import Path
 
-from dev.controlplane.cluster import StartError
 from dev.controlplane.kubectl import KubectlError
+from dev.controlplane.processes import StartError
 from dev.gobuild import ToolchainError
 from dev.soak.actions import Script, ScriptError
 from dev.soak.doing import ACTIONS

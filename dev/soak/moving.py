@@ -13,7 +13,7 @@ from dev.soak.doing.lies import LIE
 from dev.soak.facts import Facts
 from dev.soak.findings import Finding
 from dev.soak.history import Version
-from dev.soak.words import OWN_WORDS, REMOTE, plain
+from dev.soak.words import OWN_WORDS, REMOTE, plain, was_observed
 
 _WINDOW_SECONDS: Final = 60.0
 _LATE_SECONDS: Final = 110.0
@@ -59,7 +59,7 @@ def _requested(version: Version) -> object:
 
 def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
     old, new = (conditions.by_type(each).get("Synced") for each in (before, after))
-    if old is None or new is None or new["reason"] not in REMOTE:
+    if old is None or new is None or new["reason"] not in REMOTE or was_observed(before, after):
         return None
     is_same = (old["status"], old["reason"]) == (new["status"], new["reason"])
     texts = old["message"] + new["message"]

@@ -96,7 +96,7 @@ class Stage:
             stack.callback(astra.clear_faults)
             try:
                 yield stage
-            except BaseException as error:
+            except BaseException as error:  # an interrupt too: whoever stops a soak by hand wants its logs
                 error.add_note(f"soak: seed {seed}; the logs and the actions are in {folder}")
                 raise
 

@@ -14,6 +14,7 @@ _CORRELATION: Final = re.compile(r" \(correlationID [^()]*\)$")
 REMOTE: Final = frozenset({"Unauthorized", "Forbidden", "InvalidRequest", "ServerError", "RateLimited"})
 OWN_WORDS: Final = "none was made for this object"
 _ANNOTATION: Final = "astra-mirror.io/requestedAt"
+_NOT_OBSERVED: Final = frozenset({"conditions", "lastHandledReconcileAt", "observedGeneration", "target"})
 
 
 def moved(before: Version, after: Version, changes: Mapping[tuple[str, str], list[float]]) -> str | None:
@@ -30,7 +31,15 @@ def moved(before: Version, after: Version, changes: Mapping[tuple[str, str], lis
         return None
     if OWN_WORDS in old["message"] + new["message"] or is_asked_for(before, after, changes):
         return None
+    if was_observed(before.status, after.status):
+        return None
     return f"{old['message']!r}, then {new['message']!r}"
+
+
+def was_observed(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the backup has moved between two statuses: a success came in between, written by itself or not."""
+    old, new = ({key: each[key] for key in each if key not in _NOT_OBSERVED} for each in (before, after))
+    return old != new
 
 
 def plain(condition: Mapping[str, Any]) -> str:

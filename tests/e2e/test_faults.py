@@ -86,11 +86,11 @@ def scene(breakable: ControlPlane, astra: Simulator) -> Iterator[_Scene]:
 
 @contextmanager
 def _frozen(control_plane: ControlPlane, name: str) -> Iterator[None]:
-    control_plane.send(name, signal.SIGSTOP)
+    control_plane.processes.send(name, signal.SIGSTOP)
     try:
         yield
     finally:
-        control_plane.send(name, signal.SIGCONT)
+        control_plane.processes.send(name, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("name", ["kube-apiserver", "etcd"])
@@ -126,12 +126,12 @@ def _takes_writes(user: User) -> bool:
 
 def test_an_etcd_that_is_full(breakable: ControlPlane, scene: _Scene) -> None:
     """Reads succeed and writes are refused: the API server is there, and each ref has its backoff, a minute at most."""
-    breakable.fill_etcd(full=True)
+    breakable.etcd.fill(full=True)
     try:
         scene.complete()
         scene.operator.wait_for_log("database space exceeded")
     finally:
-        breakable.fill_etcd(full=False)
+        breakable.etcd.fill(full=False)
     scene.is_right("--timeout=60s")
 
 
@@ -142,9 +142,9 @@ def _sluggish(control_plane: ControlPlane, name: str) -> Iterator[None]:
 
     def hold_up() -> None:
         while not stop.wait(0.05):
-            control_plane.send(name, signal.SIGSTOP)
+            control_plane.processes.send(name, signal.SIGSTOP)
             stop.wait(0.2)
-            control_plane.send(name, signal.SIGCONT)
+            control_plane.processes.send(name, signal.SIGCONT)
 
     thread = threading.Thread(target=hold_up)
     thread.start()

@@ -57,7 +57,7 @@ def test_a_secret_that_cannot_be_decrypted_stops_nobody_else(own_control_plane: 
             users[name].ref("ref", astra.add_backup("completes", seconds=0))
             users[name].wait("ref", "Ready")
         # As it is when the key of the encryption at rest has been lost.
-        own_control_plane.overwrite("secrets/bad/astra-control", b"k8s:enc:aescbc:v1:lost:" + os.urandom(64))
+        own_control_plane.etcd.overwrite("secrets/bad/astra-control", b"k8s:enc:aescbc:v1:lost:" + os.urandom(64))
         users["late"].ref("ref", astra.add_backup("completes", seconds=0))
         users["late"].wait("ref", "Ready")
         assert operator.stop() == 0
@@ -69,7 +69,7 @@ def test_a_secret_that_cannot_be_decrypted_stops_nobody_else(own_control_plane: 
         users["bad"].wait_reason("ref", "SecretUnreadable", condition="Synced")
         assert operator.metric('astra_mirror_secrets{result="ok"}') == "2.0"
         assert operator.metric('astra_mirror_secrets{result="SecretUnreadable"}') == "1.0"
-        own_control_plane.overwrite("secrets/bad/astra-control", None)
+        own_control_plane.etcd.overwrite("secrets/bad/astra-control", None)
         users["bad"].wait_reason("ref", "SecretNotFound", condition="Synced")
         users["bad"].secret_for(astra)
         users["bad"].wait("ref", "Ready")

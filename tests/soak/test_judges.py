@@ -157,6 +157,15 @@ def test_words_that_are_taken_over_too_soon() -> None:
     assert found == ["the words of a failure that stays are taken over every 15 minutes at most"]
 
 
+def test_words_of_a_failure_after_an_answer_that_was_not_written() -> None:
+    """The backup has moved, so that the second failure is another one."""
+    statuses = [_status(), _status() | {"state": "pending"}]
+    for status, text in zip(statuses, ("One.", "Two."), strict=True):
+        status["conditions"][1] = _condition("Synced", "False", "ServerError") | {"message": text}
+    found = _findings(_version(1, statuses[0]), _version(2, statuses[1]))
+    assert "the words of a failure that stays are taken over every 15 minutes at most" not in found
+
+
 def test_a_rate_of_a_backup_at_rest() -> None:
     """A completed backup has no rate."""
     done = served(_ID, 2, {"state": "completed", "percentDone": 100})

@@ -40,10 +40,14 @@ def test_an_edit_is_an_excuse() -> None:
 
 
 def test_what_is_no_move() -> None:
-    """The operator's own words, another reason, a correlationID alone, and a change a minute later."""
+    """The operator's own words, another reason or observation, a correlationID alone, and a change a minute later."""
     own = "The token was refused for other requests with this Secret; none was made for this object."
     reasons = ("ServerError", "Unauthorized")
     assert _found(*[_version(at, own if at % 2 else f"{at}", reason="Unauthorized") for at in range(6)]) == 0
     assert _found(*[_version(at, f"{at}", reason=reasons[at % 2]) for at in range(6)]) == 0
     assert _found(*[_version(at, f"x (correlationID {at})") for at in range(6)]) == 0
     assert _found(*[_version(at * 61.0, f"{at}") for at in range(6)]) == 0
+    moving = [_version(200.0 + each, f"expired by {each}s") for each in range(6)]
+    for number, each in enumerate(moving):
+        each.object["status"]["progress"] = {"percentDone": number}
+    assert _found(*moving) == 0

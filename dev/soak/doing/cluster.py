@@ -30,8 +30,8 @@ def _kill_etcd(stage: Stage, _: Args, __: float) -> End:
 
 
 def _freeze(stage: Stage, args: Args, _: float) -> End:
-    stage.plane.send(args["name"], signal.SIGSTOP)
-    return lambda: stage.plane.send(args["name"], signal.SIGCONT)
+    stage.plane.processes.send(args["name"], signal.SIGSTOP)
+    return lambda: stage.plane.processes.send(args["name"], signal.SIGCONT)
 
 
 def _policy(stage: Stage, args: Args, _: float) -> End:
