@@ -48,11 +48,7 @@ def test_each_group_of_an_objects_state_has_one_writer() -> None:
         if path in groups.values():
             continue
         for call in (each for each in ast.walk(ast.parse(text)) if isinstance(each, ast.Call)):
-            if (
-                isinstance(call.func, ast.Name)
-                and call.func.id in {"replace", "setattr"}
-                and path.startswith("engine/")
-            ):
+            if _called(call) in {"_replace", "_make", "setattr"} and path.startswith("engine/"):
                 strangers.append(f"{path}:{call.lineno}: {_called(call)}")
             if groups.get(_called(call), path) != path:
                 strangers.append(f"{path}:{call.lineno}: {_called(call)}")

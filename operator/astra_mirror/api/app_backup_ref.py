@@ -129,4 +129,7 @@ class AppBackupRefStatus(Model):
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type, if it is present."""
-        return next((each for each in self.conditions or () if each.type == kind), None)
+        for each in self.conditions or ():
+            if each.type == kind:
+                return each
+        return None

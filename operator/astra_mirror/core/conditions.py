@@ -127,34 +127,48 @@ def _text(meaning: Meaning, observed: ObservedState) -> str:
 
 
 def conditions_of(
-    assessment: Assessment, sync_result: SyncResult, *, ready: Condition | None, stale: str | None
+    assessment: Assessment,
+    sync_result: SyncResult,
+    *,
+    generation: int,
+    ready: Condition | None,
+    stale: str | None,
 ) -> tuple[Condition, ...]:
-    """The conditions, without times and generations, in the order in which they are shown.
+    """The conditions, without times, in the order in which they are shown.
 
     Args:
         assessment: what is known of the backup.
         sync_result: how the last poll ended.
+        generation: the object's generation.
         ready: the Ready to keep, for a suspended ref; else None.
         stale: why the assessment is stale, as a sentence; None if it is not.
     """
     activity = assessment.activity
-    if ready is None:
+    if ready is not None:
+        ready = ready.model_copy(update={"observed_generation": generation})
+    else:
         status, reason, text = assessment.ready, assessment.reason, assessment.text
         if sync_result.status == "False" and assessment is NOTHING_YET:
             status, reason, text, activity = "False", sync_result.reason, sync_result.message, sync_result.activity
         elif stale is not None:
             status, reason, text, activity = "Unknown", "ObservationStale", stale, sync_result.activity
-        ready = _condition("Ready", status, reason, text)
+        ready = _condition("Ready", status, reason, text, generation)
     conditions = [
         ready,
-        _condition("Synced", sync_result.status, sync_result.reason, sync_result.message),
-        _condition("Succeeded", assessment.succeeded, assessment.state_reason, assessment.text),
-        _condition("Finished", assessment.finished, assessment.state_reason, assessment.text),
+        _condition("Synced", sync_result.status, sync_result.reason, sync_result.message, generation),
+        _condition("Succeeded", assessment.succeeded, assessment.state_reason, assessment.text, generation),
+        _condition("Finished", assessment.finished, assessment.state_reason, assessment.text, generation),
     ]
     if sync_result is not SUSPENDED and activity is not Activity.NONE:
-        conditions.append(_condition(activity, "True", ready.reason, ready.message))
+        conditions.append(_condition(activity, "True", ready.reason, ready.message, generation))
     return tuple(conditions)
 
 
-def _condition(kind: str, status: ConditionStatus, reason: str, message: str) -> Condition:
-    return Condition(type=kind, status=status, reason=str(reason), message=cut(message, MAX_MESSAGE))
+def _condition(kind: str, status: ConditionStatus, reason: str, message: str, generation: int) -> Condition:
+    return Condition(
+        type=kind,
+        status=status,
+        reason=str(reason),
+        message=cut(message, MAX_MESSAGE),
+        observed_generation=generation,
+    )

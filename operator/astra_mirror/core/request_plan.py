@@ -33,8 +33,7 @@ class Collection(NamedTuple):
     app: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(NamedTuple):
     """A ref that is due, or will be soon.
 
     `in_lists`: no list lacked it lately. `in_account`: its backup is known to belong to the app that it names. The

@@ -103,6 +103,7 @@ def next_status(held: AppBackupRefStatus, event: Event) -> AppBackupRefStatus:
     conditions = conditions_of(
         assessment,
         sync_result,
+        generation=event.generation,
         ready=held.condition("Ready") if sync_result is SUSPENDED else None,
         stale=_stale(observed, event),
     )
@@ -111,9 +112,7 @@ def next_status(held: AppBackupRefStatus, event: Event) -> AppBackupRefStatus:
             "observed_generation": event.generation,
             "target": target_of(event.spec) if is_known(assessment) else None,
             "last_handled_reconcile_at": event.handled or held.last_handled_reconcile_at,
-            "conditions": tuple(
-                each.model_copy(update={"observed_generation": event.generation}) for each in conditions
-            ),
+            "conditions": conditions,
         }
     )
 

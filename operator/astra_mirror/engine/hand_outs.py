@@ -6,7 +6,7 @@ when it is processed, and its step is a function of its state at that time.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from astra_mirror.core.list_fallback import AfterSingle, after_single
 from astra_mirror.core.outcome import Answer, Failed, Listed
@@ -25,8 +25,7 @@ from astra_mirror.engine.state.tracked import Tracked
 _NOTHING: Final[Sequence[RequestEffect]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What a hand-out reads when an object is processed.
 
     Attributes:

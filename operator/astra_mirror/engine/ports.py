@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from astra_mirror.api.meta import Names
 from astra_mirror.core.connection import Connection
@@ -77,8 +77,7 @@ class Events(Protocol):
         """Record an Event about the object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """The time at which something is decided, with a random sample.
 
     Attributes:

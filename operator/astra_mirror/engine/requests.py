@@ -1,6 +1,7 @@
 """The two kinds of request: for one backup, or for a list of backups. `in_flight` knows the objects that wait."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.fair import Path
@@ -79,8 +80,7 @@ class ListRequest(_Request):
 Request = SingleRequest | ListRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(NamedTuple):
     """The connection and start time of a poll, and the random sample for the next one.
 
     All objects that an answer covers share it. Without a request, `connection` is the failure of the Secret.

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from astra_mirror.api.meta import Names
 from astra_mirror.core.events import Note
@@ -18,8 +18,7 @@ from astra_mirror.core.request_plan import Document
 from astra_mirror.core.schedule import Pace
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """A status, and what of it decides about anything else.
 
     Attributes:
@@ -39,8 +38,7 @@ class Report:
     handled: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Inherited:
+class Inherited(NamedTuple):
     """What a status that was found in the cluster says.
 
     Attributes:
@@ -54,8 +52,7 @@ class Inherited:
     is_grace: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
+class Happened(NamedTuple):
     """What has happened to an object, and what the engine remembers of it.
 
     Attributes:
@@ -87,8 +84,7 @@ class Happened:
     shown: tuple[Shown, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(NamedTuple):
     """The next status.
 
     Attributes:

@@ -1,11 +1,9 @@
 """Digests of the last answers, so that an unchanged answer is not parsed again."""
 
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Cache:
+class Cache(NamedTuple):
     """What is remembered of the remote's answers about one object's backup.
 
     Attributes:
@@ -36,14 +34,14 @@ def inherited(*, is_of_named_app: bool) -> Cache:
 
 def confirmed(cache: Cache, *, is_of_named_app: bool) -> Cache:
     """Another actual status was adopted, which says whether the app is confirmed."""
-    return replace(cache, is_of_named_app=is_of_named_app)
+    return cache._replace(is_of_named_app=is_of_named_app)
 
 
 def invalidated(cache: Cache) -> Cache:
     """The next answer must be parsed, even if it is unchanged."""
     if cache.document_digest is None and cache.list_digest is None:
         return cache
-    return replace(cache, document_digest=None, list_digest=None)
+    return cache._replace(document_digest=None, list_digest=None)
 
 
 def answered(cache: Cache, digest: int | None, *, is_of_named_app: bool | None) -> Cache:
@@ -55,14 +53,14 @@ def answered(cache: Cache, digest: int | None, *, is_of_named_app: bool | None) 
         is_of_named_app: what the answer says about the app; None if it says nothing.
     """
     confirmed = cache.is_of_named_app if is_of_named_app is None else is_of_named_app
-    return replace(cache, document_digest=digest, list_digest=None, is_of_named_app=confirmed)
+    return cache._replace(document_digest=digest, list_digest=None, is_of_named_app=confirmed)
 
 
 def found_in_list(cache: Cache, digest: int) -> Cache:
     """The document that the desired status shows was in a list with this digest."""
-    return cache if cache.list_if_current == digest else replace(cache, list_digest=digest)
+    return cache if cache.list_if_current == digest else cache._replace(list_digest=digest)
 
 
 def missing_in_list(cache: Cache, until: float) -> Cache:
     """A list lacked the backup: the next lists are not expected to contain it."""
-    return replace(cache, not_in_lists_until=until)
+    return cache._replace(not_in_lists_until=until)

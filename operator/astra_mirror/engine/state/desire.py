@@ -1,8 +1,7 @@
 """What the user asks for: the spec, and the annotation that requests a poll."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from astra_mirror.api.meta import MAX_REQUESTED_AT, REQUESTED_AT
 from astra_mirror.core.outcome import Failed
@@ -11,8 +10,7 @@ from astra_mirror.engine.kinds.kind import Kind, Spec
 Target = tuple[str, str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Desire:
+class Desire(NamedTuple):
     """What an object asks for.
 
     Attributes:
@@ -61,7 +59,7 @@ def edited(desire: Desire, body: Mapping[str, Any], spec: Spec) -> Desire:
     generation, requested = body["metadata"]["generation"], requested_at(body)
     if (generation, requested) == (desire.generation, desire.requested_at):
         return desire
-    return replace(desire, spec=spec, generation=generation, requested_at=requested)
+    return desire._replace(spec=spec, generation=generation, requested_at=requested)
 
 
 def requested_at(body: Mapping[str, Any]) -> str | None:

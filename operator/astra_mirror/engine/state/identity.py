@@ -1,9 +1,8 @@
 """Which object it is. Nothing here ever changes: an object that is deleted and created again has another uid."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.support.times import moment_of
@@ -12,8 +11,7 @@ GRACE_SECONDS: Final = 60.0
 """How old an object may be while its missing Secret may still be created."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """The identity of an object.
 
     Attributes:

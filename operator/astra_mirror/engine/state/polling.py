@@ -1,13 +1,12 @@
 """When an object is polled, why, and how its last polls ended. All times are monotonic seconds."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from astra_mirror.core.outcome import Answer, Failed, Unchanged
 from astra_mirror.core.throttle import UNUSED, Throttle
 
 
-@dataclass(frozen=True, slots=True)
-class Polling:
+class Polling(NamedTuple):
     """The polling state of one object.
 
     Attributes:
@@ -56,12 +55,12 @@ def first_seen(now: float, *, failure: Failed | None, is_requested: bool) -> Pol
 
 def started_anew(polling: Polling, now: float) -> Polling:
     """This process becomes the leader: the object is due now."""
-    return replace(polling, next_poll_at=now, last_success_at=now)
+    return polling._replace(next_poll_at=now, last_success_at=now)
 
 
 def soon(polling: Polling, now: float) -> Polling:
     """Something has changed: the next poll is now."""
-    return replace(polling, poll_requested_at=now, next_poll_at=now, may_poll_from=now)
+    return polling._replace(poll_requested_at=now, next_poll_at=now, may_poll_from=now)
 
 
 def requested(polling: Polling, now: float) -> Polling:
@@ -71,8 +70,7 @@ def requested(polling: Polling, now: float) -> Polling:
         at, throttle = throttle.grant(now)
     # If a request is already pending, one poll answers both.
     is_pending = polling.poll_requested_at > polling.last_request_at
-    return replace(
-        polling,
+    return polling._replace(
         request_throttle=throttle,
         may_poll_from=min(polling.may_poll_from, at) if is_pending else at,
         poll_requested_at=now,
@@ -82,41 +80,41 @@ def requested(polling: Polling, now: float) -> Polling:
 
 def secret_changed(polling: Polling, at: float) -> Polling:
     """The object's Secret has changed."""
-    return replace(polling, secret_changed_at=at)
+    return polling._replace(secret_changed_at=at)
 
 
 def clock_restarted(polling: Polling, now: float) -> Polling:
     """Count the time without a success from now on."""
-    return replace(polling, last_success_at=now)
+    return polling._replace(last_success_at=now)
 
 
 def retargeted(polling: Polling) -> Polling:
     """The object names another target: forget the failures of the old one."""
-    return replace(polling, last_failure=None, failure_count=0)
+    return polling._replace(last_failure=None, failure_count=0)
 
 
 def answered(polling: Polling, answer: Answer, *, sent_at: float, now: float) -> Polling:
     """A poll has ended; `next_poll_at` is still to be set."""
     match answer:
         case Unchanged():
-            return replace(polling, last_request_at=sent_at, last_success_at=now)
+            return polling._replace(last_request_at=sent_at, last_success_at=now)
         case Failed():
             failures = polling.failure_count + 1
-            return replace(polling, last_request_at=sent_at, last_failure=answer, failure_count=failures)
+            return polling._replace(last_request_at=sent_at, last_failure=answer, failure_count=failures)
         case _:
-            return replace(polling, last_request_at=sent_at, last_success_at=now, last_failure=None, failure_count=0)
+            return polling._replace(last_request_at=sent_at, last_success_at=now, last_failure=None, failure_count=0)
 
 
 def held_back(polling: Polling, failure: Failed) -> Polling:
     """The request is held back because of another object's failure, which applies to this object too."""
-    return replace(polling, last_failure=failure)
+    return polling._replace(last_failure=failure)
 
 
 def broken(polling: Polling) -> Polling:
     """The request was lost, which counts as a failure."""
-    return replace(polling, failure_count=polling.failure_count + 1)
+    return polling._replace(failure_count=polling.failure_count + 1)
 
 
 def next_at(polling: Polling, at: float) -> Polling:
     """The next poll may start then."""
-    return replace(polling, next_poll_at=at)
+    return polling._replace(next_poll_at=at)

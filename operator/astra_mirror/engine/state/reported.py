@@ -1,6 +1,6 @@
 """What decisions need of the desired status, and what the operator remembers of how it was computed."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from astra_mirror.core.messages import Shown
 from astra_mirror.core.outcome import Observed
@@ -8,8 +8,7 @@ from astra_mirror.core.progress import Sample, next_sample
 from astra_mirror.engine.kinds.kind import Report
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(NamedTuple):
     """What is reported about one object. Times are monotonic seconds.
 
     Attributes:
@@ -42,8 +41,7 @@ class Reported:
     events_until: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Computed:
+class Computed(NamedTuple):
     """What is remembered of how a status was computed; the fields are those of `Reported`."""
 
     is_stale: bool
@@ -61,13 +59,12 @@ def inherited(report: Report, now: float, *, is_grace: bool) -> Reported:
 
 def inherited_later(reported: Reported, report: Report, now: float, *, is_grace: bool) -> Reported:
     """As `inherited`, for a known object."""
-    return _showing(replace(reported, is_inherited=True, is_grace=is_grace, message_taken_at=now), report)
+    return _showing(reported._replace(is_inherited=True, is_grace=is_grace, message_taken_at=now), report)
 
 
 def computed(reported: Reported, report: Report, how: Computed) -> Reported:
     """A new status was computed."""
-    reported = replace(
-        reported,
+    reported = reported._replace(
         has_status=True,
         is_stale=how.is_stale,
         is_grace=how.is_grace,
@@ -81,7 +78,7 @@ def computed(reported: Reported, report: Report, how: Computed) -> Reported:
 
 def retargeted(reported: Reported, report: Report) -> Reported:
     """The object names another target, which the status does not describe yet."""
-    reported = replace(reported, has_status=False, is_inherited=False, is_grace=False, sample=None)
+    reported = reported._replace(has_status=False, is_inherited=False, is_grace=False, sample=None)
     return _showing(reported, report)
 
 
@@ -92,22 +89,21 @@ def unreadable(reported: Reported, report: Report) -> Reported:
 
 def observed(reported: Reported, outcome: Observed, now: float) -> Reported:
     """The remote described the backup: the baseline for the next rate."""
-    return replace(reported, sample=next_sample(reported.sample, outcome.backup.bytes_done, now))
+    return reported._replace(sample=next_sample(reported.sample, outcome.backup.bytes_done, now))
 
 
 def message_due(reported: Reported) -> Reported:
     """Copy the remote's next error message at once, even if only its text differs."""
-    return reported if reported.message_taken_at is None else replace(reported, message_taken_at=None)
+    return reported if reported.message_taken_at is None else reported._replace(message_taken_at=None)
 
 
 def message_taken(reported: Reported, now: float) -> Reported:
     """The message was copied: for a while, a new text for the same failure is not."""
-    return replace(reported, message_taken_at=now)
+    return reported._replace(message_taken_at=now)
 
 
 def _showing(reported: Reported, report: Report) -> Reported:
-    return replace(
-        reported,
+    return reported._replace(
         state=report.state,
         is_observed=report.is_observed,
         is_at_rest=report.is_at_rest,

@@ -4,20 +4,17 @@ Stored as JSON bytes, a tenth of the size of parsed objects. Statuses known to b
 compares them.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 _NONE: Final = b"{}"
 _MAX_UNCONFIRMED: Final = 4
 """Each of them was made for the version before it, so that at most one can have been stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+class Texts(NamedTuple):
     """The statuses of one version of an object.
 
     Attributes:
@@ -62,11 +59,10 @@ def seen(texts: Texts, body: Mapping[str, Any]) -> Texts:
     actual = status_json(status)
     if any(from_json(each) == status for each in texts.unconfirmed_statuses):
         # The API server did store this write.
-        return replace(
-            texts, resource_version=version, actual_status=actual, written_status=actual, unconfirmed_statuses=()
+        return texts._replace(
+            resource_version=version, actual_status=actual, written_status=actual, unconfirmed_statuses=()
         )
-    return replace(
-        texts,
+    return texts._replace(
         resource_version=version,
         actual_status=texts.actual_status if actual == texts.actual_status else actual,
     )
@@ -74,29 +70,29 @@ def seen(texts: Texts, body: Mapping[str, Any]) -> Texts:
 
 def desiring(texts: Texts, status: bytes) -> Texts:
     """Set the desired status."""
-    return replace(texts, desired_status=status)
+    return texts._replace(desired_status=status)
 
 
 def in_sync(texts: Texts) -> Texts:
     """The statuses are equal: all three share one instance."""
     actual = texts.actual_status
-    return replace(texts, desired_status=actual, written_status=actual)
+    return texts._replace(desired_status=actual, written_status=actual)
 
 
 def not_worth_a_write(texts: Texts) -> Texts:
     """The difference is not worth a write of its own."""
-    return replace(texts, written_status=texts.actual_status)
+    return texts._replace(written_status=texts.actual_status)
 
 
 def correcting(texts: Texts) -> Texts:
     """The last written status is the desired one."""
-    return replace(texts, desired_status=texts.written_status)
+    return texts._replace(desired_status=texts.written_status)
 
 
 def rewriting(texts: Texts, status: Mapping[str, Any]) -> Texts:
     """Set the last written status and the desired one."""
     text = status_json(status)
-    return replace(texts, desired_status=text, written_status=text)
+    return texts._replace(desired_status=text, written_status=text)
 
 
 def written(texts: Texts, *, sent: bytes, desired: bytes) -> Texts:
@@ -108,8 +104,7 @@ def written(texts: Texts, *, sent: bytes, desired: bytes) -> Texts:
         desired: the desired status from which the patch was computed. If it has changed since, the new one stays.
     """
     is_still_desired = texts.desired_status is desired
-    return replace(
-        texts,
+    return texts._replace(
         written_status=sent,
         desired_status=sent if is_still_desired else texts.desired_status,
         unconfirmed_statuses=(),
@@ -120,13 +115,13 @@ def unconfirmed(texts: Texts, sent: Mapping[str, Any]) -> Texts:
     """This status was sent, and it is not known whether the API server has stored it, or will."""
     text = status_json(sent)
     others = tuple(each for each in texts.unconfirmed_statuses if each != text)
-    return replace(texts, unconfirmed_statuses=(*others, text)[-_MAX_UNCONFIRMED:])
+    return texts._replace(unconfirmed_statuses=(*others, text)[-_MAX_UNCONFIRMED:])
 
 
 def status_json(status: object) -> bytes:
     """A status as JSON bytes; an empty object if it is not an object."""
     status = status if isinstance(status, Mapping) else {}
-    return json.dumps(status, separators=(",", ":"), ensure_ascii=False).encode()
+    return to_json(status)
 
 
 def is_newer(version: str, than: str) -> bool:

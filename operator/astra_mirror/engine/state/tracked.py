@@ -1,6 +1,6 @@
 """An object that the engine tracks: all of its state, as one frozen value. There are thousands of these."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from astra_mirror.engine.kinds.kind import Spec
 from astra_mirror.engine.state.cache import Cache
@@ -11,8 +11,7 @@ from astra_mirror.engine.state.reported import Reported
 from astra_mirror.engine.state.texts import Texts
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
+class Tracked(NamedTuple):
     """The state of an object, in groups. Each change creates another `Tracked`; `engine.index` has the current one."""
 
     identity: Identity
