@@ -46,7 +46,8 @@ class Exchange:
         """The effects of the answer to a request that was sent at `started`, in the order to perform them."""
         connection = request.connection
         yield from self._queues.of(connection).answered(request, answer, moment)
-        poll = Poll(connection, started, request.draw)
+        list_digest = answer.digest if isinstance(answer, Listed) else None
+        poll = Poll(connection, started, request.draw, list_digest)
         if isinstance(request, ListRequest):
             yield from self._list_answered(request, answer, poll, moment)
             return

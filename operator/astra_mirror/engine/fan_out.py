@@ -17,26 +17,27 @@ def named_by(request: ListRequest, objects: Objects) -> Sequence[Tracked]:
     return objects.index.of_account(account) if app is None else objects.index.of_app(account, app)
 
 
-def is_covered(request: ListRequest, tracked: Tracked, objects: Objects) -> bool:
-    """Whether the answer counts for the object as it is now."""
+def is_covered(request: ListRequest, tracked: Tracked, objects: Objects, *, is_waiting: bool) -> bool:
+    """Whether the answer counts for the object as it is now. `is_waiting`: whether the object waits for it."""
     account, app = request.collection
-    if tracked.spec.account_id != account:
+    spec = tracked.spec
+    if spec.account_id != account:
         return False
-    is_of_list = tracked.cache.is_of_named_app if app is None else tracked.spec.app_id == app
-    if not is_of_list:
-        return False
-    return objects.waits_for(tracked.uid, request) or objects.is_free(request.connection, tracked)
+    is_of_list = tracked.cache.is_of_named_app if app is None else spec.app_id == app
+    return is_of_list and (is_waiting or objects.is_free(request.connection, tracked))
 
 
 def known_of(request: ListRequest, objects: Objects) -> Known:
     """The digests of the backups that the list may contain, so that only changed items are parsed."""
     documents: dict[str, int | None] = {}
+    waiting = objects.waiting(request)
+    uids = {each.uid for each in waiting}
     for tracked in named_by(request, objects):
-        if is_covered(request, tracked, objects):
+        if is_covered(request, tracked, objects, is_waiting=tracked.uid in uids):
             backup, digest = tracked.spec.backup_id, tracked.cache.document_digest
             is_same = documents.get(backup, digest) == digest
             documents[backup] = digest if is_same else None
-    lists = {tracked.cache.list_if_current for tracked in objects.waiting(request)}
+    lists = {tracked.cache.list_if_current for tracked in waiting}
     return Known(documents, lists.pop() if len(lists) == 1 else None)
 
 

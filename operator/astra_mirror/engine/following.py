@@ -63,11 +63,12 @@ class Follower:
 
     async def hand_out(self, work: HandOut) -> Following:
         """Yield a step for each affected object, then the requests that follow."""
-        time_slice = TimeSlice(work.request.namespace)
+        time_slice, view = TimeSlice(work.request.namespace), self._view()
         for uid in work.uids(self._objects):
-            await time_slice.checkpoint()
+            if await time_slice.checkpoint():
+                view = self._view()
             tracked = self._objects.index.get(uid)
-            step = None if tracked is None else work.step(tracked, self._view())
+            step = None if tracked is None else work.step(tracked, view)
             if step is not None:
                 yield step
         for effect in work.ended(self._view()):

@@ -57,15 +57,11 @@ class ListAnswer:
         found = self.answer.found.get(tracked.spec.backup_id)
         is_worth_it = found is not None and is_news(tracked, found, self.answer, self.poll.started)
         # In most steps of a quiet list this is all. By now the object may be waiting for another request.
-        if not (has_waited or is_worth_it) or not is_covered(self.request, tracked, view.objects):
+        if not (has_waited or is_worth_it):
             return None
-        if found is None:
-            return self._missing(tracked, view)
-        step = handed(tracked, found, self.poll, view)
-        if step.tracked.cache.document_digest is None:
-            return step
-        in_list = cache.found_in_list(step.tracked.cache, self.answer.digest)
-        return Step(step.tracked.but(cache=in_list), step.effects)
+        if not is_covered(self.request, tracked, view.objects, is_waiting=has_waited):
+            return None
+        return self._missing(tracked, view) if found is None else handed(tracked, found, self.poll, view)
 
     def _missing(self, tracked: Tracked, view: View) -> Step | None:
         # After an edit since the request was sent, the list says nothing about the new backup.
@@ -185,7 +181,6 @@ HandOut = ListAnswer | SingleAnswer | HeldBack | NotAnswered
 def handed(tracked: Tracked, answer: Answer, poll: Poll, view: View) -> Step:
     """Apply an answer and stop waiting. If the object is no longer polled over this connection, poll it again."""
     if view.objects.is_current(poll.connection, tracked):
-        step = result_handler.answered(tracked, answer, poll, view.moment, view.pace)
-    else:
-        step = result_handler.poll_soon(tracked, view.moment.at)
+        return result_handler.answered(tracked, answer, poll, view.moment, view.pace)
+    step = result_handler.poll_soon(tracked, view.moment.at)
     return Step(step.tracked, (*step.effects, StopWaiting(tracked.uid)))

@@ -22,7 +22,7 @@ from astra_mirror.engine.poller import Poller
 from astra_mirror.engine.ports import Clocks, Events
 from astra_mirror.engine.requests import Request
 from astra_mirror.engine.writing import Writing
-from astra_mirror.observability.metrics import OBSERVATIONS, POLL_LATENESS
+from astra_mirror.observability.metrics import POLL_LATENESS, observations
 from astra_mirror.support.scheduler import KeyedTimers, meanwhile, spawn
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,8 @@ class Performer:
         """Perform an effect. For a step, first store the object's new state, then perform its effects."""
         if isinstance(each, Step):
             self._parts.objects.index.put(each.tracked)
-            self._perform_all(each.effects)
+            for effect in each.effects:
+                self._perform_for_object(effect)
         elif isinstance(each, ObjectEffect):
             self._perform_for_object(each)
         else:
@@ -87,20 +88,20 @@ class Performer:
             case effects.CheckAt(uid, at):
                 parts.poller.check_at(uid, at)
                 self.has_moved.set()
+            case effects.CountPoll(result):
+                observations(result).inc()
+            case effects.StopWaiting(uid):
+                parts.objects.in_flight.release(uid)
+            case effects.StatusMoved(uid, moved):
+                parts.writing.moved(uid, moved)
             case effects.StartFirstPoll(uid):
                 parts.poller.poll_first(uid, parts.clocks.monotonic())
                 self.has_moved.set()
             case effects.ExpectStatus(uid):
                 parts.poller.expect(uid, parts.clocks.monotonic())
                 self.has_moved.set()
-            case effects.StatusMoved(uid, moved):
-                parts.writing.moved(uid, moved)
             case effects.RecordEvent(about, note):
                 parts.events.submit(about.kind.names, about.namespace, about.name, about.uid, note)
-            case effects.CountPoll(result):
-                OBSERVATIONS.labels(result).inc()
-            case effects.StopWaiting(uid):
-                parts.objects.in_flight.release(uid)
             case effects.Forget(uid):
                 self._forget(uid)
 

@@ -81,11 +81,16 @@ Request = SingleRequest | ListRequest
 
 
 class Poll(NamedTuple):
-    """The connection and start time of a poll, and the random sample for the next one.
+    """What is known of a poll when it ends; all objects that its answer covers share it.
 
-    All objects that an answer covers share it. Without a request, `connection` is the failure of the Secret.
+    Attributes:
+        connection: the Astra Control that was called; without a request, the failure of the Secret.
+        started: when the request was sent, in monotonic seconds.
+        draw: the random sample for the next poll.
+        list_digest: of the list that was received; None if it was no list.
     """
 
     connection: Connection | Failed
     started: float
     draw: float
+    list_digest: int | None = None

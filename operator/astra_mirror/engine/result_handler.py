@@ -8,11 +8,13 @@ import math
 
 from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.schedule import Pace, after_failure, backoff, jittered, stale_after
-from astra_mirror.engine.effects import CheckAt, CountPoll, ObjectEffect, Step
+from astra_mirror.engine.effects import CheckAt, CountPoll, ObjectEffect, Step, StopWaiting
 from astra_mirror.engine.next_report import are_remote, is_stale, next_report
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.requests import Poll
 from astra_mirror.engine.state import cache, polling, reported
+from astra_mirror.engine.state.cache import Cache
+from astra_mirror.engine.state.polling import Polling
 from astra_mirror.engine.state.tracked import Tracked
 
 # Poll requests.
@@ -49,56 +51,64 @@ def secret_changed(tracked: Tracked, at: float, now: float) -> Step:
 
 
 def answered(tracked: Tracked, answer: Answer, poll: Poll, moment: Moment, pace: Pace) -> Step:
-    """Apply an answer that the object waited for, or that says something new about it."""
+    """Apply an answer that the object waited for, or that says something new about it. It waits no longer."""
     now, before = moment.at, tracked.polling
     is_outdated = before.poll_requested_at > poll.started
-    tracked = tracked.but(polling=polling.answered(before, answer, sent_at=poll.started, now=now))
+    polled = polling.answered(before, answer, sent_at=poll.started, now=now)
     effects: tuple[ObjectEffect, ...] = (
         CountPoll(answer.reason if isinstance(answer, Failed) else SyncReason.OBSERVED),
     )
     if not isinstance(answer, Unchanged):
         step = next_report(
-            tracked,
+            tracked.but(polling=polled),
             answer,
             moment,
             pace,
             handled=None if is_outdated else tracked.desire.requested_at,
             has_new_secret=before.is_first_answer_with_new_secret(poll.started),
         )
-        tracked, effects = _remembering(step.tracked, answer, now), effects + step.effects
-        if not is_outdated and tracked.reported.message_taken_at is None and are_remote(answer):
-            # The requested poll returned the same message. From now on, unchanged failures keep the old message again.
-            tracked = tracked.but(reported=reported.message_taken(tracked.reported, now))
-    tracked = _with_next_poll(tracked, poll, now, is_outdated=is_outdated)
-    return Step(tracked, effects + schedule(tracked, now, pace, is_waiting=False))
+        tracked, effects = _remembering(step.tracked, answer, now, is_outdated=is_outdated), effects + step.effects
+    at = _next_poll_at(tracked, polled, poll, now, is_outdated=is_outdated)
+    tracked = tracked.but(
+        polling=polling.next_at(polled, at), cache=_cached(tracked.cache, answer, poll, is_outdated=is_outdated)
+    )
+    return Step(tracked, (*effects, *schedule(tracked, now, pace, is_waiting=False), StopWaiting(tracked.uid)))
 
 
-def _remembering(tracked: Tracked, answer: Observed | NotFound | Failed, now: float) -> Tracked:
-    """Remember the answer. The progress rate was computed from the old sample, which is replaced only here."""
+def _remembering(tracked: Tracked, answer: Observed | NotFound | Failed, now: float, *, is_outdated: bool) -> Tracked:
+    memory = tracked.reported
+    if isinstance(answer, Observed):
+        # The progress rate was computed from the old sample, which is replaced only here.
+        return tracked.but(reported=reported.observed(memory, answer, now))
+    if not is_outdated and memory.message_taken_at is None and are_remote(answer):
+        # The requested poll returned the same message. From now on, unchanged failures keep the old message again.
+        return tracked.but(reported=reported.message_taken(memory, now))
+    return tracked
+
+
+def _cached(known: Cache, answer: Answer, poll: Poll, *, is_outdated: bool) -> Cache:
+    """What to remember of the answer, so that the next one need not be parsed if it is the same."""
     match answer:
-        case Observed():
-            return tracked.but(
-                cache=cache.answered(tracked.cache, answer.digest, is_of_named_app=True),
-                reported=reported.observed(tracked.reported, answer, now),
-            )
+        case Observed(digest=digest):
+            known = cache.answered(known, digest, list_digest=poll.list_digest, is_of_named_app=True)
         case NotFound():
-            return tracked.but(cache=cache.answered(tracked.cache, None, is_of_named_app=False))
+            known = cache.answered(known, None, is_of_named_app=False)
         case Failed():
-            return tracked.but(cache=cache.answered(tracked.cache, None, is_of_named_app=None))
+            known = cache.answered(known, None, is_of_named_app=None)
+        case Unchanged() if poll.list_digest is not None:
+            known = cache.found_in_list(known, poll.list_digest)
+    # The next answer must be processed even if unchanged, to record the request as handled.
+    return cache.invalidated(known) if is_outdated else known
 
 
-def _with_next_poll(tracked: Tracked, poll: Poll, now: float, *, is_outdated: bool) -> Tracked:
-    before, interval = tracked.polling, tracked.reported.interval
+def _next_poll_at(tracked: Tracked, polled: Polling, poll: Poll, now: float, *, is_outdated: bool) -> float:
+    """When the object is polled next, in monotonic seconds; `polled` is its polling after the answer."""
+    interval, failure = tracked.reported.interval, polled.last_failure
     if is_outdated:
-        # The next answer must be processed even if unchanged, to record the request as handled.
-        at = max(now, before.may_poll_from)
-        return tracked.but(polling=polling.next_at(before, at), cache=cache.invalidated(tracked.cache))
-    if before.last_failure is not None:
-        ended = now - poll.started
-        delay = after_failure(before.last_failure, interval, before.failure_count, poll.draw, ended)
-    else:
-        delay = jittered(interval, poll.draw)
-    return tracked.but(polling=polling.next_at(before, poll.started + delay))
+        return max(now, polled.may_poll_from)
+    if failure is None:
+        return poll.started + jittered(interval, poll.draw)
+    return poll.started + after_failure(failure, interval, polled.failure_count, poll.draw, now - poll.started)
 
 
 def held_back(tracked: Tracked, failure: Failed, moment: Moment, pace: Pace) -> Step:

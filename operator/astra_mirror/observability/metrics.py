@@ -5,6 +5,7 @@ No label takes its values from tenants or from the remote, so that the number of
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Final
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
@@ -40,6 +41,12 @@ APISERVER_UP: Final = Gauge(
 )
 BUILD_INFO: Final = Gauge("astra_mirror_build_info", "1, with the operator's version", ["version"])
 LEADER: Final = Gauge("astra_mirror_leader", "1 while this process polls: it holds the Lease, or needs none")
+
+
+@cache
+def observations(result: str) -> Counter:
+    """The series of `OBSERVATIONS` for a result: looking it up each time takes longer than counting."""
+    return OBSERVATIONS.labels(result)
 
 
 class _Registered(Collector):

@@ -86,8 +86,10 @@ class TimeSlice:
         self._slices = _slices.setdefault(asyncio.get_running_loop(), _Slices())
         self._ends = 0.0 if is_large else self._slices.free_until()
 
-    async def checkpoint(self) -> None:
-        """Wait for the next slice if the present one has ended."""
+    async def checkpoint(self) -> bool:
+        """Wait for the next slice if the present one has ended. Returns whether it waited."""
         now = monotonic()
-        if now > self._ends and now > self._slices.held_until():
-            self._ends = await self._slices.next(self._namespace)
+        if now <= self._ends or now <= self._slices.held_until():
+            return False
+        self._ends = await self._slices.next(self._namespace)
+        return True

@@ -44,21 +44,26 @@ def invalidated(cache: Cache) -> Cache:
     return cache._replace(document_digest=None, list_digest=None)
 
 
-def answered(cache: Cache, digest: int | None, *, is_of_named_app: bool | None) -> Cache:
+def answered(
+    cache: Cache, digest: int | None, *, is_of_named_app: bool | None, list_digest: int | None = None
+) -> Cache:
     """A new answer was parsed.
 
     Args:
         cache: what was remembered before.
         digest: of the document that describes the backup; None if the answer is not one.
         is_of_named_app: what the answer says about the app; None if it says nothing.
+        list_digest: of the list that contained the document; None if it was in none.
     """
     confirmed = cache.is_of_named_app if is_of_named_app is None else is_of_named_app
-    return cache._replace(document_digest=digest, list_digest=None, is_of_named_app=confirmed)
+    return cache._replace(document_digest=digest, list_digest=list_digest, is_of_named_app=confirmed)
 
 
 def found_in_list(cache: Cache, digest: int) -> Cache:
     """The document that the desired status shows was in a list with this digest."""
-    return cache if cache.list_if_current == digest else cache._replace(list_digest=digest)
+    if cache.document_digest is None or cache.list_digest == digest:
+        return cache
+    return cache._replace(list_digest=digest)
 
 
 def missing_in_list(cache: Cache, until: float) -> Cache:
