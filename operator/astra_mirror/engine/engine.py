@@ -25,8 +25,9 @@ from astra_mirror.engine.intake import Intake
 from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.engine.list_canaries import ListCanaries
 from astra_mirror.engine.objects import Objects
+from astra_mirror.engine.parts import Parts
 from astra_mirror.engine.patcher import Patcher
-from astra_mirror.engine.performer import Parts, Performer
+from astra_mirror.engine.performer import Performer
 from astra_mirror.engine.planner import Planner
 from astra_mirror.engine.poller import Poller
 from astra_mirror.engine.ports import Clocks, Connections, Events, Remote, StatusAPI

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,35 +10,15 @@ from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Listed, SyncReason
 from astra_mirror.engine import effects
 from astra_mirror.engine.connection.queue import SLOT_SECONDS, SLOW_SECONDS
-from astra_mirror.engine.connection.queues import ConnectionQueues
 from astra_mirror.engine.effects import Effect, ObjectEffect, RequestEffect, Send, ShowSlow, Step
-from astra_mirror.engine.exchange import Exchange
-from astra_mirror.engine.following import Follower
 from astra_mirror.engine.hand_out_queue import HandOutQueue, Item, requests_of
 from astra_mirror.engine.hand_outs import HandOut
-from astra_mirror.engine.objects import Objects
-from astra_mirror.engine.poller import Poller
-from astra_mirror.engine.ports import Clocks, Events
+from astra_mirror.engine.parts import Parts
 from astra_mirror.engine.requests import Request
-from astra_mirror.engine.writing import Writing
 from astra_mirror.observability.metrics import POLL_LATENESS, observations
 from astra_mirror.support.scheduler import KeyedTimers, meanwhile, spawn
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """The parts of the engine that effects are performed with."""
-
-    objects: Objects
-    clocks: Clocks
-    events: Events
-    poller: Poller
-    queues: ConnectionQueues
-    exchange: Exchange
-    follower: Follower
-    writing: Writing
 
 
 class Performer:

@@ -24,7 +24,8 @@ from astra_mirror.engine.index import Index
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.kinds.kind import Spec
 from astra_mirror.engine.objects import Objects
-from astra_mirror.engine.performer import Parts, Performer
+from astra_mirror.engine.parts import Parts
+from astra_mirror.engine.performer import Performer
 from astra_mirror.engine.poller import Poller
 from astra_mirror.engine.ports import Clocks, Moment
 from astra_mirror.engine.requests import ListRequest, Request, SingleRequest
