@@ -5,7 +5,6 @@ Data flows one way: object or timer, request, answer, status, patch. All of it r
 
 import asyncio
 import logging
-import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -154,8 +153,7 @@ class Engine:
             await self._performer.all(self._rounds.changed_secrets())
             await self._performer.all(self._rounds.expected())
             await self._performer.all(self._rounds.due())
-            due = self._poller.next_due()
-            sleep = (math.inf if due is None else due) - self._clocks.monotonic()
+            sleep = self._poller.next_due() - self._clocks.monotonic()
             try:
                 async with asyncio.timeout(min(max(sleep, 0.0), MAX_SLEEP)):
                     await self._performer.has_moved.wait()

@@ -65,8 +65,8 @@ class Performer:
         parts = self._parts
         match effect:
             case effects.CheckAt(uid, at):
-                parts.poller.check_at(uid, at)
-                self.has_moved.set()
+                if parts.poller.check_at(uid, at):
+                    self.has_moved.set()
             case effects.CountPoll(result):
                 observations(result).inc()
             case effects.StopWaiting(uid):

@@ -1,5 +1,6 @@
 """The timers of all objects: for the next poll or status update, for the first poll, and for a NotObserved status."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -36,14 +37,16 @@ class Poller:
         self._gather_from, self._gather_until = 0.0, 0.0
         self._secrets: dict[tuple[str, str], float] = {}
         self._runs_since = 0.0
+        self._sleeps_until = math.inf
 
     def start(self, now: float) -> None:
         """A new leader measures lateness from now, not from when polls were due before."""
         self._runs_since = now
 
-    def check_at(self, uid: str, at: float) -> None:
-        """Process an object at that time."""
+    def check_at(self, uid: str, at: float) -> bool:
+        """Process an object at that time. Returns whether that is earlier than `next_due` said last."""
         self._timers.set(uid, at)
+        return at < self._sleeps_until
 
     def poll_first(self, uid: str, now: float) -> None:
         """Poll a new object together with the others that arrive at about the same time."""
@@ -91,8 +94,9 @@ class Poller:
         timers = {uid: max(since, self._runs_since) for uid, since in self._timers.pop_due(now)}
         return Due(timers, first)
 
-    def next_due(self) -> float | None:
-        """When the next object is due; None if there is none."""
+    def next_due(self) -> float:
+        """When the next object is due; infinite if there is none."""
         gathered = self._gather_until if self._first else None
         times = (self._timers.next_due(), self._expected.next_due(), gathered)
-        return min((each for each in times if each is not None), default=None)
+        self._sleeps_until = min((each for each in times if each is not None), default=math.inf)
+        return self._sleeps_until

@@ -77,8 +77,11 @@ class Rounds:
 
     async def changed_secrets(self) -> AsyncIterator[Step]:
         """Make the objects whose Secret has changed due now."""
+        changed = self._poller.take_changed_secrets()
+        if not changed:
+            return
         time_slice = TimeSlice()
-        for (namespace, name), at in self._poller.take_changed_secrets().items():
+        for (namespace, name), at in changed.items():
             for uid in [each.uid for each in self._objects.index.of_secret(namespace, name)]:
                 await time_slice.checkpoint()
                 tracked = self._objects.index.get(uid)
@@ -88,8 +91,11 @@ class Rounds:
 
     async def expected(self) -> AsyncIterator[Step]:
         """Give a NotObserved status to the unobserved objects that have waited too long for an answer."""
+        expected = self._poller.take_expected(self._clocks.monotonic())
+        if not expected:
+            return
         time_slice = TimeSlice()
-        for uid in self._poller.take_expected(self._clocks.monotonic()):
+        for uid in expected:
             await time_slice.checkpoint()
             tracked = self._objects.index.get(uid)
             if tracked is not None and tracked.desire.is_readable:

@@ -5,7 +5,7 @@ from typing import Final
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from astra_mirror.core.fair import FairQueue
-from astra_mirror.support.scheduler import call_next, monotonic
+from astra_mirror.support.scheduler import call_next, clock, monotonic
 
 _SECONDS: Final = 0.005
 """How long a time slice lasts."""
@@ -69,6 +69,13 @@ class _Slices:
 _slices: WeakKeyDictionary[asyncio.AbstractEventLoop, _Slices] = WeakKeyDictionary()
 
 
+def _slices_of(loop: asyncio.AbstractEventLoop) -> _Slices:
+    found = _slices.get(loop)
+    if found is None:
+        found = _slices[loop] = _Slices()
+    return found
+
+
 class TimeSlice:
     """Permission for one long piece of work to run in the event loop.
 
@@ -83,12 +90,13 @@ class TimeSlice:
 
     def __init__(self, namespace: str = "", *, is_large: bool = False) -> None:
         self._namespace = namespace
-        self._slices = _slices.setdefault(asyncio.get_running_loop(), _Slices())
+        self._time = clock()
+        self._slices = _slices_of(asyncio.get_running_loop())
         self._ends = 0.0 if is_large else self._slices.free_until()
 
     async def checkpoint(self) -> bool:
         """Wait for the next slice if the present one has ended. Returns whether it waited."""
-        now = monotonic()
+        now = self._time()
         if now <= self._ends or now <= self._slices.held_until():
             return False
         self._ends = await self._slices.next(self._namespace)
