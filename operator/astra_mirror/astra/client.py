@@ -7,7 +7,7 @@ leaves this module. Paths and names are those of Astra Control's API reference.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from typing import Final, TypeVar
 
 import aiohttp
@@ -18,12 +18,12 @@ from astra_mirror.astra.bodies import Bodies, Reservation
 from astra_mirror.astra.failures import closed_mid_response, evicted, timed_out, unreachable
 from astra_mirror.astra.listing import Body, ListError
 from astra_mirror.astra.names import REQUEST_NAMESPACE
-from astra_mirror.astra.transport import ClientPool
+from astra_mirror.astra.transport import Client, ClientPool
 from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
 from astra_mirror.core.request_plan import Collection, Document
-from astra_mirror.observability.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS
+from astra_mirror.observability.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS, series
 from astra_mirror.support.slots import Slots
 from astra_mirror.support.time_slices import TimeSlice
 
@@ -147,15 +147,15 @@ class AstraClient:
             return unreachable(connection, error)
         finally:
             REQUEST_NAMESPACE.reset(context_token)
-            REMOTE_REQUESTS.labels(endpoint, code).inc()
-            REMOTE_REQUEST_SECONDS.labels(endpoint).observe(time.monotonic() - started)
+            series(REMOTE_REQUESTS, endpoint, code).inc()
+            series(REMOTE_REQUEST_SECONDS, endpoint).observe(time.monotonic() - started)
 
 
 async def _fetch(
-    client: httpx.AsyncClient, connection: Connection, path: str, kind: Kind, memory: Reservation
+    client: Client, connection: Connection, path: str, kind: Kind, memory: Reservation
 ) -> tuple[httpx.Response, Body]:
     headers = {"Authorization": f"Bearer {connection.token}"}
-    async with client.stream("GET", f"{connection.url}{path}", headers=headers) as response:
+    async with aclosing(await client.get(f"{connection.url}{path}", headers)) as response:
         memory.status = response.status_code
         if response.status_code == httpx.codes.OK:
             return response, await memory.receive(response, kind)

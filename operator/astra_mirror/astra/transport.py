@@ -1,16 +1,15 @@
 """HTTP clients for the remote side: one for each set of TLS settings, shared by all connections that have it.
 
 A client for each connection would cost a TLS context for each tenant. The tenants share no cookies, because the cookie
-jars store none, and no headers, because the token is part of each request.
+jar stores none, and no headers, because the token is part of each request.
 """
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Container, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import aiohttp
@@ -33,10 +32,13 @@ _READ_BUFFER: Final = 16 * 1024
 (core/body_memory.py) must not use much memory meanwhile."""
 CONNECT_SECONDS: Final = 5.0
 """The time-out for TCP and TLS: shorter than that of a request, because a host that is up connects soon."""
+_HEADERS: Final = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip"}
+# AstraClient limits the whole exchange, which none of these time-outs does.
+_EXTENSIONS: Final = {"timeout": httpx.Timeout(None, connect=CONNECT_SECONDS).as_dict()}
 
 
 class _Response(aiohttp.ClientResponse):
-    """A response without its reason phrase, which httpx would log, and which may be in any character set."""
+    """A response without its reason phrase, which nobody reads, and which may be in any character set."""
 
     async def start(self, connection: Any) -> "_Response":  # noqa: ANN401 - aiohttp's type is private
         """Read the status line and the headers."""
@@ -90,9 +92,36 @@ def _session(context: ssl.SSLContext, resolver: FilteringResolver) -> aiohttp.Cl
     )
 
 
+class Client:
+    """Sends requests over one transport.
+
+    httpx.AsyncClient would merge headers, parameters and URLs, and look for cookies, redirects and credentials, none of
+    which is wanted here: half of what a request costs beyond the transport.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self.is_closed = False
+        self._transport = transport
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+        """Send a GET. Returns as soon as the headers of the response have arrived; the caller closes the response.
+
+        Raises:
+            httpx.InvalidURL: the URL cannot be parsed.
+            httpx.HTTPError: no response has arrived.
+        """
+        request = httpx.Request("GET", url, headers={**_HEADERS, **headers}, extensions=_EXTENSIONS)
+        return await self._transport.handle_async_request(request)
+
+    async def close(self) -> None:
+        """Close its connections, even if it has requests under way."""
+        self.is_closed = True
+        await self._transport.aclose()
+
+
 @dataclass(slots=True, eq=False)
 class _Entry:
-    client: httpx.AsyncClient
+    client: Client
     users: int = 0
     is_retired: bool = False
 
@@ -115,7 +144,7 @@ class ClientPool:
         return len(self._entries)
 
     @asynccontextmanager
-    async def use(self, tls: TLS, namespace: str = "") -> AsyncIterator[httpx.AsyncClient]:
+    async def use(self, tls: TLS, namespace: str = "") -> AsyncIterator[Client]:
         """The client with these TLS settings, for a request of `namespace`; it stays open until the context ends."""
         entry = await self._get_entry(tls, namespace)
         entry.users += 1
@@ -124,7 +153,7 @@ class ClientPool:
         finally:
             entry.users -= 1
             if entry.is_retired and not entry.users:
-                await entry.client.aclose()
+                await entry.client.close()
 
     async def _get_entry(self, tls: TLS, namespace: str) -> _Entry:
         await self._retire(self._contexts.use(tls, namespace, is_common=tls.ca is None))
@@ -141,23 +170,14 @@ class ClientPool:
                     self._entries[tls] = entry
         return self._entries[tls]
 
-    def _new_client(self, tls: TLS, context: ssl.SSLContext) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            transport=_Transport(context, self._resolver, trusts_ca_only=tls.verify and tls.ca is not None),
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"},
-            # AstraClient limits the whole exchange, which none of these time-outs does.
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-            # httpx has a cookie jar of its own, in addition to that of the session.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            trust_env=False,
-        )
+    def _new_client(self, tls: TLS, context: ssl.SSLContext) -> Client:
+        return Client(_Transport(context, self._resolver, trusts_ca_only=tls.verify and tls.ca is not None))
 
     async def _retire(self, evicted: Sequence[TLS]) -> None:
         for entry in [self._entries.pop(tls) for tls in evicted if tls in self._entries]:
             entry.is_retired = True
             if not entry.users:
-                await entry.client.aclose()
+                await entry.client.close()
 
     async def retain(self, used: Container[TLS]) -> None:
         """Close the clients whose TLS settings are not in `used`."""
@@ -166,6 +186,6 @@ class ClientPool:
     async def close(self) -> None:
         """Close every client, even if it has requests under way."""
         for entry in self._entries.values():
-            await entry.client.aclose()
+            await entry.client.close()
         self._entries.clear()
         await self._resolver.close()

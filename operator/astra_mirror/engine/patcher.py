@@ -7,7 +7,7 @@ from astra_mirror.core.write_results import Conflict, Refused, Stored, WriteResu
 from astra_mirror.engine.effects import SendPatch
 from astra_mirror.engine.index import Index
 from astra_mirror.engine.ports import StatusAPI
-from astra_mirror.observability.metrics import STATUS_PATCHES
+from astra_mirror.observability.metrics import STATUS_PATCHES, series
 
 PATCH_SECONDS: Final = 35.0
 """The time-out of a PATCH, and of the read after a conflict, together."""
@@ -48,7 +48,7 @@ class Patcher:
             result = Refused(None, "Timeout", f"no response within {PATCH_SECONDS:g}s")
         finally:
             del self._limits[limit]
-        STATUS_PATCHES.labels(label_of(result)).inc()
+        series(STATUS_PATCHES, label_of(result)).inc()
         return result, found
 
     async def _patch(self, patch: SendPatch) -> WriteResult:

@@ -15,7 +15,7 @@ from astra_mirror.engine.hand_out_queue import HandOutQueue, Item, requests_of
 from astra_mirror.engine.hand_outs import HandOut
 from astra_mirror.engine.parts import Parts
 from astra_mirror.engine.requests import Request
-from astra_mirror.observability.metrics import POLL_LATENESS, observations
+from astra_mirror.observability.metrics import OBSERVATIONS, POLL_LATENESS, series
 from astra_mirror.support.scheduler import KeyedTimers, meanwhile, spawn
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Performer:
                 if parts.poller.check_at(uid, at):
                     self.has_moved.set()
             case effects.CountPoll(result):
-                observations(result).inc()
+                series(OBSERVATIONS, result).inc()
             case effects.StopWaiting(uid):
                 parts.objects.in_flight.release(uid)
             case effects.StatusMoved(uid, moved):

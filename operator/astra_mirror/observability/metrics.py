@@ -6,7 +6,7 @@ No label takes its values from tenants or from the remote, so that the number of
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -14,6 +14,8 @@ from prometheus_client.registry import Collector
 
 from astra_mirror.core.backup import DOCUMENTED_STATES
 from astra_mirror.core.circuit import State
+
+Metric = TypeVar("Metric", Counter, Histogram)
 
 OBSERVATIONS: Final = Counter(
     "astra_mirror_observations_total", "Polls that have ended, by reason of Synced", ["result"]
@@ -44,9 +46,9 @@ LEADER: Final = Gauge("astra_mirror_leader", "1 while this process polls: it hol
 
 
 @cache
-def observations(result: str) -> Counter:
-    """The series of `OBSERVATIONS` for a result: looking it up each time takes longer than counting."""
-    return OBSERVATIONS.labels(result)
+def series(metric: Metric, *labels: str) -> Metric:
+    """The series of `metric` with these labels: looking it up each time takes longer than counting."""
+    return metric.labels(*labels)
 
 
 class _Registered(Collector):
