@@ -66,12 +66,13 @@ class Follower:
         time_slice, view = TimeSlice(work.request.namespace), self._view()
         for uid in work.uids(self._objects):
             if await time_slice.checkpoint():
+                # Time has passed.
                 view = self._view()
             tracked = self._objects.index.get(uid)
             step = None if tracked is None else work.step(tracked, view)
             if step is not None:
                 yield step
-        for effect in work.ended(self._view()):
+        for effect in work.ended(view):
             if isinstance(effect, Replan):
                 async for submit in self.replan(effect):
                     yield submit

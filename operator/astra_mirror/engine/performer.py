@@ -95,14 +95,15 @@ class Performer:
     # Effects for requests and connections.
 
     def _perform_for_requests(self, effect: RequestEffect) -> None:
-        parts, moment = self._parts, self._parts.clocks.moment()
+        parts = self._parts
         match effect:
             case effects.Submit(request, first):
-                self._perform_all(parts.queues.of(request.connection).submit(request, moment, first=first))
+                queue = parts.queues.of(request.connection)
+                self._perform_all(queue.submit(request, parts.clocks.moment(), first=first))
             case effects.Send():
                 self._send(effect)
             case effects.Pump(connection):
-                self._perform_all(parts.queues.of(connection).pump(moment))
+                self._perform_all(parts.queues.of(connection).pump(parts.clocks.moment()))
             case effects.Wake(connection, at):
                 self._timers.set(connection, at)
             case effects.Show(request):
@@ -110,7 +111,7 @@ class Performer:
             case effects.ShowSlow(connection) | effects.Resume(connection):
                 self._hand_out_later(connection, effect)
             case effects.LearnList() | effects.AvoidList() | effects.SuspectList():
-                parts.queues.of(effect.connection).remember(effect, moment.at)
+                parts.queues.of(effect.connection).remember(effect, parts.clocks.monotonic())
             case effects.AskAlone(connection, uid):
                 self._perform_all(parts.follower.ask_alone(connection, uid))
             case effects.Defect(request):
