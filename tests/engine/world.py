@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from astra_mirror.api.meta import Names
-from astra_mirror.cluster.availability import Availability
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note
@@ -21,56 +20,13 @@ from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine.engine import Engine
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.ports import Clocks
+from tests.engine.availability import Away
 from tests.virtual_time import clock, utcnow
 
 URL = BaseURL.parse("https://a.netapp.io")
 OLD, NEW = Connection(URL, "old"), Connection(URL, "new")
 ID = "00000000-0000-4000-8000-{:012}"
 IDS = {"accountID": ID.format(1), "appID": ID.format(2)}
-
-
-class _There(asyncio.Event):
-    """Set while the API server is there; `lost` while it is not."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lost = asyncio.Event()
-        self.set()
-
-    def set(self) -> None:
-        """It comes back."""
-        super().set()
-        self.lost.clear()
-
-    def clear(self) -> None:
-        """It goes away."""
-        super().clear()
-        self.lost.set()
-
-
-class Away(Availability):
-    """Whether the API server is away: as the test says."""
-
-    def __init__(self) -> None:
-        self.suspicions = 0
-        self.changed = _There()
-
-    @property
-    def is_away(self) -> bool:
-        """As the test says."""
-        return not self.changed.is_set()
-
-    def request_probe(self) -> None:
-        """Count."""
-        self.suspicions += 1
-
-    async def wait_until_back(self) -> None:
-        """Until the test says so."""
-        await self.changed.wait()
-
-    async def wait_until_away(self) -> None:
-        """Until the test says so."""
-        await self.changed.lost.wait()
 
 
 class Cluster:
