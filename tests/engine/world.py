@@ -128,6 +128,19 @@ class Cluster:
         found["metadata"]["resourceVersion"] = str(next(self.versions))
         return copy.deepcopy(found)
 
+    def edit_spec(self, name: str, **spec: Any) -> dict[str, Any]:
+        """Somebody edits fields of the spec. The object as the watch reports it."""
+        found = self.objects[name]
+        found["spec"] |= spec
+        found["metadata"]["generation"] += 1
+        found["metadata"]["resourceVersion"] = str(next(self.versions))
+        return copy.deepcopy(found)
+
+    def reasons(self, name: str) -> dict[str, str]:
+        """The reason of each condition, by its type."""
+        conditions = self.objects[name]["status"].get("conditions", ())
+        return {each["type"]: each["reason"] for each in conditions}
+
     def wipe(self, name: str) -> dict[str, Any]:
         """Somebody else takes everything out of the status."""
         return self.edit(name, **dict.fromkeys(self.objects[name]["status"]) | {"observedGeneration": -1})
