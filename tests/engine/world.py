@@ -189,6 +189,12 @@ class Astra:
         assert asked == what
         return connection, future
 
+    async def next_within(self, seconds: float) -> tuple[Connection, asyncio.Future[Any]]:
+        """The next request, whatever it is for."""
+        async with asyncio.timeout(seconds):
+            _, connection, future = await self.asked.get()
+        return connection, future
+
 
 class Secrets:
     """One connection for everybody."""
