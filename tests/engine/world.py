@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -243,6 +243,16 @@ class World:
         _, request = await self.astra.next(ID.format(number))
         request.set_result(backup(number, state))
         return await self.cluster.until(name, state=state)
+
+    async def answer(self, numbers: Iterable[int], state: str = "completed") -> None:
+        """Answer the requests for these backups, in whatever order they come."""
+        left = set(numbers)
+        while left:
+            async with asyncio.timeout(60):
+                asked, _, request = await self.astra.asked.get()
+            number = int(asked[-4:])
+            left.discard(number)
+            request.set_result(backup(number, state))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
