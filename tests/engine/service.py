@@ -3,10 +3,10 @@
 import asyncio
 import copy
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from astra_mirror.api.meta import REQUESTED_AT
 from astra_mirror.core.backup import Backup
@@ -14,8 +14,10 @@ from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason
 from astra_mirror.core.request_plan import Collection, Document
 from tests.engine.world import ID, Astra, World
-from tests.virtual_time import clock
+from tests.virtual_time import clock, run
 
+GOOD: Final = 1
+"""The account of refs, unless they name another."""
 UNAUTHORIZED = Failed(SyncReason.UNAUTHORIZED, "Astra Control refused the token (401).", code=401)
 FORBIDDEN = Failed(SyncReason.FORBIDDEN, "The token may not read this app's backups (403).", code=403)
 AWAY = Failed(SyncReason.UNREACHABLE, "no answer")
@@ -121,3 +123,22 @@ async def virtual_world() -> AsyncIterator[VirtualWorld]:
     world = VirtualWorld()
     async with world.running():
         yield world
+
+
+Story = Callable[[VirtualWorld], Awaitable[None]]
+
+
+def play(story: Story) -> None:
+    """Run a story in a world of its own."""
+
+    async def main() -> None:
+        async with virtual_world() as world:
+            await story(world)
+
+    run(main())
+
+
+def refused(*accounts: int) -> Callable[[Asked], Failed | None]:
+    """A rule: these accounts get 401."""
+    ids = {ID.format(each) for each in accounts}
+    return lambda asked: UNAUTHORIZED if asked.account in ids else None

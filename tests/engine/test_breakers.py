@@ -1,7 +1,6 @@
-"""Hours of the engine in virtual time: what refused tokens, wrong accounts and pauses cost, and whom."""
+"""Hours of the engine in virtual time: what refused tokens and wrong accounts cost, and whom."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,28 +9,10 @@ import pytest
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.tickets import HELD_BACK
 from tests.core.cases import ROWS
-from tests.engine.service import AWAY, ERROR, FORBIDDEN, UNAUTHORIZED, Asked, VirtualWorld, limited, virtual_world
+from tests.engine.service import FORBIDDEN, GOOD, UNAUTHORIZED, VirtualWorld, play, refused
 from tests.engine.world import ID, NEW
-from tests.virtual_time import run, virtual_loop
 
-BAD, GOOD = 66, 1
-Story = Callable[[VirtualWorld], Awaitable[None]]
-
-
-def play(story: Story) -> None:
-    """Run a story in a world of its own."""
-
-    async def main() -> None:
-        async with virtual_world() as world:
-            await story(world)
-
-    run(main())
-
-
-def refused(*accounts: int) -> Callable[[Asked], Failed | None]:
-    """A rule: these accounts get 401."""
-    ids = {ID.format(each) for each in accounts}
-    return lambda asked: UNAUTHORIZED if asked.account in ids else None
+BAD = 66
 
 
 @pytest.mark.parametrize("number", [1, 10, 30])
@@ -106,101 +87,6 @@ def test_one_probe_a_minute_for_two_hours_and_recovery_within_one(failure: Faile
         world.service.rule = lambda _: None
         await asyncio.sleep(61)
         assert world.synced(1000)[0] == "True"
-
-    play(story)
-
-
-@pytest.mark.parametrize("failure", [Failed(SyncReason.SERVER_ERROR, "503", 10, 503), limited(10)])
-def test_after_a_retry_after_the_ref_is_asked_when_it_ends(failure: Failed) -> None:
-    """For two hours, and a ref of a long interval not before a minute has passed."""
-
-    async def story(world: VirtualWorld) -> None:
-        world.service.rule = lambda _: failure
-        world.ref(1000, interval="5s")
-        await asyncio.sleep(7200)
-        gaps = [b.at - a.at for a, b in zip(world.service.log, world.service.log[1:], strict=False)]
-        assert all(10 <= each < 10.1 for each in gaps)
-        world.ref(1000, interval="1h")
-        await asyncio.sleep(600)
-        gaps = [b.at - a.at for a, b in zip(world.service.log[-5:], world.service.log[-4:], strict=False)]
-        assert all(60 <= each < 60.1 for each in gaps)
-
-    play(story)
-
-
-def test_a_pause_ends_with_one_request() -> None:
-    """Whoever waits, one finds out; when that one is paused again, nobody else is asked."""
-
-    async def story(world: VirtualWorld) -> None:
-        world.refs(30)
-        await asyncio.sleep(60)
-        since = world.clock()
-        world.service.rule = lambda asked: limited(30) if asked.backup else ERROR
-        await asyncio.sleep(600)
-        singles = world.service.singles(since + 15)
-        assert 15 <= len(singles) <= 21
-        assert set(world.reasons()) == {"RateLimited"}
-        world.service.rule = lambda _: None
-        await asyncio.sleep(31)
-        assert world.reasons() == {"Observed": 30}
-
-    play(story)
-
-
-def test_a_poll_that_is_asked_for_in_a_pause_is_made_when_it_ends() -> None:
-    """Not after a backoff, and not before."""
-
-    async def story(world: VirtualWorld) -> None:
-        world.ref(1000, interval="1h")
-        world.ref(1001, interval="5s")
-        await asyncio.sleep(10)
-        world.service.rule = lambda _: limited(120)
-        await asyncio.sleep(10)
-        world.service.rule = lambda _: None
-        began = world.clock()
-        world.request(1000, "now")
-        await asyncio.sleep(100)
-        assert not [each for each in world.service.log if each.at >= began]
-        await asyncio.sleep(25)
-        await world.cluster.until("ref-1000", lastHandledReconcileAt="now")
-
-    play(story)
-
-
-def test_a_poll_that_is_asked_for_behind_a_breaker_is_made_with_the_probe_that_closes_it() -> None:
-    """Within a minute of the mend."""
-
-    async def story(world: VirtualWorld) -> None:
-        world.refs(10, interval="1h")
-        await asyncio.sleep(10)
-        world.service.rule = refused(GOOD)
-        world.request(1000, "first")
-        await asyncio.sleep(300)
-        world.request(1005, "second")
-        await asyncio.sleep(90)
-        assert world.synced(1005)[1] == "Unauthorized"
-        world.service.rule = lambda _: None
-        await asyncio.sleep(61)
-        for number, value in ((1000, "first"), (1005, "second")):
-            await world.cluster.until(f"ref-{number}", lastHandledReconcileAt=value)
-        assert world.synced(1005)[0] == "True"
-
-    play(story)
-
-
-def test_polls_that_are_asked_for_in_a_loop_come_at_a_pace() -> None:
-    """The first three in a minute at once, later ones every ten seconds, and the last value always."""
-
-    async def story(world: VirtualWorld) -> None:
-        world.ref(1000, interval="1h")
-        await asyncio.sleep(100)
-        world.service.log.clear()
-        for number in range(600):
-            world.request(1000, str(number))
-            await asyncio.sleep(0.1)
-        assert len(world.service.log) <= 3 + 6
-        await asyncio.sleep(11)
-        await world.cluster.until("ref-1000", lastHandledReconcileAt="599")
 
     play(story)
 
@@ -307,44 +193,6 @@ def test_refused_accounts_are_probed_ten_a_minute_and_one_for_a_namespace() -> N
     play(story)
 
 
-@pytest.mark.parametrize("retry_after", [None, 30, 3600])
-@pytest.mark.parametrize("failure", [UNAUTHORIZED, FORBIDDEN, ERROR, limited(None), AWAY])
-def test_a_list_that_always_fails_never_holds_the_refs(failure: Failed, retry_after: float | None) -> None:
-    """Whatever it says, and for how long: the request for a single backup decides."""
-    answer = replace(failure, retry_after=retry_after)
-
-    async def story(world: VirtualWorld) -> None:
-        world.service.rule = lambda asked: None if asked.backup else answer
-        for number in range(1000, 1020):
-            world.ref(number, app=1 + number % 2, interval="15s")
-        await asyncio.sleep(10)
-        assert world.reasons() == {"Observed": 20}
-        for _ in range(1200):
-            await asyncio.sleep(1)
-            assert world.reasons() == {"Observed": 20}
-        since = world.clock() - 600
-        assert len(world.service.singles(since)) >= 0.8 * 20 * 600 / 15
-
-    play(story)
-
-
-def test_lists_that_fail_together_cost_one_single_request() -> None:
-    """A server that is away is not asked for each app apart."""
-
-    async def story(world: VirtualWorld) -> None:
-        for number in range(1000, 1100):
-            world.ref(number, app=1 + number % 10, account=1 + number % 5)
-        await asyncio.sleep(10)
-        assert world.reasons() == {"Observed": 100}
-        world.service.log.clear()
-        world.service.latency = 5.0
-        world.service.rule = lambda _: AWAY
-        await asyncio.sleep(20)
-        assert len(world.service.singles()) <= 2
-
-    play(story)
-
-
 def test_nothing_is_asked_of_who_was_deleted_or_suspended_behind_a_breaker() -> None:
     """Its place among those that wait is nobody's any more."""
 
@@ -363,29 +211,6 @@ def test_nothing_is_asked_of_who_was_deleted_or_suspended_behind_a_breaker() -> 
     play(story)
 
 
-def test_a_ref_that_is_edited_while_its_request_decides_for_others_leaves_nobody_behind() -> None:
-    """The next list that fails has a request of its own ahead."""
-
-    async def story(world: VirtualWorld) -> None:
-        for number in range(1000, 1008):
-            world.ref(number, app=1 + number % 2)
-        await asyncio.sleep(10)
-        world.service.rule = lambda asked: None if asked.backup else ERROR
-        world.service.latency = 1.0
-        for _ in range(40):
-            for number in range(1000, 1008, 2):
-                world.ref(number, app=1, interval="15s")
-            await asyncio.sleep(0.7)
-        world.service.latency = 0.01
-        for number in range(1000, 1008):
-            world.request(number, "now")
-        await asyncio.sleep(5)
-        for number in range(1000, 1008):
-            await world.cluster.until(f"ref-{number}", lastHandledReconcileAt="now")
-
-    play(story)
-
-
 def test_each_probe_of_an_account_is_for_another_of_its_refs() -> None:
     """One backup alone may be what is refused."""
 
@@ -400,34 +225,5 @@ def test_each_probe_of_an_account_is_for_another_of_its_refs() -> None:
         world.service.rule = lambda asked: UNAUTHORIZED if asked.backup == ID.format(1000) else None
         await asyncio.sleep(190)
         assert {world.synced(number)[0] for number in (1001, 1002)} == {"True"}
-
-    play(story)
-
-
-def test_what_changes_while_thousands_are_planned_counts() -> None:
-    """Between two refs one is deleted, one suspended and one edited: nothing is asked of who is not there any more."""
-
-    async def story(world: VirtualWorld) -> None:
-        world.service.rule = lambda asked: None if asked.backup else FORBIDDEN
-        world.refs(300)
-        await asyncio.sleep(30)
-        world.engine.secret_changed("ns", "astra-control")
-        world.service.log.clear()
-        # Each ref takes longer than a time slice, and so does each of these steps.
-        virtual_loop().seconds_a_look = 0.006
-        for number in range(1200, 1290, 3):
-            await asyncio.sleep(0.006)
-            world.entrance.deleted(f"ref-{number}", "ns")
-            world.ref(number + 1, suspend=True)
-            world.ref(number + 2, account=2)
-        virtual_loop().seconds_a_look = 0.0
-        await asyncio.sleep(10)
-        gone = {ID.format(number) for number in range(1200, 1290, 3)}
-        edited = {ID.format(number + 2) for number in range(1200, 1290, 3)}
-        # At most the request that was under way already.
-        assert sum(each.backup in gone for each in world.service.log) <= 15
-        asked_anew = {each.backup for each in world.service.log if each.account == ID.format(2)}
-        assert asked_anew == edited
-        assert world.reasons()["Suspended"] == 30
 
     play(story)

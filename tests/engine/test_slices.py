@@ -12,6 +12,7 @@ from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine import result_handler
 from astra_mirror.engine.effects import Step
 from astra_mirror.engine.state.tracked import Tracked
+from tests.engine.service import FORBIDDEN, VirtualWorld, play
 from tests.engine.world import ID, IDS, NEW, World, backup
 from tests.virtual_time import virtual_loop
 
@@ -140,3 +141,32 @@ async def test_leading_begins_in_pieces(world: World) -> None:
         await world.cluster.until(edited, state="running", seconds=100)
         for number in NUMBERS[:-2]:
             await world.cluster.until(f"ref-{number}", observedGeneration=1, seconds=100)
+
+
+def test_what_changes_while_thousands_are_planned_counts() -> None:
+    """Between two refs one is deleted, one suspended and one edited: nothing is asked of who is not there any more."""
+
+    async def story(world: VirtualWorld) -> None:
+        world.service.rule = lambda asked: None if asked.backup else FORBIDDEN
+        world.refs(300)
+        await asyncio.sleep(30)
+        world.engine.secret_changed("ns", "astra-control")
+        world.service.log.clear()
+        # Each ref takes longer than a time slice, and so does each of these steps.
+        virtual_loop().seconds_a_look = 0.006
+        for number in range(1200, 1290, 3):
+            await asyncio.sleep(0.006)
+            world.entrance.deleted(f"ref-{number}", "ns")
+            world.ref(number + 1, suspend=True)
+            world.ref(number + 2, account=2)
+        virtual_loop().seconds_a_look = 0.0
+        await asyncio.sleep(10)
+        gone = {ID.format(number) for number in range(1200, 1290, 3)}
+        edited = {ID.format(number + 2) for number in range(1200, 1290, 3)}
+        # At most the request that was under way already.
+        assert sum(each.backup in gone for each in world.service.log) <= 15
+        asked_anew = {each.backup for each in world.service.log if each.account == ID.format(2)}
+        assert asked_anew == edited
+        assert world.reasons()["Suspended"] == 30
+
+    play(story)

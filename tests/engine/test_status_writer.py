@@ -1,48 +1,27 @@
-"""An API server that refuses, hangs or is away: who waits, for how long, and what it costs the others."""
+"""An API server that refuses writes or does not answer them: who waits, for how long, and what it costs the others."""
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
 
 from astra_mirror.api.meta import Names
 from astra_mirror.core.write_results import Refused
-from tests.engine.world import ID, World, backup
+from tests.engine.world import ID, World
 from tests.virtual_time import clock
 
 POLICY = Refused(422, "Invalid", 'appbackuprefs "ref" is invalid: denied request: needs the label owner')
 
 
-def _world() -> World:
-    return World()
-
-
-def _touch(world: World, name: str) -> None:
-    """Somebody sets a label."""
-    world.entrance.seen(world.cluster.edit(name))
-
-
-async def _answer(world: World, numbers: Iterable[int], state: str = "completed") -> None:
-    """Answer these requests, in whatever order they come."""
-    left = set(numbers)
-    while left:
-        async with asyncio.timeout(60):
-            asked, _, request = await world.astra.asked.get()
-        number = int(asked[-4:])
-        left.discard(number)
-        request.set_result(backup(number, state))
-
-
 async def test_a_refused_write_is_tried_again_ever_more_slowly(caplog: pytest.LogCaptureFixture) -> None:
     """After 1, 2, 4 … 60 seconds; one line in the log has the API server's words."""
-    world = _world()
+    world = World()
     world.cluster.refuses = POLICY
     async with world.running():
         world.entrance.seen(world.cluster.put("ref", 7))
-        await _answer(world, [7])
+        await world.answer([7])
         await asyncio.sleep(250)
         times = [time for _, time in world.cluster.patched]
         gaps = [round(after - before) for before, after in pairwise(times)]
@@ -56,34 +35,34 @@ async def test_a_refused_write_is_tried_again_ever_more_slowly(caplog: pytest.Lo
 
 async def test_a_refused_write_is_tried_at_once_when_the_object_changes() -> None:
     """The label that the policy wanted has been set."""
-    world = _world()
+    world = World()
     world.cluster.refuses = POLICY
     async with world.running():
         world.entrance.seen(world.cluster.put("ref", 7))
-        await _answer(world, [7])
+        await world.answer([7])
         await asyncio.sleep(200)
         world.cluster.refuses = None
         start = clock()
-        _touch(world, "ref")
+        world.entrance.seen(world.cluster.edit("ref"))
         await world.cluster.until("ref", state="completed")
         assert clock() - start < 0.1
 
 
 async def test_a_namespace_that_refuses_everything_is_tried_once_a_second() -> None:
     """Its hundred objects cost one attempt a second; the one that has changed goes first; one success frees all."""
-    world = _world()
+    world = World()
     world.cluster.refuses = POLICY
     numbers = range(1000, 1100)
     async with world.running():
         for number in numbers:
             world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number))
-        await _answer(world, numbers)
+        await world.answer(numbers)
         await asyncio.sleep(200)
         recent = [time for _, time in world.cluster.patched if time > clock() - 60]
         assert 55 <= len(recent) <= 61
         world.cluster.refuses = None
         start = clock()
-        _touch(world, "ref-1077")
+        world.entrance.seen(world.cluster.edit("ref-1077"))
         await world.cluster.until("ref-1077", state="completed")
         assert clock() - start <= 1.0
         await asyncio.sleep(60)
@@ -92,13 +71,13 @@ async def test_a_namespace_that_refuses_everything_is_tried_once_a_second() -> N
 
 async def test_each_reason_of_a_namespace_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """Not for each object, and not anew after a success."""
-    world = _world()
+    world = World()
     async with world.running():
         for number, namespace in ((1001, "one"), (1002, "one"), (1003, "two")):
             words = f'"ref-{number}" is invalid: no owner'
             world.cluster.refuses = Refused(422, "Invalid", words)
             world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace=namespace))
-            await _answer(world, [number])
+            await world.answer([number])
             await asyncio.sleep(0.1)
         assert caplog.text.count("no owner") == 2
         world.cluster.refuses = Refused(403, "Forbidden", "no right")
@@ -112,39 +91,13 @@ async def test_each_reason_of_a_namespace_is_logged_once(caplog: pytest.LogCaptu
         assert caplog.text.count("no right") == 2
 
 
-async def test_nothing_is_written_while_the_api_server_is_away() -> None:
-    """And everything within a second of its return, however often it has failed before."""
-    world = _world()
-    async with world.running():
-        world.cluster.refuses = Refused(None, "", "no connection")
-        for number in range(1000, 1040):
-            world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number))
-        await _answer(world, range(1000, 1020))
-        await asyncio.sleep(5)
-        assert world.cluster.availability.suspicions >= 1
-        world.cluster.availability.changed.clear()
-        # One more attempt may be on its way.
-        await asyncio.sleep(120)
-        before = world.cluster.patches
-        await _answer(world, range(1020, 1040))
-        await asyncio.sleep(120)
-        assert world.cluster.patches == before
-        assert world.engine.pending()[0] == 40
-        assert world.engine.pending()[1] > 200
-        world.cluster.refuses = None
-        world.cluster.availability.changed.set()
-        await asyncio.sleep(1)
-        assert all(each["status"].get("state") == "completed" for each in world.cluster.objects.values())
-        assert world.engine.pending() == (0, 0.0)
-
-
 async def test_whoever_does_not_write_has_nothing_pending() -> None:
     """Another process leads, and may know better: an alert on what waits would never end."""
-    world = _world()
+    world = World()
     async with world.running():
         world.cluster.refuses = Refused(403, "Forbidden", "no right")
         world.entrance.seen(world.cluster.put("ref-1000", 1000))
-        await _answer(world, range(1000, 1001))
+        await world.answer(range(1000, 1001))
         await asyncio.sleep(5)
         assert world.engine.pending()[0] == 1
     assert world.engine.pending() == (0, 0.0)
@@ -153,35 +106,13 @@ async def test_whoever_does_not_write_has_nothing_pending() -> None:
         assert world.engine.pending()[0] == 1
 
 
-@pytest.mark.parametrize("seconds", [0, 10])
-async def test_its_return_is_noticed_while_all_that_waits_waits_for_a_time(seconds: int) -> None:
-    """Writes have been refused for so long that none is tried while the API server is away."""
-    world = _world()
-    async with world.running():
-        world.cluster.refuses = Refused(500, "InternalError", "no leader")
-        world.entrance.seen(world.cluster.put("ref", 7))
-        await _answer(world, [7])
-        await asyncio.sleep(200)
-        # Just after an attempt, the next one is a minute away.
-        tried = world.cluster.patches
-        while world.cluster.patches == tried:  # noqa: ASYNC110 - virtual time leaps
-            await asyncio.sleep(0.1)
-        world.cluster.refuses = None
-        world.cluster.availability.changed.clear()
-        await asyncio.sleep(seconds)
-        world.cluster.availability.changed.set()
-        start = clock()
-        await world.cluster.until("ref", state="completed")
-        assert clock() - start < 1
-
-
 async def test_who_leads_again_tries_all_again() -> None:
     """What refused the writes may have made it lose the Lease as well."""
-    world = _world()
+    world = World()
     async with world.running():
         world.cluster.refuses = Refused(500, "InternalError", "no space")
         world.entrance.seen(world.cluster.put("ref", 7))
-        await _answer(world, [7])
+        await world.answer([7])
         await asyncio.sleep(200)
     world.cluster.refuses = None
     async with world.running():
@@ -190,61 +121,19 @@ async def test_who_leads_again_tries_all_again() -> None:
         assert clock() - start < 1
 
 
-async def test_what_hangs_since_before_it_was_away_is_tried_again_at_its_return() -> None:
-    """The connection may be dead; nobody waits for its time-out."""
-    world = _world()
-    async with world.running():
-        world.cluster.hangs = {"ns"}
-        world.entrance.seen(world.cluster.put("ref", 7))
-        await _answer(world, [7])
-        await asyncio.sleep(2)
-        assert world.cluster.availability.suspicions == 1
-        world.cluster.availability.changed.clear()
-        await asyncio.sleep(3)
-        world.cluster.hangs = set()
-        world.cluster.availability.changed.set()
-        start = clock()
-        await world.cluster.until("ref", state="completed")
-        assert clock() - start < 2
-
-
-@pytest.mark.parametrize("code", [None, 500, 503, 429])
-async def test_failures_that_may_be_the_api_servers_own_are_looked_into(code: int | None) -> None:
-    """The probe of the operator's own decides what they are."""
-    world = _world()
-    world.cluster.refuses = Refused(code, "", "no")
-    async with world.running():
-        world.entrance.seen(world.cluster.put("ref", 7))
-        await _answer(world, [7])
-        await asyncio.sleep(0.5)
-    assert world.cluster.availability.suspicions == 1
-
-
-@pytest.mark.parametrize("code", [400, 401, 403, 404, 413, 422])
-async def test_refusals_of_one_object_are_no_sign_of_that(code: int) -> None:
-    """It answers."""
-    world = _world()
-    world.cluster.refuses = Refused(code, "", "no")
-    async with world.running():
-        world.entrance.seen(world.cluster.put("ref", 7))
-        await _answer(world, [7])
-        await asyncio.sleep(0.5)
-    assert world.cluster.availability.suspicions == 0
-
-
 async def test_patches_that_are_never_answered_delay_no_other_namespace() -> None:
     """At most a second, and that at the beginning; each of them ends after 35 seconds and is tried again."""
-    world = _world()
+    world = World()
     bad, good = range(1000, 1100), range(2000, 2060)
     async with world.running():
         for number in good:
             world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace="good"))
-        await _answer(world, good, "running")
+        await world.answer(good, "running")
         await asyncio.sleep(1)
         world.cluster.hangs = {"bad"}
         for number in bad:
             world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace="bad"))
-        await _answer(world, bad)
+        await world.answer(bad)
         for number in good:
             start = clock()
             world.entrance.seen(world.cluster.edit(f"ref-{number}", state="failed"))
@@ -262,13 +151,13 @@ async def test_patches_that_are_never_answered_delay_no_other_namespace() -> Non
 
 async def test_corrections_that_are_never_answered_delay_no_other_namespace() -> None:
     """Another namespace's status is put right while all that one namespace meddled with hang."""
-    world = _world()
+    world = World()
     bad, good = range(1000, 1040), range(2000, 2010)
     async with world.running():
         for namespace, numbers in (("bad", bad), ("good", good)):
             for number in numbers:
                 world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number, namespace=namespace))
-            await _answer(world, numbers, "running")
+            await world.answer(numbers, "running")
         await asyncio.sleep(1)
         world.cluster.hangs = {"bad"}
         for number in bad:
@@ -284,12 +173,12 @@ async def test_corrections_that_are_never_answered_delay_no_other_namespace() ->
 async def test_what_waits_is_written_before_the_end(caplog: pytest.LogCaptureFixture) -> None:
     """Also what waits for its time; but the end comes after five seconds, whatever hangs."""
     caplog.set_level(logging.WARNING)
-    world = _world()
+    world = World()
     async with world.running():
         world.cluster.refuses = POLICY
         for number in (1001, 1002):
             world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number))
-        await _answer(world, (1001, 1002))
+        await world.answer((1001, 1002))
         await asyncio.sleep(100)
         world.cluster.refuses = None
         start = clock()
@@ -308,7 +197,7 @@ async def test_what_waits_is_written_before_the_end(caplog: pytest.LogCaptureFix
 
 async def test_an_object_that_somebody_keeps_changing_is_written_all_the_same() -> None:
     """A conflict is followed by a look and another attempt, and many of them by pauses."""
-    world = _world()
+    world = World()
     patch, rivals = world.cluster.patch, 6
 
     async def beaten(names: Names, namespace: str, name: str, **options: object) -> object:
@@ -321,7 +210,7 @@ async def test_an_object_that_somebody_keeps_changing_is_written_all_the_same() 
     world.cluster.patch = beaten  # type: ignore[method-assign, assignment]
     async with world.running():
         world.entrance.seen(world.cluster.put("ref", 7))
-        await _answer(world, [7])
+        await world.answer([7])
         await world.cluster.until("ref", seconds=20, state="completed")
     assert world.cluster.patches == 7
     assert clock() > 4
@@ -329,18 +218,18 @@ async def test_an_object_that_somebody_keeps_changing_is_written_all_the_same() 
 
 async def test_one_write_for_an_object_is_under_way_at_a_time() -> None:
     """Also while it hangs and the desired status changes, and when the object is seen anew. The fake would notice."""
-    world = _world()
+    world = World()
     world.cluster.hangs = {"ns"}
     async with world.running():
         world.entrance.seen(world.cluster.put("ref", 7, interval="1s"))
-        await _answer(world, [7], "running")
+        await world.answer([7], "running")
         for state in ("pending", "running", "completed"):
             await asyncio.sleep(2)
-            _touch(world, "ref")
-            await _answer(world, [7], state)
+            world.entrance.seen(world.cluster.edit("ref"))
+            await world.answer([7], state)
         world.entrance.deleted("ref", "ns")
         world.entrance.seen(world.cluster.put("ref", 7))
-        await _answer(world, [7])
+        await world.answer([7])
         world.cluster.hangs = set()
         await world.cluster.until("ref", seconds=50, state="completed")
     assert ID.format(7) == world.cluster.objects["ref"]["status"]["target"]["backupID"]

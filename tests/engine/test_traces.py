@@ -9,7 +9,7 @@ import json
 import os
 from pathlib import Path
 
-from tests.engine.storm import Storm, Trace
+from tests.engine.storm import Storm
 from tests.virtual_time import run
 
 GOLDEN = Path(__file__).parent / "golden" / "traces.json"
@@ -29,13 +29,14 @@ def _trace(seed: int, file: Path) -> dict[str, int | str]:
 
     async def story() -> None:
         storm = Storm(seed)
-        traces.append(storm.trace)
+        storms.append(storm)
         await storm.run()
 
-    traces: list[Trace] = []
+    storms: list[Storm] = []
     run(story())
-    file.write_text("\n".join(traces[0].lines()) + "\n")
+    trace = storms[0].trace
+    file.write_text("\n".join(trace.lines()) + "\n")
     return {
-        **{each: traces[0].count(each) for each in ("request", "patch", "get", "event")},
+        **{each: trace.count(each) for each in ("request", "patch", "get", "event")},
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
     }

@@ -7,7 +7,7 @@ import pytest
 
 from astra_mirror.core.outcome import Failed
 from tests.engine.service import Asked, VirtualWorld, virtual_world
-from tests.engine.storm import FAILURES
+from tests.engine.weather import FAILURES
 from tests.engine.world import ID, NEW, OLD
 from tests.virtual_time import run
 

@@ -3,12 +3,11 @@
 import asyncio
 import copy
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from astra_mirror.api.meta import Names
-from astra_mirror.cluster.availability import Availability
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note
@@ -21,56 +20,13 @@ from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine.engine import Engine
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.ports import Clocks
+from tests.engine.availability import Away
 from tests.virtual_time import clock, utcnow
 
 URL = BaseURL.parse("https://a.netapp.io")
 OLD, NEW = Connection(URL, "old"), Connection(URL, "new")
 ID = "00000000-0000-4000-8000-{:012}"
 IDS = {"accountID": ID.format(1), "appID": ID.format(2)}
-
-
-class _There(asyncio.Event):
-    """Set while the API server is there; `lost` while it is not."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lost = asyncio.Event()
-        self.set()
-
-    def set(self) -> None:
-        """It comes back."""
-        super().set()
-        self.lost.clear()
-
-    def clear(self) -> None:
-        """It goes away."""
-        super().clear()
-        self.lost.set()
-
-
-class Away(Availability):
-    """Whether the API server is away: as the test says."""
-
-    def __init__(self) -> None:
-        self.suspicions = 0
-        self.changed = _There()
-
-    @property
-    def is_away(self) -> bool:
-        """As the test says."""
-        return not self.changed.is_set()
-
-    def request_probe(self) -> None:
-        """Count."""
-        self.suspicions += 1
-
-    async def wait_until_back(self) -> None:
-        """Until the test says so."""
-        await self.changed.wait()
-
-    async def wait_until_away(self) -> None:
-        """Until the test says so."""
-        await self.changed.lost.wait()
 
 
 class Cluster:
@@ -172,6 +128,19 @@ class Cluster:
         found["metadata"]["resourceVersion"] = str(next(self.versions))
         return copy.deepcopy(found)
 
+    def edit_spec(self, name: str, **spec: Any) -> dict[str, Any]:
+        """Somebody edits fields of the spec. The object as the watch reports it."""
+        found = self.objects[name]
+        found["spec"] |= spec
+        found["metadata"]["generation"] += 1
+        found["metadata"]["resourceVersion"] = str(next(self.versions))
+        return copy.deepcopy(found)
+
+    def reasons(self, name: str) -> dict[str, str]:
+        """The reason of each condition, by its type."""
+        conditions = self.objects[name]["status"].get("conditions", ())
+        return {each["type"]: each["reason"] for each in conditions}
+
     def wipe(self, name: str) -> dict[str, Any]:
         """Somebody else takes everything out of the status."""
         return self.edit(name, **dict.fromkeys(self.objects[name]["status"]) | {"observedGeneration": -1})
@@ -218,6 +187,12 @@ class Astra:
         async with asyncio.timeout(10):
             asked, connection, future = await self.asked.get()
         assert asked == what
+        return connection, future
+
+    async def next_within(self, seconds: float) -> tuple[Connection, asyncio.Future[Any]]:
+        """The next request, whatever it is for."""
+        async with asyncio.timeout(seconds):
+            _, connection, future = await self.asked.get()
         return connection, future
 
 
@@ -268,6 +243,16 @@ class World:
         _, request = await self.astra.next(ID.format(number))
         request.set_result(backup(number, state))
         return await self.cluster.until(name, state=state)
+
+    async def answer(self, numbers: Iterable[int], state: str = "completed") -> None:
+        """Answer the requests for these backups, in whatever order they come."""
+        left = set(numbers)
+        while left:
+            async with asyncio.timeout(60):
+                asked, _, request = await self.astra.asked.get()
+            number = int(asked[-4:])
+            left.discard(number)
+            request.set_result(backup(number, state))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

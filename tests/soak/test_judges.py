@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import math
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,57 +15,21 @@ from dev.soak.conditions import Row
 from dev.soak.facts import Facts, Period, periods
 from dev.soak.history import Version
 from dev.soak.invariants import check, target_of
-
-_ID = backup_of(0, 0, 0)
-_DOCUMENT = served(_ID, 1, {"state": "running", "percentDone": 42.5, "bytesDone": 10, "totalBytes": 20})
-_SPEC = {"accountID": _ID, "appID": _ID, "backupID": _ID, "readyWhen": "Completed"}
-_TIME = "2026-11-25T10:00:00Z"
-_LATER = "2026-11-25T10:00:09Z"
-_START = datetime.fromisoformat("2026-11-25T10:00:10Z").timestamp()
-"""When the first version is there."""
-Object = dict[str, Any]
-
-
-def _condition(kind: str, status: str, reason: str) -> Object:
-    texts = {"message": "Words.", "lastTransitionTime": _TIME, "observedGeneration": 1}
-    return {"type": kind, "status": status, "reason": reason, **texts}
-
-
-def _status() -> Object:
-    return {
-        "observedGeneration": 1,
-        "target": target_of(_SPEC),
-        **mirrored.expected(_DOCUMENT),
-        "conditions": [
-            _condition("Ready", "False", "BackupInProgress"),
-            _condition("Synced", "True", "Observed"),
-            _condition("Succeeded", "Unknown", "BackupInProgress"),
-            _condition("Finished", "False", "BackupInProgress"),
-            _condition("Reconciling", "True", "BackupInProgress"),
-        ],
-    }
-
-
-def _version(number: int, status: Object, **metadata: Any) -> Version:
-    made = {"namespace": "ns", "name": "ref", "uid": "u", "generation": 1, "resourceVersion": str(number)}
-    item = {"metadata": made | metadata, "spec": _SPEC, "status": status}
-    return Version(_START + number - 1, item, follows=number > 1)
-
-
-def _facts(own: OwnWrites | None = None, **more: Any) -> Facts:
-    return Facts(own or OwnWrites(), documents={_ID: [_DOCUMENT]}, secrets=("the-token",), **more)
-
-
-def _invariants(facts: Facts, *versions: Version) -> list[str]:
-    return [each.invariant for each in check({"u": list(versions)}, facts)]
-
-
-def _findings(*versions: Version, own: set[str] | None = None, starts: tuple[float, ...] = ()) -> list[str]:
-    return _invariants(_facts(OwnWrites(own or set()), starts=starts), *versions)
-
-
-def _failed(status: Object) -> None:
-    status["conditions"][1] = _condition("Synced", "False", "Unreachable") | {"lastTransitionTime": _LATER}
+from tests.soak.versions import (
+    DOCUMENT,
+    ID,
+    LATER,
+    SPEC,
+    START,
+    Object,
+    broken_by,
+    broken_given,
+    condition,
+    fail,
+    right_facts,
+    right_status,
+    version,
+)
 
 
 def _set(path: str, value: Any) -> Callable[[Object], None]:
@@ -87,7 +50,7 @@ def _generation(status: Object, generation: int) -> None:
 
 
 def _suspended(status: Object) -> None:
-    status["conditions"][1] = _condition("Synced", "Unknown", "Suspended")
+    status["conditions"][1] = condition("Synced", "Unknown", "Suspended")
     status["conditions"].pop()
 
 
@@ -106,148 +69,67 @@ _BROKEN: dict[str, Callable[[Object], None]] = {
 
 def test_a_right_history_is_right() -> None:
     """The base of the others."""
-    later = _status()
-    _failed(later)
-    assert not _findings(_version(1, _status()), _version(2, later))
+    later = right_status()
+    fail(later)
+    assert not broken_by(version(1, right_status()), version(2, later))
 
 
 @pytest.mark.parametrize("invariant", _BROKEN)
 def test_a_version_that_breaks_an_invariant(invariant: str) -> None:
     """Each in its own way."""
-    status = copy.deepcopy(_status())
+    status = copy.deepcopy(right_status())
     _BROKEN[invariant](status)
-    assert _findings(_version(1, status)) == [invariant]
-
-
-def test_a_time_that_moves_by_itself() -> None:
-    """In any condition."""
-    later = _status()
-    later["conditions"][0]["lastTransitionTime"] = _LATER
-    assert _findings(_version(1, _status()), _version(2, later)) == ["lastTransitionTime changes only with the status"]
-
-
-def test_a_time_that_goes_back() -> None:
-    """A transition is never older than the one before it."""
-    first, later = _status(), _status()
-    first["conditions"][1]["lastTransitionTime"] = _LATER
-    _failed(later)
-    later["conditions"][1]["lastTransitionTime"] = _TIME
-    assert _findings(_version(1, first), _version(2, later)) == ["lastTransitionTime never goes back"]
-
-
-def test_a_time_that_goes_back_to_what_was_shown() -> None:
-    """As it may where the operator has not heard that its last write was stored."""
-    first, later = _status(), _status()
-    _failed(later)
-    later["conditions"][1]["lastTransitionTime"] = _LATER
-    versions = [_version(1, first), _version(2, later), _version(3, first)]
-    went_back = ["lastTransitionTime never goes back"]
-    assert _invariants(_facts(), *versions) == went_back
-    for begun, findings in ((-20.0, []), (1.0, went_back), (-31.0, went_back)):
-        unanswered = {"ns/ref": [versions[1].at + begun]}
-        assert _invariants(_facts(unanswered=unanswered), *versions) == findings
+    assert broken_by(version(1, status)) == [invariant]
 
 
 def test_words_that_are_taken_over_too_soon() -> None:
     """A failure that stays keeps its message for 15 minutes."""
-    statuses = [_status(), _status()]
+    statuses = [right_status(), right_status()]
     for status, text in zip(statuses, ("One.", "Two."), strict=True):
-        status["conditions"][1] = _condition("Synced", "False", "ServerError") | {"message": text}
-    found = _findings(_version(1, statuses[0]), _version(2, statuses[1]))
+        status["conditions"][1] = condition("Synced", "False", "ServerError") | {"message": text}
+    found = broken_by(version(1, statuses[0]), version(2, statuses[1]))
     assert found == ["the words of a failure that stays are taken over every 15 minutes at most"]
 
 
 def test_words_of_a_failure_after_an_answer_that_was_not_written() -> None:
     """The backup has moved, so that the second failure is another one."""
-    statuses = [_status(), _status() | {"state": "pending"}]
+    statuses = [right_status(), right_status() | {"state": "pending"}]
     for status, text in zip(statuses, ("One.", "Two."), strict=True):
-        status["conditions"][1] = _condition("Synced", "False", "ServerError") | {"message": text}
-    found = _findings(_version(1, statuses[0]), _version(2, statuses[1]))
+        status["conditions"][1] = condition("Synced", "False", "ServerError") | {"message": text}
+    found = broken_by(version(1, statuses[0]), version(2, statuses[1]))
     assert "the words of a failure that stays are taken over every 15 minutes at most" not in found
 
 
 def test_a_rate_of_a_backup_at_rest() -> None:
     """A completed backup has no rate."""
-    done = served(_ID, 2, {"state": "completed", "percentDone": 100})
-    status = _status() | mirrored.expected(done)
+    done = served(ID, 2, {"state": "completed", "percentDone": 100})
+    status = right_status() | mirrored.expected(done)
     kinds = ("Ready", "Succeeded", "Finished")
-    completed = [_condition(kind, "True", "BackupCompleted") for kind in kinds]
-    status["conditions"] = [_condition("Synced", "True", "Observed"), *completed]
-    facts = dataclasses.replace(_facts(), documents={_ID: [done]})
-    assert _invariants(facts, _version(1, status)) == []
+    completed = [condition(kind, "True", "BackupCompleted") for kind in kinds]
+    status["conditions"] = [condition("Synced", "True", "Observed"), *completed]
+    facts = dataclasses.replace(right_facts(), documents={ID: [done]})
+    assert broken_given(facts, version(1, status)) == []
     status["progress"]["bytesPerSecond"] = 1
-    assert _invariants(facts, _version(1, status)) == ["the rate exists only while the backup is in progress"]
+    assert broken_given(facts, version(1, status)) == ["the rate exists only while the backup is in progress"]
 
 
 def test_what_an_operator_may_not_write() -> None:
     """A label is not its business."""
-    later = _status()
-    _failed(later)
-    found = _findings(_version(1, _status()), _version(2, later, labels={"a": "b"}))
+    later = right_status()
+    fail(later)
+    found = broken_by(version(1, right_status()), version(2, later, labels={"a": "b"}))
     assert found == ["the operator writes the status alone"]
 
 
 def test_what_an_operator_may_not_write_without_a_word() -> None:
     """A version with the same status is judged as well, unless the soak may have made it."""
-    versions = [_version(1, _status()), _version(2, _status(), finalizers=["a/b"])]
+    versions = [version(1, right_status()), version(2, right_status(), finalizers=["a/b"])]
     path = ref_path("ns", "ref")
-    assert _invariants(_facts(), *versions) == ["the operator writes the status alone"]
-    assert not _invariants(_facts(OwnWrites(edits={"2"})), *versions)
-    assert not _invariants(_facts(OwnWrites(unsure=[(path, _START - 20, _START - 5)])), *versions)
-    long_ago = OwnWrites(unsure=[(path, _START - 90, _START - 60)])
-    assert _invariants(_facts(long_ago), *versions) == ["the operator writes the status alone"]
-
-
-def test_a_time_that_stays_when_the_status_moves() -> None:
-    """Unless a write that was not heard of is taken back, or the status has moved twice within a second."""
-    later, back = _status(), _status()
-    _failed(later)
-    later["conditions"][1]["lastTransitionTime"] = _TIME
-    assert _findings(_version(1, _status()), _version(2, later)) == ["lastTransitionTime changes with the status"]
-    assert _findings(_version(1, _status()), _version(2, later), _version(3, back)) == [
-        "lastTransitionTime changes with the status"
-    ]
-    first = _status()
-    first["conditions"][1]["lastTransitionTime"] = later["conditions"][1]["lastTransitionTime"] = _LATER
-    assert not _findings(_version(1, first), _version(2, later))
-
-
-def test_versions_with_one_missing_between_them_are_not_compared() -> None:
-    """Nobody knows what was there; those after it are compared again."""
-    lie, moved = _status() | {"state": "completed"}, _status()
-    moved["conditions"][0]["lastTransitionTime"] = _LATER
-    first, second = _version(1, _status()), _version(2, lie)
-    gap = dataclasses.replace(second, follows=False)
-    broken = ["lastTransitionTime changes only with the status"]
-    assert _findings(first, second, _version(3, moved), own={"2"}) == broken
-    assert not _findings(first, gap, _version(3, moved), own={"2"})
-    assert not _findings(first, dataclasses.replace(_version(2, moved), follows=False))
-    failed = copy.deepcopy(moved)
-    _failed(failed)
-    failed["conditions"][0]["lastTransitionTime"] = _TIME
-    assert broken[0] in _findings(first, gap, _version(3, moved), _version(4, failed), own={"2"})
-
-
-def test_a_time_that_has_not_come() -> None:
-    """However it got there."""
-    status = _status()
-    status["conditions"][2]["lastTransitionTime"] = "2026-11-25T10:00:14Z"
-    assert _findings(_version(1, status)) == ["lastTransitionTime is never in the future"]
-    assert not _findings(_version(3, status))
-
-
-def test_rivals_are_excused_while_they_are_there() -> None:
-    """Two operators agree on times after a while; one that is alone has nobody to agree with."""
-    later = _status()
-    later["conditions"][0]["lastTransitionTime"] = _LATER
-    versions = _version(1, _status()), _version(2, later)
-    rivals = Period(_START + 0.5, _START + 90, has_rivals=True)
-    peers = Period(_START + 0.5, _START + 90)
-    before = Period(_START - 90, _START - 1, has_rivals=True)
-    broken = ["lastTransitionTime changes only with the status"]
-    assert not _invariants(_facts(shared=[rivals]), *versions)
-    assert _invariants(_facts(shared=[peers]), *versions) == broken
-    assert _invariants(_facts(shared=[before]), *versions) == broken
+    assert broken_given(right_facts(), *versions) == ["the operator writes the status alone"]
+    assert not broken_given(right_facts(OwnWrites(edits={"2"})), *versions)
+    assert not broken_given(right_facts(OwnWrites(unsure=[(path, START - 20, START - 5)])), *versions)
+    long_ago = OwnWrites(unsure=[(path, START - 90, START - 60)])
+    assert broken_given(right_facts(long_ago), *versions) == ["the operator writes the status alone"]
 
 
 def test_periods() -> None:
@@ -261,78 +143,78 @@ def test_periods() -> None:
 def test_an_observation_of_what_was_never_served() -> None:
     """Only a namespace with a server of its own may show what the soak does not know."""
     facts = Facts(OwnWrites())
-    assert _invariants(facts, _version(1, _status())) == ["an observation is one that there was"]
-    assert not _invariants(dataclasses.replace(facts, foreign=frozenset({"ns"})), _version(1, _status()))
+    assert broken_given(facts, version(1, right_status())) == ["an observation is one that there was"]
+    assert not broken_given(dataclasses.replace(facts, foreign=frozenset({"ns"})), version(1, right_status()))
 
 
 def test_an_observation_that_goes_back() -> None:
     """One process, left in peace, shows no document after one that was served later."""
-    older = served(_ID, 0, {"state": "running"})
-    facts = dataclasses.replace(_facts(), documents={_ID: [older, _DOCUMENT]})
-    before = {name: value for name, value in _status().items() if name not in mirrored.expected(_DOCUMENT)}
+    older = served(ID, 0, {"state": "running"})
+    facts = dataclasses.replace(right_facts(), documents={ID: [older, DOCUMENT]})
+    before = {name: value for name, value in right_status().items() if name not in mirrored.expected(DOCUMENT)}
     back = before | mirrored.expected(older)
     broken = ["an older observation never follows a newer one"]
-    assert _invariants(facts, _version(1, _status()), _version(2, back)) == broken
-    assert not _invariants(facts, _version(1, back), _version(2, _status()))
-    changes = {("ns", "astra-control"): [_START - 3]}
+    assert broken_given(facts, version(1, right_status()), version(2, back)) == broken
+    assert not broken_given(facts, version(1, back), version(2, right_status()))
+    changes = {("ns", "astra-control"): [START - 3]}
     disturbed: list[Facts] = [
-        dataclasses.replace(facts, starts=[_START + 0.5]),
-        dataclasses.replace(facts, shared=[Period(_START - 9, _START + 9)]),
+        dataclasses.replace(facts, starts=[START + 0.5]),
+        dataclasses.replace(facts, shared=[Period(START - 9, START + 9)]),
         dataclasses.replace(facts, secret_changes=changes),
-        dataclasses.replace(facts, documents={_ID: [older, _DOCUMENT, older]}),
+        dataclasses.replace(facts, documents={ID: [older, DOCUMENT, older]}),
     ]
     for each in disturbed:
-        assert not _invariants(each, _version(1, _status()), _version(2, back))
+        assert not broken_given(each, version(1, right_status()), version(2, back))
 
 
 def test_lies_are_not_the_operators() -> None:
     """What the soak itself has written is not judged; what is put right afterwards is."""
-    lie = _status() | {"state": "completed"}
-    moved = _status()
-    moved["conditions"][0]["lastTransitionTime"] = _LATER
-    assert not _findings(_version(1, _status()), _version(2, lie), _version(3, _status()), own={"2"})
-    found = _findings(_version(1, _status()), _version(2, lie), _version(3, moved), own={"2"})
+    lie = right_status() | {"state": "completed"}
+    moved = right_status()
+    moved["conditions"][0]["lastTransitionTime"] = LATER
+    assert not broken_by(version(1, right_status()), version(2, lie), version(3, right_status()), own={"2"})
+    found = broken_by(version(1, right_status()), version(2, lie), version(3, moved), own={"2"})
     assert found == ["lastTransitionTime changes only with the status"]
 
 
 def test_a_lie_may_become_the_memory_of_a_process_that_starts() -> None:
     """It has nothing else to go by, until the first answer."""
-    lie = _status()
+    lie = right_status()
     lie["progress"] = {"percentDone": 1}
     failed = copy.deepcopy(lie)
-    _failed(failed)
-    lied = [_version(1, _status()), _version(2, lie), _version(3, failed)]
-    assert not _findings(*lied, own={"2"}, starts=(_START + 1.5,))
-    assert _findings(*lied, own={"2"}) == ["a status shows what Astra Control said"]
+    fail(failed)
+    lied = [version(1, right_status()), version(2, lie), version(3, failed)]
+    assert not broken_by(*lied, own={"2"}, starts=(START + 1.5,))
+    assert broken_by(*lied, own={"2"}) == ["a status shows what Astra Control said"]
 
 
 def test_a_lie_may_become_the_memory_of_another_shard() -> None:
     """Where an edit hands the object to that one, and there only."""
-    lie, handed = _status(), _status()
-    lie["conditions"][0]["lastTransitionTime"] = handed["conditions"][0]["lastTransitionTime"] = _LATER
-    _failed(handed)
+    lie, handed = right_status(), right_status()
+    lie["conditions"][0]["lastTransitionTime"] = handed["conditions"][0]["lastTransitionTime"] = LATER
+    fail(handed)
     _generation(handed, 2)
-    other = {**_SPEC, "accountID": backup_of(1, 1, 1)}
+    other = {**SPEC, "accountID": backup_of(1, 1, 1)}
     sharded = [Period(0.0, math.inf)]
     has_moved = ["lastTransitionTime changes only with the status"]
-    for spec, periods_, findings in ((_SPEC, sharded, has_moved), (other, [], has_moved), (other, sharded, [])):
+    for spec, periods_, findings in ((SPEC, sharded, has_moved), (other, [], has_moved), (other, sharded, [])):
         status = {**handed, "target": target_of(spec)}
         edit, written = (
-            Version(_START + number, {**_version(number, each, generation=2).object, "spec": spec}, follows=True)
+            Version(START + number, {**version(number, each, generation=2).object, "spec": spec}, follows=True)
             for number, each in ((3, lie), (4, status))
         )
-        facts = _facts(OwnWrites({"2"}, {"3"}), sharded=periods_)
-        assert _invariants(facts, _version(1, _status()), _version(2, lie), edit, written) == findings
+        facts = right_facts(OwnWrites({"2"}, {"3"}), sharded=periods_)
+        assert broken_given(facts, version(1, right_status()), version(2, lie), edit, written) == findings
 
 
 def test_what_was_wiped_leaves_a_process_that_starts_without_a_memory() -> None:
     """Its first answer is the beginning of each condition."""
-    begun = _status()
+    begun = right_status()
     for each in begun["conditions"]:
-        each["lastTransitionTime"] = _LATER
-    wiped = [_version(1, _status()), _version(2, {}), _version(3, begun)]
-    assert not _findings(*wiped, own={"2"}, starts=(_START + 1.5,))
-    assert set(_findings(*wiped, own={"2"})) == {"lastTransitionTime changes only with the status"}
+        each["lastTransitionTime"] = LATER
+    wiped = [version(1, right_status()), version(2, {}), version(3, begun)]
+    assert not broken_by(*wiped, own={"2"}, starts=(START + 1.5,))
+    assert set(broken_by(*wiped, own={"2"})) == {"lastTransitionTime changes only with the status"}
 
 
 @pytest.mark.parametrize(
@@ -353,7 +235,7 @@ def test_rows(state: str, hooks: str | None, ready_when: str, row: Row) -> None:
 def test_what_a_status_shows_of_a_document() -> None:
     """Names as they are; what is wrong is left out, and percentages stay under 100 until the end."""
     document = {
-        "id": _ID,
+        "id": ID,
         "state": "running",
         "percentDone": "100",
         "bytesDone": -1,
@@ -372,9 +254,9 @@ def test_what_a_status_shows_of_a_document() -> None:
 
 def test_a_finding_shows_the_versions_around_it() -> None:
     """With what each has that the one before had not."""
-    later = _status()
-    later["conditions"][0]["lastTransitionTime"] = _LATER
-    versions = {"u": [_version(1, _status()), _version(2, later)]}
-    text = "\n".join(check(versions, _facts())[0].lines(_START))
+    later = right_status()
+    later["conditions"][0]["lastTransitionTime"] = LATER
+    versions = {"u": [version(1, right_status()), version(2, later)]}
+    text = "\n".join(check(versions, right_facts())[0].lines(START))
     assert text.startswith("* ns/ref at 1.0s: Ready is False since 2026-11-25T10:00:00Z, then 2026-11-25T10:00:09Z")
     assert text.count('"accountID"') == 2, "the spec and the target, once each"
