@@ -84,8 +84,10 @@ class _Judge:
         since = self._base.at if self._base else 0.0
         if self._facts.has_peers(since, version.at) or self._facts.has_start(since, version.at):
             return True
-        # An edit may hand it to the operator of another shard.
-        is_other = self._base is None or _shard_key(self._base) != _shard_key(version)
+        # An edit may hand it to the operator of another shard, and the next one back.
+        first = self._base.generation if self._base else 0
+        specs = (spec for number, spec in self._specs.items() if first <= number <= version.generation)
+        is_other = self._base is None or len(set(map(_shard_key, specs))) > 1
         return is_other and self._facts.is_sharded(since, version.at)
 
     def _broken(self, version: Version, before: Version | None) -> Iterator[Pair]:
@@ -175,9 +177,9 @@ class _Judge:
             yield "an older observation never follows a newer one", f"{_serial(base)!r}, then {_serial(version)!r}"
 
 
-def _shard_key(version: Version) -> list[str]:
+def _shard_key(spec: Mapping[str, Any]) -> tuple[str, ...]:
     """What decides which shard an object belongs to; see docs/reference.md, --shard."""
-    return [version.object["spec"][each].lower() for each in ("accountID", "appID")]
+    return tuple(spec[each].lower() for each in ("accountID", "appID"))
 
 
 def _serial(version: Version) -> object:

@@ -15,6 +15,7 @@ from astra_mirror.cluster.events import EventRecorder
 from astra_mirror.cluster.feed import Feed
 from astra_mirror.cluster.kubeconfig import pod_namespace
 from astra_mirror.cluster.lease import Elector
+from astra_mirror.cluster.object_list import latest_version
 from astra_mirror.cluster.periodic_list import PeriodicList
 from astra_mirror.cluster.probe import Probe, wait_for_cluster
 from astra_mirror.cluster.secret_api import SecretAPI
@@ -67,7 +68,8 @@ class Components:
 
     def __init__(self, settings: Settings, cluster: Cluster, kopf_started: Callable[[], None]) -> None:
         self._clients = ClientPool(settings.allowed)
-        self._availability = cluster.availability
+        self._endpoint, self._availability = cluster.endpoint, cluster.availability
+        self._namespace = next(iter(settings.namespace), None)
         self.secrets = _secrets(settings, cluster, self._secret_changed)
         status_client = StatusClient(cluster.api, cluster.availability)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
@@ -106,6 +108,11 @@ class Components:
     def not_ready_reason(self) -> str | None:
         """Why the operator is not ready; None when it is."""
         return next((each.not_ready_reason for each in self.watches if each.not_ready_reason), None)
+
+    async def lead(self) -> None:
+        """Run the engine as the new leader. What is not newer than the present versions was written before."""
+        version = await latest_version(self._endpoint, APP_BACKUP_REF.names, self._namespace)
+        await self.engine.lead({} if version is None else {APP_BACKUP_REF: version})
 
     def release_secrets(self) -> None:
         """Stop watching the Secret names that no ref uses any more, because other names wait for their places."""

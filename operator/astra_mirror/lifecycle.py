@@ -140,17 +140,17 @@ class _Operator:
 
     async def _lead(self) -> None:
         """Run the engine while this process holds the Lease; without leader election, run it at once."""
-        elector, engine = self._components.elector, self._components.engine
+        elector = self._components.elector
         if elector is None:
             LEADER.set(1)
-            await engine.lead()
+            await self._components.engine.lead()
             return
         while True:
             await elector.acquire()
             LEADER.set(1)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    work = tasks.create_task(engine.lead())
+                    work = tasks.create_task(self._components.lead())
                     await elector.keep()
                     work.cancel()
             finally:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from tests.core.cases import ROWS
 from tests.engine.world import ID, World, backup
 from tests.invariants import check_status
@@ -168,3 +169,30 @@ async def test_one_that_has_lost_its_lease_takes_over_again() -> None:
     assert world.cluster.objects["ref"]["status"]["state"] == "completed"
     assert world.cluster.objects["other"]["status"]["state"] == "running"
     assert world.cluster.patches == patches + 2
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+async def test_what_another_leader_wrote_is_taken_over_also_when_it_is_reported_late(*, is_before: bool) -> None:
+    """What was written before this process leads again is the other leader's; what is written after it is corrected."""
+    world = World()
+    async with world.running():
+        status = copy.deepcopy(await world.observed("ref", 7, interval="30s"))
+    patches, other = world.cluster.patches, "2026-01-05T00:00:00Z"
+    for each in status["conditions"]:
+        each["lastTransitionTime"] = other
+    late = world.cluster.edit("ref", conditions=status["conditions"])
+    version = int(late["metadata"]["resourceVersion"]) - (not is_before)
+    async with world.running(since={APP_BACKUP_REF: str(version)}):
+        for reported in (late, None):
+            _, request = await world.astra.next(ID.format(7))
+            request.set_result(backup(7, "completed"))
+            await asyncio.sleep(1)
+            if reported is not None:
+                assert world.cluster.patches == patches
+                world.entrance.seen(reported)
+                if not is_before:
+                    break
+        await asyncio.sleep(10)
+    assert world.cluster.patches - patches == (not is_before)
+    times = {each["lastTransitionTime"] for each in world.cluster.objects["ref"]["status"]["conditions"]}
+    assert (times == {other}) is is_before

@@ -19,6 +19,7 @@ from astra_mirror.core.urls import BaseURL
 from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine.engine import Engine
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
+from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.engine.ports import Clocks
 from tests.engine.availability import Away
 from tests.virtual_time import clock, utcnow
@@ -255,10 +256,10 @@ class World:
             request.set_result(backup(number, state))
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Let it work for the time of a `with` block."""
+    async def running(self, since: Mapping[Kind, str] | None = None) -> AsyncIterator[None]:
+        """Let it work for the time of a `with` block. `since`: see `Engine.lead`."""
         loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(self.engine.take_in()), loop.create_task(self.engine.lead())]
+        tasks = [loop.create_task(self.engine.take_in()), loop.create_task(self.engine.lead(since or {}))]
         yield
         for each in tasks:
             each.cancel()

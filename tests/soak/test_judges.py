@@ -207,6 +207,23 @@ def test_a_lie_may_become_the_memory_of_another_shard() -> None:
         assert broken_given(facts, version(1, right_status()), version(2, lie), edit, written) == findings
 
 
+def test_a_lie_may_become_the_memory_of_a_shard_that_gets_an_object_back() -> None:
+    """It was another shard's meanwhile, although the first version and the last name the same app."""
+    lie, returned = right_status(), right_status()
+    lie["conditions"][0]["lastTransitionTime"] = returned["conditions"][0]["lastTransitionTime"] = LATER
+    fail(returned)
+    _generation(returned, 3)
+    other = {**SPEC, "accountID": backup_of(1, 1, 1)}
+    for away, findings in ((other, []), (SPEC, ["lastTransitionTime changes only with the status"])):
+        edits = (
+            Version(START + number, {**version(number, lie, generation=number - 1).object, "spec": spec}, follows=True)
+            for number, spec in ((3, away), (4, SPEC))
+        )
+        facts = right_facts(OwnWrites({"2"}, {"3", "4"}), sharded=[Period(0.0, math.inf)])
+        written = version(5, returned, generation=3)
+        assert broken_given(facts, version(1, right_status()), version(2, lie), *edits, written) == findings
+
+
 def test_what_was_wiped_leaves_a_process_that_starts_without_a_memory() -> None:
     """Its first answer is the beginning of each condition."""
     begun = right_status()

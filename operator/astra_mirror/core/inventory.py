@@ -29,10 +29,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list; `token` is the continue token of the next page, "" on the last one."""
+    """One page of a list.
+
+    Attributes:
+        entries: the objects.
+        token: the continue token of the next page, "" on the last one.
+        version: the list's resourceVersion.
+    """
 
     entries: tuple[Entry, ...]
     token: str
+    version: str
 
 
 def page_of(body: object) -> Page:
@@ -48,7 +55,7 @@ def page_of(body: object) -> Page:
         raise ListNotUsableError("the list has no resourceVersion")
     if not isinstance(items, list):
         raise ListNotUsableError("the list has no items")
-    return Page(tuple(map(_entry, items)), str(metadata.get("continue") or ""))
+    return Page(tuple(map(_entry, items)), str(metadata.get("continue") or ""), str(metadata["resourceVersion"]))
 
 
 def _entry(item: object) -> Entry:

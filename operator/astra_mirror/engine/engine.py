@@ -31,11 +31,13 @@ from astra_mirror.engine.planner import Planner
 from astra_mirror.engine.poller import Poller
 from astra_mirror.engine.ports import Clocks, Connections, Events, Remote, StatusAPI
 from astra_mirror.engine.rounds import Rounds
+from astra_mirror.engine.state.texts import is_newer
 from astra_mirror.engine.status_writer import StatusWriter
 from astra_mirror.engine.writing import Writing
 from astra_mirror.support.time_slices import TimeSlice
 
 MAX_SLEEP: Final = 60.0
+_UNKNOWN: Final[Mapping[Kind, str]] = {}
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class Engine:
         shard: Shard,
     ) -> None:
         self._clocks, self._leads = clocks, False
+        self._since: Mapping[Kind, str] = {}
         self._index, self._inbox, self._poller = Index(), Inbox(), Poller()
         self._intake = Intake(pace, shard)
         objects = Objects(self._index, InFlight(), connections)
@@ -121,7 +124,18 @@ class Engine:
         metadata = event.body["metadata"]
         uid = metadata["uid"]
         known, moment = self._index.get(uid), self._clocks.moment()
-        step = self._intake.seen(event.kind, known, event.body, moment, leads=self._leads, listed=event.listed)
+        if event.listed and known is not None and is_newer(known.texts.resource_version, event.version):
+            # Versions have gone back, as after a restore of the cluster from a backup.
+            self._since = {}
+        step = self._intake.seen(
+            event.kind,
+            known,
+            event.body,
+            moment,
+            leads=self._leads,
+            since=self._since.get(event.kind),
+            listed=event.listed,
+        )
         if known is not None and (step is None or step.tracked.identity is not known.identity):
             self._performer.perform(Forget(uid))
         if step is None:
@@ -132,13 +146,17 @@ class Engine:
 
     # While this process leads.
 
-    async def lead(self) -> None:
+    async def lead(self, since: Mapping[Kind, str] = _UNKNOWN) -> None:
         """Poll and write until cancelled.
 
         Called each time this process becomes the leader; before that, objects are only indexed.
+
+        Args:
+            since: the resourceVersion of each kind's list when this process became the leader, as far as it is known:
+                versions that are not newer were written before.
         """
         try:
-            self._leads = True
+            self._leads, self._since = True, since
             await self._performer.all(self._rounds.begin())
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._writing.run())

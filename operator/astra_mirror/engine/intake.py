@@ -42,7 +42,15 @@ class Intake:
     shard: Shard
 
     def seen(
-        self, kind: Kind, known: Tracked | None, body: Mapping[str, Any], moment: Moment, *, leads: bool, listed: bool
+        self,
+        kind: Kind,
+        known: Tracked | None,
+        body: Mapping[str, Any],
+        moment: Moment,
+        *,
+        leads: bool,
+        since: str | None,
+        listed: bool,
     ) -> Step | None:
         """Handle an object that was seen. Returns None if another shard owns it.
 
@@ -52,12 +60,13 @@ class Intake:
             body: the object.
             moment: now.
             leads: whether this process writes statuses.
+            since: versions that are not newer were written before it did; None if that is not known.
             listed: whether it counts even if its version is lower, as after a restore of the cluster from a backup.
         """
         if known is not None and not listed and not is_news(known, body["metadata"]):
             return Step(known)
-        if not leads:
-            # The leader writes the statuses, and will have written newer ones before this process takes over.
+        if not leads or (since is not None and not texts.is_newer(body["metadata"]["resourceVersion"], since)):
+            # The other leader writes the statuses, or wrote them: after a failover, the watch may be behind.
             known = None
         if known is not None and body["metadata"]["generation"] == known.desire.generation:
             step = self._compared(known, body, moment)
