@@ -26,7 +26,7 @@ def test_a_page() -> None:
     """Its entries, and what asks for the next one."""
     page = page_of(_list(_item("a"), _item("b", generation=3), **{"continue": "more"}))
     assert page.entries == (Entry("a", "ns", "a", "5", 1), Entry("b", "ns", "b", "5", 3))
-    assert page.token == "more"
+    assert (page.token, page.version) == ("more", "7")
     assert page_of(_list()).token == ""
 
 

@@ -50,6 +50,8 @@ def test_an_echo_is_cut_out_however_each_character_is_spelled(
     """In any case, with JSON's escapes, percent-encoded, or all of it at once; what surrounds it stays."""
     # A token that looks percent-encoded itself cannot be told from one that is.
     assume(not re.search(r"%[2-7][0-9a-fA-F]", token))
+    # One whose beginning occurs in it once more, such as seventeen zeros, may be recognised there, and cut from there.
+    assume(token[:16].lower() not in token[1:].lower())
     assume(not re.search(r"[ab n\n\té\"\\/\[\]{}:,€😀]", token[:1] + token[-1:]))
     spell = [data.draw(st.sampled_from(SPELLINGS)) if data else SPELLINGS[0] for _ in token]
     echo = "".join(spelling(char) for spelling, char in zip(spell, token, strict=True))

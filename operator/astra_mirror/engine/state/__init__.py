@@ -1,1 +1,1 @@
-"""The state of one object, in groups. Each group is a frozen dataclass; only its own module replaces it."""
+"""The state of one object, in groups. Each group is a named tuple, which only its own module replaces."""
