@@ -19,6 +19,7 @@ class StreamServer(abc.ABC):
     def __init__(self, name: str) -> None:
         self.thread = LoopThread(name)
         self._connections: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self.port = self.thread.call(self._start())
 
     @property
@@ -42,12 +43,15 @@ class StreamServer(abc.ABC):
         """Serve one connection, which is broken off when this returns."""
 
     async def _start(self) -> int:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     async def _stop(self) -> None:
         self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self.break_off()
 
     def break_off(self) -> None:
@@ -64,6 +68,13 @@ class StreamServer(abc.ABC):
         finally:
             self._connections.discard(writer)
             writer.transport.abort()
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # At once: a task that is cancelled before it begins would leave the connection open.
+        self._connections.add(writer)
+        task = asyncio.get_running_loop().create_task(self._connected(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with self.holding(writer):
