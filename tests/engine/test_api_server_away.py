@@ -1,12 +1,16 @@
 """The API server is away: no write is tried meanwhile, and everything is written when it is back."""
 
 import asyncio
+from typing import Final
 
 import pytest
 
 from astra_mirror.core.write_results import Refused
 from tests.engine.world import World
 from tests.virtual_time import clock
+
+_OWN: Final = [None, 500, 503, 429]
+_OF_ONE_OBJECT: Final = [400, 401, 403, 404, 413, 422]
 
 
 async def test_nothing_is_written_while_the_api_server_is_away() -> None:
@@ -75,25 +79,15 @@ async def test_what_hangs_since_before_it_was_away_is_tried_again_at_its_return(
         assert clock() - start < 2
 
 
-@pytest.mark.parametrize("code", [None, 500, 503, 429])
-async def test_failures_that_may_be_the_api_servers_own_are_looked_into(code: int | None) -> None:
-    """The probe of the operator's own decides what they are."""
+@pytest.mark.parametrize(
+    ("code", "suspicions"), [*((each, 1) for each in _OWN), *((each, 0) for each in _OF_ONE_OBJECT)]
+)
+async def test_failures_that_may_be_the_api_servers_own_are_looked_into(code: int | None, suspicions: int) -> None:
+    """The probe of the operator's own decides what they are; the refusal of one object is no sign of them."""
     world = World()
     world.cluster.refuses = Refused(code, "", "no")
     async with world.running():
         world.entrance.seen(world.cluster.put("ref", 7))
         await world.answer([7])
         await asyncio.sleep(0.5)
-    assert world.cluster.availability.suspicions == 1
-
-
-@pytest.mark.parametrize("code", [400, 401, 403, 404, 413, 422])
-async def test_refusals_of_one_object_are_no_sign_of_that(code: int) -> None:
-    """It answers."""
-    world = World()
-    world.cluster.refuses = Refused(code, "", "no")
-    async with world.running():
-        world.entrance.seen(world.cluster.put("ref", 7))
-        await world.answer([7])
-        await asyncio.sleep(0.5)
-    assert world.cluster.availability.suspicions == 0
+    assert world.cluster.availability.suspicions == suspicions
