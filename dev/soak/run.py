@@ -118,7 +118,7 @@ def _judge(
     if judges_times and not report.findings:
         _say("trying what is promised in seconds")
         report.findings += _promised(promises, before)
-        report.findings += seen.check(history.versions().values(), stage.swallowed)
+        report.findings += seen.check(history.versions().values(), stage.swallowed, stage.outages)
     history.until_complete()
     versions = history.versions()
     report.findings += _recorded(stage, report.script, versions)

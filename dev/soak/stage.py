@@ -64,6 +64,8 @@ class Stage:
     """When each operator was started, and as which topology said."""
     swallowed: list[tuple[float, float]] = field(default_factory=list)
     """From when until when the operators' watches have said nothing of changes."""
+    outages: list[tuple[float, float]] = field(default_factory=list)
+    """From when until when the API server, or etcd, was killed or frozen; to the end of its restart."""
     cuts_from: float = 0.0
     """From when on nothing may be left to the list that is made every five minutes; seconds since the epoch."""
     is_over: bool = False

@@ -2,7 +2,9 @@
 
 import json
 import signal
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from dev.soak.doing.perform import Args, End, Perform
@@ -19,19 +21,29 @@ _LOST: Final[Mapping[str, Callable[[dict[str, Any]], bool]]] = {
 }
 
 
+def _outage(stage: Stage, begin: Callable[[], object], end: Callable[[], object]) -> End:
+    """Begin one, and note at its end how long it was."""
+    begun = time.time()
+    begin()
+
+    def over() -> None:
+        end()
+        stage.outages.append((begun, time.time()))
+
+    return over
+
+
 def _kill_apiserver(stage: Stage, _: Args, __: float) -> End:
-    stage.plane.stop_apiserver()
-    return stage.plane.start_apiserver
+    return _outage(stage, stage.plane.stop_apiserver, stage.plane.start_apiserver)
 
 
 def _kill_etcd(stage: Stage, _: Args, __: float) -> End:
-    stage.plane.stop_etcd()
-    return stage.plane.start_etcd
+    return _outage(stage, stage.plane.stop_etcd, stage.plane.start_etcd)
 
 
 def _freeze(stage: Stage, args: Args, _: float) -> End:
-    stage.plane.processes.send(args["name"], signal.SIGSTOP)
-    return lambda: stage.plane.processes.send(args["name"], signal.SIGCONT)
+    send = partial(stage.plane.processes.send, args["name"])
+    return _outage(stage, partial(send, signal.SIGSTOP), partial(send, signal.SIGCONT))
 
 
 def _policy(stage: Stage, args: Args, _: float) -> End:
