@@ -81,7 +81,7 @@ def test_what_starts_a_poll_is_complete() -> None:
 
 def test_the_groups_of_an_objects_state_are_named() -> None:
     """All of them, and each is a NamedTuple."""
-    [groups] = re.findall(r"groups \(`engine/state/`\): (.*?)\. Each", PAGE, re.DOTALL)
+    [groups] = re.findall(r"groups \(`engine/state/`\): (.*?)\.\sEach", PAGE, re.DOTALL)
     assert set(re.findall(r"`(\w+)`", groups)) == set(Tracked._fields)
     assert all(issubclass(each, tuple) and hasattr(each, "_fields") for each in Tracked.__annotations__.values())
 
