@@ -58,6 +58,21 @@ def test_an_error_event_on_a_watch(
     assert "Traceback" not in operator.log
 
 
+def test_a_page_in_place_of_the_resources(
+    user: User, astra: Simulator, proxy: FaultProxy, start_behind_proxy: StartOperator
+) -> None:
+    """Kopf asks for the resources before it watches; a proxy in between answers: that is logged without credentials."""
+    user.secret_for(astra)
+    operator = start_behind_proxy()
+    page = {"kind": "status", "status": 200, "body": b"", "headers": {"Content-Type": "text/plain"}}
+    end = {"kind": "error-event", "event": {"type": "ERROR", "object": {}}, "count": 1}
+    with proxy.fault(path="/api", **page), proxy.fault(path="/apis", **page), proxy.fault(path=_REFS, **end):
+        within(20, lambda: operator.log, lambda log: log.count("starts anew: ContentTypeError: 200, message=") > 1)
+    user.ref("ref", astra.add_backup("completes", seconds=0))
+    user.wait("ref", "Ready")
+    assert [text for text in ("Bearer", "Authorization", "Traceback", "never retrieved") if text in operator.log] == []
+
+
 @pytest.mark.minutes
 @pytest.mark.parametrize(("kind", "seconds"), [("dead", 65), ("silent", 95)])
 def test_a_dead_watch(

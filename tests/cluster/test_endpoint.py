@@ -1,9 +1,14 @@
 """What all connections to the API server have in common."""
 
+import asyncio
+import base64
 import socket
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 import trustme
 
@@ -99,3 +104,50 @@ async def test_a_credential_plugin_that_gives_nothing(tmp_path: Path) -> None:
     """A plugin without output is named in the error; the operator does not go on without an identity."""
     with pytest.raises(ClusterConfigError, match=r"the credential plugin .*plugin' gave none"):
         await _loaded(tmp_path / "config", user=_plugin(tmp_path, "exit 1"))
+
+
+@asynccontextmanager
+async def _answering(response: str, requests: list[str]) -> AsyncIterator[str]:
+    """A server that gives each request the same response; yields its host and port."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(f"HTTP/1.1 {response}\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield "{}:{}".format(*server.sockets[0].getsockname())
+
+
+@pytest.mark.parametrize("host", ["https://kube.example", "http://kube.example"])
+async def test_the_credentials_for_a_proxy(host: str) -> None:
+    """They go to the proxy, in the request for a tunnel or in each request, and no error quotes them."""
+    requests: list[str] = []
+    encoded = base64.b64encode(b"me:pass:word").decode()
+    async with _answering("407 Proxy Authentication Required", requests) as proxy:
+        endpoint = Endpoint(_config(host=host, proxy=f"http://me:pass%3Aword@{proxy}"))
+        async with endpoint.session() as session:
+            try:
+                response = await session.get(f"{host}/api")
+                with pytest.raises(aiohttp.ContentTypeError) as caught:
+                    await response.json()
+                text = repr(caught.value)
+            except aiohttp.ClientHttpProxyError as error:
+                text = str(error)
+    assert f"Proxy-Authorization: Basic {encoded}" in requests[0]
+    assert [part for part in ("pass", encoded, "Bearer") if part in text] == []
+    assert "407" in text
+
+
+async def test_no_error_quotes_the_credentials() -> None:
+    """A proxy in between answers for the API server, and not as that does."""
+    requests: list[str] = []
+    async with _answering("200 OK", requests) as server:
+        endpoint = Endpoint(_config(host=f"http://{server}", authorization="Bearer a-token"))
+        async with endpoint.session() as session, session.get(f"http://{server}/api") as response:
+            with pytest.raises(aiohttp.ContentTypeError) as caught:
+                await response.json()
+    assert "Authorization: Bearer a-token" in requests[0]
+    assert "a-token" not in repr(caught.value)
+    assert f"GET http://{server}/api" in repr(caught.value)

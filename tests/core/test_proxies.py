@@ -2,7 +2,7 @@
 
 import pytest
 
-from astra_mirror.core.proxies import UnsupportedProxyError, proxy_for
+from astra_mirror.core.proxies import UnsupportedProxyError, proxy_for, without_credentials
 
 _PROXY = "http://proxy.example:3128"
 
@@ -70,10 +70,43 @@ def test_the_kubeconfig_wins() -> None:
 
 
 @pytest.mark.parametrize("is_in_kubeconfig", [True, False])
-@pytest.mark.parametrize("proxy", ["socks5://me:password@a:1", "http://me:password@[", "http://me:password@[]:1"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://me:password@a:1",
+        "http://me:password@[",
+        "http://me:password@[]:1",
+        "http://me:password@a:b",
+        "http://me:pass/password@a:1",
+        "http://",
+    ],
+)
 def test_a_kind_of_proxy_that_cannot_be_used(proxy: str, *, is_in_kubeconfig: bool) -> None:
     """It is said where it comes from, and not what it contains: there may be a password in it."""
     with pytest.raises(UnsupportedProxyError, match=r"must be an http:// or https:// URL") as caught:
         proxy_for("https://kube.example", proxy if is_in_kubeconfig else None, {"HTTPS_PROXY": proxy})
     assert "password" not in str(caught.value)
     assert ("proxy-url" if is_in_kubeconfig else "HTTPS_PROXY") in str(caught.value)
+
+
+def test_a_user_name_that_cannot_be_sent() -> None:
+    """Basic authentication ends it at the first colon."""
+    with pytest.raises(UnsupportedProxyError, match=r"^HTTPS_PROXY has a user name with a colon") as caught:
+        proxy_for("https://kube.example", None, {"HTTPS_PROXY": "http://m%3Ae:password@a:1"})
+    assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "expected"),
+    [
+        ("http://proxy.example:3128", ("http://proxy.example:3128", None)),
+        ("http://user:pass@proxy.example:3128/", ("http://proxy.example:3128/", ("user", "pass"))),
+        ("https://user@[fd00::1]", ("https://[fd00::1]", ("user", ""))),
+        ("http://us%40er:p%3A%2Fss@proxy.example", ("http://proxy.example", ("us@er", "p:/ss"))),
+        ("http://user:p@ss@proxy.example", ("http://proxy.example", ("user", "p@ss"))),
+        ("http://@proxy.example", ("http://proxy.example", ("", ""))),
+    ],
+)
+def test_the_credentials_of_a_proxy(proxy: str, expected: tuple[str, tuple[str, str] | None]) -> None:
+    """They are taken out of its URL."""
+    assert without_credentials(proxy) == expected

@@ -15,6 +15,7 @@ from astra_mirror import USER_AGENT
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.credentials import Credentials
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
+from astra_mirror.core.proxies import without_credentials
 
 CONNECT_SECONDS: Final = 5.0
 _SOCKET_OPTIONS: Final = {
@@ -28,12 +29,28 @@ _LINE_BYTES: Final = 2**21
 """The read buffer of a response: the client library reads a watch line by line, and a Secret may have a megabyte."""
 
 
+class _RequestInfo(aiohttp.RequestInfo):
+    """A request as aiohttp's errors quote it: without its headers, which contain the credentials."""
+
+    def __repr__(self) -> str:
+        return f"{self.method} {self.real_url}"
+
+
+class _Request(aiohttp.ClientRequest):
+    @property
+    def request_info(self) -> aiohttp.RequestInfo:
+        """What errors quote of the request."""
+        return _RequestInfo(*super().request_info)
+
+
 class Endpoint:
     """The API server at the address, and with the credentials, of a configuration."""
 
     def __init__(self, config: ClusterConfig) -> None:
         self.host = config.host.rstrip("/")
-        self._proxy = config.proxy
+        proxy, credentials = without_credentials(config.proxy or "")
+        self._proxy = proxy or None
+        self._proxy_authorization = None if credentials is None else aiohttp.encode_basic_auth(*credentials)
         self._server_name = config.server_name
         self._tls = _tls_context(config)
         self._credentials = Credentials(config, load_configuration, self._reload_client_certificate)
@@ -61,9 +78,10 @@ class Endpoint:
             connector=aiohttp.TCPConnector(limit=0, ssl=self._tls, socket_factory=keepalive_socket),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT},
-            middlewares=(*middlewares, self._credentials, self._set_server_name),
+            middlewares=(*middlewares, self._credentials, self._complete),
             proxy=self._proxy,
             read_bufsize=_LINE_BYTES,
+            request_class=_Request,
             trust_env=False,
         )
 
@@ -94,11 +112,18 @@ class Endpoint:
         if self._session is not None:
             await self._session.close()
 
-    async def _set_server_name(
+    async def _complete(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
+        """A middleware that adds what a session cannot be given."""
         if self._server_name:
             request.server_hostname = self._server_name
+        if self._proxy_authorization is not None:
+            header = {"Proxy-Authorization": self._proxy_authorization}
+            if request.is_ssl():
+                request.update_proxy(request.proxy, None, header)
+            else:
+                request.headers.update(header)
         return await handler(request)
 
     def _reload_client_certificate(self, config: ClusterConfig) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -23,6 +24,7 @@ from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
 from astra_mirror.core.loglines import FailureLog
 from astra_mirror.core.restart import RestartDelay
+from astra_mirror.observability.unhandled import report_unless_left_by
 from astra_mirror.support.text import cut
 
 _WATCH_SECONDS: Final = 40
@@ -32,7 +34,6 @@ _SILENT_SECONDS: Final = 45.0
 _UNRESOLVED_SECONDS: Final = 15.0
 """How long Kopf may take to request its first list. It requests none if it does not find the CRD."""
 _MAX_ERROR_LENGTH: Final = 500
-_KOPF: Final = Path(kopf.__file__).parent
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class Watch:
 
     async def run(self) -> None:
         """Watch until cancelled; start a new Kopf operator whenever one has ended."""
-        asyncio.get_running_loop().set_exception_handler(report_unless_left_open)
+        asyncio.get_running_loop().set_exception_handler(partial(report_unless_left_by, Path(kopf.__file__).parent))
         delay = RestartDelay()
         while True:
             await self._availability.wait_until_back()
@@ -193,15 +194,6 @@ class Watch:
         await asyncio.Event().wait()
 
 
-def report_unless_left_open(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Report what asyncio reports, except for the failure of a generator that an ended Kopf operator left open."""
-    generator = context.get("asyncgen")
-    if generator is not None and Path(generator.ag_code.co_filename).is_relative_to(_KOPF):
-        logger.debug("Kopf has left a generator open", exc_info=context.get("exception"))
-    else:
-        loop.default_exception_handler(context)
-
-
 def _end_reason(ended: set[asyncio.Task[Any]]) -> str:
     for task in ended:
         error = None if task.cancelled() else task.exception()
@@ -210,7 +202,9 @@ def _end_reason(ended: set[asyncio.Task[Any]]) -> str:
             if isinstance(error, kopf.LoginError):
                 return "the API server refuses the credentials"
             # The first argument of Kopf's errors is the API server's message, the others are the whole response.
-            return cut(f"{type(error).__name__}: {error.args[0] if error.args else error}", _MAX_ERROR_LENGTH)
+            # Some of aiohttp's errors have the whole request as their first argument.
+            text = error.args[0] if error.args and isinstance(error.args[0], str) else error
+            return cut(f"{type(error).__name__}: {text}", _MAX_ERROR_LENGTH)
     return f"Kopf's {next(iter(ended)).get_name()} has ended by itself"
 
 

@@ -7,7 +7,7 @@ golang.org/x/net/http/httpproxy: CIDR networks, host names with their sub-domain
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _PROXY_SCHEMES: Final = ("http", "https")
@@ -29,7 +29,7 @@ def proxy_for(server: str, kubeconfig: str | None, environment: Mapping[str, str
         environment: the process's environment variables.
 
     Raises:
-        UnsupportedProxyError: the proxy is not an HTTP proxy.
+        UnsupportedProxyError: the proxy is not an HTTP proxy, or its URL is none.
     """
     if kubeconfig:
         return _checked(kubeconfig, "the kubeconfig's proxy-url")
@@ -42,14 +42,30 @@ def proxy_for(server: str, kubeconfig: str | None, environment: Mapping[str, str
     return _checked(proxy if "://" in proxy else f"http://{proxy}", name.upper())
 
 
+def without_credentials(proxy: str) -> tuple[str, tuple[str, str] | None]:
+    """The URL of a proxy without its user name and password, and these two; None when it has none.
+
+    A client library quotes the URL of a proxy in the text of an error.
+    """
+    parts = urlsplit(proxy)
+    credentials, at, address = parts.netloc.rpartition("@")
+    if not at:
+        return proxy, None
+    name, _, password = credentials.partition(":")
+    return parts._replace(netloc=address).geturl(), (unquote(name), unquote(password))
+
+
 def _checked(proxy: str, source: str) -> str:
     try:
-        scheme = urlsplit(proxy).scheme.lower()
+        parts = urlsplit(proxy)
+        is_proxy = parts.scheme.lower() in _PROXY_SCHEMES and parts.hostname is not None and parts.port != 0
     except ValueError:
-        scheme = ""
-    if scheme not in _PROXY_SCHEMES:
-        # Quote nothing of the URL: it may have a password.
+        is_proxy = False
+    # Quote nothing of the URL: it may have a password.
+    if not is_proxy:
         raise UnsupportedProxyError(f"{source} must be an http:// or https:// URL")
+    if ":" in unquote(parts.username or ""):
+        raise UnsupportedProxyError(f"{source} has a user name with a colon, which basic authentication cannot send")
     return proxy
 
 
