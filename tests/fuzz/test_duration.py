@@ -36,8 +36,6 @@ _WORDS: Final = [
     )
 ]
 texts: Final = mutated(_EXAMPLES, _WORDS, most=5000).map(lambda data: data.decode("utf-8", "replace"))
-_LONGEST: Final = 64 * len(repr("\U0010ffff")) + 100
-"""Of an error: it quotes 64 characters, each of which may not be printable."""
 UUID: Final = "3b7a5e0c-52b1-4c8e-9d0a-6f1e2d3c4b5a"
 
 
@@ -121,7 +119,7 @@ def test_a_duration_is_what_go_makes_of_it(text: str) -> None:
     if isinstance(found, ValueError):
         assert expected is None
         assert "such as 15s" in str(found)
-        assert len(str(found)) < _LONGEST
+        assert len(str(found)) < 400
         return
     assert found == expected
     if found < 10**15:

@@ -43,10 +43,12 @@ def parse_nanoseconds(text: str) -> int:
     while (part := _PART.match(unsigned, end)) and part[3] in _UNITS:
         total += _nanoseconds(part[1], part[2] or "", _UNITS[part[3]])
         end = part.end()
+    # Cut after it is quoted: a character that is not printable takes up to ten.
+    quoted = cut(repr(text[:64]), 64)
     if not unsigned or end != len(unsigned):
-        raise ValueError(f"{cut(text, 64)!r} is not a duration: write numbers with units, such as 15s, 1m30s or 24h")
+        raise ValueError(f"{quoted} is not a duration: write numbers with units, such as 15s, 1m30s or 24h")
     if total > _MAX:
-        raise ValueError(f"{cut(text, 64)!r} is too long a duration: at most 2562047h is possible, such as 15s or 24h")
+        raise ValueError(f"{quoted} is too long a duration: at most 2562047h is possible, such as 15s or 24h")
     return total
 
 
