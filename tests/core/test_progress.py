@@ -85,3 +85,11 @@ def test_no_numbers_no_progress() -> None:
     """A backup without numbers has no progress at all."""
     assert progress_of(_running(None), None, None, at=0, now=NOW) is None
     assert next_sample(Sample(1, 1.0), None, 2.0) is None
+
+
+def test_a_rate_is_at_most_what_the_crd_admits() -> None:
+    """Also where the time between two polls is so small that the quotient is infinite."""
+    first = progress_of(_running(1 << 30), None, None, at=0.0, now=NOW)
+    progress = progress_of(_running(2 << 30), first, Sample(1 << 30, 0.0), at=1e-304, now=NOW)
+    assert progress is not None
+    assert progress.bytes_per_second == 2**63 - 1

@@ -81,7 +81,7 @@ def _rate_and_end(
         return held_rate, held.estimated_completion_time
     rate = held_rate
     if sample is not None and done > before and at > sample.at:
-        rate = min(round((done - before) / (at - sample.at)), _MAX_RATE)
+        rate = round(min((done - before) / (at - sample.at), _MAX_RATE))
     return rate, _end(done, backup.total_bytes, rate, now)
 
 
