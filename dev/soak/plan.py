@@ -36,6 +36,8 @@ _QUIET_SHARE: Final = 0.25
 _MAX_QUIET_SECONDS: Final = 60.0
 GROWTH_SECONDS: Final = 300.0
 """From so many seconds on a run tells whether memory grows from its second fifth to its last."""
+_KEPT_SECONDS: Final = 80.0
+"""For so long operators are kept before the end of a run that tells whether memory grows."""
 _RESTRICTED: Final = 2
 """How many tokens are good for some accounts only at the end."""
 _LONG_RUN: Final = 100.0
@@ -52,10 +54,13 @@ def plan(seed: int, seconds: float) -> Script:
     world = World(random, long_interval=people.LONG_INTERVAL if seconds >= _LONG_RUN else "0m4s")
     active = seconds - min(seconds * _QUIET_SHARE, _MAX_QUIET_SECONDS)
     actions = _beginning(world)
-    for since, until, actors in _phases(random, active, is_steady=is_steady):
-        actions += _acts(world, actors, since, until, active)
+    kills = (0.0, active)
     if seconds >= GROWTH_SECONDS:
-        actions += _heavy(world, seconds)
+        # Nobody ends who has taken the most memory, nor who has been asked with one certificate after the other.
+        kills = (seconds / 5, active - _KEPT_SECONDS)
+        actions += [*_heavy(world, seconds), _bundles(world, active)]
+    for since, until, actors in _phases(random, active, (0.0, 0.0) if is_steady else kills):
+        actions += _acts(world, actors, since, until, active)
     actions.sort(key=lambda each: each.at)
     actions += _last(world, actions, topology, active, is_long=seconds >= _LONG_RUN)
     actions.sort(key=lambda each: each.at)
@@ -82,6 +87,12 @@ def _heavy(world: World, seconds: float) -> list[Action]:
     gap = seconds / 5 / (len(trouble.TENANT) + 1)
     steps = [trouble.of_tenant(world, what) for what in trouble.TENANT]
     return [Action(round(gap * number, 2), "tenant", *step) for number, step in enumerate(steps, 1)]
+
+
+def _bundles(world: World, active: float) -> Action:
+    """The certificates of many Secrets are edited near the end: what is left of them is judged at rest."""
+    what, args, _ = trouble.of_tenant(world, "bundles")
+    return Action(active - _KEPT_SECONDS / 2, "tenant", what, args, _KEPT_SECONDS / 4)
 
 
 def _last(world: World, actions: Sequence[Action], topology: str, active: float, *, is_long: bool) -> list[Action]:
@@ -123,14 +134,14 @@ def _is_less(standing: Mapping[int, Mapping[str, Any]], token: int) -> bool:
     return grant is not None and (grant["accounts"] is not None or bool(grant["no_apps"]))
 
 
-def _phases(random: Random, active: float, *, is_steady: bool) -> list[tuple[float, float, list[Actor]]]:
-    """From when, to when, and who acts."""
+def _phases(random: Random, active: float, kills: tuple[float, float]) -> list[tuple[float, float, list[Actor]]]:
+    """From when, to when, and who acts; operators are killed and replaced between two times only."""
     phases, since = [], _START_SECONDS
     while since < active:
         until = min(active, since + random.uniform(0.6, 1.4) * _PHASE_SECONDS)
         names = random.sample(sorted(_AT_TIMES), random.randint(1, 4))
         actors = [*_ALWAYS.values(), *(_AT_TIMES[name] for name in names)]
-        if is_steady:
+        if since < kills[0] or until > kills[1]:
             lane, _, gap = _AT_TIMES["operators"]
             actors = [(lane, trouble.freezes, gap) if each[0] == lane else each for each in actors]
         phases.append((since, until, actors))

@@ -1,16 +1,17 @@
 """What is promised in seconds, tried at the end of a run, when nothing else is going on."""
 
-import signal
 import time
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
 from dev.soak import conditions
 from dev.soak.client import ref_path
 from dev.soak.doing import tenant
+from dev.soak.doing.astra import MOVING, move_words
 from dev.soak.doing.lies import lie
 from dev.soak.findings import Finding
 from dev.soak.history import History, Version
@@ -23,10 +24,10 @@ from dev.soak.subjects import (
     latest,
     names_of,
     soon_polled,
-    sync_reason,
     untouched,
 )
 from dev.soak.truth import Oracle, World
+from dev.soak.words import taken_over
 
 _LIES: Final = ("wipe", "completed", "no-ready", "foreign", "times")
 _REPAIR_SECONDS: Final = 5.0
@@ -48,8 +49,8 @@ _AFTER_REFUSAL_SECONDS: Final = 10.0
 _HUNG_SECONDS: Final = 3.0
 _BESIDE_HUNG_SECONDS: Final = 5.0
 _WRITTEN: Final = 5
-_UNREADABLE_SECONDS: Final = 45.0
-"""Ten count for the list, three for the Secret alone; the rest is for a start, and for a Lease."""
+_WORDS_SECONDS: Final = 25.0
+"""Four answers or so for a ref that is asked for every two seconds, with a backoff."""
 _SLOTS: Final = 16
 """Of the status writer."""
 
@@ -103,37 +104,32 @@ class Promises:
         seconds = _BACK_SECONDS + (_LEASE_SECONDS if self._stage.topology == "elected" else 0.0)
         return self._until_right(names, seconds, "each status is right within 5 s of the API server's return")
 
-    def unreadable(self, before: Container[str]) -> list[Finding]:
-        """Where Secrets cannot be read, and this process has never read them, the refs say that.
+    def words(self) -> list[Finding]:
+        """An answer that is another one each time is taken over once.
 
-        Args:
-            before: processes that have to go on to the end; nothing is tried while one of them runs.
+        Of two operators that do not know of each other each takes it over: nothing is tried with them.
         """
-        running = list(self._stage.running.items())
-        self.tried["unreadable Secrets"] = 0
-        if any(process.name in before for _, process in running):
+        refs = [] if self._stage.topology == "pair" else self._begin_moving()
+        self.tried["moving words"] = len(refs)
+        if not refs:
             return []
-        refs = list(filter(is_of_gallery, untouched(self._stage, self._history)))
-        self.tried["unreadable Secrets"] = len(refs)
-        clear = self._stage.add_fault(kind="status", status=500, path="*/secrets*")
+        since, said = time.time(), dict[str, list[str]]()
+
+        def is_broken() -> bool:
+            for versions in self._history.versions().values():
+                said[versions[-1].name] = taken_over((each for each in versions if each.at >= since), MOVING)
+            return any(len(said[name]) > 1 for name in names_of(refs))
+
+        end = move_words(self._stage, HTTPStatus.BAD_REQUEST)
         try:
-            for slot, _ in running:
-                self._stage.end(slot, signal.SIGTERM)
-                self._stage.start(slot)
-            uids = {each.object["metadata"]["uid"] for each in refs}
-            said: set[str] = set()
-
-            def is_said() -> bool:
-                there = [each for each in latest(self._history) if each.object["metadata"]["uid"] in uids]
-                said.update(each.name for each in there if sync_reason(each.status) == "SecretUnreadable")
-                return names_of(refs) <= said
-
-            wait_for(is_said, _UNREADABLE_SECONDS)
+            wait_for(is_broken, _WORDS_SECONDS)
         finally:
-            clear()
-        missing = sorted(names_of(refs) - said)
-        text = f"nothing was said of it for {_UNREADABLE_SECONDS:g}s"
-        return [Finding("a Secret that cannot be read is SecretUnreadable", name, text) for name in missing]
+            end()
+        if not any(said[name] for name in names_of(refs)):
+            return [Finding("a refused request is InvalidRequest", "every ref", f"not within {_WORDS_SECONDS:g}s")]
+        invariant = "words that move by themselves are taken over once"
+        moved = [name for name in sorted(names_of(refs)) if len(said[name]) > 1]
+        return [Finding(invariant, name, "; ".join(said[name])) for name in moved]
 
     def refused(self) -> list[Finding]:
         """A write that was refused, by whatever is on the way, is made soon after the refusals end."""

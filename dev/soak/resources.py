@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +31,7 @@ _KEPT_CONTEXTS: Final = 24
 
 Four more are slack.
 """
+_CONTEXTS: Final = "SSLContext"
 _MEMORY_LIMIT: Final = 512.0
 """MiB: the limit of the pod in manifests/default."""
 
@@ -131,11 +132,21 @@ def left_behind(process: Process, before: Use, after: Use, *, is_elected: bool) 
         found.append(f"has {after.sockets} sockets, {before.sockets} at the start: {_connections(process.pid)}")
     if before.tasks is not None and after.tasks is not None:
         known = before.tasks | _OWN_TASKS
-        known["SSLContext"] = before.tasks.get("SSLContext", 0) + _KEPT_CONTEXTS
+        known[_CONTEXTS] = before.tasks.get(_CONTEXTS, 0) + _KEPT_CONTEXTS
         more = {name: number for name, number in after.tasks.items() if number > known.get(name, 0)}
         if more:
             found.append(f"has more tasks or TLS contexts than at the start: {more}")
     return found
+
+
+def contexts_left(before: Iterable[Use], after: Use) -> list[str]:
+    """What a process that was started later holds more of at rest than any did at the start: of TLS contexts only.
+
+    Its tasks and sockets may be those of another topology.
+    """
+    allowed = _KEPT_CONTEXTS + max(((each.tasks or {}).get(_CONTEXTS, 0) for each in before), default=0)
+    number = (after.tasks or {}).get(_CONTEXTS, 0)
+    return [f"has {number} TLS contexts, where {allowed} are allowed"] if number > allowed else []
 
 
 def _connections(pid: int) -> dict[str, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dev.soak import derived, ends, invariants, moving, seen, told, writes
+from dev.soak import derived, ends, invariants, moving, seen, told, unreadable, writes
 from dev.soak.actions import Script
 from dev.soak.doing import tenant
 from dev.soak.doing.users import make_namespace
@@ -117,7 +117,7 @@ def _judge(
     report.findings += _outcome(stage, settling, reported, judges_times=judges_times)
     if judges_times and not report.findings:
         _say("trying what is promised in seconds")
-        report.findings += _promised(promises, before)
+        report.findings += _promised(promises)
         report.findings += seen.check(history.versions().values(), stage.swallowed, stage.outages)
     history.until_complete()
     versions = history.versions()
@@ -127,6 +127,8 @@ def _judge(
     report.findings += events.findings()
     if judges_times and not report.findings:
         report.findings += settling.until_at_rest(before)
+    if judges_times and not report.findings:
+        report.findings += unreadable.check(stage, history)
     for slot in range(SLOTS):
         stage.end(slot, signal.SIGTERM)
     report.findings += ends.ended(stage, reported)
@@ -163,14 +165,14 @@ def _outcome(stage: Stage, settling: Settling, reported: set[str], *, judges_tim
     return found
 
 
-def _promised(promises: Promises, before: dict[str, Use]) -> list[Finding]:
+def _promised(promises: Promises) -> list[Finding]:
     """What was broken of what is promised in seconds."""
     found = promises.repair()
     found += promises.polled()
     found += promises.refused()
     found += promises.hung()
     found += promises.comeback()
-    return found + promises.unreadable(before)
+    return found + promises.words()
 
 
 def _recorded(stage: Stage, script: Script, versions: Mapping[str, list[Version]]) -> list[Finding]:

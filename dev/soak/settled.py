@@ -14,7 +14,7 @@ from dev.soak.history import History, Version
 from dev.soak.people import NAMESPACES, STILL
 from dev.soak.procfs import Use
 from dev.soak.quiet import restless
-from dev.soak.resources import left_behind
+from dev.soak.resources import contexts_left, left_behind
 from dev.soak.stage import Stage
 from dev.soak.truth import Oracle, World
 from dev.soak.writes import STATUS_PATH, name_in
@@ -162,9 +162,13 @@ class Settling:
             left.clear()
             for process in self._stage.running.values():
                 now = process.use(with_tasks=True)
-                if now is not None and process.name in before:
+                if now is None:
+                    continue
+                if process.name in before:
                     texts = left_behind(process, before[process.name], now, is_elected=is_elected)
-                    left.extend((process.name, text) for text in texts)
+                else:
+                    texts = contexts_left(before.values(), now)
+                left.extend((process.name, text) for text in texts)
             return not left
 
         wait_for(is_at_rest, _REST_SECONDS)

@@ -1,7 +1,7 @@
 """A message whose words move by themselves is not written again and again: docs/reference.md, Conditions."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dev.soak import conditions
@@ -34,6 +34,12 @@ def moved(before: Version, after: Version, changes: Mapping[tuple[str, str], lis
     if was_observed(before.status, after.status):
         return None
     return f"{old['message']!r}, then {new['message']!r}"
+
+
+def taken_over(versions: Iterable[Version], words: str) -> list[str]:
+    """The messages of Synced with these words that there were, in order and each once, but for a correlationID."""
+    shown = [conditions.by_type(each.status).get("Synced", {"message": ""}) for each in versions]
+    return list(dict.fromkeys(plain(each) for each in shown if words in each["message"]))
 
 
 def was_observed(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

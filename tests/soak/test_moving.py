@@ -6,6 +6,7 @@ from dev.soak.client import OwnWrites
 from dev.soak.facts import Facts, Period
 from dev.soak.history import Version
 from dev.soak.moving import check
+from dev.soak.words import taken_over
 
 
 def _version(at: float, message: str, *, reason: str = "ServerError", generation: int = 1) -> Version:
@@ -51,3 +52,17 @@ def test_what_is_no_move() -> None:
     for number, each in enumerate(moving):
         each.object["status"]["progress"] = {"percentDone": number}
     assert _found(*moving) == 0
+
+
+def test_words_that_were_taken_over() -> None:
+    """Each once: a correlationID makes no other, nor does what was shown in between."""
+    texts = [
+        "expired by 1s (correlationID a)",
+        "expired by 1s (correlationID b)",
+        "x",
+        "expired by 1s",
+        "expired by 3s",
+    ]
+    versions = [_version(float(at), text, reason="InvalidRequest") for at, text in enumerate(texts)]
+    assert taken_over(versions, "expired by") == ["expired by 1s", "expired by 3s"]
+    assert taken_over([Version(0.0, {"metadata": {}, "spec": {}}, follows=True)], "expired by") == []

@@ -103,3 +103,13 @@ def test_what_takes_memory_comes_before_growth_is_looked_at(seed: int) -> None:
     """In a run that is long enough to tell growth: memory that is kept for the next time is none."""
     early = {each.do for each in plan(seed, 600).actions if each.at < 120}
     assert set(TENANT) <= early
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_operators_are_kept_while_what_they_hold_is_judged(seed: int) -> None:
+    """In such a run: from the start until the most memory was taken, and from the last certificates to the end."""
+    actions = plan(seed, 600).actions
+    ends = [each.at for each in actions if each.do in {"kill", "stop", "topology"}]
+    assert all(120 <= at < 460 for at in ends)
+    assert any(each.do == "bundles" and 460 < each.at < each.at + each.seconds <= 540 for each in actions)
+    assert any(each.do in {"kill", "stop"} and each.at < 120 for seed in range(20) for each in plan(seed, 200).actions)

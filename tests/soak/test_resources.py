@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 from dev.soak.procfs import Use
-from dev.soak.resources import growth, left_behind, most
+from dev.soak.resources import contexts_left, growth, left_behind, most
 
 if TYPE_CHECKING:
     from dev.soak.process import Process
@@ -70,3 +70,12 @@ def test_sockets_that_are_left_are_found() -> None:
         found = left_behind(process, _LEADER, replace(_LEADER, sockets=12), is_elected=False)
         other.kill()
     assert found == ["has 12 sockets, 9 at the start: {}"]
+
+
+def test_tls_contexts_that_are_left_are_found_in_whoever_was_started_later() -> None:
+    """Beyond those that are kept for a while; its tasks and sockets are not compared."""
+    before = [_LEADER, replace(_STANDBY, tasks={"SSLContext": 2})]
+    later = {number: replace(_LEADER, sockets=40, tasks={"other": 9, "SSLContext": number}) for number in (26, 27)}
+    assert not contexts_left(before, later[26])
+    assert contexts_left(before, later[27]) == ["has 27 TLS contexts, where 26 are allowed"]
+    assert not contexts_left(before, replace(_LEADER, tasks=None))

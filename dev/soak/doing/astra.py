@@ -12,6 +12,7 @@ from dev.soak.backups import ACCOUNTS, app_of, backup_of, served
 from dev.soak.doing.perform import Args, End, Perform
 from dev.soak.stage import Stage
 
+MOVING: Final = "expired by"
 _MOVING_SECONDS: Final = 0.5
 
 
@@ -53,17 +54,19 @@ def _fault(stage: Stage, args: Args, _: float) -> End:
 
 
 def _moving_words(stage: Stage, args: Args, _: float) -> End:
-    """An error whose text is another one at each answer: expired by so many seconds."""
-    fault = stage.astra.add_fault(
-        Fault("*", status=args["status"], headers={"Content-Type": "application/problem+json"})
-    )
+    return move_words(stage, args["status"])
+
+
+def move_words(stage: Stage, status: int) -> End:
+    """From now on each answer is an error whose text is another one each time: `MOVING`, and so many seconds."""
+    fault = stage.astra.add_fault(Fault("*", status=status, headers={"Content-Type": "application/problem+json"}))
     stop = Event()
 
     def move() -> None:
         number = 0
         while not stop.is_set():
             number += 1
-            moved = {"type": "about:blank", "title": "Token", "detail": f"expired by {number}s", "status": "401"}
+            moved = {"type": "about:blank", "title": "Token", "detail": f"{MOVING} {number}s", "status": "401"}
             fault.body = json.dumps(moved | {"correlationID": f"c-{number}"}).encode()
             stop.wait(_MOVING_SECONDS)
 

@@ -20,8 +20,8 @@ from dev.soak.topology import DEFAULT_SECRET, MANY_NAMES
 NAMESPACE: Final = "soak-hostile"
 _REFS: Final = 24
 """More than the operator has slots for writes."""
-_HELD: Final = 480
-"""In sixty apps on each of two connections: half a GiB of lists at the same time, if nobody bounds them."""
+_HELD: Final = 640
+"""In eighty apps on each of two connections: 640 MiB of lists at the same time, if nobody bounds them."""
 _HELD_SECONDS: Final = 11.0
 """One list is held, for four seconds, before the others may begin, a few more each half second."""
 _NAMES: Final = 120
