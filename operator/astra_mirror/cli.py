@@ -7,6 +7,7 @@ passed to Settings, which reads the environment and applies the defaults.
 import asyncio
 import gc
 import sys
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -17,6 +18,8 @@ from astra_mirror import __version__, lifecycle
 from astra_mirror.cluster.kubeconfig import ClusterConfigError
 from astra_mirror.cluster.probe import NotUsableError
 from astra_mirror.observability import logs
+from astra_mirror.observability.hidden_values import HiddenValues
+from astra_mirror.observability.unhandled import print_redacted
 from astra_mirror.settings import ENV_PREFIX, Settings
 from astra_mirror.support import allocator
 
@@ -80,11 +83,13 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
     tune_garbage_collector()
     allocator.return_large_blocks()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    limit = logs.configure(settings.log_level, settings.log_format)
+    hidden = HiddenValues()
+    sys.excepthook = partial(print_redacted, hidden)
+    limit = logs.configure(settings.log_level, settings.log_format, hidden)
     try:
-        sys.exit(asyncio.run(lifecycle.run(settings, limit)))
+        sys.exit(asyncio.run(lifecycle.run(settings, limit, hidden)))
     except (ClusterConfigError, NotUsableError, OSError) as error:
-        click.echo(f"astra-mirror: {error}", err=True)
+        click.echo(hidden.redact(f"astra-mirror: {error}"), err=True)
         sys.exit(_EXIT_RESTART)
 
 

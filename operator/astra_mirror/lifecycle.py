@@ -5,14 +5,18 @@ import logging
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Final
 
 from astra_mirror import __version__
 from astra_mirror.app import Cluster, Components
 from astra_mirror.cluster.endpoint import Endpoint
+from astra_mirror.cluster.watch import KOPF_SOURCE
+from astra_mirror.observability.hidden_values import HiddenValues
 from astra_mirror.observability.logs import NamespaceLimit
 from astra_mirror.observability.metrics import BUILD_INFO, LEADER
 from astra_mirror.observability.probes import HTTPServer
+from astra_mirror.observability.unhandled import report_unless_left_by
 from astra_mirror.settings import Settings
 from astra_mirror.support import allocator
 
@@ -24,12 +28,13 @@ _RETURN_SECONDS: Final = 30.0
 logger = logging.getLogger(__name__)
 
 
-async def run(settings: Settings, limit: NamespaceLimit) -> int:
+async def run(settings: Settings, limit: NamespaceLimit, hidden: HiddenValues) -> int:
     """Run the operator until a signal or a failure. An API server that is away is no failure.
 
     Args:
         settings: the options.
         limit: limits the log lines of each namespace, and reports in the background how many were left out.
+        hidden: what the log leaves out: the operator's own credentials are added to it.
 
     Returns:
         The exit code: 0 after SIGTERM or SIGINT, 1 for a failure after which a restart may succeed.
@@ -39,9 +44,10 @@ async def run(settings: Settings, limit: NamespaceLimit) -> int:
         NotUsableError: the CRD is missing, or the operator may not list its objects.
         OSError: the HTTP address cannot be bound.
     """
+    asyncio.get_running_loop().set_exception_handler(partial(report_unless_left_by, KOPF_SOURCE))
     BUILD_INFO.labels(__version__).set(1)
     async with AsyncExitStack() as stack:
-        cluster = Cluster(await Endpoint.from_environment(), settings)
+        cluster = Cluster(await Endpoint.from_environment(hidden), settings)
         stack.push_async_callback(cluster.close)
         operator = _Operator(settings, cluster, limit)
         stack.push_async_callback(operator.close)

@@ -1,10 +1,19 @@
 """The sources of the cluster's credentials, and the messages about unusable ones."""
 
+import asyncio
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from astra_mirror import lifecycle
 from astra_mirror.cluster.kubeconfig import ClusterConfigError, load_configuration
+from astra_mirror.observability.hidden_values import HiddenValues
+from astra_mirror.observability.logs import NamespaceLimit
+from astra_mirror.settings import Settings
 
 _GOOD = """
 current-context: c
@@ -21,7 +30,7 @@ users: [{name: u, user: {token: secret}}]
         ("- a", "is not a kubeconfig"),
         ("clusters: 3", "is not a kubeconfig"),
         ("{a: " * 1500, "is not a kubeconfig"),
-        ("a: [", "expected the node content"),
+        ("a: [", "is not valid YAML at line 1, column 5"),
         ("contexts: []", "current-context"),
         (_GOOD.replace("current-context: c", "current-context: other"), "other"),
     ],
@@ -57,3 +66,37 @@ async def test_as_kubectl_finds_them(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for value in ("", f"{tmp_path / 'nowhere'}:{usual}"):
         monkeypatch.setenv("KUBECONFIG", value)
         assert (await load_configuration()).host == "https://cluster.example:6443"
+
+
+async def test_failures_that_nobody_handles_are_reported_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those while the credentials are loaded: asyncio's own report would quote a request."""
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nowhere"))
+    with pytest.raises(ClusterConfigError):
+        await lifecycle.run(Settings(), NamespaceLimit(time.monotonic), HiddenValues())
+    assert asyncio.get_running_loop().get_exception_handler() is not None
+
+
+_FAILING = """
+from astra_mirror import cli, lifecycle
+
+async def run(settings, limit, hidden):
+    hidden.hide(["a-token-of-the-operator"])
+    raise ERROR("a-token-of-the-operator was refused")
+
+lifecycle.run = run
+cli.main(["run"])
+"""
+
+
+@pytest.mark.parametrize(("error", "start"), [("OSError", "astra-mirror: "), ("RuntimeError", "Traceback")])
+def test_an_error_that_ends_the_process(error: str, start: str) -> None:
+    """It is printed without the operator's credentials, whether it was foreseen or not."""
+    environment = {**os.environ, "PYTHONPATH": "operator"}
+    program = [sys.executable, "-c", _FAILING.replace("ERROR", error)]
+    ended = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(start)
+    assert "a-token" not in ended.stderr
+    assert "was refused" in ended.stderr

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from astra_mirror.cluster.credentials import Credentials
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError
+from astra_mirror.observability.hidden_values import HiddenValues
 
 _OLD = ClusterConfig(
     host="https://kube.example",
@@ -36,6 +37,7 @@ class _Source:
         self.config = config
         self.loaded = 0
         self.renewed: list[ClusterConfig] = []
+        self.hidden = HiddenValues()
 
     async def load(self) -> ClusterConfig:
         self.loaded += 1
@@ -69,7 +71,7 @@ async def _api_server(
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    credentials = Credentials(first, source.load, source.renewed.append)
+    credentials = Credentials(first, source.load, source.renewed.append, source.hidden)
     try:
         async with aiohttp.ClientSession(middlewares=(credentials,)) as session:
             yield _APIServer(session, f"http://127.0.0.1:{runner.addresses[0][1]}/")

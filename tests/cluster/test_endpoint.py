@@ -14,6 +14,7 @@ import trustme
 
 from astra_mirror.cluster.endpoint import Endpoint, keepalive_socket
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
+from astra_mirror.observability.hidden_values import HiddenValues
 
 
 def test_a_connection_that_died_in_silence_is_noticed() -> None:
@@ -30,7 +31,7 @@ async def test_sessions_are_made_in_one_way(tmp_path: Path) -> None:
     """Kopf and the kubernetes client use the same proxy, TLS context and socket options."""
     authority = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(authority)
-    endpoint = Endpoint(_config(ca_file=str(authority), proxy="http://proxy.example:3128"))
+    endpoint = Endpoint(_config(ca_file=str(authority), proxy="http://proxy.example:3128"), HiddenValues())
     async with endpoint.session() as one, endpoint.session() as other:
         for session in (one, other):
             assert str(session._default_proxy) == "http://proxy.example:3128"
@@ -126,7 +127,7 @@ async def test_the_credentials_for_a_proxy(host: str) -> None:
     requests: list[str] = []
     encoded = base64.b64encode(b"me:pass:word").decode()
     async with _answering("407 Proxy Authentication Required", requests) as proxy:
-        endpoint = Endpoint(_config(host=host, proxy=f"http://me:pass%3Aword@{proxy}"))
+        endpoint = Endpoint(_config(host=host, proxy=f"http://me:pass%3Aword@{proxy}"), HiddenValues())
         async with endpoint.session() as session:
             try:
                 response = await session.get(f"{host}/api")
@@ -134,7 +135,7 @@ async def test_the_credentials_for_a_proxy(host: str) -> None:
                     await response.json()
                 text = repr(caught.value)
             except aiohttp.ClientHttpProxyError as error:
-                text = str(error)
+                text = str(error) + repr(error)
     assert f"Proxy-Authorization: Basic {encoded}" in requests[0]
     assert [part for part in ("pass", encoded, "Bearer") if part in text] == []
     assert "407" in text
@@ -144,7 +145,7 @@ async def test_no_error_quotes_the_credentials() -> None:
     """A proxy in between answers for the API server, and not as that does."""
     requests: list[str] = []
     async with _answering("200 OK", requests) as server:
-        endpoint = Endpoint(_config(host=f"http://{server}", authorization="Bearer a-token"))
+        endpoint = Endpoint(_config(host=f"http://{server}", authorization="Bearer a-token"), HiddenValues())
         async with endpoint.session() as session, session.get(f"http://{server}/api") as response:
             with pytest.raises(aiohttp.ContentTypeError) as caught:
                 await response.json()

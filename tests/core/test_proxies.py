@@ -78,6 +78,12 @@ def test_the_kubeconfig_wins() -> None:
         "http://me:password@[]:1",
         "http://me:password@a:b",
         "http://me:pass/password@a:1",
+        "http://me:12/password@a:1",
+        "http://me:12?password@a:1",
+        "http://me:12#password@a:1",
+        "http://me:12/?password@a:1",
+        "http://password/a:1",
+        "me:12/password@a:1",
         "http://",
     ],
 )

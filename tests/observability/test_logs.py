@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from astra_mirror.observability import logs
+from astra_mirror.observability.hidden_values import HiddenValues
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def root() -> Iterator[logging.Logger]:
 
 def test_json(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
     """A JSON line has an RFC 3339 time with a zone, and the namespace as a field."""
-    logs.configure("info", "json")
+    logs.configure("info", "json", HiddenValues())
     before = datetime.now(UTC)
     root.info("something %s", "happened", extra={"namespace": "shop"})
     line = json.loads(capsys.readouterr().err)
@@ -38,7 +39,7 @@ def test_lines_of_one_namespace(root: logging.Logger, capsys: pytest.CaptureFixt
     """A namespace has ten lines a minute, then one with the number left out; other lines are always written."""
     del root
     now = [0.0]
-    limit = logs.configure("info", "text", lambda: now[0])
+    limit = logs.configure("info", "text", HiddenValues(), lambda: now[0])
     logger = logging.getLogger("astra_mirror.engine.status_writer")
     for number in range(30):
         logger.warning("refused %d", number, extra={"namespace": "shop"})

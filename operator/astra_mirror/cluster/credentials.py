@@ -5,9 +5,10 @@ that neither goes on with a token that the other has replaced.
 """
 
 import asyncio
+import base64
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
@@ -15,6 +16,8 @@ from typing import Final
 import aiohttp
 
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError
+from astra_mirror.core.proxies import without_credentials
+from astra_mirror.observability.hidden_values import HiddenValues
 
 _FILE_SECONDS: Final = 60.0
 """How long a token from a file is used before the file is read again; client-go's value."""
@@ -31,6 +34,7 @@ class Credentials:
         first: the configuration at the start.
         load: loads the configuration again; may raise ClusterConfigError.
         on_renewal: called with each new configuration before it is used, to update the TLS context; may raise OSError.
+        hidden: what the log leaves out; each credential is added to it before it is used.
     """
 
     def __init__(
@@ -38,7 +42,10 @@ class Credentials:
         first: ClusterConfig,
         load: Callable[[], Awaitable[ClusterConfig]],
         on_renewal: Callable[[ClusterConfig], None],
+        hidden: HiddenValues,
     ) -> None:
+        hidden.hide(_secrets(first))
+        self._hidden = hidden
         self._config = first
         self._load = load
         self._on_renewal = on_renewal
@@ -86,6 +93,7 @@ class Credentials:
     async def _reload(self) -> None:
         try:
             config = await self._load()
+            self._hidden.hide(_secrets(config))
             if config != self._config:
                 self._on_renewal(config)
                 self._config = config
@@ -97,6 +105,18 @@ class Credentials:
             self._logged_error, self._loaded_at = "", time.monotonic()
         finally:
             self._renewal = None
+
+
+def _secrets(config: ClusterConfig) -> Iterator[str]:
+    """The tokens and passwords of a configuration, each as it is and as it is sent."""
+    scheme, _, sent = (config.authorization or "").partition(" ")
+    yield sent.strip()
+    if scheme == "Basic":
+        yield base64.b64decode(sent).decode().partition(":")[2]
+    _, credentials = without_credentials(config.proxy or "")
+    if credentials is not None:
+        yield credentials[1]
+        yield aiohttp.encode_basic_auth(*credentials).partition(" ")[2]
 
 
 def _authorized(request: aiohttp.ClientRequest, config: ClusterConfig) -> aiohttp.ClientRequest:

@@ -16,6 +16,7 @@ from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.credentials import Credentials
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
 from astra_mirror.core.proxies import without_credentials
+from astra_mirror.observability.hidden_values import HiddenValues
 
 CONNECT_SECONDS: Final = 5.0
 _SOCKET_OPTIONS: Final = {
@@ -46,26 +47,26 @@ class _Request(aiohttp.ClientRequest):
 class Endpoint:
     """The API server at the address, and with the credentials, of a configuration."""
 
-    def __init__(self, config: ClusterConfig) -> None:
+    def __init__(self, config: ClusterConfig, hidden: HiddenValues) -> None:
         self.host = config.host.rstrip("/")
         proxy, credentials = without_credentials(config.proxy or "")
         self._proxy = proxy or None
         self._proxy_authorization = None if credentials is None else aiohttp.encode_basic_auth(*credentials)
         self._server_name = config.server_name
         self._tls = _tls_context(config)
-        self._credentials = Credentials(config, load_configuration, self._reload_client_certificate)
+        self._credentials = Credentials(config, load_configuration, self._reload_client_certificate, hidden)
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
-    async def from_environment(cls) -> Self:
-        """The endpoint that kubeconfig or the pod's service account describes.
+    async def from_environment(cls, hidden: HiddenValues) -> Self:
+        """The endpoint that kubeconfig or the pod's service account describes; its credentials are `hidden` in the log.
 
         Raises:
             ClusterConfigError: there are no usable credentials.
         """
         config = await load_configuration()
         try:
-            return cls(config)
+            return cls(config, hidden)
         except OSError as error:
             raise ClusterConfigError(
                 f"the certificates for the API server {config.host} are of no use: {error}"
@@ -124,7 +125,13 @@ class Endpoint:
                 request.update_proxy(request.proxy, None, header)
             else:
                 request.headers.update(header)
-        return await handler(request)
+        try:
+            return await handler(request)
+        except aiohttp.ClientResponseError as error:
+            # The request for a tunnel is not made by the session's request class.
+            error.request_info = _RequestInfo(*error.request_info)
+            error.args = (error.request_info, error.history)
+            raise
 
     def _reload_client_certificate(self, config: ClusterConfig) -> None:
         if config.cert_file:

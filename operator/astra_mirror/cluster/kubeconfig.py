@@ -1,18 +1,31 @@
 """Finds the API server's address and credentials, once for both Kopf and the kubernetes client."""
 
+import logging
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
 import yaml
 from kubernetes.aio import client, config
 
+from astra_mirror.cluster.kubeconfig_faults import NoIdentityError, fault_of, is_server
 from astra_mirror.core.proxies import UnsupportedProxyError, proxy_for
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+# The client library logs what a credential plugin writes, which may be a token.
+logging.getLogger("kubernetes.aio.config.kube_config").disabled = True
+
+_FAILURES: Final = (
+    config.ConfigException, NoIdentityError, yaml.YAMLError, aiohttp.ClientError, OSError, ValueError, TypeError,
+    LookupError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
+"""What the client library raises for a file that is not as it expects, and for an identity provider that fails."""
 
 
 class ClusterConfigError(Exception):
@@ -37,7 +50,7 @@ class ClusterConfig:
     """
 
     host: str
-    authorization: str | None
+    authorization: str | None = field(repr=False)
     expires_at: datetime | None
     is_in_file: bool
     ca_file: str | None
@@ -45,7 +58,7 @@ class ClusterConfig:
     key_file: str | None
     verify: bool
     server_name: str | None
-    proxy: str | None
+    proxy: str | None = field(repr=False)
 
 
 async def load_configuration(environment: Mapping[str, str] = os.environ) -> ClusterConfig:
@@ -60,11 +73,13 @@ async def load_configuration(environment: Mapping[str, str] = os.environ) -> Clu
     try:
         loaded = await _from_kubeconfig(found) if found else _from_service_account()
         return _complete(loaded, environment)
-    except (config.ConfigException, UnsupportedProxyError, OSError, ValueError, yaml.YAMLError) as error:
-        raise ClusterConfigError(f"no usable cluster credentials in {found or _SERVICE_ACCOUNT}: {error}") from error
-    except (TypeError, KeyError, AttributeError, RecursionError) as error:
-        # The client library raises these for a file that is not structured as a kubeconfig.
-        raise ClusterConfigError(f"no usable cluster credentials: {found} is not a kubeconfig") from error
+    except UnsupportedProxyError as error:
+        failure = f"no usable cluster credentials in {found or _SERVICE_ACCOUNT}: {error}"
+    except _FAILURES as error:
+        reason = fault_of(found, error) if found else _service_account_fault(error)
+        failure = f"no usable cluster credentials: {reason}"
+    # Not raised above, so that no traceback has the error of the library, which may quote a credential.
+    raise ClusterConfigError(failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +95,8 @@ async def _from_kubeconfig(paths: str) -> _Loaded:
     user: Any = loader._user  # noqa: SLF001 - the library has no other way to tell what the credentials came from
     keys = set() if user is None else {key for key in ("exec", "tokenFile") if key in user}
     if "exec" in keys and not (configuration.api_key or configuration.cert_file):
-        # The client library logs the plugin's output and goes on without an identity.
-        raise ClusterConfigError(
-            f"no usable cluster credentials in {paths}: the credential plugin {user['exec']['command']!r} gave none"
-        )
+        # The client library goes on without an identity.
+        raise NoIdentityError
     return _Loaded(configuration, getattr(loader, "exec_plugin_expiry", None), "tokenFile" in keys)
 
 
@@ -104,6 +117,8 @@ def _empty() -> client.Configuration:
 
 def _complete(loaded: _Loaded, environment: Mapping[str, str]) -> ClusterConfig:
     found = loaded.configuration
+    if not is_server(found.host):
+        raise ValueError("not the URL of an API server")
     return ClusterConfig(
         host=found.host,
         authorization=(found.api_key or {}).get("BearerToken"),
@@ -121,15 +136,34 @@ def _complete(loaded: _Loaded, environment: Mapping[str, str]) -> ClusterConfig:
 def _kubeconfigs(environment: Mapping[str, str]) -> str:
     """The paths of the kubeconfigs that exist, joined as in KUBECONFIG; empty for the pod's service account."""
     named = environment.get("KUBECONFIG")
-    paths = [Path(each).expanduser() for each in (named or "~/.kube/config").split(os.pathsep) if each]
-    found = os.pathsep.join(str(path) for path in paths if path.exists())
+    paths = [each for each in (named or "~/.kube/config").split(os.pathsep) if each]
+    found = os.pathsep.join(each for path in paths if (each := _existing(path)))
     if named and not found:
-        raise ClusterConfigError(f"no cluster credentials: KUBECONFIG is {named}, which does not exist")
+        # Quote only what is a path for certain: the content of a kubeconfig may have been put there.
+        are_paths = all(re.fullmatch(r"[/~][\w./~+-]*", path) for path in paths)
+        unquoted = "not the path of a file that exists: set it to the path of a kubeconfig, not to its content"
+        value = f"{named}, which does not exist" if are_paths else unquoted
+        raise ClusterConfigError(f"no cluster credentials: KUBECONFIG is {value}")
     if not found and not (_SERVICE_ACCOUNT / "token").exists():
         raise ClusterConfigError(
             "no cluster credentials: KUBECONFIG is not set, there is no ~/.kube/config, and this is not a pod"
         )
     return found
+
+
+def _existing(path: str) -> str | None:
+    try:
+        expanded = Path(path).expanduser()
+        return str(expanded) if expanded.exists() else None
+    except (OSError, RuntimeError):
+        # The name is too long, or names an unknown user.
+        return None
+
+
+def _service_account_fault(error: Exception) -> str:
+    """The client library's own text is about files whose names are fixed, and quotes nothing of them."""
+    own = "its token is no text, or KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not valid"
+    return f"{_SERVICE_ACCOUNT}: {error if isinstance(error, config.ConfigException | OSError) else own}"
 
 
 def pod_namespace() -> str | None:

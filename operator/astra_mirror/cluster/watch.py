@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -24,7 +23,6 @@ from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
 from astra_mirror.core.loglines import FailureLog
 from astra_mirror.core.restart import RestartDelay
-from astra_mirror.observability.unhandled import report_unless_left_by
 from astra_mirror.support.text import cut
 
 _WATCH_SECONDS: Final = 40
@@ -34,6 +32,8 @@ _SILENT_SECONDS: Final = 45.0
 _UNRESOLVED_SECONDS: Final = 15.0
 """How long Kopf may take to request its first list. It requests none if it does not find the CRD."""
 _MAX_ERROR_LENGTH: Final = 500
+KOPF_SOURCE: Final = Path(kopf.__file__).parent
+"""Where the source of Kopf is. What its code leaves behind is not reported."""
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,6 @@ class Watch:
 
     async def run(self) -> None:
         """Watch until cancelled; start a new Kopf operator whenever one has ended."""
-        asyncio.get_running_loop().set_exception_handler(partial(report_unless_left_by, Path(kopf.__file__).parent))
         delay = RestartDelay()
         while True:
             await self._availability.wait_until_back()

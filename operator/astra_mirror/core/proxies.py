@@ -59,11 +59,16 @@ def _checked(proxy: str, source: str) -> str:
     try:
         parts = urlsplit(proxy)
         is_proxy = parts.scheme.lower() in _PROXY_SCHEMES and parts.hostname is not None and parts.port != 0
+        # What follows the host may be the rest of a password, and what precedes it another part, read as host and port.
+        is_proxy = is_proxy and parts.path in {"", "/"} and not {*"?#"} & {*proxy}
     except ValueError:
         is_proxy = False
     # Quote nothing of the URL: it may have a password.
     if not is_proxy:
-        raise UnsupportedProxyError(f"{source} must be an http:// or https:// URL")
+        raise UnsupportedProxyError(
+            f"{source} must be an http:// or https:// URL without a path, a query and a fragment; in its user info, "
+            "write / as %2F, ? as %3F and # as %23"
+        )
     if ":" in unquote(parts.username or ""):
         raise UnsupportedProxyError(f"{source} has a user name with a colon, which basic authentication cannot send")
     return proxy

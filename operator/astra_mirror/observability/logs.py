@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
 from astra_mirror.core.loglines import LogLines
+from astra_mirror.observability.hidden_values import HiddenValues
 
 _FIELDS: Final = "{asctime}{levelname}{name}{message}"
 _FLUSH_SECONDS: Final = 10.0
@@ -63,24 +64,54 @@ class NamespaceLimit(logging.Filter):
             self.flush()
 
 
+class _Text(logging.Formatter):
+    def __init__(self, hidden: HiddenValues) -> None:
+        super().__init__("{asctime} {levelname:<7} {name}: {message}", style="{")
+        self._hidden = hidden
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and the traceback if there is one."""
+        return self._hidden.redact(super().format(record))
+
+
 class _RFC3339(JsonFormatter):
+    def __init__(self, hidden: HiddenValues) -> None:
+        super().__init__(_FIELDS, style="{", rename_fields={"asctime": "time", "levelname": "level", "name": "logger"})
+        self._hidden = hidden
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """The fields, redacted before they become JSON, so that the line stays valid."""
+        return {name: self._redacted(value) for name, value in log_data.items()}
+
+    def _redacted(self, value: object) -> object:
+        match value:
+            case dict():
+                return {name: self._redacted(each) for name, each in value.items()}
+            case list() | tuple():
+                return [self._redacted(each) for each in value]
+            case None | bool() | int() | float():
+                return value
+            case _:
+                return self._hidden.redact(str(value))
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's name
         """The record's time in UTC, to the millisecond."""
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def configure(
-    level: str, log_format: Literal["text", "json"], clock: Callable[[], float] = time.monotonic
+    level: str,
+    log_format: Literal["text", "json"],
+    hidden: HiddenValues,
+    clock: Callable[[], float] = time.monotonic,
 ) -> NamespaceLimit:
-    """Log all records of `level` and above to standard error in that format; return the filter of namespaces."""
+    """Log all records of `level` and above to standard error in that format; return the filter of namespaces.
+
+    The `hidden` values are left out of messages, tracebacks and fields.
+    """
     handler, limit = logging.StreamHandler(sys.stderr), NamespaceLimit(clock)
     handler.addFilter(limit)
-    if log_format == "json":
-        handler.setFormatter(
-            _RFC3339(_FIELDS, style="{", rename_fields={"asctime": "time", "levelname": "level", "name": "logger"})
-        )
-    else:
-        handler.setFormatter(logging.Formatter("{asctime} {levelname:<7} {name}: {message}", style="{"))
+    handler.setFormatter(_RFC3339(hidden) if log_format == "json" else _Text(hidden))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     root = logging.getLogger().level
     # These log a line for each request or object; the metrics and conditions show what matters.

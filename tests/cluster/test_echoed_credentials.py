@@ -1,0 +1,149 @@
+"""A server or a proxy that echoes the operator's credentials puts them into no line of the log and into no error."""
+
+import asyncio
+import base64
+import logging
+import re
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+import aiohttp
+import pytest
+from kubernetes.aio import client
+
+from astra_mirror.cluster.api import error_text, failure_text
+from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.credentials import Credentials
+from astra_mirror.cluster.endpoint import Endpoint
+from astra_mirror.cluster.kubeconfig import ClusterConfig
+from astra_mirror.observability import logs
+from astra_mirror.observability.hidden_values import HiddenValues
+
+_TOKEN: Final = "abcdefgh.token-of-the-operator"
+_PASSWORD: Final = "pass:word/of?the#operator"
+_BASIC: Final = base64.b64encode(f"me:{_PASSWORD}".encode()).decode()
+_CONFIG: Final = ClusterConfig(
+    "http://kube.example", f"Bearer {_TOKEN}", None, False, None, None, None, True, None, None
+)
+_ECHOES: Final = {
+    "a body": "HTTP/1.1 500 Error\r\nContent-Length: {length}\r\n\r\n{echo}",
+    "a Status": (
+        "HTTP/1.1 500 Error\r\nContent-Type: application/json\r\nContent-Length: {status_length}\r\n\r\n{status}"
+    ),
+    "a reason phrase": "HTTP/1.1 500 {echo}\r\nContent-Length: 0\r\n\r\n",
+    "an invalid header": "HTTP/1.1 500 Error\r\nX-Echo: {echo}\0\r\nContent-Length: 0\r\n\r\n",
+    "an invalid status line": "HTTP/1.1 {echo}\r\nContent-Length: 0\r\n\r\n",
+    "a header": "HTTP/1.1 500 Error\r\nX-Echo: {echo}\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@asynccontextmanager
+async def _echoing(response: str) -> AsyncIterator[str]:
+    """A server that sends the credentials of each request back; yields its host and port."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        echo = " ".join(re.findall(r"(?mi)^(?:proxy-)?authorization: (.*?)\r$", request))
+        status = f'{{"kind": "Status", "apiVersion": "v1", "message": "refused {echo}"}}'
+        text = response.format(echo=echo, length=len(echo), status=status, status_length=len(status))
+        writer.write(text.encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield "{}:{}".format(*server.sockets[0].getsockname())
+
+
+@pytest.fixture
+def hidden() -> Iterator[HiddenValues]:
+    """What the log leaves out; the root logger is restored afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield HiddenValues()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name in ("httpx", "kopf.activities", "kopf.objects", *logs.SILENCED_KOPF_LOGGERS):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+async def _log_failures(endpoint: Endpoint) -> None:
+    """Log what the callers of the API server log, and all that an error has to show."""
+    logger = logging.getLogger("test")
+    try:
+        status, body = await endpoint.get("/api", seconds=5)
+        logger.warning("%s", failure_text(status, None, body))
+    except (aiohttp.ClientError, OSError) as error:
+        logger.warning("%s %r", error_text(error), error, exc_info=error)
+    api = endpoint.api_client(Availability())
+    try:
+        await client.CoreV1Api(api).list_namespace(_request_timeout=5)
+    except (client.ApiException, aiohttp.ClientError, OSError) as error:
+        logger.warning("%s %s %r", error_text(error), error, error, exc_info=error)
+    finally:
+        await api.close()  # type: ignore[no-untyped-call]
+        await endpoint.close()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("way", ["direct", "proxy", "tunnel"])
+@pytest.mark.parametrize("response", _ECHOES.values(), ids=_ECHOES)
+async def test_what_is_sent_back_is_not_logged(
+    response: str, way: str, log_format: str, hidden: HiddenValues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the token nor the password of the proxy, whatever the library quotes."""
+    logs.configure("debug", "json" if log_format == "json" else "text", hidden)
+    async with _echoing(response) as server:
+        proxy = f"http://me:pass%3Aword%2Fof%3Fthe%23operator@{server}"
+        config = {
+            "direct": replace(_CONFIG, host=f"http://{server}"),
+            "proxy": replace(_CONFIG, proxy=proxy),
+            "tunnel": replace(_CONFIG, host="https://kube.example", proxy=proxy),
+        }[way]
+        await _log_failures(Endpoint(config, hidden))
+    written = capsys.readouterr().err
+    assert written.count("test") >= 2
+    assert [each for each in (_TOKEN, _PASSWORD, _BASIC, _TOKEN[9:20], _BASIC[9:20]) if each in written] == []
+
+
+@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "200 OK\r\nX: \0", "a"])
+async def test_the_failure_of_a_tunnel_shows_no_credentials(status: str) -> None:
+    """Its text, its repr and its traceback, also before anything is hidden in the log."""
+    async with _echoing(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n") as proxy:
+        config = replace(_CONFIG, host="https://kube.example", proxy=f"http://me:password@{proxy}")
+        endpoint = Endpoint(config, HiddenValues())
+        with pytest.raises(aiohttp.ClientError) as caught:
+            await endpoint.get("/api", seconds=5)
+        await endpoint.close()
+    error = caught.value
+    shown = f"{error} {error!r} {error.args!r} {''.join(traceback.format_exception(error))}"
+    sent = base64.b64encode(b"me:password").decode()
+    assert [each for each in ("password", sent, _TOKEN) if each in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("authorization", "secrets"),
+    [
+        (f"Bearer {_TOKEN}", [_TOKEN]),
+        (f"bearer {_TOKEN}\n", [_TOKEN]),
+        (f"Basic {_BASIC}", [_BASIC, _PASSWORD]),
+    ],
+)
+async def test_credentials_are_hidden_before_they_are_used(authorization: str, secrets: list[str]) -> None:
+    """The first ones and the renewed ones, and the previous ones still."""
+    hidden = HiddenValues()
+    first = replace(_CONFIG, authorization=authorization)
+
+    async def load() -> ClusterConfig:
+        return replace(first, authorization="Bearer the-next-token", proxy="http://me:another-password@p")
+
+    def in_use(config: ClusterConfig) -> None:
+        assert hidden.redact(config.authorization or "") == "Bearer [hidden]"
+
+    credentials = Credentials(first, load, in_use, hidden)
+    assert await credentials._renew(first)
+    sent = base64.b64encode(b"me:another-password").decode()
+    for value in (*secrets, "the-next-token", "another-password", sent):
+        assert value not in hidden.redact(f"refused: {value}.")
