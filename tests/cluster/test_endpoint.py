@@ -78,10 +78,19 @@ async def test_what_a_kubeconfig_says(tmp_path: Path) -> None:
 async def test_a_token_in_a_file(tmp_path: Path) -> None:
     """A token file is read again each time, and known to be rewritten."""
     token = tmp_path / "token"
-    for content in ("one", "two"):
+    for content in ("one", "two", "three\n", "\n four \r\n"):
         _write(token, content)
         found = await _loaded(tmp_path / "config", user=f"tokenFile: {token}")
-        assert (found.authorization, found.is_in_file) == (f"Bearer {content}", True)
+        assert (found.authorization, found.is_in_file) == (f"Bearer {content.strip()}", True)
+
+
+@pytest.mark.parametrize("content", ["one\ntwo", "one\x00", "\n", " "])
+async def test_a_token_that_no_header_can_have(tmp_path: Path, content: str) -> None:
+    """It is refused at the start, in words that do not quote it: a request with it would fail in an unforeseen way."""
+    _write(tmp_path / "token", content)
+    with pytest.raises(ClusterConfigError, match="config: the token is empty, or has a line break or") as caught:
+        await _loaded(tmp_path / "config", user=f"tokenFile: {tmp_path / 'token'}")
+    assert "one" not in str(caught.value)
 
 
 def _plugin(folder: Path, script: str) -> str:

@@ -21,11 +21,16 @@ _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # The client library logs what a credential plugin writes, which may be a token.
 logging.getLogger("kubernetes.aio.config.kube_config").disabled = True
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _FAILURES: Final = (
     config.ConfigException, NoIdentityError, yaml.YAMLError, aiohttp.ClientError, OSError, ValueError, TypeError,
     LookupError, AttributeError, ArithmeticError, RecursionError,
 )  # fmt: skip
 """What the client library raises for a file that is not as it expects, and for an identity provider that fails."""
+
+
+class _UnsendableTokenError(ValueError):
+    """A token is no value for a header; the message does not quote it."""
 
 
 class ClusterConfigError(Exception):
@@ -73,7 +78,7 @@ async def load_configuration(environment: Mapping[str, str] = os.environ) -> Clu
     try:
         loaded = await _from_kubeconfig(found) if found else _from_service_account()
         return _complete(loaded, environment)
-    except UnsupportedProxyError as error:
+    except (UnsupportedProxyError, _UnsendableTokenError) as error:
         failure = f"no usable cluster credentials in {found or _SERVICE_ACCOUNT}: {error}"
     except _FAILURES as error:
         reason = fault_of(found, error) if found else _service_account_fault(error)
@@ -121,7 +126,7 @@ def _complete(loaded: _Loaded, environment: Mapping[str, str]) -> ClusterConfig:
         raise ValueError("not the URL of an API server")
     return ClusterConfig(
         host=found.host,
-        authorization=(found.api_key or {}).get("BearerToken"),
+        authorization=_authorization(found),
         expires_at=loaded.expires_at,
         is_in_file=loaded.is_in_file,
         ca_file=found.ssl_ca_cert,
@@ -131,6 +136,18 @@ def _complete(loaded: _Loaded, environment: Mapping[str, str]) -> ClusterConfig:
         server_name=found.tls_server_name,
         proxy=proxy_for(found.host, found.proxy, environment),
     )
+
+
+def _authorization(found: client.Configuration) -> str | None:
+    """The value of the header, without the white space around the token: client-go reads a file without it too."""
+    value = (found.api_key or {}).get("BearerToken")
+    if value is None:
+        return None
+    scheme, _, token = value.partition(" ")
+    token = token.strip()
+    if not token or _CONTROL.search(token):
+        raise _UnsendableTokenError("the token is empty, or has a line break or another control character in it")
+    return f"{scheme} {token}"
 
 
 def _kubeconfigs(environment: Mapping[str, str]) -> str:
