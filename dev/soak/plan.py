@@ -126,7 +126,10 @@ def _grants(
     if has_rivals:
         return dict.fromkeys(standing)
     chosen = range(_RESTRICTED) if is_long else [each for each in range(_RESTRICTED) if not _is_less(standing, each)]
-    return {token: random.sample(range(len(ACCOUNTS)), len(ACCOUNTS) - 1) for token in chosen}
+    # The others are good again, where there is time to notice it: what is refused can show little else.
+    whole = [each for each in standing if is_long and each not in chosen]
+    less = {token: random.sample(range(len(ACCOUNTS)), len(ACCOUNTS) - 1) for token in chosen}
+    return {**dict.fromkeys(whole), **less}
 
 
 def _is_less(standing: Mapping[int, Mapping[str, Any]], token: int) -> bool:
