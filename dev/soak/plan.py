@@ -36,8 +36,10 @@ _QUIET_SHARE: Final = 0.25
 _MAX_QUIET_SECONDS: Final = 60.0
 GROWTH_SECONDS: Final = 300.0
 """From so many seconds on a run tells whether memory grows from its second fifth to its last."""
-_KEPT_SECONDS: Final = 80.0
+_KEPT_SECONDS: Final = 90.0
 """For so long operators are kept before the end of a run that tells whether memory grows."""
+_BUNDLES_SECONDS: Final = 70.0
+"""Each Secret may change every ten seconds, so that about a hundred certificates are asked with."""
 _RESTRICTED: Final = 2
 """How many tokens are good for some accounts only at the end."""
 _LONG_RUN: Final = 100.0
@@ -92,7 +94,7 @@ def _heavy(world: World, seconds: float) -> list[Action]:
 def _bundles(world: World, active: float) -> Action:
     """The certificates of many Secrets are edited near the end: what is left of them is judged at rest."""
     what, args, _ = trouble.of_tenant(world, "bundles")
-    return Action(active - _KEPT_SECONDS / 2, "tenant", what, args, _KEPT_SECONDS / 4)
+    return Action(active - _BUNDLES_SECONDS, "tenant", what, args, _BUNDLES_SECONDS - 5)
 
 
 def _last(world: World, actions: Sequence[Action], topology: str, active: float, *, is_long: bool) -> list[Action]:

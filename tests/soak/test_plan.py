@@ -110,6 +110,6 @@ def test_operators_are_kept_while_what_they_hold_is_judged(seed: int) -> None:
     """In such a run: from the start until the most memory was taken, and from the last certificates to the end."""
     actions = plan(seed, 600).actions
     ends = [each.at for each in actions if each.do in {"kill", "stop", "topology"}]
-    assert all(120 <= at < 460 for at in ends)
-    assert any(each.do == "bundles" and 460 < each.at < each.at + each.seconds <= 540 for each in actions)
+    assert all(120 <= at < 450 for at in ends)
+    assert any(each.do == "bundles" and 450 < each.at < each.at + each.seconds <= 540 for each in actions)
     assert any(each.do in {"kill", "stop"} and each.at < 120 for seed in range(20) for each in plan(seed, 200).actions)

@@ -80,9 +80,11 @@ def _bundles(stage: Stage, args: Args, seconds: float) -> End:
 
 
 def _bundle(stage: Stage, name: str, number: int) -> None:
-    """A Secret that trusts the authority and another one, the latter so many times that no two are the same."""
+    """A Secret that trusts the authority and another one: the latter so many times, before it and after it."""
     body = secret_body(stage, {"name": name, "kind": "tls", "token": 3})
-    bundle = stage.places.authority + stage.places.other_authority * (number % _CERTIFICATES + 1)
+    before, after = divmod(number, _CERTIFICATES)
+    other = stage.places.other_authority
+    bundle = other * before + stage.places.authority + other * (after + 1)
     body["data"]["ca.crt"] = base64.b64encode(bundle.encode()).decode()
     stage.note_secret(NAMESPACE, name)
     stage.client.put(secret_path(NAMESPACE), body)
