@@ -46,7 +46,10 @@ class Simulator(Store):
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", port))
-        config = uvicorn.Config(application(self), log_level="critical", access_log=False, lifespan="off")
+        # uvicorn's own configuration of logging would enable all loggers of this process that somebody has disabled.
+        config = uvicorn.Config(
+            application(self), log_config=None, log_level="critical", access_log=False, lifespan="off"
+        )
         if tls:
             authority = trustme.CA()
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

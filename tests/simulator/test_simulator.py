@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import re
 import signal
 import subprocess
@@ -28,6 +29,14 @@ def http(astra: Simulator) -> Iterator[httpx.Client]:
 
 def _list_path(astra: Simulator) -> str:
     return f"/accounts/{astra.account}/k8s/v1/apps/{astra.app}/appBackups"
+
+
+def test_a_simulator_leaves_the_loggers_of_its_process_alone() -> None:
+    """One that is disabled stays so: the operator disables one that writes credentials."""
+    logger = logging.getLogger("tests.disabled")
+    logger.disabled = True
+    with Simulator.start():
+        assert logger.disabled
 
 
 def test_the_examples_are_served_byte_for_byte(astra: Simulator, http: httpx.Client) -> None:
