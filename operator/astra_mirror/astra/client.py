@@ -21,6 +21,7 @@ from astra_mirror.astra.names import REQUEST_NAMESPACE
 from astra_mirror.astra.transport import Client, ClientPool
 from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
+from astra_mirror.core.monitor.listing import WHOLE
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
 from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.observability.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS, series
@@ -100,7 +101,7 @@ class AstraClient:
 
         async def answer(response: httpx.Response, windows: Body) -> Listed | Failed:
             if response.status_code != httpx.codes.OK:
-                return _refused_list(connection, response, windows)
+                return _refused_list(connection, response, windows, known)
             try:
                 if len(windows) == 1:
                     return await read_list(windows, known, connection.redact_text, namespace)
@@ -167,11 +168,13 @@ async def _fetch(
             return response, []
 
 
-def _refused_list(connection: Connection, response: httpx.Response, windows: Body) -> Failed:
+def _refused_list(connection: Connection, response: httpx.Response, windows: Body, known: Known) -> Listed | Failed:
     body = connection.redact(b"".join(windows))
-    failure = failure_of(response.status_code, response.headers, body, connection.redact_text)
+    failure = failure_of(response.status_code, response.headers, body, connection.redact_text, asked_for="app")
     if isinstance(failure, Failed):
         return failure
+    if WHOLE in known.documents:
+        return Listed(hash(body), {WHOLE: failure}, size=None, complete=False)
     # A 404 for a list does not mean that any backup does not exist.
     return Failed(
         SyncReason.UNEXPECTED_RESPONSE,
