@@ -11,7 +11,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 import trustme
+from kubernetes.aio import client
 
+from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import Endpoint, keepalive_socket
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
 from astra_mirror.observability.hidden_values import HiddenValues
@@ -161,3 +163,33 @@ async def test_no_error_quotes_the_credentials() -> None:
     assert "Authorization: Bearer a-token" in requests[0]
     assert "a-token" not in repr(caught.value)
     assert f"GET http://{server}/api" in repr(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("way", ["direct", "proxy"])
+async def test_no_redirect_is_followed(way: str, status: int) -> None:
+    """Not to another server, which would receive the credentials, and by no client; the error says what to do."""
+    elsewhere: list[str] = []
+    requests: list[str] = []
+    async with (
+        _answering("200 OK", elsewhere) as other,
+        _answering(f"{status} Moved\r\nLocation: http://{other}/api", requests) as server,
+    ):
+        config = (
+            _config(host=f"http://{server}")
+            if way == "direct"
+            else _config(host="http://kube.example", proxy=f"http://me:password@{server}")
+        )
+        endpoint = Endpoint(config, HiddenValues())
+        api = endpoint.api_client(Availability())
+        words = rf"GET http://.*/api.* is redirected \({status}\), and no redirect is followed"
+        try:
+            with pytest.raises(aiohttp.ClientConnectionError, match=words):
+                await endpoint.get("/api", seconds=5)
+            with pytest.raises(aiohttp.ClientConnectionError, match=words):
+                await client.CoreV1Api(api).list_namespace(_request_timeout=5)
+        finally:
+            await api.close()  # type: ignore[no-untyped-call]
+            await endpoint.close()
+    assert len(requests) == 2
+    assert elsewhere == []

@@ -6,6 +6,7 @@ that are created here.
 
 import socket
 import ssl
+from http import HTTPStatus
 from typing import Final, Self
 
 import aiohttp
@@ -26,6 +27,15 @@ _SOCKET_OPTIONS: Final = {
     "TCP_KEEPINTVL": 2,
     "TCP_KEEPCNT": 3,
 }
+_REDIRECTS: Final = frozenset(
+    {
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.FOUND,
+        HTTPStatus.SEE_OTHER,
+        HTTPStatus.TEMPORARY_REDIRECT,
+        HTTPStatus.PERMANENT_REDIRECT,
+    }
+)
 _LINE_BYTES: Final = 2**21
 """The read buffer of a response: the client library reads a watch line by line, and a Secret may have a megabyte."""
 
@@ -116,7 +126,7 @@ class Endpoint:
     async def _complete(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """A middleware that adds what a session cannot be given."""
+        """A middleware that adds what a session cannot be given, and refuses redirects."""
         if self._server_name:
             request.server_hostname = self._server_name
         if self._proxy_authorization is not None:
@@ -126,12 +136,21 @@ class Endpoint:
             else:
                 request.headers.update(header)
         try:
-            return await handler(request)
+            response = await handler(request)
         except aiohttp.ClientResponseError as error:
             # The request for a tunnel is not made by the session's request class.
             error.request_info = _RequestInfo(*error.request_info)
             error.args = (error.request_info, error.history)
             raise
+        if response.status in _REDIRECTS:
+            # aiohttp would follow it, and the middlewares would add the credentials again, for whichever server it is.
+            response.close()
+            # Kopf retries after an error of this class.
+            raise aiohttp.ClientConnectionError(
+                f"{request.method} {request.url} is redirected ({response.status}), and no redirect is followed: "
+                "it would send the credentials elsewhere. Use the URL of the API server itself"
+            )
+        return response
 
     def _reload_client_certificate(self, config: ClusterConfig) -> None:
         if config.cert_file:
