@@ -26,7 +26,7 @@ users: [{name: u, user: {token: secret}}]
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "is not a kubeconfig"),
+        ("", "has no current-context"),
         ("- a", "is not a kubeconfig"),
         ("clusters: 3", "is not a kubeconfig"),
         ("{a: " * 1500, "is not a kubeconfig"),

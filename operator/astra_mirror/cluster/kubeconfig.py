@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import yaml
 from kubernetes.aio import client, config
+from kubernetes.aio.config.kube_config import KubeConfigLoader
 
 from astra_mirror.cluster.kubeconfig_faults import NoIdentityError, fault_of, is_server
+from astra_mirror.cluster.kubeconfig_files import Kubeconfig, KubeconfigError, read_kubeconfigs
 from astra_mirror.core.proxies import UnsupportedProxyError, proxy_for
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -75,15 +77,19 @@ async def load_configuration(environment: Mapping[str, str] = os.environ) -> Clu
         ClusterConfigError: there are no usable credentials; the message says what is wrong, and where.
     """
     found = _kubeconfigs(environment)
+    kubeconfig = None
     try:
-        loaded = await _from_kubeconfig(found) if found else _from_service_account()
+        kubeconfig = read_kubeconfigs(found) if found else None
+        loaded = _from_service_account() if kubeconfig is None else await _from_kubeconfig(kubeconfig)
         return _complete(loaded, environment)
+    except KubeconfigError as error:
+        failure = f"no usable cluster credentials: {error}"
     except (UnsupportedProxyError, _UnsendableTokenError) as error:
         failure = f"no usable cluster credentials in {found or _SERVICE_ACCOUNT}: {error}"
     except _FAILURES as error:
-        reason = fault_of(found, error) if found else _service_account_fault(error)
+        reason = _service_account_fault(error) if kubeconfig is None else fault_of(kubeconfig, error)
         failure = f"no usable cluster credentials: {reason}"
-    # Not raised above, so that no traceback has the error of the library, which may quote a credential.
+    # Not raised above, so that no traceback has the error of a library, which may quote a credential.
     raise ClusterConfigError(failure)
 
 
@@ -94,15 +100,15 @@ class _Loaded:
     is_in_file: bool
 
 
-async def _from_kubeconfig(paths: str) -> _Loaded:
+async def _from_kubeconfig(kubeconfig: Kubeconfig) -> _Loaded:
     configuration = _empty()
-    loader = await config.load_kube_config(paths, client_configuration=configuration)  # type: ignore[no-untyped-call]
-    user: Any = loader._user  # noqa: SLF001 - the library has no other way to tell what the credentials came from
-    keys = set() if user is None else {key for key in ("exec", "tokenFile") if key in user}
-    if "exec" in keys and not (configuration.api_key or configuration.cert_file):
+    loader = KubeConfigLoader(kubeconfig.content())  # type: ignore[no-untyped-call]
+    await loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+    user = kubeconfig.user.fields
+    if "exec" in user and not (configuration.api_key or configuration.cert_file):
         # The client library goes on without an identity.
         raise NoIdentityError
-    return _Loaded(configuration, getattr(loader, "exec_plugin_expiry", None), "tokenFile" in keys)
+    return _Loaded(configuration, getattr(loader, "exec_plugin_expiry", None), "tokenFile" in user)
 
 
 def _from_service_account() -> _Loaded:

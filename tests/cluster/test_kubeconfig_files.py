@@ -1,0 +1,171 @@
+"""Kubeconfigs are read as kubectl reads them: several files, relative paths, and fields that are null or empty."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
+
+_CERTIFICATE: Final = "client-certificate"
+
+
+def _content(name: str = "a", user: Any = None, cluster: Any = None, **top: Any) -> dict[str, Any]:
+    """A kubeconfig whose entries have this name."""
+    content = {
+        "current-context": name,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "clusters": [{"name": name, "cluster": {"server": f"https://{name}.example"} | (cluster or {})}],
+        "users": [{"name": name, "user": {"token": f"token-{name}"} if user is None else user}],
+    }
+    return content | top
+
+
+async def _loaded(folder: Path, *contents: Any) -> ClusterConfig:
+    """What is loaded from these kubeconfigs, in this order, each in a folder of its own."""
+    paths = []
+    for number, content in enumerate(contents):
+        path = folder / str(number) / "config"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("" if content is None else json.dumps(content))
+        paths.append(str(path))
+    return await load_configuration({"KUBECONFIG": os.pathsep.join(paths)})
+
+
+async def test_the_first_current_context_counts(tmp_path: Path) -> None:
+    """An empty one, or none, is set by a later file."""
+    first, second = _content("a"), _content("b")
+    unset = {name: value for name, value in first.items() if name != "current-context"}
+    for earlier, later, host in (
+        (first, second, "a"),
+        (unset, second, "b"),
+        (first | {"current-context": ""}, second, "b"),
+        (first | {"current-context": None}, second, "b"),
+        (first, second | {"current-context": ""}, "a"),
+        (None, second, "b"),
+        (first, None, "a"),
+    ):
+        found = await _loaded(tmp_path, earlier, later)
+        assert (found.host, found.authorization) == (f"https://{host}.example", f"Bearer token-{host}")
+    with pytest.raises(ClusterConfigError, match=r"0/config:.*1/config has no current-context"):
+        await _loaded(tmp_path, unset, second | {"current-context": ""})
+
+
+async def test_the_first_entry_of_a_name_counts(tmp_path: Path) -> None:
+    """Whole: no field of a later one is added to it. Each may be in another file."""
+    later = _content("a", {_CERTIFICATE: "later", "token": "later"}, {"server": "https://later.example"})
+    found = await _loaded(tmp_path, _content("a"), later)
+    assert (found.host, found.authorization, found.cert_file) == ("https://a.example", "Bearer token-a", None)
+    context = {name: value for name, value in _content("a").items() if name in {"current-context", "contexts"}}
+    users = {"users": [{"name": "a", "user": {"token": "other"}}]}
+    found = await _loaded(tmp_path, context, users, _content("a"))
+    assert (found.host, found.authorization) == ("https://a.example", "Bearer other")
+
+
+async def test_a_path_is_relative_to_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where KUBECONFIG has a relative path itself."""
+    for number in (0, 1):
+        (tmp_path / str(number)).mkdir()
+        for name in ("ca", "token", "certificate", "key"):
+            (tmp_path / str(number) / name).write_text(f"{name}-{number}")
+    user = {"tokenFile": "token", _CERTIFICATE: "../1/certificate", "client-key": str(tmp_path / "0" / "key")}
+    first, second = _content("a", user), _content("a", cluster={"certificate-authority": "ca"})
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path, Path()):
+        found = await _loaded(folder, first | {"clusters": []}, second)
+        assert found.authorization == "Bearer token-0"
+        assert (found.ca_file, found.cert_file) == (str(tmp_path / "1" / "ca"), str(tmp_path / "1" / "certificate"))
+        assert found.key_file == str(tmp_path / "0" / "key")
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+@pytest.mark.parametrize(
+    "name", ["certificate-authority", "certificate-authority-data", "proxy-url", "tls-server-name"]
+)
+async def test_a_field_of_the_cluster_without_a_value(name: str, nothing: str | None, tmp_path: Path) -> None:
+    """It is the same as none."""
+    assert await _loaded(tmp_path, _content(cluster={name: nothing})) == await _loaded(tmp_path, _content())
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "client-certificate",
+        "client-key",
+        "client-key-data",
+        "username",
+        "password",
+        "auth-provider",
+        "exec",
+        "tokenFile",
+    ],
+)
+async def test_a_field_of_the_user_without_a_value(name: str, nothing: str | None, tmp_path: Path) -> None:
+    """It is the same as none."""
+    found = await _loaded(tmp_path, _content(user={"token": "token-a", name: nothing}))
+    assert found == await _loaded(tmp_path, _content())
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+async def test_credentials_without_a_value(nothing: str | None, tmp_path: Path) -> None:
+    """An empty token does not hide a tokenFile; an empty user name is none, and an empty password is one."""
+    (tmp_path / "token").write_text("from-a-file")
+    found = await _loaded(tmp_path, _content(user={"token": nothing, "tokenFile": str(tmp_path / "token")}))
+    assert (found.authorization, found.is_in_file) == ("Bearer from-a-file", True)
+    found = await _loaded(tmp_path, _content(user={"username": nothing, "password": nothing}))
+    assert found.authorization is None
+    found = await _loaded(tmp_path, _content(user={"username": "me", "password": nothing}))
+    assert found.authorization == "Basic bWU6"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _content(contexts=[{"name": "a", "context": {"cluster": "a"}}]),
+        _content(contexts=[{"name": "a", "context": {"cluster": "a"}}], users=None),
+        _content(contexts=[{"name": "a", "context": {"cluster": "a", "user": ""}}], users=[]),
+        _content(users=[{"name": "a", "user": None}]),
+        _content(users=[{"name": "a"}]),
+        _content(user={}),
+    ],
+)
+async def test_no_identity(content: dict[str, Any], tmp_path: Path) -> None:
+    """A proxy such as `kubectl proxy` may add one."""
+    found = await _loaded(tmp_path, content)
+    assert (found.host, found.authorization, found.cert_file) == ("https://a.example", None, None)
+
+
+@pytest.mark.parametrize("users", [None, [], [{"name": "b", "user": {"token": "t"}}]])
+async def test_a_user_that_is_unknown(users: Any, tmp_path: Path) -> None:
+    """The operator does not go on without an identity where one is meant."""
+    with pytest.raises(ClusterConfigError, match=r"the user of the context 'a' in .*0/config is not in users"):
+        await _loaded(tmp_path, _content(users=users))
+
+
+@pytest.mark.parametrize(
+    ("server", "host"),
+    [
+        ("https://host/v1/users/me@corp/cluster", "https://host/v1/users/me@corp/cluster"),
+        ("https://host:6443/users/me%40corp", "https://host:6443/users/me%40corp"),
+        ("https://host/?", "https://host"),
+        ("https://host:6443#", "https://host:6443"),
+        ("HTTPS://host", "https://host"),
+        ("https://host\n", "https://host"),
+    ],
+)
+async def test_an_unusual_server(server: str, host: str, tmp_path: Path) -> None:
+    """It is accepted, in a form to which a path can be added, and the certificates are used."""
+    (tmp_path / "ca").write_text("ca")
+    cluster = {"server": server, "certificate-authority": str(tmp_path / "ca")}
+    found = await _loaded(tmp_path, _content(cluster=cluster))
+    assert (found.host, found.ca_file) == (host, str(tmp_path / "ca"))
+
+
+@pytest.mark.parametrize("server", ["host:6443", "host", "https://", "https://host:0", "https://h?a=b", "https://h#a"])
+async def test_a_server_that_is_no_url(server: str, tmp_path: Path) -> None:
+    """A host without a scheme is refused, because kubectl would send the token without TLS."""
+    with pytest.raises(ClusterConfigError, match="must be a URL such as https://HOST:PORT"):
+        await _loaded(tmp_path, _content(cluster={"server": server}))
