@@ -95,6 +95,18 @@ async def test_a_token_that_no_header_can_have(tmp_path: Path, content: str) -> 
     assert "one" not in str(caught.value)
 
 
+async def test_a_token_that_no_encoding_has(tmp_path: Path) -> None:
+    """JSON may contain half a character: in a kubeconfig, and in what a credential plugin writes."""
+    status = r'{"token": "some-\ud800-token"}'
+    written = f'{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {status}}}'
+    for user in (r'token: "some-\ud800-token"', _plugin(tmp_path, f"cat <<'E'\n{written}\nE")):
+        with pytest.raises(
+            ClusterConfigError, match=r"config: the token is empty, or has .* control character"
+        ) as caught:
+            await _loaded(tmp_path / "config", user=user)
+        assert "some" not in str(caught.value)
+
+
 def _plugin(folder: Path, script: str) -> str:
     plugin = folder / "plugin"
     plugin.write_text(f"#!/bin/sh\n{script}\n")

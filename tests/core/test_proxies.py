@@ -84,6 +84,7 @@ def test_the_kubeconfig_wins() -> None:
         "http://me:12/?password@a:1",
         "http://password/a:1",
         "me:12/password@a:1",
+        "http://me:password\ud800@a:1",
         "http://",
     ],
 )

@@ -23,7 +23,8 @@ _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # The client library logs what a credential plugin writes, which may be a token.
 logging.getLogger("kubernetes.aio.config.kube_config").disabled = True
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_UNSENDABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and halves of a character: JSON and YAML may contain these alone, and no encoding has them."""
 _FAILURES: Final = (
     config.ConfigException, NoIdentityError, yaml.YAMLError, aiohttp.ClientError, OSError, ValueError, TypeError,
     LookupError, AttributeError, ArithmeticError, RecursionError,
@@ -151,7 +152,7 @@ def _authorization(found: client.Configuration) -> str | None:
         return None
     scheme, _, token = value.partition(" ")
     token = token.strip()
-    if not token or _CONTROL.search(token):
+    if not token or _UNSENDABLE.search(token):
         raise _UnsendableTokenError("the token is empty, or has a line break or another control character in it")
     return f"{scheme} {token}"
 

@@ -57,6 +57,7 @@ def without_credentials(proxy: str) -> tuple[str, tuple[str, str] | None]:
 
 def _checked(proxy: str, source: str) -> str:
     try:
+        proxy.encode()
         parts = urlsplit(proxy)
         is_proxy = parts.scheme.lower() in _PROXY_SCHEMES and parts.hostname is not None and parts.port != 0
         # What follows the host may be the rest of a password, and what precedes it another part, read as host and port.
