@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,6 +15,7 @@ import pytest
 from astra_mirror.observability import logs
 from astra_mirror.observability.hidden_values import HiddenValues
 from astra_mirror.observability.unhandled import print_redacted
+from astra_mirror.support.text import CUT, cut
 
 _TOKEN: Final = "eyJhbGciOiJSUzI1NiIs.token-of-the+operator/="
 _PASSWORD: Final = 'pässword "with" a \\ and words'
@@ -25,6 +27,8 @@ _ENCODINGS: Final[dict[str, Callable[[str], str]]] = {
     "a path": quote,
     "repr": repr,
     "bytes": lambda value: repr(value.encode()),
+    "a URL in lower case": lambda value: re.sub("%..", lambda code: code[0].lower(), quote(value, safe="")),
+    "base64": lambda value: base64.b64encode(value.encode()).decode(),
 }
 
 
@@ -77,6 +81,19 @@ def test_what_is_not_hidden_stays() -> None:
     assert hidden.redact(text) == text
 
 
+@pytest.mark.parametrize("limit", range(26, 60))
+@pytest.mark.parametrize("value", ["Tr0ub4dor&3x", _PASSWORD, "kubernetes", _TOKEN])
+def test_a_value_in_a_text_that_was_cut(value: str, limit: int) -> None:
+    """No beginning of it is left, wherever the limit is: a short one is not recognised without the mark."""
+    hidden = HiddenValues()
+    hidden.hide([value])
+    for encode in _ENCODINGS.values():
+        text = hidden.redact(f"a: {cut(f'refused: {encode(value)} and so on, ' + 'x' * 80, limit)}; b")
+        assert value[:5] not in text
+        assert text.startswith("a: refused: ")
+        assert text.endswith(f"{CUT}; b")
+
+
 def test_values_are_renewed() -> None:
     """The previous ones stay hidden for a while, and their number is limited."""
     hidden = HiddenValues()
@@ -84,8 +101,81 @@ def test_values_are_renewed() -> None:
     for token in tokens:
         hidden.hide([token])
         hidden.hide([token])
-    assert hidden.redact(" ".join(tokens[-2:])).count("token-of") == 0
+    assert hidden.redact(" ".join(tokens[-17:])).count("token-of") == 0
     assert tokens[0] in hidden.redact(tokens[0])
+
+
+def test_values_in_use_are_never_forgotten() -> None:
+    """However many there are, and however many others have been in use."""
+    hidden = HiddenValues()
+    lasting = [f"lasting-{number:02}-value" for number in range(30)]
+    for number in range(100):
+        hidden.hide([*lasting, f"{number:04}-some-token-of-the-operator"])
+    assert hidden.redact(" ".join(lasting)).count("lasting") == 0
+    hidden.hide([])
+    assert hidden.redact(lasting[-1]) == "[hidden]"
+
+
+@pytest.mark.parametrize("values", [["Winter2026", "Winter2026-rotated"], ["Winter2026-rotated", "Winter2026"]])
+def test_a_value_that_begins_with_another(values: list[str]) -> None:
+    """The longer one is removed first, so that nothing of it is left."""
+    hidden = HiddenValues()
+    hidden.hide(values)
+    assert hidden.redact("for Winter2026-rotated, Winter2026.") == "for [hidden], [hidden]."
+
+
+@pytest.mark.parametrize("value", ["abcd\ud800efgh", "\udcff" * 8, "\x00" * 9, "\u20ac" * 8, "]" * 20])
+def test_any_text_can_be_hidden(value: str) -> None:
+    """Also one that no encoding has, and one that is no ASCII."""
+    hidden = HiddenValues()
+    hidden.hide([value])
+    assert hidden.redact(f"refused: {value}!") == "refused: [hidden]!"
+
+
+_LINE: Final = (
+    "The Lease astra-mirror-system/astra-mirror cannot be had: https://kubernetes.default:443/apis/kubernetes failed, "
+    'File "/usr/lib/astra_mirror/cluster/lease.py", kubernetes-sigs, my_kubernetes, kubernetess'
+)
+
+
+@pytest.mark.parametrize("value", ["kubernetes", "astra-mirror", "astra_mirror"])
+def test_a_password_that_is_a_word(value: str) -> None:
+    """It is removed where it stands alone, as in an echo, and not where it is part of a name."""
+    hidden = HiddenValues()
+    hidden.hide([value])
+    assert hidden.redact(_LINE.replace("kubernetes.default:443/", "k/")) == _LINE.replace(
+        "kubernetes.default:443/", "k/"
+    )
+    assert hidden.redact("https://kubernetes.default.svc/") == "https://kubernetes.default.svc/"
+    for echo in (
+        f"refused: {value}",
+        f"me:{value}@proxy",
+        f'{{"password": "{value}"}}',
+        f"password={value}&x",
+        repr(f"refused\n{value}\n"),
+        f"%3a{value}%40",
+        f"\\x22{value}\\x22",
+        f"\\u003c{value}\\u003e",
+        f"The password is {value.upper()}.",
+        base64.b64encode(value.encode()).decode(),
+    ):
+        redacted = hidden.redact(echo)
+        assert "[hidden]" in redacted
+        assert value not in redacted.lower()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_the_beginning_of_a_line_stays(
+    log_format: str, hidden: HiddenValues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A password may be part of the logger's name, or of a level."""
+    hidden.hide(["WARNING", "WARNING ", "cluster.lease", "WARNING astra: cluster.lease: "])
+    logs.configure("info", "json" if log_format == "json" else "text", hidden)
+    logging.getLogger("cluster.lease").warning("refused: cluster.lease")
+    written = capsys.readouterr().err
+    assert "WARNING" in written
+    assert written.count("cluster.lease") == 1
+    assert "refused: [hidden]" in written
 
 
 class _EchoError(Exception):

@@ -7,6 +7,7 @@ from pydantic_core import from_json
 
 from astra_mirror.api.meta import GROUP, VERSION, Names
 from astra_mirror.core.inventory import LIST_KIND
+from astra_mirror.support.text import cut
 
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds that one call may take. The client library has no time-out of its own."""
@@ -43,4 +44,4 @@ def failure_text(code: int, reason: str | None, body: bytes) -> str:
     except ValueError:
         value = None
     message = value.get("message") if isinstance(value, dict) and value.get("kind") == "Status" else None
-    return f"{code} {str(message or reason or '')[:_MAX_MESSAGE_LENGTH]}".rstrip()
+    return f"{code} {cut(str(message or reason or ''), _MAX_MESSAGE_LENGTH)}".rstrip()

@@ -23,6 +23,8 @@ _FILE_SECONDS: Final = 60.0
 """How long a token from a file is used before the file is read again; client-go's value."""
 _RETRY_SECONDS: Final = 1.0
 """The least time between two renewals, however many requests are refused."""
+_TOKEN_LENGTH: Final = 16
+"""From this length on, the user name for a proxy is taken for a token: it may have a password that means nothing."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ class Credentials:
         first: the configuration at the start.
         load: loads the configuration again; may raise ClusterConfigError.
         on_renewal: called with each new configuration before it is used, to update the TLS context; may raise OSError.
-        hidden: what the log leaves out; each credential is added to it before it is used.
+        hidden: what the log leaves out; it is given all credentials before they are used.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class Credentials:
         on_renewal: Callable[[ClusterConfig], None],
         hidden: HiddenValues,
     ) -> None:
-        hidden.hide(_secrets(first))
         self._hidden = hidden
+        # The proxy of the start is used until the end.
+        self._of_proxy = tuple(_secrets_of_proxy(first.proxy or ""))
         self._config = first
+        self._hide(first)
         self._load = load
         self._on_renewal = on_renewal
         self._renewal: asyncio.Task[None] | None = None
@@ -93,7 +97,7 @@ class Credentials:
     async def _reload(self) -> None:
         try:
             config = await self._load()
-            self._hidden.hide(_secrets(config))
+            self._hide(config)
             if config != self._config:
                 self._on_renewal(config)
                 self._config = config
@@ -106,17 +110,33 @@ class Credentials:
         finally:
             self._renewal = None
 
+    def _hide(self, config: ClusterConfig) -> None:
+        # Those of before are in use as well, until the new ones have been accepted.
+        self._hidden.hide((*self._of_proxy, *_secrets(self._config), *_secrets(config)))
+
 
 def _secrets(config: ClusterConfig) -> Iterator[str]:
     """The tokens and passwords of a configuration, each as it is and as it is sent."""
-    scheme, _, sent = (config.authorization or "").partition(" ")
+    authorization = config.authorization or ""
+    scheme, _, sent = authorization.partition(" ")
     yield sent.strip()
+    # Programs that log headers in base64 encode the whole value.
+    yield base64.b64encode(authorization.strip().encode(errors="surrogatepass")).decode()
     if scheme == "Basic":
         yield base64.b64decode(sent).decode().partition(":")[2]
-    _, credentials = without_credentials(config.proxy or "")
-    if credentials is not None:
-        yield credentials[1]
-        yield aiohttp.encode_basic_auth(*credentials).partition(" ")[2]
+    yield from _secrets_of_proxy(config.proxy or "")
+
+
+def _secrets_of_proxy(proxy: str) -> Iterator[str]:
+    """The password for a proxy, or the token that is its user name, as it is and as it is sent."""
+    _, credentials = without_credentials(proxy)
+    if credentials is None:
+        return
+    name, password = credentials
+    yield password
+    yield aiohttp.encode_basic_auth(name, password).partition(" ")[2]
+    if len(name) >= _TOKEN_LENGTH or not password:
+        yield name
 
 
 def _authorized(request: aiohttp.ClientRequest, config: ClusterConfig) -> aiohttp.ClientRequest:

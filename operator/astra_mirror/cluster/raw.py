@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from astra_mirror.cluster.api import error_text
 from astra_mirror.core.write_results import suggests_outage
+from astra_mirror.support.text import cut
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 _JSON: Final = "application/json"
@@ -47,8 +48,10 @@ class Response:
     def message(self) -> str:
         """The Status's message, or the error text."""
         if self.is_status:
-            return str(self.value.get("message") or "")[:_MAX_MESSAGE_LENGTH]
-        return self.value[:_MAX_MESSAGE_LENGTH] if isinstance(self.value, str) else "the answer is not the API server's"
+            return cut(str(self.value.get("message") or ""), _MAX_MESSAGE_LENGTH)
+        if isinstance(self.value, str):
+            return cut(self.value, _MAX_MESSAGE_LENGTH)
+        return "the answer is not the API server's"
 
     @property
     def suggests_outage(self) -> bool:

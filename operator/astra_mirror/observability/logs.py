@@ -19,6 +19,8 @@ from astra_mirror.core.loglines import LogLines
 from astra_mirror.observability.hidden_values import HiddenValues
 
 _FIELDS: Final = "{asctime}{levelname}{name}{message}"
+_RENAMED: Final = {"asctime": "time", "levelname": "level", "name": "logger"}
+_LINE_BEGINS: Final = "{asctime} {levelname:<7} {name}: "
 _FLUSH_SECONDS: Final = 10.0
 SILENCED_KOPF_LOGGERS: Final = (
     "kopf._cogs.clients",
@@ -66,22 +68,24 @@ class NamespaceLimit(logging.Filter):
 
 class _Text(logging.Formatter):
     def __init__(self, hidden: HiddenValues) -> None:
-        super().__init__("{asctime} {levelname:<7} {name}: {message}", style="{")
+        super().__init__(f"{_LINE_BEGINS}{{message}}", style="{")
         self._hidden = hidden
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, and the traceback if there is one."""
-        return self._hidden.redact(super().format(record))
+        """The line, and the traceback if there is one, both redacted; a password may be part of the logger's name."""
+        line = super().format(record)
+        begins = _LINE_BEGINS.format(**vars(record))
+        return begins + self._hidden.redact(line.removeprefix(begins))
 
 
 class _RFC3339(JsonFormatter):
     def __init__(self, hidden: HiddenValues) -> None:
-        super().__init__(_FIELDS, style="{", rename_fields={"asctime": "time", "levelname": "level", "name": "logger"})
+        super().__init__(_FIELDS, style="{", rename_fields=_RENAMED)
         self._hidden = hidden
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """The fields, redacted before they become JSON, so that the line stays valid."""
-        return {name: self._redacted(value) for name, value in log_data.items()}
+        """The fields, redacted before they become JSON, so that the line stays valid; not the renamed ones."""
+        return {name: value if name in _RENAMED.values() else self._redacted(value) for name, value in log_data.items()}
 
     def _redacted(self, value: object) -> object:
         match value:
