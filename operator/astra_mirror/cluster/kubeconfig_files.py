@@ -118,6 +118,7 @@ def _read(path: str) -> dict[str, Any]:
 
 
 def _entries(files: dict[str, dict[str, Any]], kind: str) -> dict[str, Entry]:
+    """The first of each name, with all that its file has of it; `_body` makes the entry from that."""
     found: dict[str, Entry] = {}
     for path, content in files.items():
         entries = content.get(f"{kind}s") or []
