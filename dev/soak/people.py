@@ -35,6 +35,8 @@ _SECRETS: Final = (*[DEFAULT_SECRET] * 12, "other-0", "other-0", "other-1", "mis
 _LONG: Final = "a" * 199
 LATE: Final[Mapping[str, str]] = {"namespace": STILL[0], "name": DEFAULT_SECRET}
 """A Secret of the gallery that changes once, at the end."""
+RESTRICTED: Final[Mapping[str, str]] = {"namespace": STILL[1], "name": DEFAULT_SECRET}
+"""A Secret of the gallery whose token may be good for some accounts only, with a ref of each account."""
 _WITH_DEFAULT: Final[Mapping[str, Any]] = {"suspend": False, "interval": "1s", "secretRef": {"name": DEFAULT_SECRET}}
 
 
@@ -96,10 +98,11 @@ def gallery(world: World) -> list[Step]:
     """A Secret of each content, with a ref; no action touches them, so that every run covers every content.
 
     They are dealt out over the namespaces: none has more than its two TLS contexts, nor more than its sixteen names.
-    `LATE` is beside them.
+    `LATE` and `RESTRICTED` are beside them.
     """
     late = {**LATE, "kind": "plain", "token": 2}
     made = [Step("secret", late), Step("ref", {**LATE, "name": "still-late", "spec": {**spec(world), **_WITH_DEFAULT}})]
+    made += _of_each_account()
     intervals = [each for each in _INTERVALS if each != LONG_INTERVAL]
     for number, kind in enumerate(sorted(contents.KINDS.keys() - contents.VAGUE.keys())):
         where = {"namespace": STILL[number % len(STILL)], "name": MANY_NAMES[number // len(STILL)]}
@@ -107,6 +110,16 @@ def gallery(world: World) -> list[Step]:
         fields = {"suspend": False, "interval": intervals[number % len(intervals)]}
         whole = spec(world) | fields | {"secretRef": {"name": where["name"]}}
         made.append(Step("ref", {"namespace": where["namespace"], "name": f"still-{kind}", "spec": whole}))
+    return made
+
+
+def _of_each_account() -> list[Step]:
+    """A ref of each account with one Secret: where it is refused for one, the others have to be asked for as before."""
+    made = [Step("secret", {**RESTRICTED, "kind": "plain", "token": 0})]
+    for number, account in enumerate(ACCOUNTS):
+        ids = {"accountID": account, "appID": app_of(number, 0), "backupID": backup_of(number, 0, 0)}
+        whole = {**ids, **_WITH_DEFAULT, "readyWhen": "Completed"}
+        made.append(Step("ref", {**RESTRICTED, "name": f"still-account-{number}", "spec": whole}))
     return made
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from dev.soak import contents
 from dev.soak.actions import Script
+from dev.soak.backups import ACCOUNTS
 from dev.soak.doing import ACTIONS, astra, lies, tenant
-from dev.soak.people import LATE, LIES, STILL
+from dev.soak.people import LATE, LIES, RESTRICTED, STILL
 from dev.soak.plan import plan
 from dev.soak.topology import PLACES
 from dev.soak.trouble import BODY_NAMES, TENANT
@@ -64,10 +65,11 @@ def test_each_content_is_there_in_each_run(seed: int) -> None:
     still = [each for each in plan(seed, 60).actions if each.args.get("namespace") in STILL]
     secrets = {_key(each.args): each.args["kind"] for each in still if each.do == "secret"}
     refs = {(each.args["namespace"], each.args["spec"]["secretRef"]["name"]) for each in still if each.do == "ref"}
-    late = secrets.pop(_key(LATE))
+    late, restricted = secrets.pop(_key(LATE)), secrets.pop(_key(RESTRICTED))
     assert late in {"plain", "no-token"}
+    assert restricted == "plain"
     assert sorted(secrets.values()) == sorted(contents.KINDS.keys() - contents.VAGUE.keys())
-    assert refs == {*secrets, _key(LATE)}
+    assert refs == {*secrets, _key(LATE), _key(RESTRICTED)}
     names = Counter(namespace for namespace, _ in secrets)
     contexts = Counter(namespace for (namespace, _), kind in secrets.items() if kind in _WITH_A_CONTEXT)
     assert max(names.values()) <= PLACES
@@ -96,6 +98,21 @@ def test_what_has_to_stand_at_the_end(seed: int) -> None:
             assert all(last[token]["accounts"] is not None or last[token]["no_apps"] for token in (0, 1))
         late = [each.args["kind"] for each in actions if each.do == "secret" and _key(each.args) == _key(LATE)]
         assert late == (["plain", "no-token"] if seconds == 600 else ["plain"])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_secret_ends_refused_for_one_account_and_good_for_two(seed: int) -> None:
+    """Where one operator writes and there is time: a ref of each account is there, so that a mix-up is seen."""
+    script = plan(seed, 200)
+    refs = [each.args["spec"] for each in script.actions if each.do == "ref" and each.args["namespace"] == STILL[1]]
+    accounts = {each["accountID"] for each in refs if each["secretRef"]["name"] == RESTRICTED["name"]}
+    assert accounts == set(ACCOUNTS)
+    secrets = [each.args for each in script.actions if each.do == "secret" and _key(each.args) == _key(RESTRICTED)]
+    last = {each.args["token"]: each.args for each in script.actions if each.do == "grant"}
+    granted = last[secrets[-1]["token"]]["accounts"]
+    assert granted is None or len(granted) == len(ACCOUNTS) - 1
+    topologies = [script.topology, *(each.args["name"] for each in script.actions if each.do == "topology")]
+    assert (granted is None) == (topologies[-1] == "pair")
 
 
 @pytest.mark.parametrize("seed", range(5))
