@@ -270,3 +270,34 @@ async def test_an_answer_that_is_given_up_is_unreachable_and_says_why() -> None:
 async def _first(*tasks: "asyncio.Task[Listed | Failed]") -> "asyncio.Task[Listed | Failed]":
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     return done.pop()
+
+
+async def test_who_is_evicted_ends_even_if_more_of_its_body_arrives_in_that_moment(bodies: Bodies) -> None:
+    """Otherwise it would wait without a time-out, as the longest holder, and all others would wait for it."""
+    loop = virtual_loop()
+    slow = Receiving(bodies, "mine")
+    slow.stream.send(*[CHUNK] * (LIST_BYTES // SMALL // 2))
+    since = loop.time()
+    await idle()
+    other = Receiving(bodies, "mine")
+    other.stream.send(*[CHUNK] * (LIST_BYTES // SMALL // 2))
+    await idle()
+    waits = Receiving(bodies, "yours")
+    waits.stream.send(*[CHUNK] * 3, b"")
+    await idle()
+
+    def arrives() -> None:
+        # In the pass of the event loop in which it is evicted: its task goes on before the time-out can end it.
+        slow.stream.send(CHUNK)
+        loop.pass_time(1e-9)
+
+    loop.call_at(since + MAX_HOLD_SECONDS - 1e-10, arrives)
+    await asyncio.wait([slow.task], timeout=2 * MAX_HOLD_SECONDS)
+    assert slow.reservation is not None
+    assert slow.reservation.is_evicted
+    assert isinstance(slow.task.exception(), TimeoutError)
+    waits.read.set()
+    assert await waits.task == 3 * SMALL
+    other.task.cancel()
+    await asyncio.wait([other.task])
+    assert bodies.budget.held == 0

@@ -98,7 +98,9 @@ class Reservation:
     async def _wait(self) -> None:
         ends = self._deadline.when()
         left = None if ends is None else ends - monotonic()
-        self._deadline.reschedule(None)
+        if not self.is_evicted:
+            # Once evicted, a body is ended by its time-out alone.
+            self._deadline.reschedule(None)
         self.granted = asyncio.get_running_loop().create_future()
         try:
             # `allocate` may grant the memory at once, so `granted` has to exist before it runs.
