@@ -38,6 +38,11 @@ GROWTH_SECONDS: Final = 300.0
 """From so many seconds on a run tells whether memory grows from its second fifth to its last."""
 _KEPT_SECONDS: Final = 90.0
 """For so long operators are kept before the end of a run that tells whether memory grows."""
+_TENANT_SHARE: Final = 0.7
+"""In such a run the tenant begins nothing but the bundles after this share of it.
+
+What it has the operators hold in the last fifth is no growth.
+"""
 _BUNDLES_SECONDS: Final = 70.0
 """Each Secret may change every ten seconds, so that about a hundred certificates are asked with."""
 _RESTRICTED: Final = 2
@@ -56,12 +61,12 @@ def plan(seed: int, seconds: float) -> Script:
     world = World(random, long_interval=people.LONG_INTERVAL if seconds >= _LONG_RUN else "0m4s")
     active = seconds - min(seconds * _QUIET_SHARE, _MAX_QUIET_SECONDS)
     actions = _beginning(world)
-    kills = (0.0, active)
+    kills, tenant_until = (0.0, active), active
     if seconds >= GROWTH_SECONDS:
         # Nobody ends who has taken the most memory, nor who has been asked with one certificate after the other.
-        kills = (seconds / 5, active - _KEPT_SECONDS)
+        kills, tenant_until = (seconds / 5, active - _KEPT_SECONDS), seconds * _TENANT_SHARE
         actions += [*_heavy(world, seconds), _bundles(world, active)]
-    for since, until, actors in _phases(random, active, (0.0, 0.0) if is_steady else kills):
+    for since, until, actors in _phases(random, active, (0.0, 0.0) if is_steady else kills, tenant_until):
         actions += _acts(world, actors, since, until, active)
     actions.sort(key=lambda each: each.at)
     actions += _last(world, actions, topology, active, is_long=seconds >= _LONG_RUN)
@@ -139,12 +144,16 @@ def _is_less(standing: Mapping[int, Mapping[str, Any]], token: int) -> bool:
     return grant is not None and (grant["accounts"] is not None or bool(grant["no_apps"]))
 
 
-def _phases(random: Random, active: float, kills: tuple[float, float]) -> list[tuple[float, float, list[Actor]]]:
+def _phases(
+    random: Random, active: float, kills: tuple[float, float], tenant_until: float
+) -> list[tuple[float, float, list[Actor]]]:
     """From when, to when, and who acts; operators are killed and replaced between two times only."""
     phases, since = [], _START_SECONDS
     while since < active:
         until = min(active, since + random.uniform(0.6, 1.4) * _PHASE_SECONDS)
         names = random.sample(sorted(_AT_TIMES), random.randint(1, 4))
+        if until > tenant_until:
+            names = [each for each in names if each != "tenant"]
         actors = [*_ALWAYS.values(), *(_AT_TIMES[name] for name in names)]
         if since < kills[0] or until > kills[1]:
             lane, _, gap = _AT_TIMES["operators"]

@@ -118,8 +118,9 @@ def test_a_secret_ends_refused_for_one_account_and_good_for_two(seed: int) -> No
 @pytest.mark.parametrize("seed", range(5))
 def test_what_takes_memory_comes_before_growth_is_looked_at(seed: int) -> None:
     """In a run that is long enough to tell growth: memory that is kept for the next time is none."""
-    early = {each.do for each in plan(seed, 600).actions if each.at < 120}
-    assert set(TENANT) <= early
+    actions = plan(seed, 600).actions
+    assert set(TENANT) <= {each.do for each in actions if each.at < 120}
+    assert {each.do for each in actions if each.at > 420} & set(TENANT) == {"bundles"}
 
 
 @pytest.mark.parametrize("seed", range(20))
