@@ -1,9 +1,12 @@
 """The recipes for kubectl are run as they stand on the page, and each section of the page says whether it is."""
 
+import difflib
 import re
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -26,6 +29,23 @@ def test_kubectl(installed: ControlPlane, user: User, astra: Simulator, start_op
     assert "100% of 2.9 GiB" in ended.stdout
     for words in ("stateUnready", "conditions", "lastHandledReconcileAt"):
         assert words in ended.stdout
+
+
+def test_another_name_for_the_secret(installed: ControlPlane, tmp_path: Path) -> None:
+    """The patch adds the name to the role's Secrets, and nothing else."""
+    shutil.copytree("manifests", tmp_path / "manifests")
+    shutil.copytree("crds", tmp_path / "crds")
+    overlay = tmp_path / "mine" / "kustomization.yaml"
+    overlay.parent.mkdir()
+    overlay.write_text(f"resources: [../manifests/default]\npatches:\n{marked_block('secret-name')}")
+    before = installed.kubectl("kustomize", str(tmp_path / "manifests/default"))
+    after = installed.kubectl("kustomize", str(overlay.parent))
+    added = [
+        each.strip() for each in difflib.ndiff(before.splitlines(), after.splitlines()) if each[:2] in {"+ ", "- "}
+    ]
+    assert added == ["+   - astra-control-config"]
+    names = [rule.get("resourceNames", []) for each in yaml.safe_load_all(after) for rule in each.get("rules", ())]
+    assert ["astra-control", "astra-control-config"] in names
 
 
 def test_asking_first(installed: ControlPlane, user: User, astra: Simulator, start_operator: StartOperator) -> None:
@@ -110,6 +130,6 @@ def test_what_is_not_run_says_so() -> None:
 def test_untested_blocks_are_yaml_at_least() -> None:
     """And of the shape that their tools read."""
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         assert all(yaml.safe_load_all(block))

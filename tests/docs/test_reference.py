@@ -203,6 +203,7 @@ def test_rights_of_users() -> None:
         "docs/architecture.md",
         "docs/recipes.md",
         "docs/performance.md",
+        "docs/reliability.md",
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:
