@@ -83,3 +83,29 @@ async def test_a_report_without_an_exception(caplog: pytest.LogCaptureFixture) -
     """In the words of asyncio."""
     asyncio.get_running_loop().call_exception_handler({"message": "a connection was left open"})
     assert _errors(caplog) == ["a connection was left open"]
+
+
+async def _wait_in_vain() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def _scan_in_vain(monkeypatch: pytest.MonkeyPatch) -> Coroutine[Any, Any, object]:
+    """Kopf's scan, whose request is never answered."""
+
+    async def get(*_: object, **__: object) -> None:
+        await _wait_in_vain()
+
+    monkeypatch.setattr("kopf._cogs.clients.api.get", get)
+    return _scan()
+
+
+@pytest.mark.parametrize("is_of_kopf", [True, False])
+async def test_a_task_that_is_destroyed_while_it_waits(
+    is_of_kopf: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Kopf leaves the rest of its scan behind when it is stopped in the middle of one."""
+    task = asyncio.ensure_future(_scan_in_vain(monkeypatch) if is_of_kopf else _wait_in_vain())
+    await asyncio.sleep(0)
+    del task
+    gc.collect()
+    assert len(_errors(caplog)) == (0 if is_of_kopf else 1)
