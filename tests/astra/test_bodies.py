@@ -5,7 +5,6 @@ import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
 from astra_mirror.astra.answers import AnswerError
@@ -26,7 +25,7 @@ ID = "00000000-0000-4000-8000-000000000001"
 DOCUMENT = Document(ID, ID, ID)
 
 
-class Stream(httpx.AsyncByteStream):
+class Stream:
     """A body whose chunks the test sends."""
 
     def __init__(self) -> None:
@@ -45,20 +44,17 @@ class Stream(httpx.AsyncByteStream):
 class Receiving:
     """A task that receives one body."""
 
-    def __init__(
-        self, bodies: Bodies, namespace: str, kind: Kind = Kind.LIST, headers: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, bodies: Bodies, namespace: str, kind: Kind = Kind.LIST, encoding: str = "identity") -> None:
         self.stream = Stream()
         self.reservation: Reservation | None = None
         self.deadline = asyncio.timeout(60)
         self.read = asyncio.Event()
-        response = httpx.Response(200, stream=self.stream, headers=headers or {})
-        self.task = asyncio.create_task(self._receive(bodies, namespace, kind, response))
+        self.task = asyncio.create_task(self._receive(bodies, namespace, kind, encoding))
 
-    async def _receive(self, bodies: Bodies, namespace: str, kind: Kind, response: httpx.Response) -> int:
+    async def _receive(self, bodies: Bodies, namespace: str, kind: Kind, encoding: str) -> int:
         async with self.deadline:
             with bodies.reserve((namespace, "c"), self.deadline) as self.reservation:
-                body = await self.reservation.receive(response, kind)
+                body = await self.reservation.receive(aiter(self.stream), kind, encoding=encoding)
                 await self.read.wait()
                 return sum(map(len, body))
 
@@ -153,7 +149,7 @@ async def test_too_many_that_wait_are_not_read(bodies: Bodies) -> None:
 async def test_what_is_inflated_is_counted(bodies: Bodies, kind: Kind) -> None:
     """A compressed body counts by its decompressed size, and is decompressed only as memory is granted."""
     size = MAX_DOCUMENT
-    receiving = Receiving(bodies, "mine", kind, {"Content-Encoding": "gzip"})
+    receiving = Receiving(bodies, "mine", kind, "gzip")
     receiving.stream.send(gzip.compress(b" " * size), b"")
     await idle()
     assert bodies.budget.held == size

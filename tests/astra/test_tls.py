@@ -5,7 +5,6 @@ import gc
 import ssl
 import weakref
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -212,8 +211,8 @@ async def test_the_third_ca_of_a_namespace_closes_its_first(tmp_path: Path) -> N
                 assert not first.is_closed
             async with clients.use(authorities[2], "mine") as again:
                 assert again is third
-            async with aclosing(await first.get(url, {})) as response:
-                assert response.status_code == 401
+            async with await first.get(url, "a-good-token") as response:
+                assert response.status == 401
         assert first.is_closed
         assert not third.is_closed
         await clients.retain({authorities[1]})
@@ -255,7 +254,7 @@ async def test_a_context_that_nobody_uses_is_freed_at_once(monkeypatch: pytest.M
             for number in range(6):
                 async with clients.use(TLS(f"{pem(AUTHORITY)}\n{number}"), "mine") as client:
                     if number % 2:
-                        async with aclosing(await client.get(plain, {})):
+                        async with await client.get(plain, "a-good-token"):
                             pass
                 del client
             await clients.retain(set())

@@ -67,7 +67,7 @@ def hidden() -> Iterator[HiddenValues]:
     yield HiddenValues()
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in ("httpx", "kopf.activities", "kopf.objects", *logs.SILENCED_KOPF_LOGGERS):
+    for name in ("kopf.activities", "kopf.objects", *logs.SILENCED_KOPF_LOGGERS):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 

@@ -37,7 +37,7 @@ def hidden() -> Iterator[HiddenValues]:
     """The registry; the root logger is restored afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    levels = {each: each.level for each in map(logging.getLogger, ("httpx", "kopf.activities", "kopf.objects"))}
+    levels = {each: each.level for each in map(logging.getLogger, ("kopf.activities", "kopf.objects"))}
     levels |= {each: each.level for each in map(logging.getLogger, logs.SILENCED_KOPF_LOGGERS)}
     yield HiddenValues()
     root.handlers[:] = handlers

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import httpx
-
 from astra_mirror.astra.answers import AnswerError
 from astra_mirror.astra.listing import WINDOW, Body
 from astra_mirror.core.body import DEFAULT_EXPECTED, SMALL, Kind
@@ -43,19 +41,28 @@ class Reservation:
         self._path = path
         self._deadline = deadline
 
-    async def receive(self, response: httpx.Response, kind: Kind) -> Body:
+    async def receive(
+        self, chunks: AsyncIterator[bytes], kind: Kind, *, encoding: str = "identity", length: str = ""
+    ) -> Body:
         """The decompressed body in pieces, because allocating and copying 64 MiB at once would block the event loop.
+
+        Args:
+            chunks: the body as it arrives.
+            kind: what it is the body of.
+            encoding: the header Content-Encoding.
+            length: the header Content-Length.
 
         Raises:
             AnswerError: the body is too large or badly compressed, or too many bodies wait for memory.
             TimeoutError: the request's deadline has passed; `is_evicted` says whether the reservation was evicted.
         """
         limit = MAX_LIST if kind is Kind.LIST else MAX_DOCUMENT
-        self.number = self._bodies.enter(self, kind, self._path, _expected(response))
+        encoding = encoding.strip().lower()
+        self.number = self._bodies.enter(self, kind, self._path, _expected(length, encoding))
         windows: list[bytes] = []
         window = bytearray()
         size = 0
-        async for chunk in _decoded(response):
+        async for chunk in _decoded(chunks, encoding):
             size += len(chunk)
             if size > limit:
                 raise AnswerError(SyncReason.UNEXPECTED_RESPONSE, f"The answer is larger than {limit // 1024} KiB.")
@@ -164,25 +171,20 @@ class Bodies:
             self._timer.set(next_check_at)
 
 
-def _encoding(response: httpx.Response) -> str:
-    return str(response.headers.get("Content-Encoding", "identity")).strip().lower()
-
-
-def _expected(response: httpx.Response) -> int:
-    declared = response.headers.get("Content-Length", "")
-    if not (declared.isascii() and declared.isdigit() and len(declared) < 16):
+def _expected(length: str, encoding: str) -> int:
+    if not (length.isascii() and length.isdigit() and len(length) < 16):
         return DEFAULT_EXPECTED
-    return int(declared) * (_RATIO if _encoding(response) == "gzip" else 1)
+    return int(length) * (_RATIO if encoding == "gzip" else 1)
 
 
-def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The decompressed body in chunks of bounded size, which httpx's own decompression would not have."""
-    match _encoding(response):
+def _decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+    """The decompressed body in chunks of bounded size, which aiohttp's own decompression would not have."""
+    match encoding:
         case "identity":
-            return response.aiter_raw()
+            return chunks
         case "gzip":
-            return _inflated(response.aiter_raw())
-        case encoding:
+            return _inflated(chunks)
+        case _:
             named = f" with {encoding!r}" if encoding in _NAMED else " in a way"
             raise AnswerError(
                 SyncReason.UNEXPECTED_RESPONSE,
