@@ -29,7 +29,7 @@ from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.ports import Clocks
 from astra_mirror.observability.metrics import EngineCollector, SecretsCollector
 from astra_mirror.settings import Settings
-from astra_mirror.support.scheduler import monotonic
+from astra_mirror.support.scheduler import clock
 
 _DEFAULT_LEASE_NAMESPACE: Final = "astra-mirror-system"
 
@@ -80,7 +80,7 @@ class Components:
             connections=self.secrets,
             api=status_client,
             events=self.events,
-            clocks=Clocks(monotonic, lambda: datetime.now(UTC), random.random),
+            clocks=Clocks(clock(), lambda: datetime.now(UTC), random.random),
             pace=settings.pace,
             shard=shard,
         )

@@ -242,3 +242,13 @@ async def test_a_cancelled_request_leaves_no_connection_and_no_memory(sent: byte
             await request
         await asyncio.wait_for(server.ended.wait(), 5)
     assert bodies.budget.held == 0
+
+
+async def test_a_url_that_aiohttp_cannot_parse_is_of_a_secret() -> None:
+    """No such URL is known: those that some library refuses are refused when the Secret is read."""
+    async with asking("http://127.0.0.1:1") as client:
+        outcome = await client.get_backup(Connection(BaseURL("http", "[", 80), TOKEN), DOCUMENT)
+    assert outcome == Failed(
+        SyncReason.SECRET_INVALID,
+        "The Secret cannot be used: the URL is wrong: its host is no DNS name or address.",
+    )

@@ -143,7 +143,7 @@ async def test_no_error_of_a_request_quotes_its_headers() -> None:
         clients = ClientPool([AllowedURL.parse(url)])
         async with clients.use(TLS()) as client:
             with pytest.raises(aiohttp.ClientResponseError) as raised:
-                await client.get(url, TOKEN)
+                await client.get(BaseURL.parse(url), "/", TOKEN)
         await clients.close()
     assert_clean(repr(raised.value))
     assert_clean(repr(raised.value.args))

@@ -211,7 +211,7 @@ async def test_the_third_ca_of_a_namespace_closes_its_first(tmp_path: Path) -> N
                 assert not first.is_closed
             async with clients.use(authorities[2], "mine") as again:
                 assert again is third
-            async with await first.get(url, "a-good-token") as response:
+            async with await first.get(BaseURL.parse(url), "/", "a-good-token") as response:
                 assert response.status == 401
         assert first.is_closed
         assert not third.is_closed
@@ -254,7 +254,7 @@ async def test_a_context_that_nobody_uses_is_freed_at_once(monkeypatch: pytest.M
             for number in range(6):
                 async with clients.use(TLS(f"{pem(AUTHORITY)}\n{number}"), "mine") as client:
                     if number % 2:
-                        async with await client.get(plain, "a-good-token"):
+                        async with await client.get(BaseURL.parse(plain), "/", "a-good-token"):
                             pass
                 del client
             await clients.retain(set())

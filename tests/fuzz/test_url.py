@@ -63,7 +63,7 @@ def _is_an_address_to_the_system(host: str) -> bool:
 
 def _called(url: BaseURL) -> yarl.URL:
     """What aiohttp makes of the URL of a request of ours."""
-    return yarl.URL(f"{url}/accounts/1/k8s/v1/apps/2/appBackups")
+    return yarl.URL(str(url)).with_path("/accounts/1/k8s/v1/apps/2/appBackups")
 
 
 def _read(text: str) -> BaseURL | ValueError:

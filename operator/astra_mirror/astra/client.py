@@ -157,7 +157,7 @@ class AstraClient:
 async def _fetch(
     client: Client, connection: Connection, path: str, kind: Kind, memory: Reservation
 ) -> tuple[aiohttp.ClientResponse, Body]:
-    async with await client.get(f"{connection.url}{path}", connection.token) as response:
+    async with await client.get(connection.url, path, connection.token) as response:
         memory.status = response.status
         if response.status == HTTPStatus.OK:
             return response, await _receive(response, kind, memory)

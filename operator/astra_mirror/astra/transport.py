@@ -9,16 +9,18 @@ import ssl
 from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import aiohttp
+from yarl import URL
 
 from astra_mirror import USER_AGENT
 from astra_mirror.astra.addresses import FilteringResolver
 from astra_mirror.astra.tls import certificate_error, lacks_issuer, ssl_context, trust_public_authorities
 from astra_mirror.core.connection import TLS
 from astra_mirror.core.contexts import ContextCache
-from astra_mirror.core.urls import AllowedURL
+from astra_mirror.core.urls import AllowedURL, BaseURL
 from astra_mirror.support.slots import Slots
 
 _KEEPALIVE_SECONDS: Final = 4.0
@@ -72,6 +74,15 @@ def _session(context: ssl.SSLContext, resolver: FilteringResolver) -> aiohttp.Cl
     )
 
 
+@lru_cache(maxsize=64)
+def _parsed(url: BaseURL) -> URL:
+    """The URL for aiohttp: to parse it takes ten times as long as to add a path."""
+    try:
+        return URL(str(url))
+    except ValueError as error:
+        raise aiohttp.InvalidURL(str(url)) from error
+
+
 def header(response: aiohttp.ClientResponse, name: str, default: str = "") -> str:
     """The value of a header; where it is repeated, all values as one (RFC 9110, 5.3)."""
     return ", ".join(response.headers.getall(name, (default,)))
@@ -91,7 +102,7 @@ class Client:
         self._trusts_ca_only = trusts_ca_only
         self._lock = asyncio.Lock()
 
-    async def get(self, url: str, token: str) -> aiohttp.ClientResponse:
+    async def get(self, url: BaseURL, path: str, token: str) -> aiohttp.ClientResponse:
         """Send a GET. The token is sent only after the certificate has been verified.
 
         Returns as soon as the headers of the response have arrived. The caller reads the body, and releases the
@@ -101,7 +112,7 @@ class Client:
             aiohttp.ClientError: no response has arrived, or the URL cannot be parsed.
         """
         try:
-            return await self._send(url, token)
+            return await self._send(url, path, token)
         except aiohttp.ClientError as error:
             found = certificate_error(error)
             if not self._trusts_ca_only or found is None or not lacks_issuer(found):
@@ -110,10 +121,11 @@ class Client:
             if self._trusts_ca_only:
                 await asyncio.to_thread(trust_public_authorities, self._context)
                 self._trusts_ca_only = False
-        return await self._send(url, token)
+        return await self._send(url, path, token)
 
-    async def _send(self, url: str, token: str) -> aiohttp.ClientResponse:
-        return await self._session.get(url, headers={"Authorization": f"Bearer {token}"}, allow_redirects=False)
+    async def _send(self, url: BaseURL, path: str, token: str) -> aiohttp.ClientResponse:
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self._session.get(_parsed(url).with_path(path), headers=headers, allow_redirects=False)
 
     async def close(self) -> None:
         """Close its connections, even if it has requests under way."""

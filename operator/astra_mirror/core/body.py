@@ -1,7 +1,7 @@
 """One response body in the memory budget: the pool that its bytes count in, and what it waits for before it grows."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 from astra_mirror.core.fair import Path
@@ -15,14 +15,14 @@ MEDIUM: Final = MIB
 """Up to this expected size a list is admitted before larger ones, which need more free memory."""
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """The kind of request that a body belongs to. The body of an error response is a SINGLE in any case."""
 
     SINGLE = "single"
     LIST = "list"
 
 
-class Pool(Enum):
+class Pool(StrEnum):
     """The pool in which a body counts."""
 
     SMALL = "small"
@@ -30,7 +30,7 @@ class Pool(Enum):
     LIST = "list"
 
 
-class Stage(Enum):
+class Stage(StrEnum):
     """What a body waits for, in the order in which requests are granted."""
 
     SMALL = "small"
