@@ -76,13 +76,10 @@ def answered(tracked: Tracked, answer: Answer, poll: Poll, moment: Moment, pace:
 
 
 def _remembering(tracked: Tracked, answer: Observed | NotFound | Failed, now: float, *, is_outdated: bool) -> Tracked:
-    memory = tracked.reported
-    if isinstance(answer, Observed):
-        # The progress rate was computed from the old sample, which is replaced only here.
-        return tracked.but(reported=reported.observed(memory, answer, now))
-    if not is_outdated and memory.message_taken_at is None and are_remote(answer):
+    before = tracked.reported
+    if not is_outdated and before.message_taken_at is None and are_remote(answer):
         # The requested poll returned the same message. From now on, unchanged failures keep the old message again.
-        return tracked.but(reported=reported.message_taken(memory, now))
+        return tracked.but(reported=reported.message_taken(before, now))
     return tracked
 
 
