@@ -208,6 +208,6 @@ def _read_item(text: str, backup_id: str, known: int | None, redact: Redact) -> 
     if digest == known:
         return Unchanged()
     try:
-        return Observed(parse_backup(text.encode(), backup_id, redact), digest)
+        return Observed(parse_backup(text.encode(), backup_id, redact), digest=digest)
     except AnswerError:
         return None

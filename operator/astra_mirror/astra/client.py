@@ -77,7 +77,7 @@ class AstraClient:
             digest = hash(body)
             if digest == known:
                 return Unchanged()
-            return Observed(parse_backup(body, document.backup_id, connection.redact_text), digest)
+            return Observed(parse_backup(body, document.backup_id, connection.redact_text), digest=digest)
 
         return await self._request(connection, namespace, "backup", path, Kind.SINGLE, answer)
 
