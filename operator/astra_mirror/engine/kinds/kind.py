@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from astra_mirror.api.meta import Names
 from astra_mirror.core.events import Note
@@ -112,7 +112,11 @@ class Spec(ABC):
         backup_id: the backup.
         secret_name: the Secret with the connection, in the object's namespace.
         suspend: whether it is not polled.
+        reads_list: whether objects of this kind read the list of their app itself. The others read one backup, from a
+            list or by a single GET, whichever is cheaper.
     """
+
+    reads_list: ClassVar[bool] = False
 
     account_id: str
     app_id: str
