@@ -119,6 +119,6 @@ def _messages(status: AppBackupRefStatus) -> tuple[str, ...]:
     return tuple(each.message for each in conditions if each is not None)
 
 
-APP_BACKUP_REF: Final = _AppBackupRef(
+APP_BACKUP_REF: Final[Kind] = _AppBackupRef(
     names=NAMES, unreadable=_spec(AppBackupRefSpec(accountID=_NOBODY, appID=_NOBODY, backupID=_NOBODY))
 )
