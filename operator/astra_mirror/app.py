@@ -21,10 +21,9 @@ from astra_mirror.cluster.secrets import OnChange, SecretStore
 from astra_mirror.cluster.statuses import StatusClient
 from astra_mirror.core.shard import Shard
 from astra_mirror.engine.engine import Engine
-from astra_mirror.engine.entrance import Entrance
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.ports import Clocks
-from astra_mirror.observability.metrics import EngineCollector, SecretsCollector
+from astra_mirror.observability.metrics import EngineCollector, ObjectsCollector, SecretsCollector
 from astra_mirror.settings import Settings
 from astra_mirror.support.scheduler import clock
 
@@ -93,7 +92,11 @@ class Components:
             )
         }
         self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
-        self._collectors = _collectors(self.engine, refs, self.secrets)
+        self._collectors = (
+            ObjectsCollector(APP_BACKUP_REF.label, APP_BACKUP_REF.names.several, refs.states),
+            EngineCollector(self.engine.open_breakers, self.engine.connections, self.engine.pending),
+            SecretsCollector(self.secrets.results),
+        )
         for each in self._collectors:
             each.register()
 
@@ -147,11 +150,6 @@ def _secrets(settings: Settings, cluster: Cluster, changed: OnChange) -> SecretS
         require_tls_verification=settings.require_tls_verification,
         changed=changed,
     )
-
-
-def _collectors(engine: Engine, refs: Entrance, secrets: SecretStore) -> tuple[EngineCollector, SecretsCollector]:
-    collector = EngineCollector(refs.states, engine.open_breakers, engine.connections, engine.pending)
-    return collector, SecretsCollector(secrets.results)
 
 
 def _elector(settings: Settings, cluster: Cluster, shard: Shard, identity: str) -> Elector:

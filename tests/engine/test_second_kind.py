@@ -76,7 +76,11 @@ class Counter(Kind):
         return CounterSpec(spec["accountID"], spec["appID"], WHOLE, "astra-control", suspend=False)
 
 
-COUNTER = Counter(names=Names("AppCounter", "appcounters"), unreadable=CounterSpec("", "", WHOLE, "", suspend=False))
+COUNTER = Counter(
+    names=Names("AppCounter", "appcounters"),
+    label="counter",
+    unreadable=CounterSpec("", "", WHOLE, "", suspend=False),
+)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ class _AppBackupRef(Kind):
     """See the module."""
 
     def read(self, body: Mapping[str, Any]) -> Spec | Failed:
-        model = read_spec(body.get("spec"))
+        model = read_spec(AppBackupRefSpec, body.get("spec"))
         return model if isinstance(model, Failed) else _spec(model)
 
 
@@ -120,5 +120,5 @@ def _messages(status: AppBackupRefStatus) -> tuple[str, ...]:
 
 
 APP_BACKUP_REF: Final[Kind] = _AppBackupRef(
-    names=NAMES, unreadable=_spec(AppBackupRefSpec(accountID=_NOBODY, appID=_NOBODY, backupID=_NOBODY))
+    names=NAMES, label="ref", unreadable=_spec(AppBackupRefSpec(accountID=_NOBODY, appID=_NOBODY, backupID=_NOBODY))
 )

@@ -160,10 +160,12 @@ class Kind(ABC):
 
     Attributes:
         names: what it is called in the API.
+        label: what an object of it is called in the names of the metrics.
         unreadable: a spec that names nothing, in place of one that cannot be read.
     """
 
     names: Names
+    label: str
     unreadable: Spec
 
     @abstractmethod
