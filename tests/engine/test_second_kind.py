@@ -12,7 +12,7 @@ from astra_mirror.api.meta import Names
 from astra_mirror.core.outcome import Described, Failed, Listed, Observed, SyncReason, Unchanged
 from astra_mirror.core.schedule import Pace
 from astra_mirror.engine.kinds.kind import Happened, Inherited, Kind, Next, Report, Spec
-from tests.engine.service import FORBIDDEN
+from tests.engine.service import ERROR, FORBIDDEN, UNAUTHORIZED
 from tests.engine.world import ID, IDS, World, backup
 
 INTERVAL = 8.0
@@ -161,3 +161,72 @@ async def test_a_failure_may_stand_for_the_list(world: World) -> None:
         await answer(world, Failed(SyncReason.UNEXPECTED_RESPONSE, "incomplete"), backup(11, "completed"))
         await world.cluster.until("counter", failure="UnexpectedResponse")
         await world.cluster.until("ref", state="completed")
+
+
+async def test_a_list_that_fails_is_the_result_of_who_reads_it(world: World) -> None:
+    """Nobody asks for a single backup, where there is none to ask for; the list is asked for again, after a backoff."""
+    async with world.running():
+        put(world, "counter")
+        _, request = await world.astra.next(IDS["appID"])
+        request.set_result(ERROR)
+        await world.cluster.until("counter", failure="ServerError")
+        await asyncio.sleep(INTERVAL - 1)
+        assert world.astra.asked.empty()
+        _, request = await world.astra.next(IDS["appID"])
+
+
+async def test_a_single_backup_decides_for_the_refs_alone(world: World) -> None:
+    """The canary of a failed list is a ref's, and what follows it as well."""
+    async with world.running():
+        put(world, "counter")
+        for number in (11, 12):
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number))
+        _, request = await world.astra.next(IDS["appID"])
+        request.set_result(ERROR)
+        _, canary = await world.astra.next(ID.format(11))
+        await world.cluster.until("counter", failure="ServerError")
+        canary.set_result(backup(11, "completed"))
+        _, request = await world.astra.next(ID.format(12))
+        request.set_result(backup(12, "completed"))
+        await world.cluster.until("ref-12", state="completed")
+        await asyncio.sleep(INTERVAL)
+        _, request = await world.astra.next(IDS["appID"])
+
+
+async def test_a_list_without_refs_is_its_own_probe(world: World) -> None:
+    """One a minute, while its token is refused; what it proves counts for all."""
+    async with world.running():
+        world.entrance.seen(world.cluster.put("ref", 11, interval="24h"))
+        _, request = await world.astra.next(ID.format(11))
+        request.set_result(UNAUTHORIZED)
+        await asyncio.sleep(1)
+        world.entrance.deleted("ref", "ns")
+        put(world, "counter")
+        await world.cluster.until("counter", failure="Unauthorized")
+        assert world.engine.open_breakers() == 1
+        for _ in range(3):
+            before = asyncio.get_running_loop().time()
+            _, request = await world.astra.next_within(70)
+            request.set_result(UNAUTHORIZED)
+            assert asyncio.get_running_loop().time() - before > 50
+        _, request = await world.astra.next_within(70)
+        request.set_result(Listed(1, {WHOLE: Whole(3, digest=1)}, 3))
+        await world.cluster.until("counter", total=3)
+        assert world.engine.open_breakers() == 0
+
+
+async def test_an_accounts_canary_is_a_ref(world: World) -> None:
+    """Also where what reads a list has succeeded later."""
+    async with world.running():
+        world.entrance.seen(world.cluster.put("ref", 11, interval="24h"))
+        _, request = await world.astra.next(ID.format(11))
+        request.set_result(backup(11, "running"))
+        await asyncio.sleep(1)
+        put(world, "counter", app=3)
+        _, request = await world.astra.next(ID.format(3))
+        request.set_result(Listed(1, {WHOLE: Whole(3, digest=1)}, 3))
+        await asyncio.sleep(1)
+        world.entrance.seen(world.cluster.put("wrong", 12, account=9))
+        _, request = await world.astra.next(ID.format(12))
+        request.set_result(UNAUTHORIZED)
+        await world.astra.next(ID.format(11))

@@ -86,6 +86,29 @@ class ListAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class ListFailure:
+    """A list that failed, for the objects that read the list itself: no single GET decides for them."""
+
+    request: ListRequest
+    failure: Failed
+    poll: Poll
+
+    def uids(self, objects: Objects) -> Iterable[str]:
+        """The objects that wait for the list, and for nothing less."""
+        return [each.uid for each in objects.waiting(self.request) if each.spec.reads_list]
+
+    def step(self, tracked: Tracked, view: View) -> Step | None:
+        """Apply the failure."""
+        if not view.objects.waits_for(tracked.uid, self.request):
+            return None
+        return handed(tracked, self.failure, self.poll, view)
+
+    def ended(self, _: View) -> Sequence[RequestEffect]:
+        """Nothing: single GETs decide for the others, see `list_canaries`."""
+        return _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
 class SingleAnswer:
     """The answer to a single request: for its own object, or a failure that applies to every object waiting for it."""
 
@@ -174,7 +197,7 @@ class NotAnswered:
         return _NOTHING
 
 
-HandOut = ListAnswer | SingleAnswer | HeldBack | NotAnswered
+HandOut = ListAnswer | ListFailure | SingleAnswer | HeldBack | NotAnswered
 """Each has `request`; `uids`: the objects it may affect; `step` for each of them; `ended`: the effects at the end."""
 
 

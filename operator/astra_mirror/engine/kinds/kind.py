@@ -112,8 +112,8 @@ class Spec(ABC):
         backup_id: the backup.
         secret_name: the Secret with the connection, in the object's namespace.
         suspend: whether it is not polled.
-        reads_list: whether objects of this kind read the list of their app itself. The others read one backup, from a
-            list or by a single GET, whichever is cheaper.
+        reads_list: whether objects of this kind read the list of their app itself, which has an answer for each of
+            them. The others read one backup, from a list or by a single GET, whichever is cheaper.
     """
 
     reads_list: ClassVar[bool] = False
