@@ -112,7 +112,7 @@ class Components:
             yield from informer.tasks()
 
     async def lead(self) -> None:
-        """Do what one process alone does, until cancelled."""
+        """Run what the leader alone runs, until cancelled."""
         since = {}
         if self.elector is not None:
             # Another process may have written what is not newer than the present versions.

@@ -75,13 +75,12 @@ class Objects:
         waiting = [tracked, *others]
         request = SingleRequest(
             connection=connection,
-            namespace=tracked.namespace,
+            about=tracked.identity,
             due=due,
             urgency=urgency_of(waiting),
             draw=draw,
             is_fallback=is_fallback,
             is_observed=any(each.reported.is_observed for each in waiting),
-            uid=tracked.uid,
             document=tracked.spec.document,
         )
         for each in waiting:

@@ -112,7 +112,7 @@ class Planner:
         first = min(waiting, key=lambda each: due[each.uid])
         request = ListRequest(
             connection=connection,
-            namespace=first.namespace,
+            about=first.identity,
             due=due[first.uid],
             urgency=urgency_of(waiting),
             draw=self._clocks.draw(),

@@ -25,13 +25,12 @@ def probe_for(request: Request, objects: Objects) -> Request | None:
     chosen = next((each for each in candidates if each.reported.is_observed), candidates[0])
     probe = SingleRequest(
         connection=request.connection,
-        namespace=chosen.namespace,
+        about=chosen.identity,
         due=request.due,
         urgency=request.urgency,
         draw=request.draw,
         is_fallback=True,
         is_observed=chosen.reported.is_observed,
-        uid=chosen.uid,
         document=chosen.spec.document,
     )
     objects.in_flight.wait(chosen.uid, probe)
