@@ -108,12 +108,22 @@ def test_a_ref_that_is_due_soon_makes_a_list_worth_it() -> None:
 
 
 def test_what_reads_a_list_itself_gets_it_whatever_it_costs() -> None:
-    """Also a list that is avoided; the refs of the app that lists do not lack share it, due or not worth a list."""
+    """The refs of the app that lists do not lack share it, due or not worth a list."""
     catalog, collection = Catalog(), Collection(ACCOUNT, SHOP)
     catalog.learn(collection, 100_000)
-    catalog.avoid(collection, 900)
     [reader], [ref], [lacking] = wants(SHOP, 1, reads_list=True), wants(SHOP, 1), wants(SHOP, 1, in_lists=False)
     assert plan([ref, lacking, reader], catalog, 0) == [ListOf(collection, keys([ref, reader])), Single(lacking.key)]
+
+
+def test_a_list_that_is_avoided_is_requested_for_what_reads_it_alone() -> None:
+    """Its failures must not hold up refs whose single GETs succeed; what is not due is not in it."""
+    catalog, collection = Catalog(), Collection(ACCOUNT, SHOP)
+    catalog.avoid(collection, 900)
+    [reader], refs = wants(SHOP, 1, reads_list=True), wants(SHOP, 2)
+    late = wants(SHOP, 1, due=False)
+    requests = plan([*refs, *late, reader], catalog, 0)
+    assert requests == [ListOf(collection, keys([reader])), *(Single(each.key) for each in refs)]
+    assert plan([*refs, reader], catalog, 900) == [ListOf(collection, keys([*refs, reader]))]
 
 
 def test_what_reads_a_list_itself_is_in_no_accounts_list() -> None:

@@ -230,3 +230,28 @@ async def test_an_accounts_canary_is_a_ref(world: World) -> None:
         _, request = await world.astra.next(ID.format(12))
         request.set_result(UNAUTHORIZED)
         await world.astra.next(ID.format(11))
+
+
+async def test_a_list_that_was_not_read_as_a_whole_is_its_failure(world: World) -> None:
+    """No single GET is made in its place, and the list is read again after a backoff."""
+    async with world.running():
+        put(world, "counter")
+        _, request = await world.astra.next(IDS["appID"])
+        request.set_result(Listed(1, {}, 0))
+        await world.cluster.until("counter", failure=SyncReason.UNEXPECTED_RESPONSE)
+        await asyncio.sleep(INTERVAL)
+        await answer(world, Whole(2, digest=1))
+        await world.cluster.until("counter", total=2)
+
+
+async def test_what_was_edited_meanwhile_reads_the_list_of_its_new_app(world: World) -> None:
+    """The list that it waited for says nothing about that, and no single GET is made."""
+    async with world.running():
+        put(world, "counter")
+        _, request = await world.astra.next(IDS["appID"])
+        put(world, "counter", app=77)
+        request.set_result(Listed(1, {WHOLE: Whole(1, digest=1)}, 1))
+        _, again = await world.astra.next(ID.format(77))
+        again.set_result(Listed(2, {WHOLE: Whole(5, digest=5)}, 5))
+        await world.cluster.until("counter", total=5)
+        assert world.astra.asked.empty()

@@ -138,8 +138,12 @@ def plan(wants: Iterable[Want], catalog: Catalog, now: float) -> list[Single | L
             read[want.account, want.app] = None
     requests: list[Single | ListOf] = []
     for account, app in read:
-        # This list is requested in any case: the refs of the app cost nothing more.
-        requests += _plan_app(Collection(account, app), accounts[account].pop(app), is_listed=True)
+        # This list is requested in any case: the refs of the app cost nothing more, unless it will fail them.
+        collection, those = Collection(account, app), accounts[account].pop(app)
+        if not catalog.is_usable(collection, now):
+            accounts[account][app] = [each for each in those if not each.reads_list]
+            those = [each for each in those if each.reads_list]
+        requests += _plan_app(collection, those, is_listed=True)
     for account, apps in accounts.items():
         requests += _plan_account(account, apps, catalog, now)
     return requests

@@ -23,7 +23,7 @@ def is_covered(request: ListRequest, tracked: Tracked, objects: Objects, *, is_w
     spec = tracked.spec
     if spec.account_id != account:
         return False
-    is_of_list = tracked.cache.is_of_named_app if app is None else spec.app_id == app
+    is_of_list = tracked.cache.is_of_named_app and not spec.reads_list if app is None else spec.app_id == app
     return is_of_list and (is_waiting or objects.is_free(request.connection, tracked))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from astra_mirror.core.list_fallback import AfterSingle, after_single
-from astra_mirror.core.outcome import Answer, Failed, Listed
+from astra_mirror.core.outcome import Answer, Failed, Listed, SyncReason
 from astra_mirror.core.reasons import Concerns, Retry
 from astra_mirror.core.request_plan import AVOID_SECONDS
 from astra_mirror.core.schedule import Pace
@@ -23,6 +23,7 @@ from astra_mirror.engine.state import cache
 from astra_mirror.engine.state.tracked import Tracked
 
 _NOTHING: Final[Sequence[RequestEffect]] = ()
+_NOT_READ: Final = Failed(SyncReason.UNEXPECTED_RESPONSE, "The list of backups was not read as a whole.")
 
 
 class View(NamedTuple):
@@ -64,17 +65,19 @@ class ListAnswer:
         return self._missing(tracked, view) if found is None else handed(tracked, found, self.poll, view)
 
     def _missing(self, tracked: Tracked, view: View) -> Step | None:
+        if tracked.spec.reads_list:
+            return handed(tracked, _NOT_READ, self.poll, view)
         # After an edit since the request was sent, the list says nothing about the new backup.
         if tracked.polling.poll_requested_at > self.poll.started:
             return None
         return Step(tracked.but(cache=cache.missing_in_list(tracked.cache, view.moment.at + AVOID_SECONDS)))
 
     def ended(self, view: View) -> Sequence[RequestEffect]:
-        """A single GET for each object that still waits."""
+        """A single GET for each object that still waits; what reads a list itself needs none."""
         request, connection = self.request, self.request.connection
         effects: list[RequestEffect] = [
             Submit(view.objects.request_for(connection, each, due=request.due, draw=request.draw))
-            for each in view.objects.waiting(request)
+            for each in view.objects.alone(view.objects.waiting(request))
         ]
         return effects
 
