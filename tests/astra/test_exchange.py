@@ -149,7 +149,9 @@ async def test_a_broken_response_is_unreachable(sent: bytes | Respond, message: 
         (b"Content-Encoding: identity\r\nContent-Encoding: gzip\r\n", "The answer is compressed in a way"),
         (b"Content-Encoding: gz\xefp\r\n", "The answer is compressed in a way"),
         (b"Content-Encoding:  GZIP \r\n", "The answer is not valid gzip."),
+        (b"Content-Encoding: x-gzip\r\n", "The answer is not valid gzip."),
         (b"Content-Encoding: br\r\n", "The answer is compressed with 'br'"),
+        (b"Content-Encoding:\r\n", "The answer is not a backup"),
     ],
 )
 async def test_an_encoding_is_read_from_all_its_headers(headers: bytes, message: str) -> None:

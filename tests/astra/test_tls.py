@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import trustme
 
@@ -187,6 +188,35 @@ async def test_the_usual_authorities_count_beside_ca_crt(
         outcomes = await asyncio.gather(*requests)
     assert [each.reason for each in outcomes if isinstance(each, Failed)] == [SyncReason.UNAUTHORIZED] * 5
     assert len(read) == 1
+
+
+async def test_a_failure_that_comes_after_the_authorities_were_loaded_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that began without them is sent again, also if another one has loaded them by the time it fails."""
+    usual = tmp_path / "usual.pem"
+    usual.write_text(pem(AUTHORITY))
+    monkeypatch.setattr("certifi.where", lambda: str(usual))
+    async with served(context_for(_LEAF, tmp_path)) as url:
+        clients = ClientPool([AllowedURL.parse(url)])
+        async with clients.use(TLS(pem(STRANGER)), "mine") as client:
+            send, sent = client._send, list[str]()
+
+            async def late(base: BaseURL, path: str, token: str) -> Any:
+                sent.append(path)
+                try:
+                    return await send(base, path, token)
+                except aiohttp.ClientError:
+                    if sent == ["/late"]:
+                        async with await client.get(base, "/other", token) as response:
+                            assert response.status == 401
+                    raise
+
+            monkeypatch.setattr(client, "_send", late)
+            async with await client.get(BaseURL.parse(url), "/late", "a-good-token") as response:
+                assert response.status == 401
+        assert sent == ["/late", "/other", "/other", "/late"]
+        await clients.close()
 
 
 def test_a_certificates_error_is_found_wherever_it_is() -> None:

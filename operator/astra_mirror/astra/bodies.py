@@ -174,15 +174,15 @@ class Bodies:
 def _expected(length: str, encoding: str) -> int:
     if not (length.isascii() and length.isdigit() and len(length) < 16):
         return DEFAULT_EXPECTED
-    return int(length) * (_RATIO if encoding == "gzip" else 1)
+    return int(length) * (_RATIO if encoding in {"gzip", "x-gzip"} else 1)
 
 
 def _decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
     """The decompressed body in chunks of bounded size, which aiohttp's own decompression would not have."""
     match encoding:
-        case "identity":
+        case "identity" | "":
             return chunks
-        case "gzip":
+        case "gzip" | "x-gzip":
             return _inflated(chunks)
         case _:
             named = f" with {encoding!r}" if encoding in _NAMED else " in a way"

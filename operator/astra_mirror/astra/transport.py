@@ -111,11 +111,13 @@ class Client:
         Raises:
             aiohttp.ClientError: no response has arrived, or the URL cannot be parsed.
         """
+        # As it is now: another request may load the public authorities while this one fails without them.
+        trusts_ca_only = self._trusts_ca_only
         try:
             return await self._send(url, path, token)
         except aiohttp.ClientError as error:
             found = certificate_error(error)
-            if not self._trusts_ca_only or found is None or not lacks_issuer(found):
+            if not trusts_ca_only or found is None or not lacks_issuer(found):
                 raise
         async with self._lock:
             if self._trusts_ca_only:
@@ -186,8 +188,10 @@ class ClientPool:
         return self._entries[tls]
 
     async def _retire(self, evicted: Sequence[TLS]) -> None:
-        for entry in [self._entries.pop(tls) for tls in evicted if tls in self._entries]:
+        retired = [self._entries.pop(tls) for tls in evicted if tls in self._entries]
+        for entry in retired:
             entry.is_retired = True
+        for entry in retired:
             if not entry.users:
                 await entry.client.close()
 
