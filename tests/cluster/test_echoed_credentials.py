@@ -42,21 +42,43 @@ _ECHOES: Final = {
 }
 
 
+_UNFINISHED: Final = {
+    "a header that is invalid": "HTTP/1.1 502 Bad\r\nX-Echo: {echo}\rx\r\n\r\n",
+    "a header whose name is invalid": "HTTP/1.1 502 Bad\r\n{echo} (x\r\n\r\n",
+    "a header that is too long": "HTTP/1.1 502 Bad\r\nX-Echo: {echo}" + "x" * 9000 + "\r\n\r\n",
+    "a header that has no end": "HTTP/1.1 502 Bad\r\nX-Echo: {echo}",
+    "a length that is no number": "HTTP/1.1 200 OK\r\nContent-Length: {echo}\r\n\r\n",
+    "a status that is no number": "HTTP/1.1 5{echo}\r\n\r\n",
+    "a reason phrase that is invalid": "HTTP/1.1 502 {echo}\rx\r\n\r\n",
+    "a body that is too short": "HTTP/1.1 502 Bad\r\nContent-Length: 9999\r\n\r\n{echo}",
+}
+
+
 @asynccontextmanager
-async def _echoing(response: str) -> AsyncIterator[str]:
-    """A server that sends the credentials of each request back; yields its host and port."""
+async def _echoing(response: str, at: slice = slice(None)) -> AsyncIterator[str]:
+    """A server that sends the credentials of each request back; yields its host and port.
+
+    `at` is the part of the credentials that it sends. What follows their 14th character is sent later.
+    """
+
+    answers: list[asyncio.Task[None] | None] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers.append(asyncio.current_task())
         request = (await reader.readuntil(b"\r\n\r\n")).decode()
         echo = " ".join(re.findall(r"(?mi)^(?:proxy-)?authorization: (.*?)\r$", request))
         status = f'{{"kind": "Status", "apiVersion": "v1", "message": "refused {echo}"}}'
-        text = response.format(echo=echo, length=len(echo), status=status, status_length=len(status))
-        writer.write(text.encode())
+        text = response.format(echo=echo[at], length=len(echo), status=status, status_length=len(status)).encode()
+        head = text.find(echo[at].encode()) + len("Bearer ") + 14
+        writer.write(text[:head])
+        await asyncio.sleep(0.02)
+        writer.write(text[head:])
         await writer.drain()
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield "{}:{}".format(*server.sockets[0].getsockname())
+        await asyncio.wait([each for each in answers if each is not None])
 
 
 @pytest.fixture
@@ -69,6 +91,26 @@ def hidden() -> Iterator[HiddenValues]:
     root.setLevel(level)
     for name in ("kopf.activities", "kopf.objects", *logs.SILENCED_KOPF_LOGGERS):
         logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize("way", ["direct", "tunnel"])
+@pytest.mark.parametrize("sent", [slice(None), slice(len("Bearer ") + 10)], ids=["all", "its beginning"])
+@pytest.mark.parametrize("response", _UNFINISHED.values(), ids=_UNFINISHED)
+async def test_what_the_parser_quotes_is_not_logged(
+    response: str, sent: slice, way: str, hidden: HiddenValues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It quotes the TCP segment in which it failed: neither half of the credentials shows that they are credentials."""
+    logs.configure("debug", "text", hidden)
+    async with _echoing(response, sent) as server:
+        config = replace(_CONFIG, host=f"http://{server}")
+        if way == "tunnel":
+            proxy = f"http://me:pass%3Aword%2Fof%3Fthe%23operator@{server}"
+            config = replace(_CONFIG, host="https://kube.example", proxy=proxy, authorization=None)
+        await _log_failures(Endpoint(config, hidden))
+    written = capsys.readouterr().err
+    assert written.count("test") >= 2
+    shown = [_TOKEN[:8], _TOKEN[14:], _BASIC[:8], _BASIC[14:]]
+    assert [each for each in shown if each in written] == []
 
 
 async def _log_failures(endpoint: Endpoint) -> None:
