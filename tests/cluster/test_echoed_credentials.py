@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -21,6 +21,9 @@ from astra_mirror.cluster.credentials import Credentials
 from astra_mirror.cluster.endpoint import Endpoint
 from astra_mirror.cluster.kubeconfig import ClusterConfig
 from astra_mirror.cluster.raw import Response
+from astra_mirror.cluster.secret_wire import ReadError, event_of
+from astra_mirror.cluster.watch import _end_reason
+from astra_mirror.core.secret_names import SecretSelector
 from astra_mirror.observability import logs
 from astra_mirror.observability.hidden_values import HiddenValues
 
@@ -60,7 +63,6 @@ async def _echoing(response: str, at: slice = slice(None)) -> AsyncIterator[str]
 
     `at` is the part of the credentials that it sends. What follows their 14th character is sent later.
     """
-
     answers: list[asyncio.Task[None] | None] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -254,7 +256,7 @@ def _credentials(config: ClusterConfig, hidden: HiddenValues) -> Credentials:
     return Credentials(config, load, lambda _: None, hidden)
 
 
-@pytest.mark.parametrize("length", range(470, 505))
+@pytest.mark.parametrize("length", range(455, 505))
 def test_a_message_that_is_cut_within_a_password(length: int) -> None:
     """No beginning of it is logged."""
     hidden = HiddenValues()
@@ -265,3 +267,41 @@ def test_a_message_that_is_cut_within_a_password(length: int) -> None:
     longer = "z" * 524 + message
     for value in (json.loads(body) | {"message": longer}, longer):
         assert "Tr0u" not in hidden.redact(Response(500, value).message)
+    assert "Tr0u" not in hidden.redact(_watch_error({"code": 500, "message": message}))
+    assert "Tr0u" not in hidden.redact(error_text(client.ApiException(500, message.removeprefix("xxxx"))))
+
+
+def _watch_error(status: Mapping[str, object]) -> str:
+    line = json.dumps({"type": "ERROR", "object": status}).encode()
+    with pytest.raises(ReadError) as caught:
+        event_of(SecretSelector(None, "astra"), line)
+    return str(caught.value)
+
+
+async def _end_of_watch(text: str) -> str:
+    async def fail() -> None:
+        raise RuntimeError(text)
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    return _end_reason({task})
+
+
+@pytest.mark.parametrize("text", ["a\n2026-11-27 INFO forged\x1b[2J", "\xff\n" * 250_000], ids=["lines", "length"])
+async def test_what_the_api_server_sends_is_one_line_of_limited_length(text: str) -> None:
+    """However it comes."""
+    status = {"kind": "Status", "apiVersion": "v1", "message": text, "reason": text}
+    shown = [
+        failure_text(500, None, json.dumps(status).encode()),
+        failure_text(500, text, b""),
+        error_text(client.ApiException(500, text)),
+        error_text(aiohttp.ClientConnectionError(text)),
+        Response(500, status).message,
+        Response(500, status).reason,
+        Response(500, text).message,
+        _watch_error({"code": 500, "message": text}),
+        _watch_error({"code": [text], "message": ""}),
+        await _end_of_watch(text),
+    ]
+    assert [each for each in shown if not each.isprintable() or len(each) > 1024] == []
+    assert all(each.count("2026") == text.count("2026") for each in shown)
