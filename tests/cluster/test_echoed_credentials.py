@@ -278,9 +278,9 @@ def _watch_error(status: Mapping[str, object]) -> str:
     return str(caught.value)
 
 
-async def _end_of_watch(text: str) -> str:
+async def _end_of_watch(error: Exception) -> str:
     async def fail() -> None:
-        raise RuntimeError(text)
+        raise error
 
     task = asyncio.create_task(fail())
     await asyncio.wait([task])
@@ -301,7 +301,15 @@ async def test_what_the_api_server_sends_is_one_line_of_limited_length(text: str
         Response(500, text).message,
         _watch_error({"code": 500, "message": text}),
         _watch_error({"code": [text], "message": ""}),
-        await _end_of_watch(text),
+        await _end_of_watch(RuntimeError(text)),
+        await _end_of_watch(aiohttp.ClientConnectionError(text)),
     ]
     assert [each for each in shown if not each.isprintable() or len(each) > 1024] == []
     assert all(each.count("2026") == text.count("2026") for each in shown)
+
+
+async def test_what_the_parser_quotes_of_a_body_is_not_logged() -> None:
+    """The one that aiohttp has in Python puts the line in which it failed into the error."""
+    error = aiohttp.ClientPayloadError(f"400, message:\n  {_TOKEN[14:]}")
+    assert error_text(error) == "the body of the response is incomplete or malformed"
+    assert _TOKEN[14:] not in await _end_of_watch(error)

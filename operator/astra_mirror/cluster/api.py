@@ -2,6 +2,7 @@
 
 from typing import Final, Protocol
 
+import aiohttp
 from kubernetes.aio import client
 from pydantic_core import from_json
 
@@ -35,6 +36,9 @@ def error_text(error: BaseException) -> str:
     """Why a call failed, in one line for a log."""
     if isinstance(error, client.ApiException):
         return one_line(f"{error.status} {error.reason}", MAX_LOGGED_MESSAGE)
+    if isinstance(error, aiohttp.ClientPayloadError):
+        # Without its C extension, aiohttp quotes what it could not parse.
+        return "the body of the response is incomplete or malformed"
     return one_line(str(error), MAX_LOGGED_MESSAGE) or type(error).__name__
 
 

@@ -18,7 +18,7 @@ import aiohttp
 import kopf
 
 from astra_mirror.api.meta import GROUP, VERSION, Names
-from astra_mirror.cluster.api import MAX_LOGGED_MESSAGE, PAGE
+from astra_mirror.cluster.api import MAX_LOGGED_MESSAGE, PAGE, error_text
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
 from astra_mirror.core.loglines import FailureLog
@@ -200,8 +200,8 @@ def _end_reason(ended: set[asyncio.Task[Any]]) -> str:
             if isinstance(error, kopf.LoginError):
                 return "the API server refuses the credentials"
             # The first argument of Kopf's errors is the API server's message, the others are the whole response.
-            # Some of aiohttp's errors have the whole request as their first argument.
-            text = error.args[0] if error.args and isinstance(error.args[0], str) else error
+            is_kopfs = not isinstance(error, aiohttp.ClientError) and error.args and isinstance(error.args[0], str)
+            text = error.args[0] if is_kopfs else error_text(error)
             return one_line(f"{type(error).__name__}: {text}", MAX_LOGGED_MESSAGE)
     return f"Kopf's {next(iter(ended)).get_name()} has ended by itself"
 
