@@ -11,8 +11,9 @@ from astra_mirror.astra.answers import AnswerError
 from astra_mirror.astra.bodies import MAX_DOCUMENT, Bodies, Reservation
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import ClientPool
-from astra_mirror.core.body import MIB, SMALL, Kind
-from astra_mirror.core.body_memory import LIST_BYTES, MAX_HOLD_SECONDS, MAX_WAITING_FOR_NAMESPACE, SINGLE_BYTES
+from astra_mirror.core.body import MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind
+from astra_mirror.core.body_memory import MAX_WAITING_FOR_NAMESPACE
+from astra_mirror.core.body_pools import LIST_BYTES, SINGLE_BYTES
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason
 from astra_mirror.core.request_plan import Collection, Document
@@ -143,6 +144,27 @@ async def test_too_many_that_wait_are_not_read(bodies: Bodies) -> None:
     for each in (*waits, held):
         each.task.cancel()
     await asyncio.wait([each.task for each in (*waits, held)])
+
+
+async def test_a_body_that_waits_for_too_long_is_not_read(bodies: Bodies) -> None:
+    """Its time-out is suspended, but it does not wait for ever: it fails as if too many waited already."""
+    held = Receiving(bodies, "mine")
+    held.stream.send(*[CHUNK] * (LIST_BYTES // SMALL), b"")
+    await idle()
+    held.deadline.reschedule(None)
+    waits = Receiving(bodies, "yours")
+    since = asyncio.get_running_loop().time()
+    waits.stream.send(*[CHUNK] * 3)
+    await asyncio.wait([waits.task], timeout=2 * MAX_WAIT_SECONDS)
+    assert waits.task.done()
+    assert asyncio.get_running_loop().time() == pytest.approx(since + MAX_WAIT_SECONDS)
+    error = waits.task.exception()
+    assert isinstance(error, AnswerError)
+    assert error.reason is SyncReason.UNREACHABLE
+    assert "too many answers wait for memory" in str(error)
+    held.read.set()
+    assert await held.task == LIST_BYTES
+    assert bodies.budget.held == 0
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra import bodies, names
-from astra_mirror.core import body_memory, contexts, loglines, secret_keys, secret_names
+from astra_mirror.core import body_pools, contexts, loglines, secret_keys, secret_names
 from astra_mirror.core.backup import DOCUMENTED_STATES, meaning_of
 from astra_mirror.core.events import notes_of
 from astra_mirror.core.outcome import SyncReason
@@ -173,7 +173,7 @@ def test_what_one_namespace_may_use() -> None:
     for what, (one, total) in enforced.items():
         assert rows[what] == (str(one), str(total))
     lists, singles = re.findall(r"(\d+) MiB", rows["bodies in memory"][1])
-    assert (int(lists) << 20, int(singles) << 20) == (body_memory.LIST_BYTES, body_memory.SINGLE_BYTES)
+    assert (int(lists) << 20, int(singles) << 20) == (body_pools.LIST_BYTES, body_pools.SINGLE_BYTES)
     assert rows["log lines"][0].startswith(f"{loglines.LINES} a minute")
 
 

@@ -1,7 +1,7 @@
 """Receives response bodies within a limit for each body and a memory budget for all of them.
 
 core/body_memory.py decides which body may grow. A body that may not grow is not read any further, so that TCP flow
-control holds the server back, and the request's time-out is suspended while it waits.
+control holds the server back, and the request's time-out is suspended while it waits, which is not for ever.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Reservation:
         self.number: int | None = None
         self.status: int | None = None
         self.is_evicted = False
-        self.granted: asyncio.Future[None] | None = None
+        self.decided: asyncio.Future[GrowthResult] | None = None
         self._bodies = bodies
         self._path = path
         self._deadline = deadline
@@ -90,31 +90,29 @@ class Reservation:
     async def _grow(self, size: int) -> None:
         if self.number is None or not size:
             return
-        match self._bodies.grow(self.number, size):
-            case GrowthResult.REFUSED:
-                QUOTA_REFUSALS.labels(QUOTA).inc()
-                raise AnswerError(
-                    SyncReason.UNREACHABLE,
-                    "The answer was not read, because too many answers wait for memory. It is asked for again later.",
-                )
-            case GrowthResult.WAITS:
-                await self._wait()
-            case GrowthResult.GRANTED:
-                pass
+        result = self._bodies.grow(self.number, size)
+        if result is GrowthResult.WAITS:
+            result = await self._wait()
+        if result is GrowthResult.REFUSED:
+            QUOTA_REFUSALS.labels(QUOTA).inc()
+            raise AnswerError(
+                SyncReason.UNREACHABLE,
+                "The answer was not read, because too many answers wait for memory. It is asked for again later.",
+            )
 
-    async def _wait(self) -> None:
+    async def _wait(self) -> GrowthResult:
         ends = self._deadline.when()
         left = None if ends is None else ends - monotonic()
         if not self.is_evicted:
             # Once evicted, a body is ended by its time-out alone.
             self._deadline.reschedule(None)
-        self.granted = asyncio.get_running_loop().create_future()
+        self.decided = asyncio.get_running_loop().create_future()
         try:
-            # `allocate` may grant the memory at once, so `granted` has to exist before it runs.
+            # `allocate` may grant the memory at once, so `decided` has to exist before it runs.
             self._bodies.allocate()
-            await self.granted
+            return await self.decided
         finally:
-            self.granted = None
+            self.decided = None
             if left is not None and not self.is_evicted and not self._deadline.expired():
                 self._deadline.reschedule(monotonic() + left)
 
@@ -158,13 +156,14 @@ class Bodies:
         self.allocate()
 
     def allocate(self) -> None:
-        """Resume the bodies that may grow, and evict those that block others."""
+        """Resume the bodies that may grow, and end those that have waited for too long or block others."""
         self._timer.cancel()
-        granted, evicted, next_check_at = self.budget.allocate(monotonic())
-        for number in granted:
-            future = self._reservations[number].granted
+        granted, evicted, refused, next_check_at = self.budget.allocate(monotonic())
+        results = dict.fromkeys(granted, GrowthResult.GRANTED) | dict.fromkeys(refused, GrowthResult.REFUSED)
+        for number, result in results.items():
+            future = self._reservations[number].decided
             if future is not None and not future.done():
-                future.set_result(None)
+                future.set_result(result)
         for number in evicted:
             self._reservations[number].evict()
         if next_check_at is not None:

@@ -13,6 +13,10 @@ DEFAULT_EXPECTED: Final = 4 * MIB
 """The expected size of a list whose size is not known."""
 MEDIUM: Final = MIB
 """Up to this expected size a list is admitted before larger ones, which need more free memory."""
+MAX_HOLD_SECONDS: Final = 10.0
+"""How long a body may hold memory while others wait for some."""
+MAX_WAIT_SECONDS: Final = 120.0
+"""How long a body may wait for memory, all its waits together: its request's time-out is suspended meanwhile."""
 
 
 class Kind(StrEnum):
@@ -57,7 +61,10 @@ class Body:
         since: when it entered the pool in which it counts now.
         held: the memory that it has.
         requested: the memory that it waits for.
+        waits_since: when its last wait began.
+        may_wait: for how long it may wait, from then on.
         reserved_until: until when its expected size is kept free.
+        had_turn: whether it was admitted after a long wait (core/body_turns.py).
         is_complete: whether all of it has been received.
     """
 
@@ -68,7 +75,10 @@ class Body:
     since: float
     held: int = 0
     requested: int = 0
+    waits_since: float = float("-inf")
+    may_wait: float = MAX_WAIT_SECONDS
     reserved_until: float = float("-inf")
+    had_turn: bool = False
     is_complete: bool = False
 
     def pool(self, size: int) -> Pool:
@@ -89,6 +99,16 @@ class Body:
     def accounted(self, now: float) -> int:
         """The bytes that it holds, or that are reserved for it while the reservation lasts."""
         return max(self.held, self.expected) if now < self.reserved_until else self.held
+
+    @property
+    def waits_until(self) -> float:
+        """When it has waited for as long as it may."""
+        return self.waits_since + self.may_wait
+
+    @property
+    def needs_to_be_admitted(self) -> int:
+        """The free memory that a list waits for before it is admitted: its expected size."""
+        return max(self.expected, self.held + self.requested)
 
     @property
     def paths(self) -> list[Path]:
