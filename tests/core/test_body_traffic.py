@@ -62,7 +62,7 @@ def test_namespaces_that_always_need_everything_shut_out_nobody(expected: int) -
     ]
     Traffic(TIMEOUT).run(mine, *others)
     assert {each.end for each in mine} <= {"complete"}
-    assert max(each.waited for each in mine) <= 3 * TURN_SECONDS
+    assert max(each.waited for each in mine) <= 3 * TURN_SECONDS + MAX_HOLD_SECONDS
 
 
 _SIZES = st.sampled_from([SMALL // 2, 2 * SMALL, 512 * 1024, 2 * MIB, 8 * MIB, 36 * MIB, 60 * MIB])
@@ -89,9 +89,9 @@ def test_each_body_ends(mine: list[list[Transfer]], yours: list[list[Transfer]],
     """Whatever arrives, each body ends in time, and one that is alone in its namespace is read.
 
     A body's time-out is suspended while it waits, and its waits together are limited: that is the bound for each. One
-    that is alone in its namespace is admitted within a turn for each of the three namespaces (core/body_turns.py).
-    Thereafter it waits for growth at most until it has held memory for so long that it is evicted, or, while nobody
-    else waits, until those that hold the memory have ended by their time-outs.
+    that is alone in its namespace is admitted within a turn for each of the three namespaces, and `MAX_HOLD_SECONDS`
+    (core/body_turns.py). Thereafter it waits for growth at most until it has held memory for so long that it is
+    evicted, or, while nobody else waits, until those that hold the memory have ended by their time-outs.
     """
     traffic = Traffic(TIMEOUT)
     traffic.run(*mine, *yours, *theirs)
@@ -103,4 +103,4 @@ def test_each_body_ends(mine: list[list[Transfer]], yours: list[list[Transfer]],
         assert each.took <= TIMEOUT + MAX_WAIT_SECONDS
     for each in mine[0]:
         assert each.end != "refused"
-        assert each.waited <= 3 * TURN_SECONDS + MAX_HOLD_SECONDS + TIMEOUT
+        assert each.waited <= 3 * TURN_SECONDS + 2 * MAX_HOLD_SECONDS + TIMEOUT

@@ -134,6 +134,7 @@ class MemoryBudget:
             again += [last + RECENT_SECONDS for each in STAGES[pool] for last in self._last_waited[each].values()]
         refused = self._refused(evicted, now)
         again += [body.waits_until for body in chain(*self._waiting.values())]
+        again += [max(body.waits_since + MAX_HOLD_SECONDS, self._turns.next_at) for body in self._candidates()]
         return Allocation(granted, sorted(evicted), refused, min((at for at in again if at > now), default=None))
 
     def _record_waiters(self, now: float) -> None:

@@ -15,8 +15,8 @@ TURN_SECONDS: Final = 2.5 * MAX_HOLD_SECONDS
 Within `MAX_HOLD_SECONDS` all lists that were admitted before have ended or are evicted, so that the list is admitted;
 another `MAX_HOLD_SECONDS` later it has ended or is evicted itself. The rest is for other lists.
 
-So a namespace that has one list waits at most `TURN_SECONDS` for each namespace whose lists wait at the same time,
-itself included: until its list has waited for long, for the turn of each other namespace, and until it is admitted.
+So a list that is alone in its namespace waits at most `TURN_SECONDS` for each namespace whose lists wait at the same
+time, itself included, as it may have had the last turn, and `MAX_HOLD_SECONDS` until it is admitted.
 """
 
 
@@ -25,7 +25,8 @@ class Turns:
 
     def __init__(self) -> None:
         self.body: Body | None = None
-        self._next_at = float("-inf")
+        self.next_at = float("-inf")
+        """When the next turn may begin."""
         self._had: dict[Hashable, float] = {}
         """When each namespace last had a turn."""
 
@@ -36,7 +37,7 @@ class Turns:
             waiting: all lists that wait for admission.
             now: the time.
         """
-        if now < self._next_at:
+        if now < self.next_at:
             return
         overdue = [body for body in waiting if now >= body.waits_since + MAX_HOLD_SECONDS]
         if not overdue:
@@ -48,7 +49,7 @@ class Turns:
         # Within a connection the oldest goes first.
         self.body = min((body for body in waiting if body.path == first.path), key=lambda body: body.number)
         self._had[first.path[0]] = now
-        self._next_at = now + TURN_SECONDS
+        self.next_at = now + TURN_SECONDS
 
     def end(self, body: Body) -> None:
         """End the turn of a list, if it has one."""
