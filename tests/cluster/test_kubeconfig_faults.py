@@ -157,6 +157,14 @@ _FAULTS: Final = {
         _text(cluster={"proxy-url": [_SECRET]}),
         "the proxy-url of the cluster 'k' in .* must be a URL",
     ),
+    "a text that looks like a truth value": (
+        _text(cluster={"insecure-skip-tls-verify": "false", "proxy-url": f"http://me:{_SECRET}@p"}),
+        "the insecure-skip-tls-verify of the cluster 'k' in .* must be true or false, without quotation marks",
+    ),
+    "a number as a truth value": (
+        _text(cluster={"insecure-skip-tls-verify": 1}),
+        "insecure-skip-tls-verify of the cluster 'k' in .* must be true or false",
+    ),
     "a query in the server": (_text(cluster={"server": f"https://k?token={_SECRET}"}), "without user name"),
     "a slash in the proxy's password": (
         _text(cluster={"proxy-url": f"http://me:12/{_SECRET}@proxy:1"}),

@@ -14,7 +14,7 @@ import yaml
 from kubernetes.aio import client, config
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
-from astra_mirror.cluster.kubeconfig_faults import NoIdentityError, fault_of, is_server
+from astra_mirror.cluster.kubeconfig_faults import NoIdentityError, check, fault_of, is_server
 from astra_mirror.cluster.kubeconfig_files import Kubeconfig, KubeconfigError, read_kubeconfigs
 from astra_mirror.core.proxies import UnsupportedProxyError, proxy_for
 
@@ -102,6 +102,7 @@ class _Loaded:
 
 
 async def _from_kubeconfig(kubeconfig: Kubeconfig) -> _Loaded:
+    check(kubeconfig)
     configuration = _empty()
     loader = KubeConfigLoader(kubeconfig.content())  # type: ignore[no-untyped-call]
     await loader.load_and_set(configuration)  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
 """What is wrong with a kubeconfig, in words of our own: what, where, and what to do, but none of the values.
 
 The client library, YAML and Python quote what they cannot use, and in a kubeconfig that may be a token, a password or a
-key. So none of their texts is shown. Only after the client library has failed are the entries checked, to find out why;
-the names of files and of entries are quoted, because they are no secrets.
+key. So none of their texts is shown. The entries are checked before the client library sees them, because it takes many
+a wrong value for another one: a text for `true`. The names of files and of entries are quoted: they are no secrets.
 """
 
 import base64
@@ -28,14 +28,19 @@ class NoIdentityError(Exception):
     """The credential plugin has returned neither a token nor a certificate."""
 
 
+def check(kubeconfig: Kubeconfig) -> None:
+    """Check the entries.
+
+    Raises:
+        KubeconfigError: something in them is wrong.
+    """
+    _check_cluster(kubeconfig.cluster)
+    _check_user(kubeconfig.user)
+
+
 def fault_of(kubeconfig: Kubeconfig, error: Exception) -> str:
-    """Why `error` was raised for this kubeconfig."""
+    """Why `error` was raised for this kubeconfig, which has been checked."""
     user = kubeconfig.user
-    try:
-        _check_cluster(kubeconfig.cluster)
-        _check_user(user)
-    except KubeconfigError as found:
-        return str(found)
     if isinstance(error, NoIdentityError):
         return _of_plugin(user)
     if _provider(user) == "oidc":
@@ -70,6 +75,10 @@ def _check_cluster(cluster: Entry) -> None:
         )
     if "proxy-url" in cluster.fields and not _has_text(cluster.fields, "proxy-url"):
         raise KubeconfigError(f"the proxy-url of {cluster.where} must be a URL")
+    if not isinstance(cluster.fields.get("insecure-skip-tls-verify", False), bool):
+        raise KubeconfigError(
+            f"the insecure-skip-tls-verify of {cluster.where} must be true or false, without quotation marks"
+        )
     _check_files(cluster, _CLUSTER_FILES)
 
 
