@@ -169,3 +169,41 @@ async def test_a_server_that_is_no_url(server: str, tmp_path: Path) -> None:
     """A host without a scheme is refused, because kubectl would send the token without TLS."""
     with pytest.raises(ClusterConfigError, match="must be a URL such as https://HOST:PORT"):
         await _loaded(tmp_path, _content(cluster={"server": server}))
+
+
+async def test_credentials_are_sent_over_tls_only(tmp_path: Path) -> None:
+    """As by kubectl: over http no token and no password is sent, and no credential plugin is run."""
+    script = f"touch {tmp_path / 'run'}"
+    plugin = {"command": "/bin/sh", "args": ["-c", script], "apiVersion": "client.authentication.k8s.io/v1"}
+    for user in ({"token": "t"}, {"username": "me", "password": "p"}, {"exec": plugin}):
+        for server in ("http://kube.example", "HTTP://kube.example:8080"):
+            found = await _loaded(tmp_path, _content(user=user, cluster={"server": server}))
+            assert (found.host[:5], found.authorization, found.is_in_file) == ("http:", None, False)
+    assert not (tmp_path / "run").exists()
+
+
+async def test_only_a_file_that_does_not_exist_is_skipped(tmp_path: Path) -> None:
+    """One that cannot be reached may name another cluster: it is an error, as for kubectl."""
+    other = tmp_path / "other"
+    other.write_text(json.dumps(_content("b")))
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path, words in (
+        (other / "config", "Not a directory"),
+        (loop, "Too many levels of symbolic links"),
+        (tmp_path / ("x" * 300), "File name too long"),
+    ):
+        with pytest.raises(ClusterConfigError, match=rf"^no cluster credentials: {path} cannot be read: {words}"):
+            await load_configuration({"KUBECONFIG": f"{path}:{other}"})
+    found = await load_configuration({"KUBECONFIG": f"{tmp_path / 'nowhere' / 'config'}:{other}"})
+    assert found.host == "https://b.example"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
+async def test_a_folder_that_may_not_be_entered(tmp_path: Path) -> None:
+    """Whether the file exists cannot be told, so the next one is not used in its place."""
+    (tmp_path / "other").write_text(json.dumps(_content("b")))
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    with pytest.raises(ClusterConfigError, match=r"closed/config cannot be read: Permission denied"):
+        await load_configuration({"KUBECONFIG": f"{closed / 'config'}:{tmp_path / 'other'}"})

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import yaml
@@ -15,7 +16,7 @@ from kubernetes.aio import client, config
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
 from astra_mirror.cluster.kubeconfig_faults import NoIdentityError, check, fault_of, is_server
-from astra_mirror.cluster.kubeconfig_files import Kubeconfig, KubeconfigError, read_kubeconfigs
+from astra_mirror.cluster.kubeconfig_files import Entry, Kubeconfig, KubeconfigError, read_kubeconfigs
 from astra_mirror.core.proxies import UnsupportedProxyError, proxy_for
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -103,6 +104,9 @@ class _Loaded:
 
 async def _from_kubeconfig(kubeconfig: Kubeconfig) -> _Loaded:
     check(kubeconfig)
+    if urlsplit(kubeconfig.cluster.fields["server"]).scheme != "https":
+        # As client-go: who the user is, is told to nobody but over TLS, and no credential plugin is run.
+        kubeconfig = Kubeconfig(kubeconfig.cluster, Entry("user", "", kubeconfig.user.path, {}))
     configuration = _empty()
     loader = KubeConfigLoader(kubeconfig.content())  # type: ignore[no-untyped-call]
     await loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
@@ -162,27 +166,36 @@ def _kubeconfigs(environment: Mapping[str, str]) -> str:
     """The paths of the kubeconfigs that exist, joined as in KUBECONFIG; empty for the pod's service account."""
     named = environment.get("KUBECONFIG")
     paths = [each for each in (named or "~/.kube/config").split(os.pathsep) if each]
-    found = os.pathsep.join(each for path in paths if (each := _existing(path)))
-    if named and not found:
-        # Quote only what is a path for certain: the content of a kubeconfig may have been put there.
-        are_paths = all(re.fullmatch(r"[/~][\w./~+-]*", path) for path in paths)
-        unquoted = "not the path of a file that exists: set it to the path of a kubeconfig, not to its content"
-        value = f"{named}, which does not exist" if are_paths else unquoted
-        raise ClusterConfigError(f"no cluster credentials: KUBECONFIG is {value}")
-    if not found and not (_SERVICE_ACCOUNT / "token").exists():
-        raise ClusterConfigError(
-            "no cluster credentials: KUBECONFIG is not set, there is no ~/.kube/config, and this is not a pod"
-        )
-    return found
+    # Quote only what is a path for certain: the content of a kubeconfig may have been put there.
+    are_paths = all(re.fullmatch(r"[/~][\w./~+-]*", path) for path in paths)
+    unquoted = "not the path of a file that exists: set it to the path of a kubeconfig, not to its content"
+    try:
+        found = os.pathsep.join(each for path in paths if (each := _existing(path)))
+    except OSError as error:
+        failure = f"{error.filename} cannot be read: {error.strerror}" if are_paths else f"KUBECONFIG is {unquoted}"
+    else:
+        if found or (not named and (_SERVICE_ACCOUNT / "token").exists()):
+            return found
+        failure = "KUBECONFIG is not set, there is no ~/.kube/config, and this is not a pod"
+        if named:
+            failure = f"KUBECONFIG is {f'{named}, which does not exist' if are_paths else unquoted}"
+    # Not raised above, so that no traceback has the path.
+    raise ClusterConfigError(f"no cluster credentials: {failure}")
 
 
 def _existing(path: str) -> str | None:
+    """The path of the file; None where it does not exist. One that may not be read is another matter, as for kubectl.
+
+    Raises:
+        OSError: it cannot be found out whether it exists.
+    """
     try:
         expanded = Path(path).expanduser()
-        return str(expanded) if expanded.exists() else None
-    except (OSError, RuntimeError):
-        # The name is too long, or names an unknown user.
+        expanded.stat()
+    except (FileNotFoundError, RuntimeError, ValueError):
+        # Where it is no FileNotFoundError, the path names an unknown user or has a NUL in it.
         return None
+    return str(expanded)
 
 
 def _service_account_fault(error: Exception) -> str:
