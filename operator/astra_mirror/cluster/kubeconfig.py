@@ -10,27 +10,27 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-import aiohttp
 import yaml
 from kubernetes.aio import client, config
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
-from astra_mirror.cluster.kubeconfig_faults import NoIdentityError, check, fault_of, is_server
+from astra_mirror.cluster.identity import identity_of
+from astra_mirror.cluster.kubeconfig_faults import check, fault_of, is_server
 from astra_mirror.cluster.kubeconfig_files import Entry, Kubeconfig, KubeconfigError, read_kubeconfigs
 from astra_mirror.core.proxies import UnsupportedProxyError, proxy_for
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
-# The client library logs what a credential plugin writes, which may be a token.
+# The client library logs what it finds.
 logging.getLogger("kubernetes.aio.config.kube_config").disabled = True
 
 _UNSENDABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 """Control characters, and halves of a character: JSON and YAML may contain these alone, and no encoding has them."""
 _FAILURES: Final = (
-    config.ConfigException, NoIdentityError, yaml.YAMLError, aiohttp.ClientError, OSError, ValueError, TypeError,
-    LookupError, AttributeError, ArithmeticError, RecursionError,
+    config.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, LookupError, AttributeError,
+    ArithmeticError, RecursionError,
 )  # fmt: skip
-"""What the client library raises for a file that is not as it expects, and for an identity provider that fails."""
+"""What the client library raises for a file that is not as it expects."""
 
 
 class _UnsendableTokenError(ValueError):
@@ -70,10 +70,12 @@ class ClusterConfig:
     proxy: str | None = field(repr=False)
 
 
-async def load_configuration(environment: Mapping[str, str] = os.environ) -> ClusterConfig:
+async def load_configuration(
+    environment: Mapping[str, str] = os.environ, *, plugin_seconds: float = 60.0
+) -> ClusterConfig:
     """The configuration, found the usual way: KUBECONFIG, ~/.kube/config, the pod's service account.
 
-    Each call reads the files again, and runs the credential plugin if there is one.
+    Each call reads the files again, and runs the credential plugin if there is one, for at most `plugin_seconds`.
 
     Raises:
         ClusterConfigError: there are no usable credentials; the message says what is wrong, and where.
@@ -82,7 +84,7 @@ async def load_configuration(environment: Mapping[str, str] = os.environ) -> Clu
     kubeconfig = None
     try:
         kubeconfig = read_kubeconfigs(found) if found else None
-        loaded = _from_service_account() if kubeconfig is None else await _from_kubeconfig(kubeconfig)
+        loaded = _from_service_account() if kubeconfig is None else await _from_kubeconfig(kubeconfig, plugin_seconds)
         return _complete(loaded, environment)
     except KubeconfigError as error:
         failure = f"no usable cluster credentials: {error}"
@@ -102,19 +104,17 @@ class _Loaded:
     is_in_file: bool
 
 
-async def _from_kubeconfig(kubeconfig: Kubeconfig) -> _Loaded:
+async def _from_kubeconfig(kubeconfig: Kubeconfig, plugin_seconds: float) -> _Loaded:
     check(kubeconfig)
-    if urlsplit(kubeconfig.cluster.fields["server"]).scheme != "https":
+    cluster, user = kubeconfig.cluster, kubeconfig.user
+    if urlsplit(cluster.fields["server"]).scheme != "https":
         # As client-go: who the user is, is told to nobody but over TLS, and no credential plugin is run.
-        kubeconfig = Kubeconfig(kubeconfig.cluster, Entry("user", "", kubeconfig.user.path, {}))
+        user = Entry(user.kind, user.name, user.path, {})
+    identity = await identity_of(user, plugin_seconds)
     configuration = _empty()
-    loader = KubeConfigLoader(kubeconfig.content())  # type: ignore[no-untyped-call]
+    loader = KubeConfigLoader(Kubeconfig(cluster, identity.user).content())  # type: ignore[no-untyped-call]
     await loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
-    user = kubeconfig.user.fields
-    if "exec" in user and not (configuration.api_key or configuration.cert_file):
-        # The client library goes on without an identity.
-        raise NoIdentityError
-    return _Loaded(configuration, getattr(loader, "exec_plugin_expiry", None), "tokenFile" in user)
+    return _Loaded(configuration, identity.expires_at, identity.is_in_file)
 
 
 def _from_service_account() -> _Loaded:

@@ -6,9 +6,7 @@ a wrong value for another one: a text for `true`. The names of files and of entr
 """
 
 import base64
-import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,11 +19,6 @@ _USER_FILES: Final = {
     "client-certificate": "client-certificate-data",
     "client-key": "client-key-data",
 }
-_OIDC_KEYS: Final = ("client-id", "client-secret", "idp-issuer-url", "refresh-token")
-
-
-class NoIdentityError(Exception):
-    """The credential plugin has returned neither a token nor a certificate."""
 
 
 def check(kubeconfig: Kubeconfig) -> None:
@@ -40,15 +33,7 @@ def check(kubeconfig: Kubeconfig) -> None:
 
 def fault_of(kubeconfig: Kubeconfig, error: Exception) -> str:
     """Why `error` was raised for this kubeconfig, which has been checked."""
-    user = kubeconfig.user
-    if isinstance(error, NoIdentityError):
-        return _of_plugin(user)
-    if _provider(user) == "oidc":
-        return (
-            f"the identity provider of {user.where} has issued no new id-token ({type(error).__name__}): "
-            "check idp-issuer-url, or log in again"
-        )
-    where = (user if user.fields else kubeconfig.cluster).where
+    where = (kubeconfig.user if kubeconfig.user.fields else kubeconfig.cluster).where
     return f"{where} cannot be used ({type(error).__name__}): check what kubectl config view --minify shows"
 
 
@@ -84,29 +69,28 @@ def _check_cluster(cluster: Entry) -> None:
 
 def _check_user(user: Entry) -> None:
     fields = user.fields
-    plugin = fields.get("exec")
-    if "exec" in fields and (not isinstance(plugin, dict) or not _has_text(plugin, "command", "apiVersion")):
-        raise KubeconfigError(f"the credential plugin (exec) of {user.where} must have a command and an apiVersion")
-    if "auth-provider" in fields:
-        _check_provider(user)
+    if "exec" in fields:
+        _check_plugin(user)
     if "username" in fields and "password" in fields and not _has_text(fields, "username", "password"):
         raise KubeconfigError(f"the username and the password of {user.where} must be in quotation marks")
     _check_files(user, _USER_FILES)
 
 
-def _check_provider(user: Entry) -> None:
-    provider = user.fields["auth-provider"]
-    if not isinstance(provider, dict) or not isinstance(provider.get("config"), dict):
-        raise KubeconfigError(f"the auth-provider of {user.where} must have a name and a config")
-    config = provider["config"]
-    if _provider(user) != "oidc":
-        return
-    if "id-token" in config and not _is_web_token(config["id-token"]):
-        raise KubeconfigError(f"the id-token of {user.where} is not a JSON web token: log in again")
-    missing = [key for key in _OIDC_KEYS if not _has_text(config, key)]
-    if missing:
+def _check_plugin(user: Entry) -> None:
+    plugin = user.fields["exec"]
+    if not isinstance(plugin, dict) or not _has_text(plugin, "command", "apiVersion"):
+        raise KubeconfigError(f"the credential plugin (exec) of {user.where} must have a command and an apiVersion")
+    arguments, variables = plugin.get("args") or [], plugin.get("env") or []
+    are_lists = isinstance(arguments, list) and isinstance(variables, list)
+    if not are_lists or not all(isinstance(each, str) for each in arguments):
         raise KubeconfigError(
-            f"the auth-provider of {user.where} cannot renew its id-token: it lacks {', '.join(missing)}"
+            f"the args and the env of the credential plugin of {user.where} must be lists, with each argument in "
+            "quotation marks"
+        )
+    if not all(isinstance(each, dict) and _has_text(each, "name", "value") for each in variables):
+        raise KubeconfigError(
+            f"the env of the credential plugin of {user.where} must consist of mappings of name and value, with each "
+            "value in quotation marks"
         )
 
 
@@ -122,29 +106,8 @@ def _check_files(entry: Entry, keys: dict[str, str]) -> None:
             )
 
 
-def _of_plugin(user: Entry) -> str:
-    program = shutil.which(user.fields["exec"]["command"])
-    if program is None:
-        # The command is not quoted: it may contain an argument, and that a password.
-        return f"the credential plugin of {user.where} is no program that is installed: arguments belong in args"
-    return f"the credential plugin {program!r} gave none for {user.where}: run it to see why"
-
-
-def _provider(user: Entry) -> object:
-    provider = user.fields.get("auth-provider")
-    return provider.get("name") if isinstance(provider, dict) else None
-
-
 def _has_text(fields: dict[str, Any], *keys: str) -> bool:
     return all(isinstance(fields.get(key), str) for key in keys)
-
-
-def _is_web_token(token: object) -> bool:
-    parts = token.split(".") if isinstance(token, str) else []
-    try:
-        return len(parts) == 3 and isinstance(json.loads(base64.b64decode(f"{parts[1]}==")), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _is_base64(data: object) -> bool:

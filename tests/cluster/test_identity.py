@@ -1,0 +1,90 @@
+"""The identity of a kubeconfig's user is the one that kubectl would have."""
+
+import base64
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
+
+
+async def _loaded(folder: Path, user: dict[str, Any]) -> ClusterConfig:
+    path = folder / "config"
+    path.write_text(
+        json.dumps(
+            {
+                "current-context": "a",
+                "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+                "clusters": [{"name": "a", "cluster": {"server": "https://kube.example"}}],
+                "users": [{"name": "a", "user": user}],
+            }
+        )
+    )
+    return await load_configuration({"KUBECONFIG": str(path)})
+
+
+def _web_token(**claims: Any) -> str:
+    # The claims contain what differs between base64 and its variant for URLs.
+    payload = json.dumps(claims | {"name": "\u00ff\u00fe?>~"}, ensure_ascii=False).encode()
+    return f"e30.{base64.urlsafe_b64encode(payload).decode().rstrip('=')}.signature"
+
+
+def _oidc(token: str | None, **config: str) -> dict[str, Any]:
+    return {"auth-provider": {"name": "oidc", "config": config | ({"id-token": token} if token else {})}}
+
+
+async def test_the_token_in_the_file_is_newer(tmp_path: Path) -> None:
+    """Beside a token, the one in the file counts, and the token where the file has none; it is read again."""
+    token_file = tmp_path / "token"
+    both = {"token": "of-the-kubeconfig", "tokenFile": str(token_file)}
+    for content, expected in (("of-the-file\n", "of-the-file"), ("", "of-the-kubeconfig")):
+        token_file.write_text(content)
+        found = await _loaded(tmp_path, both)
+        assert (found.authorization, found.is_in_file) == (f"Bearer {expected}", True)
+    token_file.unlink()
+    assert (await _loaded(tmp_path, both)).authorization == "Bearer of-the-kubeconfig"
+
+
+@pytest.mark.parametrize("content", ["", "\n", " "])
+async def test_a_file_without_a_token(content: str, tmp_path: Path) -> None:
+    """The operator does not go on without an identity."""
+    (tmp_path / "token").write_text(content)
+    with pytest.raises(ClusterConfigError, match=r"the file that the tokenFile of the user 'a' in .* names has no"):
+        await _loaded(tmp_path, {"tokenFile": "token"})
+
+
+@pytest.mark.parametrize("claims", [{"exp": time.time() + 3600}, {"exp": time.time() + 60}, {}])
+async def test_a_valid_id_token(claims: dict[str, Any], tmp_path: Path) -> None:
+    """It is used until it expires, also where it could not be renewed."""
+    token = _web_token(**claims)
+    assert "-" in token or "_" in token
+    assert (await _loaded(tmp_path, _oidc(token))).authorization == f"Bearer {token}"
+
+
+@pytest.mark.parametrize("token", [None, _web_token(exp=1), _web_token(exp=time.time() - 1)])
+async def test_an_id_token_is_not_renewed(token: str | None, tmp_path: Path) -> None:
+    """The client library would do so without verifying who its server is; the identity provider sees no request."""
+    with socket.create_server(("127.0.0.1", 0)) as provider:
+        provider.settimeout(0)
+        config = {
+            "client-id": "c",
+            "client-secret": "s",
+            "idp-issuer-url": f"https://127.0.0.1:{provider.getsockname()[1]}",
+            "refresh-token": "r",
+        }
+        with pytest.raises(ClusterConfigError, match=r"id-token.*, and the operator does not renew it: log in again, "):
+            await _loaded(tmp_path, _oidc(token, **config))
+        with pytest.raises(BlockingIOError):
+            provider.accept()
+
+
+@pytest.mark.parametrize("name", ["gcp", "azure", None])
+async def test_other_identity_providers(name: str | None, tmp_path: Path) -> None:
+    """Kubectl has none any more, and the client library would ignore most of them."""
+    provider = {"name": name, "config": {"cmd-path": "/bin/false", "cmd-args": ""}}
+    with pytest.raises(ClusterConfigError, match=r"auth-provider of .* must have the name oidc .* use a credential pl"):
+        await _loaded(tmp_path, {"auth-provider": provider})
