@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -44,7 +45,7 @@ async def test_sessions_are_made_in_one_way(tmp_path: Path) -> None:
     assert not flags & ssl.VERIFY_X509_STRICT
 
 
-def _config(**fields: str) -> ClusterConfig:
+def _config(**fields: Any) -> ClusterConfig:
     usual = ClusterConfig("https://kube.example", "Bearer t", None, False, None, None, None, True, None, None)
     return ClusterConfig(**{name: getattr(usual, name) for name in ClusterConfig.__slots__} | fields)
 
@@ -205,3 +206,22 @@ async def test_no_redirect_is_followed(way: str, status: int) -> None:
             await endpoint.close()
     assert len(requests) == 2
     assert elsewhere == []
+
+
+async def test_both_clients_act_as_the_user(tmp_path: Path) -> None:
+    """The kubernetes client and the sessions that Kopf gets."""
+    requests: list[str] = []
+    async with _answering("200 OK", requests) as server:
+        found = await _loaded(tmp_path / "config", user="token: t, as: limited, as-groups: [one, two]")
+        endpoint = Endpoint(_config(host=f"http://{server}", impersonation=found.impersonation), HiddenValues())
+        api = endpoint.api_client(Availability())
+        try:
+            await endpoint.get("/api", seconds=5)
+            await api.call_api("GET", f"http://{server}/api")
+        finally:
+            await api.close()  # type: ignore[no-untyped-call]
+            await endpoint.close()
+    assert len(requests) == 2
+    for each in requests:
+        lines = [line for line in each.split("\r\n") if line.startswith("Impersonate")]
+        assert lines == ["Impersonate-User: limited", "Impersonate-Group: one", "Impersonate-Group: two"]

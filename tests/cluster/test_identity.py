@@ -88,3 +88,50 @@ async def test_other_identity_providers(name: str | None, tmp_path: Path) -> Non
     provider = {"name": name, "config": {"cmd-path": "/bin/false", "cmd-args": ""}}
     with pytest.raises(ClusterConfigError, match=r"auth-provider of .* must have the name oidc .* use a credential pl"):
         await _loaded(tmp_path, {"auth-provider": provider})
+
+
+async def test_the_user_to_act_as(tmp_path: Path) -> None:
+    """It is named by the headers that client-go sends."""
+    user = {
+        "token": "t",
+        "as": "limit\u00e9",
+        "as-uid": "7",
+        "as-groups": ["one", "two"],
+        "as-user-extra": {"example.org/Scope%": ["a", "b"], "empty": []},
+    }
+    assert (await _loaded(tmp_path, user)).impersonation == (
+        ("Impersonate-User", "limit\u00e9"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-Group", "one"),
+        ("Impersonate-Group", "two"),
+        ("Impersonate-Extra-example.org%2FScope%25", "a"),
+        ("Impersonate-Extra-example.org%2FScope%25", "b"),
+    )
+    nobody = {"token": "t", "as": "", "as-uid": None, "as-groups": [], "as-user-extra": {}}
+    assert (await _loaded(tmp_path, nobody)).impersonation == ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"as": 7},
+        {"as": "a\nb"},
+        {"as": "a", "as-uid": 7},
+        {"as": "a", "as-groups": "one"},
+        {"as": "a", "as-groups": ["a\ud800"]},
+        {"as": "a", "as-user-extra": ["one"]},
+        {"as": "a", "as-user-extra": {"one": "two"}},
+        {"as": "a", "as-user-extra": {"a\nb": ["c"]}},
+    ],
+)
+async def test_a_user_to_act_as_that_no_header_can_name(fields: dict[str, Any], tmp_path: Path) -> None:
+    """The operator does not go on with its full identity."""
+    with pytest.raises(ClusterConfigError, match=r"as and as-uid of the user 'a' in .* must be texts, as-groups a li"):
+        await _loaded(tmp_path, {"token": "t"} | fields)
+
+
+@pytest.mark.parametrize("fields", [{"as-uid": "7"}, {"as-groups": ["one"]}, {"as-user-extra": {"one": ["two"]}}])
+async def test_nobody_to_act_as(fields: dict[str, Any], tmp_path: Path) -> None:
+    """Groups without a user are an error, as for kubectl."""
+    with pytest.raises(ClusterConfigError, match="but no as: add the user to act as"):
+        await _loaded(tmp_path, {"token": "t"} | fields)

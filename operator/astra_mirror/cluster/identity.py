@@ -7,12 +7,18 @@ verifying whose server it talks to, would follow redirects with it, and would go
 import base64
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
 from astra_mirror.cluster.credential_plugin import run_plugin
 from astra_mirror.cluster.kubeconfig_files import Entry, KubeconfigError
+
+_IN_NAMES: Final = "!#$&'*+-.^_`|~"
+"""What the name of a header may contain besides letters and digits; client-go encodes the per cent sign as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +29,13 @@ class Identity:
         user: the user of a kubeconfig, with neither a plugin, nor an identity provider, nor the file of a token.
         expires_at: when the credentials expire; None when that is not known.
         is_in_file: whether the token comes from a file that is rewritten when it rotates.
+        impersonation: the headers that name the user to act as.
     """
 
     user: Entry
     expires_at: datetime | None
     is_in_file: bool
+    impersonation: tuple[tuple[str, str], ...]
 
 
 async def identity_of(user: Entry, plugin_seconds: float) -> Identity:
@@ -53,7 +61,20 @@ async def identity_of(user: Entry, plugin_seconds: float) -> Identity:
             expires_at = credential.expires_at
         elif "auth-provider" in user.fields:
             fields["token"] = _id_token(user)
-    return Identity(Entry(user.kind, user.name, user.path, fields), expires_at, is_in_file)
+    bare = Entry(user.kind, user.name, user.path, fields)
+    return Identity(bare, expires_at, is_in_file, tuple(_impersonation(user)))
+
+
+def _impersonation(user: Entry) -> Iterator[tuple[str, str]]:
+    fields = user.fields
+    for name, key in (("User", "as"), ("Uid", "as-uid")):
+        if key in fields:
+            yield f"Impersonate-{name}", fields[key]
+    for group in fields.get("as-groups") or ():
+        yield "Impersonate-Group", group
+    for key, values in (fields.get("as-user-extra") or {}).items():
+        for value in values:
+            yield f"Impersonate-Extra-{quote(key, safe=_IN_NAMES)}", value
 
 
 def _token(user: Entry) -> str:

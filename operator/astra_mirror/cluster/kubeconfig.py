@@ -15,7 +15,7 @@ from kubernetes.aio import client, config
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
 from astra_mirror.cluster.identity import identity_of
-from astra_mirror.cluster.kubeconfig_faults import check, fault_of, is_server
+from astra_mirror.cluster.kubeconfig_faults import check, fault_of, is_sendable, is_server
 from astra_mirror.cluster.kubeconfig_files import Entry, Kubeconfig, KubeconfigError, read_kubeconfigs
 from astra_mirror.core.proxies import UnsupportedProxyError, proxy_for
 
@@ -24,8 +24,6 @@ _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # The client library logs what it finds.
 logging.getLogger("kubernetes.aio.config.kube_config").disabled = True
 
-_UNSENDABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-"""Control characters, and halves of a character: JSON and YAML may contain these alone, and no encoding has them."""
 _FAILURES: Final = (
     config.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, LookupError, AttributeError,
     ArithmeticError, RecursionError,
@@ -56,6 +54,7 @@ class ClusterConfig:
         verify: whether the API server's certificate is verified.
         server_name: the host name that the certificate is for, where it is not the URL's.
         proxy: the URL of the proxy to use.
+        impersonation: the headers that name the user to act as.
     """
 
     host: str
@@ -68,6 +67,7 @@ class ClusterConfig:
     verify: bool
     server_name: str | None
     proxy: str | None = field(repr=False)
+    impersonation: tuple[tuple[str, str], ...] = ()
 
 
 async def load_configuration(
@@ -102,6 +102,7 @@ class _Loaded:
     configuration: client.Configuration
     expires_at: datetime | None
     is_in_file: bool
+    impersonation: tuple[tuple[str, str], ...] = ()
 
 
 async def _from_kubeconfig(kubeconfig: Kubeconfig, plugin_seconds: float) -> _Loaded:
@@ -114,7 +115,7 @@ async def _from_kubeconfig(kubeconfig: Kubeconfig, plugin_seconds: float) -> _Lo
     configuration = _empty()
     loader = KubeConfigLoader(Kubeconfig(cluster, identity.user).content())  # type: ignore[no-untyped-call]
     await loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
-    return _Loaded(configuration, identity.expires_at, identity.is_in_file)
+    return _Loaded(configuration, identity.expires_at, identity.is_in_file, identity.impersonation)
 
 
 def _from_service_account() -> _Loaded:
@@ -147,6 +148,7 @@ def _complete(loaded: _Loaded, environment: Mapping[str, str]) -> ClusterConfig:
         verify=found.verify_ssl,
         server_name=found.tls_server_name,
         proxy=proxy_for(found.host, found.proxy, environment),
+        impersonation=loaded.impersonation,
     )
 
 
@@ -157,7 +159,7 @@ def _authorization(found: client.Configuration) -> str | None:
         return None
     scheme, _, token = value.partition(" ")
     token = token.strip()
-    if not token or _UNSENDABLE.search(token):
+    if not token or not is_sendable(token):
         raise _UnsendableTokenError("the token is empty, or has a line break or another control character in it")
     return f"{scheme} {token}"
 

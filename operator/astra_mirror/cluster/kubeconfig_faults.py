@@ -7,6 +7,7 @@ a wrong value for another one: a text for `true`. The names of files and of entr
 
 import base64
 import os
+import re
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ _USER_FILES: Final = {
     "client-certificate": "client-certificate-data",
     "client-key": "client-key-data",
 }
+_UNSENDABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and halves of a character: JSON and YAML may contain these alone, and no encoding has them."""
 
 
 def check(kubeconfig: Kubeconfig) -> None:
@@ -51,6 +54,11 @@ def is_server(url: str) -> bool:
     return not (parts.query or parts.fragment or "@" in parts.netloc or ("@" in parts.path and port is not None))
 
 
+def is_sendable(value: object) -> bool:
+    """Whether this is a text that a header can contain."""
+    return isinstance(value, str) and not _UNSENDABLE.search(value)
+
+
 def _check_cluster(cluster: Entry) -> None:
     server = cluster.fields.get("server")
     if not isinstance(server, str) or not is_server(server):
@@ -73,6 +81,7 @@ def _check_user(user: Entry) -> None:
         _check_plugin(user)
     if "username" in fields and "password" in fields and not _has_text(fields, "username", "password"):
         raise KubeconfigError(f"the username and the password of {user.where} must be in quotation marks")
+    _check_impersonation(user)
     _check_files(user, _USER_FILES)
 
 
@@ -92,6 +101,20 @@ def _check_plugin(user: Entry) -> None:
             f"the env of the credential plugin of {user.where} must consist of mappings of name and value, with each "
             "value in quotation marks"
         )
+
+
+def _check_impersonation(user: Entry) -> None:
+    name, uid = (user.fields.get(key, "") for key in ("as", "as-uid"))
+    groups, extra = user.fields.get("as-groups") or [], user.fields.get("as-user-extra") or {}
+    lists = [groups, *extra.values()] if isinstance(extra, dict) else [None]
+    are_texts = all(isinstance(each, list) and all(is_sendable(text) for text in each) for each in lists)
+    if not are_texts or not all(is_sendable(text) for text in (name, uid, *extra)):
+        raise KubeconfigError(
+            f"as and as-uid of {user.where} must be texts, as-groups a list of texts and as-user-extra a mapping of "
+            "such lists, all without control characters: put numbers in quotation marks"
+        )
+    if (uid or groups or extra) and not name:
+        raise KubeconfigError(f"{user.where} has as-uid, as-groups or as-user-extra, but no as: add the user to act as")
 
 
 def _check_files(entry: Entry, keys: dict[str, str]) -> None:
