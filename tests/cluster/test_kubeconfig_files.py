@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 from pathlib import Path
 from typing import Any, Final
 
@@ -162,6 +163,33 @@ async def test_an_unusual_server(server: str, host: str, tmp_path: Path) -> None
     cluster = {"server": server, "certificate-authority": str(tmp_path / "ca")}
     found = await _loaded(tmp_path, _content(cluster=cluster))
     assert (found.host, found.ca_file) == (host, str(tmp_path / "ca"))
+
+
+_NO_HOSTS: Final = ["a..b", ".a", "x" * 64, f"{'x' * 64}.example", f"a.{'x' * 64}", ".".join(["abc"] * 70), "a b"]
+
+
+@pytest.mark.parametrize("host", _NO_HOSTS)
+async def test_a_host_that_cannot_be_looked_up(host: str, tmp_path: Path) -> None:
+    """It is an error at the start: the failure of each request would be of a kind that nobody expects."""
+    with pytest.raises(ClusterConfigError, match=r"the server of the cluster 'a' in .* must be a URL such as"):
+        await _loaded(tmp_path, _content(cluster={"server": f"https://{host}:6443"}))
+    with pytest.raises(ClusterConfigError, match=r"the kubeconfig's proxy-url must be an .* URL of a valid host"):
+        await _loaded(tmp_path, _content(cluster={"proxy-url": f"http://{host}:3128"}))
+
+
+@pytest.mark.parametrize("name", [*_NO_HOSTS, "\ud800x", "a\0b", "a\nb", 7, True, ["a"]])
+async def test_a_server_name_that_tls_cannot_ask_for(name: Any, tmp_path: Path) -> None:
+    """The same."""
+    with pytest.raises(ClusterConfigError, match=r"the tls-server-name of the cluster 'a' in .* must be a host name"):
+        await _loaded(tmp_path, _content(cluster={"tls-server-name": name}))
+
+
+@pytest.mark.parametrize("name", ["kube", "kube.example.", "x" * 63, "a_b", "10.0.0.1", "::1", "b\u00fccher.example"])
+async def test_a_server_name(name: str, tmp_path: Path) -> None:
+    """TLS can ask for it."""
+    found = await _loaded(tmp_path, _content(cluster={"tls-server-name": name}))
+    assert found.server_name == name
+    ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=found.server_name)
 
 
 @pytest.mark.parametrize("server", ["host:6443", "host", "https://", "https://host:0", "https://h?a=b", "https://h#a"])

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from astra_mirror.cluster.kubeconfig_files import Entry, Kubeconfig, KubeconfigError
+from astra_mirror.core.proxies import is_host_name
 
 _CLUSTER_FILES: Final = {"certificate-authority": "certificate-authority-data"}
 _USER_FILES: Final = {
@@ -48,7 +49,7 @@ def is_server(url: str) -> bool:
         url.encode()
     except ValueError:
         return False
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+    if parts.scheme not in {"http", "https"} or not is_host_name(parts.hostname or "") or port == 0:
         return False
     # After a port, the path may be the rest of a password with a slash in it, whose beginning was read as the port.
     return not (parts.query or parts.fragment or "@" in parts.netloc or ("@" in parts.path and port is not None))
@@ -71,6 +72,12 @@ def _check_cluster(cluster: Entry) -> None:
     if not isinstance(cluster.fields.get("insecure-skip-tls-verify", False), bool):
         raise KubeconfigError(
             f"the insecure-skip-tls-verify of {cluster.where} must be true or false, without quotation marks"
+        )
+    name = cluster.fields.get("tls-server-name")
+    if name is not None and not (isinstance(name, str) and is_host_name(name)):
+        raise KubeconfigError(
+            f"the tls-server-name of {cluster.where} must be a host name, with 1 to 63 characters between two dots, or "
+            "an address: put a number in quotation marks"
         )
     _check_files(cluster, _CLUSTER_FILES)
 
