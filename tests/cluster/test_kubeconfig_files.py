@@ -1,5 +1,6 @@
 """Kubeconfigs are read as kubectl reads them: several files, relative paths, and fields that are null or empty."""
 
+import base64
 import json
 import os
 import ssl
@@ -235,3 +236,24 @@ async def test_a_folder_that_may_not_be_entered(tmp_path: Path) -> None:
     closed.mkdir(mode=0)
     with pytest.raises(ClusterConfigError, match=r"closed/config cannot be read: Permission denied"):
         await load_configuration({"KUBECONFIG": f"{closed / 'config'}:{tmp_path / 'other'}"})
+
+
+async def test_certificates_after_somebody_has_cleaned_tmp(tmp_path: Path) -> None:
+    """Each load writes what is no longer there, and keeps what is: the configuration has not changed."""
+    data = {name: base64.b64encode(name.encode()).decode() for name in ("client-certificate-data", "client-key-data")}
+    content = _content(user=data, cluster={"certificate-authority-data": base64.b64encode(b"ca").decode()})
+    before = await _loaded(tmp_path, content)
+    assert await _loaded(tmp_path, content) == before
+    for path in (before.ca_file, before.cert_file, before.key_file):
+        _remove(path)
+    after = await _loaded(tmp_path, content)
+    written = [_bytes(path) for path in (after.ca_file, after.cert_file, after.key_file)]
+    assert written == [b"ca", b"client-certificate-data", b"client-key-data"]
+
+
+def _remove(path: str | None) -> None:
+    Path(path or "").unlink()
+
+
+def _bytes(path: str | None) -> bytes:
+    return Path(path or "").read_bytes()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from kubernetes.aio import client, config
+from kubernetes.aio.config import kube_config
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
 from astra_mirror.cluster.identity import identity_of
@@ -112,10 +113,19 @@ async def _from_kubeconfig(kubeconfig: Kubeconfig, plugin_seconds: float) -> _Lo
         # As client-go: who the user is, is told to nobody but over TLS, and no credential plugin is run.
         user = Entry(user.kind, user.name, user.path, {})
     identity = await identity_of(user, plugin_seconds)
+    _forget_lost_files()
     configuration = _empty()
     loader = KubeConfigLoader(Kubeconfig(cluster, identity.user).content())  # type: ignore[no-untyped-call]
     await loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
     return _Loaded(configuration, identity.expires_at, identity.is_in_file, identity.impersonation)
+
+
+def _forget_lost_files() -> None:
+    """The client library writes certificates to /tmp once, and does not notice that somebody has cleaned it since."""
+    written = kube_config._temp_files  # noqa: SLF001 - it has no other way
+    for content, path in [*written.items()]:
+        if not Path(path).is_file():
+            del written[content]
 
 
 def _from_service_account() -> _Loaded:
