@@ -22,7 +22,7 @@ _IN_NAMES: Final = "!#$&'*+-.^_`|~"
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class OperatorIdentity:
     """The operator's identity.
 
     Attributes:
@@ -38,7 +38,7 @@ class Identity:
     impersonation: tuple[tuple[str, str], ...]
 
 
-async def identity_of(user: Entry, plugin_seconds: float) -> Identity:
+async def identity_of(user: Entry, plugin_seconds: float) -> OperatorIdentity:
     """The identity of a user that has been checked.
 
     Args:
@@ -62,7 +62,7 @@ async def identity_of(user: Entry, plugin_seconds: float) -> Identity:
         elif "auth-provider" in user.fields:
             fields["token"] = _id_token(user)
     bare = Entry(user.kind, user.name, user.path, fields)
-    return Identity(bare, expires_at, is_in_file, tuple(_impersonation(user)))
+    return OperatorIdentity(bare, expires_at, is_in_file, tuple(_impersonation(user)))
 
 
 def _impersonation(user: Entry) -> Iterator[tuple[str, str]]:
