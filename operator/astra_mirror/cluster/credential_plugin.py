@@ -78,11 +78,13 @@ async def _output(plugin: Mapping[str, Any], seconds: float) -> bytes:
     except BaseException:
         with suppress(ProcessLookupError):
             os.killpg(transport.get_pid(), signal.SIGKILL)
+        # A program in another group may hold the output open, which is not waited for.
+        if output := transport.get_pipe_transport(1):
+            output.close()
+        await protocol.ended.wait()
         raise
     finally:
-        # Closes the output, which a program in another group may hold open, so that only the end is waited for.
         transport.close()
-        await protocol.ended.wait()
     if transport.get_returncode() != 0:
         raise ValueError("the plugin has failed")
     return bytes(protocol.content)
