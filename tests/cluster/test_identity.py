@@ -107,7 +107,7 @@ async def test_the_user_to_act_as(tmp_path: Path) -> None:
         ("Impersonate-Extra-example.org%2FScope%25", "a"),
         ("Impersonate-Extra-example.org%2FScope%25", "b"),
     )
-    nobody = {"token": "t", "as": "", "as-uid": None, "as-groups": [], "as-user-extra": {}}
+    nobody: dict[str, Any] = {"token": "t", "as": "", "as-uid": None, "as-groups": [], "as-user-extra": {}}
     assert (await _loaded(tmp_path, nobody)).impersonation == ()
 
 
