@@ -228,16 +228,6 @@ async def test_only_a_file_that_does_not_exist_is_skipped(tmp_path: Path) -> Non
     assert found.host == "https://b.example"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
-async def test_a_folder_that_may_not_be_entered(tmp_path: Path) -> None:
-    """Whether the file exists cannot be told, so the next one is not used in its place."""
-    (tmp_path / "other").write_text(json.dumps(_content("b")))
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0)
-    with pytest.raises(ClusterConfigError, match=r"closed/config cannot be read: Permission denied"):
-        await load_configuration({"KUBECONFIG": f"{closed / 'config'}:{tmp_path / 'other'}"})
-
-
 async def test_certificates_after_somebody_has_cleaned_tmp(tmp_path: Path) -> None:
     """Each load writes what is no longer there, and keeps what is: the configuration has not changed."""
     data = {name: base64.b64encode(name.encode()).decode() for name in ("client-certificate-data", "client-key-data")}
