@@ -39,8 +39,8 @@ lint: .venv/.ready ## Ruff, mypy --strict and the layers' contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Most tests wait for something: two workers, each with a control plane of its own, take half the time.
-WORKERS ?= 2
+# Most tests wait for something: on two cores, three workers, each with a control plane of its own, take a third of the time.
+WORKERS ?= 3
 
 .PHONY: test
 test: lint controlplane judges ## Lint and every test, those on the real control plane included (WORKERS=0: in one process)
