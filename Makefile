@@ -22,10 +22,11 @@ setup: .venv/.ready ## Make .venv with the locked dependencies and .venv/bin/ast
 	@touch $@
 
 .PHONY: lock
-lock: ## Resolve the dependencies anew (writes the four lock files)
+lock: ## Resolve the dependencies anew (writes the five lock files)
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group bench -c requirements-dev.lock pyproject.toml -o requirements-bench.lock
+	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group stock -c requirements-dev.lock -o requirements-stock.lock
 	$(BIN)/uv pip compile --quiet $(UPGRADE) $(LOCK_FLAGS) --group fuzz -o requirements-fuzz.lock
 
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
@@ -38,8 +39,8 @@ lint: .venv/.ready ## Ruff, mypy --strict and the layers' contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Most tests wait for something: two workers, each with a control plane of its own, take half the time.
-WORKERS ?= 2
+# Most tests wait for something: on two cores, three workers, each with a control plane of its own, take a third of the time.
+WORKERS ?= 3
 
 .PHONY: test
 test: lint controlplane judges ## Lint and every test, those on the real control plane included (WORKERS=0: in one process)
@@ -67,10 +68,11 @@ demo: $(if $(CONTEXT),.venv/.ready,controlplane) ## The operator at work on a re
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
 
-# What is measured has the locked dependencies alone, as in the image: httpx imports rich where a developer has it.
-build/locked/.ready: requirements.lock pyproject.toml .venv/.ready
+# What is measured has the locked dependencies alone, as in the image: httpx, which is the stock operator's, imports rich
+# where a developer has it.
+build/locked/.ready: requirements.lock requirements-stock.lock pyproject.toml .venv/.ready
 	@$(PYTHON) -m venv --clear build/locked
-	@build/locked/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@build/locked/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -r requirements-stock.lock
 	@$(BIN)/hatchling build -t wheel:editable -d build/locked/wheel >/dev/null
 	@build/locked/bin/pip install --quiet --disable-pip-version-check --no-deps build/locked/wheel/*.whl
 	@touch $@

@@ -107,7 +107,7 @@ class Bench:
 
     async def polls(self) -> Polls:
         """What one poll costs where no list can be shared."""
-        _say("polls without lists: both operators, and httpx over aiohttp alone")
+        _say("polls without lists: both operators, and aiohttp alone")
         found = await polls(self._cluster, self._remote, self._window)
         _say(f"  {found}")
         return found

@@ -43,7 +43,7 @@ def _watched(result: dict[str, Any], watched: dict[str, Any]) -> list[tuple[str,
 
 def _polls(polls: dict[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("no lists, 20 ms latency", "polls a second", "CPU a poll, ms", "times stock")]
-    for name, title in (("mirror", "mirror"), ("stock", "stock"), ("floor", "httpx over aiohttp alone")):
+    for name, title in (("mirror", "mirror"), ("stock", "stock"), ("floor", "aiohttp alone")):
         rate, cost = polls[name]["rate"], polls[name]["cost"]
         rows.append((title, f"{rate:.1f}", f"{cost:.2f}", f"{cost / polls['stock']['cost']:.2f}"))
     return rows

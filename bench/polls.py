@@ -31,7 +31,7 @@ class Polling:
 
 @dataclass(frozen=True)
 class Polls:
-    """The operator, the stock one, and httpx over the aiohttp transport alone, with as many backups each."""
+    """The operator, the stock one, and aiohttp alone, with as many backups each."""
 
     refs: int
     mirror: Polling

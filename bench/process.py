@@ -16,7 +16,8 @@ from dev.controlplane import ControlPlane
 
 _ROOT: Final = Path(__file__).parents[1]
 LOCKED: Final = _ROOT / "build" / "locked"
-"""An environment with the locked dependencies alone, as in the image: httpx imports rich where it is installed."""
+"""An environment with the locked dependencies alone, as in the image, and httpx, which the stock operator needs, and
+which imports rich where that is installed."""
 TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 Name = Literal["mirror", "stock", "floor.watch", "floor.patches", "floor.polls"]
 

@@ -60,8 +60,12 @@ def user(installed: ControlPlane, namespace: str) -> User:
 
 @pytest.fixture
 def astra() -> Iterator[Simulator]:
-    """A simulated Astra Control."""
-    with Simulator.start() as astra:
+    """A simulated Astra Control, at a loopback address of its own.
+
+    A port alone may have been another simulator's a moment ago, whose operator, of a test in the other worker, asks on.
+    """
+    host = f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
+    with Simulator.start(host=host) as astra:
         yield astra
 
 

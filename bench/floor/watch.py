@@ -7,8 +7,6 @@ from typing import Any
 
 import aiohttp
 import click
-import httpx
-import httpx_aiohttp
 import kopf
 import kubernetes.aio
 import prometheus_client
@@ -17,8 +15,7 @@ import pydantic_settings
 import pythonjsonlogger
 
 NEEDED = (
-    aiohttp, click, httpx, httpx_aiohttp, kubernetes.aio, prometheus_client, pydantic, pydantic_settings,
-    pythonjsonlogger,
+    aiohttp, click, kubernetes.aio, prometheus_client, pydantic, pydantic_settings, pythonjsonlogger,
 )  # fmt: skip
 """Imported because the operator needs them; Kopf alone is used here."""
 

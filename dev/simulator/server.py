@@ -38,14 +38,16 @@ class Simulator(Store):
     account: Final = DEFAULT_ACCOUNT
     app: Final = DEFAULT_APP
 
-    def __init__(self, *, port: int = 0, tls: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, host: str = "127.0.0.1", port: int = 0, tls: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(clock)
         self.token = self.add_token()
         self.ca_pem: str | None = None
         # With the protocol named, asyncio turns Nagle's algorithm off; without, each answer would take 40 ms.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", port))
+        self._socket.bind((host, port))
         # uvicorn's own configuration of logging would enable all loggers of this process that somebody has disabled.
         config = uvicorn.Config(
             application(self), log_config=None, log_level="critical", access_log=False, lifespan="off"
@@ -53,23 +55,25 @@ class Simulator(Store):
         if tls:
             authority = trustme.CA()
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+            authority.issue_cert(host, "localhost").configure_cert(context)
             self.ca_pem = authority.cert_pem.bytes().decode()
             config.load()
             config.ssl = context
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{self._socket.getsockname()[1]}"
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="simulator", daemon=True)
 
     @classmethod
-    def start(cls, *, port: int = 0, tls: bool = False, clock: Callable[[], float] = time.monotonic) -> Self:
-        """Start one, on any free port by default.
+    def start(
+        cls, *, host: str = "127.0.0.1", port: int = 0, tls: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> Self:
+        """Start one on an IPv4 address of this machine, on any free port by default.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is taken, or the address is not this machine's.
             TimeoutError: the server did not come up.
         """
-        self = cls(port=port, tls=tls, clock=clock)
+        self = cls(host=host, port=port, tls=tls, clock=clock)
         self._thread.start()
         if not self._server.ready.wait(_START_SECONDS):
             raise TimeoutError("the simulator did not start")

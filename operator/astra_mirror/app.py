@@ -3,33 +3,29 @@
 import random
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import ClientPool
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import Endpoint
 from astra_mirror.cluster.events import EventRecorder
-from astra_mirror.cluster.feed import Feed
+from astra_mirror.cluster.informer import Informer
 from astra_mirror.cluster.kubeconfig import pod_namespace
 from astra_mirror.cluster.lease import Elector
-from astra_mirror.cluster.object_list import latest_version
-from astra_mirror.cluster.periodic_list import PeriodicList
 from astra_mirror.cluster.probe import Probe, wait_for_cluster
 from astra_mirror.cluster.secret_api import SecretAPI
 from astra_mirror.cluster.secrets import OnChange, SecretStore
 from astra_mirror.cluster.statuses import StatusClient
-from astra_mirror.cluster.watch import Watch
 from astra_mirror.core.shard import Shard
 from astra_mirror.engine.engine import Engine
-from astra_mirror.engine.entrance import Entrance
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.ports import Clocks
-from astra_mirror.observability.metrics import EngineCollector, SecretsCollector
+from astra_mirror.observability.metrics import EngineCollector, ObjectsCollector, SecretsCollector
 from astra_mirror.settings import Settings
-from astra_mirror.support.scheduler import monotonic
+from astra_mirror.support.scheduler import clock
 
 _DEFAULT_LEASE_NAMESPACE: Final = "astra-mirror-system"
 
@@ -68,8 +64,7 @@ class Components:
 
     def __init__(self, settings: Settings, cluster: Cluster, kopf_started: Callable[[], None]) -> None:
         self._clients = ClientPool(settings.allowed)
-        self._endpoint, self._availability = cluster.endpoint, cluster.availability
-        self._namespace = next(iter(settings.namespace), None)
+        self._availability = cluster.availability
         self.secrets = _secrets(settings, cluster, self._secret_changed)
         status_client = StatusClient(cluster.api, cluster.availability)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
@@ -80,39 +75,50 @@ class Components:
             connections=self.secrets,
             api=status_client,
             events=self.events,
-            clocks=Clocks(monotonic, lambda: datetime.now(UTC), random.random),
+            clocks=Clocks(clock(), lambda: datetime.now(UTC), random.random),
             pace=settings.pace,
             shard=shard,
         )
         refs = self.engine.entrance(APP_BACKUP_REF)
-        feed = Feed(refs)
-        self.watches = [
-            Watch(APP_BACKUP_REF.names, cluster.endpoint, cluster.availability, scope, feed, kopf_started)
-            for scope in settings.namespace or (None,)
-        ]
-        self.periodic_list = PeriodicList(
-            APP_BACKUP_REF.names,
-            api=cluster.endpoint,
-            availability=cluster.availability,
-            objects=status_client,
-            namespaces=settings.namespace,
-            feed=feed,
-            engine=refs,
-        )
+        self._informers = {
+            APP_BACKUP_REF: Informer(
+                APP_BACKUP_REF.names,
+                cluster.endpoint,
+                cluster.availability,
+                objects=status_client,
+                namespaces=settings.namespace,
+                engine=refs,
+                kopf_started=kopf_started,
+            )
+        }
         self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
-        self._collectors = _collectors(self.engine, refs, self.secrets)
+        self._collectors = (
+            ObjectsCollector(APP_BACKUP_REF.label, APP_BACKUP_REF.names.several, refs.states),
+            EngineCollector(self.engine.open_breakers, self.engine.connections, self.engine.pending),
+            SecretsCollector(self.secrets.results),
+        )
         for each in self._collectors:
             each.register()
 
     @property
     def not_ready_reason(self) -> str | None:
         """Why the operator is not ready; None when it is."""
-        return next((each.not_ready_reason for each in self.watches if each.not_ready_reason), None)
+        informers = self._informers.values()
+        return next((each.not_ready_reason for each in informers if each.not_ready_reason), None)
+
+    def tasks(self) -> Iterator[tuple[Coroutine[Any, Any, None], str]]:
+        """What has to run for each kind, each with its name in the log."""
+        for informer in self._informers.values():
+            yield from informer.tasks()
 
     async def lead(self) -> None:
-        """Run the engine as the new leader. What is not newer than the present versions was written before."""
-        version = await latest_version(self._endpoint, APP_BACKUP_REF.names, self._namespace)
-        await self.engine.lead({} if version is None else {APP_BACKUP_REF: version})
+        """Run what the leader alone runs, until cancelled."""
+        since = {}
+        if self.elector is not None:
+            # Another process may have written what is not newer than the present versions.
+            versions = {kind: await informer.latest_version() for kind, informer in self._informers.items()}
+            since = {kind: version for kind, version in versions.items() if version is not None}
+        await self.engine.lead(since)
 
     def release_secrets(self) -> None:
         """Stop watching the Secret names that no ref uses any more, because other names wait for their places."""
@@ -144,11 +150,6 @@ def _secrets(settings: Settings, cluster: Cluster, changed: OnChange) -> SecretS
         require_tls_verification=settings.require_tls_verification,
         changed=changed,
     )
-
-
-def _collectors(engine: Engine, refs: Entrance, secrets: SecretStore) -> tuple[EngineCollector, SecretsCollector]:
-    collector = EngineCollector(refs.states, engine.open_breakers, engine.connections, engine.pending)
-    return collector, SecretsCollector(secrets.results)
 
 
 def _elector(settings: Settings, cluster: Cluster, shard: Shard, identity: str) -> Elector:

@@ -119,12 +119,11 @@ class _Operator:
         self._start(self._lead(), "engine")
         self._start(self._components.secrets.run(), "watch on Secrets")
         self._start(self._components.events.run(), "recorder of Events")
-        self._start(self._components.periodic_list.run(), "periodic list")
         self._start(self._release_secrets(), "release of Secrets")
         self._start(self._forget_unused(), "release of what is not used")
         self._start(_return_memory(), "return of free memory")
-        for watch in self._components.watches:
-            self._start(watch.run(), "watch")
+        for work, name in self._components.tasks():
+            self._start(work, name)
 
     async def _run_until_stopped(self, stopped: asyncio.Task[Any], work: Coroutine[Any, Any, None], name: str) -> bool:
         """Run `work`, but cancel it on a signal or when another task ends; return whether it was cancelled."""
@@ -149,7 +148,7 @@ class _Operator:
         elector = self._components.elector
         if elector is None:
             LEADER.set(1)
-            await self._components.engine.lead()
+            await self._components.lead()
             return
         while True:
             await elector.acquire()

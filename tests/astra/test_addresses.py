@@ -66,16 +66,17 @@ async def test_a_name_that_resolves_to_loopback_is_refused() -> None:
     assert await FilteringResolver(exact, _Table("127.0.0.1")).resolve("x.netapp.io")
 
 
-async def test_a_refused_address_is_url_not_allowed(astra: Simulator) -> None:
+async def test_a_refused_address_is_url_not_allowed() -> None:
     """A name with loopback addresses only is URLNotAllowed, and the message says what to do."""
-    port = astra.url.rpartition(":")[2]
-    clients = ClientPool([AllowedURL.parse(f"http://*.localhost:{port}")])
-    connection = Connection(BaseURL.parse(f"http://x.localhost:{port}"), astra.token)
-    backup = astra.add_backup()
-    document = Document(backup.account, backup.app, backup.id)
-    outcome = await AstraClient(clients, 5).get_backup(connection, document)
-    await clients.close()
-    assert isinstance(outcome, Failed)
-    # Not every system's resolver knows names below localhost; none may lead to the server.
-    assert outcome.reason in {SyncReason.URL_NOT_ALLOWED, SyncReason.UNREACHABLE}
-    assert not astra.requests.matching()
+    with Simulator.start() as astra:
+        port = astra.url.rpartition(":")[2]
+        clients = ClientPool([AllowedURL.parse(f"http://*.localhost:{port}")])
+        connection = Connection(BaseURL.parse(f"http://x.localhost:{port}"), astra.token)
+        backup = astra.add_backup()
+        document = Document(backup.account, backup.app, backup.id)
+        outcome = await AstraClient(clients, 5).get_backup(connection, document)
+        await clients.close()
+        assert isinstance(outcome, Failed)
+        # Not every system's resolver knows names below localhost; none may lead to the server.
+        assert outcome.reason in {SyncReason.URL_NOT_ALLOWED, SyncReason.UNREACHABLE}
+        assert not astra.requests.matching()

@@ -5,15 +5,15 @@ import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
 from astra_mirror.astra.answers import AnswerError
 from astra_mirror.astra.bodies import MAX_DOCUMENT, Bodies, Reservation
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import ClientPool
-from astra_mirror.core.body import MIB, SMALL, Kind
-from astra_mirror.core.body_memory import LIST_BYTES, MAX_HOLD_SECONDS, MAX_WAITING_FOR_NAMESPACE, SINGLE_BYTES
+from astra_mirror.core.body import MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind
+from astra_mirror.core.body_memory import MAX_WAITING_FOR_NAMESPACE
+from astra_mirror.core.body_pools import LIST_BYTES, SINGLE_BYTES
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason
 from astra_mirror.core.request_plan import Collection, Document
@@ -26,7 +26,7 @@ ID = "00000000-0000-4000-8000-000000000001"
 DOCUMENT = Document(ID, ID, ID)
 
 
-class Stream(httpx.AsyncByteStream):
+class Stream:
     """A body whose chunks the test sends."""
 
     def __init__(self) -> None:
@@ -45,20 +45,17 @@ class Stream(httpx.AsyncByteStream):
 class Receiving:
     """A task that receives one body."""
 
-    def __init__(
-        self, bodies: Bodies, namespace: str, kind: Kind = Kind.LIST, headers: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, bodies: Bodies, namespace: str, kind: Kind = Kind.LIST, encoding: str = "identity") -> None:
         self.stream = Stream()
         self.reservation: Reservation | None = None
         self.deadline = asyncio.timeout(60)
         self.read = asyncio.Event()
-        response = httpx.Response(200, stream=self.stream, headers=headers or {})
-        self.task = asyncio.create_task(self._receive(bodies, namespace, kind, response))
+        self.task = asyncio.create_task(self._receive(bodies, namespace, kind, encoding))
 
-    async def _receive(self, bodies: Bodies, namespace: str, kind: Kind, response: httpx.Response) -> int:
+    async def _receive(self, bodies: Bodies, namespace: str, kind: Kind, encoding: str) -> int:
         async with self.deadline:
             with bodies.reserve((namespace, "c"), self.deadline) as self.reservation:
-                body = await self.reservation.receive(response, kind)
+                body = await self.reservation.receive(aiter(self.stream), kind, encoding=encoding)
                 await self.read.wait()
                 return sum(map(len, body))
 
@@ -149,11 +146,32 @@ async def test_too_many_that_wait_are_not_read(bodies: Bodies) -> None:
     await asyncio.wait([each.task for each in (*waits, held)])
 
 
+async def test_a_body_that_waits_for_too_long_is_not_read(bodies: Bodies) -> None:
+    """Its time-out is suspended, but it does not wait for ever: it fails as if too many waited already."""
+    held = Receiving(bodies, "mine")
+    held.stream.send(*[CHUNK] * (LIST_BYTES // SMALL), b"")
+    await idle()
+    held.deadline.reschedule(None)
+    waits = Receiving(bodies, "yours")
+    since = asyncio.get_running_loop().time()
+    waits.stream.send(*[CHUNK] * 3)
+    await asyncio.wait([waits.task], timeout=2 * MAX_WAIT_SECONDS)
+    assert waits.task.done()
+    assert asyncio.get_running_loop().time() == pytest.approx(since + MAX_WAIT_SECONDS)
+    error = waits.task.exception()
+    assert isinstance(error, AnswerError)
+    assert error.reason is SyncReason.UNREACHABLE
+    assert "too many answers wait for memory" in str(error)
+    held.read.set()
+    assert await held.task == LIST_BYTES
+    assert bodies.budget.held == 0
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 async def test_what_is_inflated_is_counted(bodies: Bodies, kind: Kind) -> None:
     """A compressed body counts by its decompressed size, and is decompressed only as memory is granted."""
     size = MAX_DOCUMENT
-    receiving = Receiving(bodies, "mine", kind, {"Content-Encoding": "gzip"})
+    receiving = Receiving(bodies, "mine", kind, "gzip")
     receiving.stream.send(gzip.compress(b" " * size), b"")
     await idle()
     assert bodies.budget.held == size

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.failures import unreachable
 from astra_mirror.astra.listing import ListError
 from astra_mirror.astra.transport import ClientPool
-from astra_mirror.core.connection import Connection
+from astra_mirror.core.connection import TLS, Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed
 from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.core.urls import AllowedURL, BaseURL
@@ -136,6 +137,19 @@ async def test_no_message_and_no_log_line_quotes_an_answer(name: str, caplog: py
     assert_clean(caplog.text)
 
 
+async def test_no_error_of_a_request_quotes_its_headers() -> None:
+    """Whoever might log an error of the library: the request in it is shown without the token."""
+    async with server(b"garbage\r\n\r\n") as url:
+        clients = ClientPool([AllowedURL.parse(url)])
+        async with clients.use(TLS()) as client:
+            with pytest.raises(aiohttp.ClientResponseError) as raised:
+                await client.get(BaseURL.parse(url), "/", TOKEN)
+        await clients.close()
+    assert_clean(repr(raised.value))
+    assert_clean(repr(raised.value.args))
+    assert f"GET {url}" in repr(raised.value)
+
+
 _DOCUMENT = {"id": ID, "state": "failed"}
 
 
@@ -192,7 +206,7 @@ def test_any_document_with_the_token_in_it(document: object) -> None:
     except AnswerError as error:
         assert_clean(str(error))
     for code in (400, 401, 404, 500, 418, 302):
-        assert_clean(repr(failure_of(code, {}, body, CONNECTION.redact_text)))
+        assert_clean(repr(failure_of(code, body, CONNECTION.redact_text)))
 
 
 @given(st.lists(st.sampled_from([TOKEN, '"', "{", "}", "[", "]", ":", ",", "\\", "items", '"items"', "1", "\x00"])))

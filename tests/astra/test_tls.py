@@ -5,10 +5,10 @@ import gc
 import ssl
 import weakref
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import trustme
 
@@ -190,6 +190,35 @@ async def test_the_usual_authorities_count_beside_ca_crt(
     assert len(read) == 1
 
 
+async def test_a_failure_that_comes_after_the_authorities_were_loaded_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that began without them is sent again, also if another one has loaded them by the time it fails."""
+    usual = tmp_path / "usual.pem"
+    usual.write_text(pem(AUTHORITY))
+    monkeypatch.setattr("certifi.where", lambda: str(usual))
+    async with served(context_for(_LEAF, tmp_path)) as url:
+        clients = ClientPool([AllowedURL.parse(url)])
+        async with clients.use(TLS(pem(STRANGER)), "mine") as client:
+            send, sent = client._send, list[str]()
+
+            async def late(base: BaseURL, path: str, token: str) -> Any:
+                sent.append(path)
+                try:
+                    return await send(base, path, token)
+                except aiohttp.ClientError:
+                    if sent == ["/late"]:
+                        async with await client.get(base, "/other", token) as response:
+                            assert response.status == 401
+                    raise
+
+            monkeypatch.setattr(client, "_send", late)
+            async with await client.get(BaseURL.parse(url), "/late", "a-good-token") as response:
+                assert response.status == 401
+        assert sent == ["/late", "/other", "/other", "/late"]
+        await clients.close()
+
+
 def test_a_certificates_error_is_found_wherever_it_is() -> None:
     """The certificate error is found among all causes, in a cycle too, and with an unknown code."""
     inner = ssl.SSLCertVerificationError(1, "quoted")
@@ -212,8 +241,8 @@ async def test_the_third_ca_of_a_namespace_closes_its_first(tmp_path: Path) -> N
                 assert not first.is_closed
             async with clients.use(authorities[2], "mine") as again:
                 assert again is third
-            async with aclosing(await first.get(url, {})) as response:
-                assert response.status_code == 401
+            async with await first.get(BaseURL.parse(url), "/", "a-good-token") as response:
+                assert response.status == 401
         assert first.is_closed
         assert not third.is_closed
         await clients.retain({authorities[1]})
@@ -255,7 +284,7 @@ async def test_a_context_that_nobody_uses_is_freed_at_once(monkeypatch: pytest.M
             for number in range(6):
                 async with clients.use(TLS(f"{pem(AUTHORITY)}\n{number}"), "mine") as client:
                     if number % 2:
-                        async with aclosing(await client.get(plain, {})):
+                        async with await client.get(BaseURL.parse(plain), "/", "a-good-token"):
                             pass
                 del client
             await clients.retain(set())

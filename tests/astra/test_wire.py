@@ -97,7 +97,7 @@ def test_a_document_with_too_many_values_is_not_decoded(body: bytes) -> None:
     """A document with too many values is UnexpectedResponse, or an error without words."""
     with pytest.raises(AnswerError, match=f"more than {MAX_VALUES} values"):
         parse_backup(body, ID)
-    failure = failure_of(500, {}, body, str)
+    failure = failure_of(500, body, str)
     assert isinstance(failure, Failed)
     assert "without a problem document" in failure.message
 

@@ -73,7 +73,7 @@ def test_first_pass_is_held_against_both_kinds_of_loops() -> None:
 
 
 def test_poll_is_held_against_the_stock_operators() -> None:
-    """Half its CPU, or within 10% of what httpx over aiohttp alone takes."""
+    """Half its CPU, or within 10% of what aiohttp alone takes."""
     found = judged(MEASURED)[POLL]
     assert found.limit == 0.5
     assert [found.value, found.floor] == pytest.approx([0.48, 0.44])

@@ -144,3 +144,30 @@ async def test_a_plugin_that_takes_longer_than_the_one_who_began_it_waits() -> N
         done.set()
         assert await waiting == (200, "body")
     assert source.loaded == 1
+
+
+async def test_the_user_to_act_as_is_named_in_each_request() -> None:
+    """Once, also in a request that is repeated, and the former one no longer after a renewal."""
+    seen: list[list[tuple[str, str]]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        headers = [(name, value) for name, value in request.headers.items() if name.startswith(("Imp", "Auth"))]
+        seen.append(headers)
+        return web.Response(status=401 if len(seen) == 1 else 200)
+
+    app = web.Application()
+    app.router.add_get("/", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    old = (("Impersonate-User", "me"), ("Impersonate-Uid", "7"), ("Impersonate-Group", "one"))
+    new = (("Impersonate-User", "you"), ("Impersonate-Group", "two"), ("Impersonate-Group", "three"))
+    source = _Source(replace(_NEW, authorization=None, impersonation=new))
+    credentials = Credentials(replace(_OLD, impersonation=old), source.load, source.renewed.append, source.hidden)
+    try:
+        async with aiohttp.ClientSession(middlewares=(credentials,)) as session:
+            for _ in range(2):
+                await session.get(f"http://127.0.0.1:{runner.addresses[0][1]}/")
+    finally:
+        await runner.cleanup()
+    assert seen == [[("Authorization", "Bearer old"), *old], [*new], [*new]]

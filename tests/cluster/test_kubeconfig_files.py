@@ -1,7 +1,9 @@
 """Kubeconfigs are read as kubectl reads them: several files, relative paths, and fields that are null or empty."""
 
+import base64
 import json
 import os
+import ssl
 from pathlib import Path
 from typing import Any, Final
 
@@ -164,8 +166,84 @@ async def test_an_unusual_server(server: str, host: str, tmp_path: Path) -> None
     assert (found.host, found.ca_file) == (host, str(tmp_path / "ca"))
 
 
+_NO_HOSTS: Final = ["a..b", ".a", "x" * 64, f"{'x' * 64}.example", f"a.{'x' * 64}", ".".join(["abc"] * 70), "a b"]
+
+
+@pytest.mark.parametrize("host", _NO_HOSTS)
+async def test_a_host_that_cannot_be_looked_up(host: str, tmp_path: Path) -> None:
+    """It is an error at the start: the failure of each request would be of a kind that nobody expects."""
+    with pytest.raises(ClusterConfigError, match=r"the server of the cluster 'a' in .* must be a URL such as"):
+        await _loaded(tmp_path, _content(cluster={"server": f"https://{host}:6443"}))
+    with pytest.raises(ClusterConfigError, match=r"the kubeconfig's proxy-url must be an .* URL of a valid host"):
+        await _loaded(tmp_path, _content(cluster={"proxy-url": f"http://{host}:3128"}))
+
+
+@pytest.mark.parametrize("name", [*_NO_HOSTS, "\ud800x", "a\0b", "a\nb", 7, True, ["a"]])
+async def test_a_server_name_that_tls_cannot_ask_for(name: Any, tmp_path: Path) -> None:
+    """The same."""
+    with pytest.raises(ClusterConfigError, match=r"the tls-server-name of the cluster 'a' in .* must be a host name"):
+        await _loaded(tmp_path, _content(cluster={"tls-server-name": name}))
+
+
+@pytest.mark.parametrize("name", ["kube", "kube.example.", "x" * 63, "a_b", "10.0.0.1", "::1", "b\u00fccher.example"])
+async def test_a_server_name(name: str, tmp_path: Path) -> None:
+    """TLS can ask for it."""
+    found = await _loaded(tmp_path, _content(cluster={"tls-server-name": name}))
+    assert found.server_name == name
+    ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=found.server_name)
+
+
 @pytest.mark.parametrize("server", ["host:6443", "host", "https://", "https://host:0", "https://h?a=b", "https://h#a"])
 async def test_a_server_that_is_no_url(server: str, tmp_path: Path) -> None:
     """A host without a scheme is refused, because kubectl would send the token without TLS."""
     with pytest.raises(ClusterConfigError, match="must be a URL such as https://HOST:PORT"):
         await _loaded(tmp_path, _content(cluster={"server": server}))
+
+
+async def test_credentials_are_sent_over_tls_only(tmp_path: Path) -> None:
+    """As by kubectl: over http no token and no password is sent, and no credential plugin is run."""
+    script = f"touch {tmp_path / 'run'}"
+    plugin = {"command": "/bin/sh", "args": ["-c", script], "apiVersion": "client.authentication.k8s.io/v1"}
+    for user in ({"token": "t"}, {"username": "me", "password": "p"}, {"exec": plugin}):
+        for server in ("http://kube.example", "HTTP://kube.example:8080"):
+            found = await _loaded(tmp_path, _content(user=user, cluster={"server": server}))
+            assert (found.host[:5], found.authorization, found.is_in_file) == ("http:", None, False)
+    assert not (tmp_path / "run").exists()
+
+
+async def test_only_a_file_that_does_not_exist_is_skipped(tmp_path: Path) -> None:
+    """One that cannot be reached may name another cluster: it is an error, as for kubectl."""
+    other = tmp_path / "other"
+    other.write_text(json.dumps(_content("b")))
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path, words in (
+        (other / "config", "Not a directory"),
+        (loop, "Too many levels of symbolic links"),
+        (tmp_path / ("x" * 300), "File name too long"),
+    ):
+        with pytest.raises(ClusterConfigError, match=rf"^no cluster credentials: {path} cannot be read: {words}"):
+            await load_configuration({"KUBECONFIG": f"{path}:{other}"})
+    found = await load_configuration({"KUBECONFIG": f"{tmp_path / 'nowhere' / 'config'}:{other}"})
+    assert found.host == "https://b.example"
+
+
+async def test_certificates_after_somebody_has_cleaned_tmp(tmp_path: Path) -> None:
+    """Each load writes what is no longer there, and keeps what is: the configuration has not changed."""
+    data = {name: base64.b64encode(name.encode()).decode() for name in ("client-certificate-data", "client-key-data")}
+    content = _content(user=data, cluster={"certificate-authority-data": base64.b64encode(b"ca").decode()})
+    before = await _loaded(tmp_path, content)
+    assert await _loaded(tmp_path, content) == before
+    for path in (before.ca_file, before.cert_file, before.key_file):
+        _remove(path)
+    after = await _loaded(tmp_path, content)
+    written = [_bytes(path) for path in (after.ca_file, after.cert_file, after.key_file)]
+    assert written == [b"ca", b"client-certificate-data", b"client-key-data"]
+
+
+def _remove(path: str | None) -> None:
+    Path(path or "").unlink()
+
+
+def _bytes(path: str | None) -> bytes:
+    return Path(path or "").read_bytes()

@@ -6,18 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.core.body import DEFAULT_EXPECTED, MIB, SMALL, Kind
+from astra_mirror.core.body import DEFAULT_EXPECTED, MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind
 from astra_mirror.core.body_memory import (
-    LARGE_SINGLE_BYTES,
-    LIST_BYTES,
-    MAX_HOLD_SECONDS,
     MAX_WAITING_FOR_NAMESPACE,
-    RESERVE_SECONDS,
-    SINGLE_BYTES,
+    RECENT_SECONDS,
     Allocation,
     GrowthResult,
     MemoryBudget,
 )
+from astra_mirror.core.body_pools import LARGE_SINGLE_BYTES, LIST_BYTES, RESERVE_SECONDS, SINGLE_BYTES
 from astra_mirror.core.fair import Path
 
 STEP = 16 * 1024
@@ -198,11 +195,127 @@ def test_where_all_who_hold_room_wait_one_is_ended_at_once(memory: Memory) -> No
     assert min(memory.has[number] for number in numbers[1:]) > LIST_BYTES // 4
 
 
+def test_a_lone_list_is_not_ended_for_one_that_has_waited(memory: Memory) -> None:
+    """A list that has more than half waits for the share of one that has just ended, and goes on: memory is free."""
+    mine = memory.body(MINE, 36 * MIB, expected=0)
+    theirs = memory.body(THEIRS, LIST_BYTES, expected=0)
+    yours = memory.body(YOURS, 2 * SMALL, expected=0)
+    memory.budget.complete(theirs)
+    memory.leave(theirs)
+    assert memory.allocate().granted == [yours]
+    memory.budget.complete(yours)
+    memory.leave(yours)
+    memory.now = 0.3
+    assert memory.grow(mine, STEP) is GrowthResult.WAITS
+    assert memory.allocate() == ([], [], [], RECENT_SECONDS)
+    memory.now = RECENT_SECONDS
+    assert memory.allocate().granted == [mine]
+
+
+def test_who_has_held_for_long_is_not_ended_for_itself(memory: Memory) -> None:
+    """Nobody else would have its memory."""
+    mine = memory.body(MINE, 36 * MIB, expected=0)
+    theirs = memory.body(THEIRS, LIST_BYTES, expected=0)
+    memory.allocate()
+    memory.now = MAX_HOLD_SECONDS - 0.1
+    memory.allocate()
+    memory.budget.complete(theirs)
+    memory.leave(theirs)
+    memory.now = MAX_HOLD_SECONDS + 0.1
+    memory.grow(mine, STEP)
+    assert memory.allocate().evicted == []
+
+
+def test_who_waits_for_its_expected_size_holds_nobody_back(memory: Memory) -> None:
+    """While memory is free, a list that has more than half goes on beside those that wait for admission."""
+    mine = memory.body(MINE, 36 * MIB, expected=LIST_BYTES)
+    memory.now = 0.5
+    yours = memory.body(YOURS, 2 * SMALL)
+    memory.now = RESERVE_SECONDS
+    assert memory.allocate().granted == [yours]
+    assert memory.grow(mine, STEP) is GrowthResult.GRANTED
+
+
+def test_who_only_drips_holds_nobody_back_for_long(memory: Memory) -> None:
+    """A connection counts as waiting only if it lacked memory, not because another one waits for its share."""
+    mine = memory.body(MINE, 36 * MIB, expected=0)
+    theirs = memory.body(THEIRS, LIST_BYTES, expected=0)
+    yours = memory.body(YOURS, 2 * SMALL, expected=0)
+    memory.budget.complete(theirs)
+    memory.leave(theirs)
+    memory.allocate()
+    assert memory.grow(mine, STEP) is GrowthResult.WAITS
+    for memory.now in (0.6, 1.2):
+        assert memory.grow(yours, STEP) is GrowthResult.GRANTED
+        granted = memory.allocate().granted
+    assert granted == [mine]
+
+
+def test_single_backups_are_not_ended_for_one_that_has_waited(memory: Memory) -> None:
+    """As for lists: those of a namespace that has its half wait, and memory is free."""
+    mine = [memory.body(MINE, MIB, Kind.SINGLE) for _ in range(5)]
+    theirs = memory.body(THEIRS, MIB, Kind.SINGLE)
+    yours = memory.body(YOURS, 2 * SMALL, Kind.SINGLE)
+    memory.leave(theirs)
+    memory.allocate()
+    memory.leave(yours)
+    for each in mine:
+        assert memory.grow(each, STEP) is GrowthResult.WAITS
+    assert memory.allocate().evicted == []
+    memory.now = RECENT_SECONDS
+    assert memory.allocate().granted != []
+
+
+def test_any_number_of_small_bodies_leaves_some_for_others(memory: Memory) -> None:
+    """Small bodies go first, but they cannot use the whole budget."""
+    for each in range(2 * SINGLE_BYTES // SMALL):
+        memory.body((f"n{each % 4}", "c"), SMALL, Kind.SINGLE)
+    assert memory.requested
+    assert memory.grow_to(memory.enter(YOURS, Kind.SINGLE), SMALL) is GrowthResult.WAITS
+    held = memory.body(MINE, 0, Kind.SINGLE)
+    assert memory.budget.grow(held, 2 * SMALL, memory.now) is GrowthResult.GRANTED
+
+
+def test_two_namespaces_have_turns_even_if_one_body_at_a_time_may_go_on(memory: Memory) -> None:
+    """Whoever does not fit at the moment does not lose its turn."""
+    fillers = list[int]()
+    while not memory.requested:
+        fillers.append(memory.body((f"n{len(fillers) % 4}", "c"), SMALL, Kind.SINGLE))
+    memory.leave(fillers.pop())
+    paths = {memory.enter(path, Kind.SINGLE): path for path in (MINE, YOURS) for _ in range(4)}
+    for each in paths:
+        memory.grow(each, SMALL)
+    order = list[Path]()
+    while len(order) < len(paths):
+        memory.leave(fillers.pop())
+        order += [paths[each] for each in memory.allocate().granted]
+    assert order in ([MINE, YOURS] * 4, [YOURS, MINE] * 4)
+
+
+def test_no_wait_is_for_ever(memory: Memory) -> None:
+    """All waits of a body together are limited."""
+    first = memory.body(MINE, LIST_BYTES, expected=LIST_BYTES)
+    memory.budget.complete(first)
+    waits = memory.body(YOURS, 2 * SMALL, expected=MIB)
+    memory.allocate()
+    memory.now = MAX_WAIT_SECONDS - 5.0
+    memory.leave(first)
+    assert memory.allocate().granted == [waits]
+    second = memory.body(MINE, LIST_BYTES, expected=0)
+    memory.budget.complete(second)
+    memory.grow(waits, STEP)
+    assert memory.requested
+    memory.now = MAX_WAIT_SECONDS - 1.0
+    assert memory.allocate().refused == []
+    memory.now = MAX_WAIT_SECONDS
+    assert memory.allocate().refused == [waits]
+
+
 def test_nobody_is_ended_where_nobody_waits(memory: Memory) -> None:
     """No body is evicted while none waits."""
     memory.body(MINE, LIST_BYTES, expected=LIST_BYTES)
     memory.now = 1e9
-    assert memory.allocate() == ([], [], None)
+    assert memory.allocate() == ([], [], [], None)
 
 
 def test_single_backups_have_their_own_room(memory: Memory) -> None:
@@ -253,7 +366,9 @@ def test_whatever_they_do_the_bound_holds_and_nobody_is_forgotten(steps: Sequenc
                 largest = max(largest, size)
                 memory.grow(number, size)
         allocation = memory.allocate()
-        assert complete.isdisjoint(allocation.evicted)
+        assert complete.isdisjoint(allocation.evicted + allocation.refused)
+        for each in allocation.refused:
+            memory.leave(each)
         assert allocation.next_check_at is None or allocation.next_check_at > memory.now
         assert memory.budget.held == sum(memory.has.values())
         # Each of the parts may be passed by one step.

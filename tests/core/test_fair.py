@@ -40,6 +40,16 @@ def test_rank_decides_within_a_key_only() -> None:
     assert _drain(queue) == ["soon", "other", "late"]
 
 
+def test_who_does_not_fit_is_passed_over_and_keeps_its_place() -> None:
+    """What comes behind it in its own key waits for it; it is next as soon as it fits."""
+    queue: FairQueue[str, str] = FairQueue()
+    for item in ("a1", "a2", "b1", "b2", "c1"):
+        queue.put((item[0],), item, item)
+    taken = [queue.take(fitting=fitting) for fitting in ({"a2", "b1", "b2", "c1"}, set[str](), {"a1", "b2"}, {"b2"})]
+    assert [each and each.value for each in taken] == ["b1", None, "a1", "b2"]
+    assert _drain(queue) == ["c1", "a2"]
+
+
 def test_the_last_value_counts_and_keeps_its_place() -> None:
     """Putting an item again neither doubles nor delays it."""
     queue: FairQueue[str, str] = FairQueue()

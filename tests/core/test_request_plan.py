@@ -107,6 +107,37 @@ def test_a_ref_that_is_due_soon_makes_a_list_worth_it() -> None:
     assert plan(due + soon, Catalog(), 0) == [ListOf(Collection(ACCOUNT, SHOP), keys(due))]
 
 
+def test_what_reads_a_list_itself_gets_it_whatever_it_costs() -> None:
+    """The refs of the app that lists do not lack share it, due or not worth a list."""
+    catalog, collection = Catalog(), Collection(ACCOUNT, SHOP)
+    catalog.learn(collection, 100_000)
+    [reader], [ref], [lacking] = wants(SHOP, 1, reads_list=True), wants(SHOP, 1), wants(SHOP, 1, in_lists=False)
+    assert plan([ref, lacking, reader], catalog, 0) == [ListOf(collection, keys([ref, reader])), Single(lacking.key)]
+
+
+def test_a_list_that_is_avoided_is_requested_for_what_reads_it_alone() -> None:
+    """Its failures must not hold up refs whose single GETs succeed; what is not due is not in it."""
+    catalog, collection = Catalog(), Collection(ACCOUNT, SHOP)
+    catalog.avoid(collection, 900)
+    [reader], refs = wants(SHOP, 1, reads_list=True), wants(SHOP, 2)
+    late = wants(SHOP, 1, due=False)
+    requests = plan([*refs, *late, reader], catalog, 0)
+    assert requests == [ListOf(collection, keys([reader])), *(Single(each.key) for each in refs)]
+    assert plan([*refs, reader], catalog, 900) == [ListOf(collection, keys([*refs, reader]))]
+
+
+def test_what_reads_a_list_itself_is_in_no_accounts_list() -> None:
+    """Nor is a ref of the same app then; before it is due it changes nothing but the number of those that profit."""
+    others = [each for app in range(10) for each in wants(f"app-{app}", 2)]
+    [reader], [ref] = wants(SHOP, 1, in_account=False, reads_list=True), wants(SHOP, 1)
+    assert plan([ref, *others, reader], Catalog(), 0) == [
+        ListOf(Collection(ACCOUNT, SHOP), keys([ref, reader])),
+        ListOf(Collection(ACCOUNT, None), keys(others)),
+    ]
+    later = reader._replace(due=False)
+    assert plan([ref, *others, later], Catalog(), 0) == [ListOf(Collection(ACCOUNT, None), keys([ref, *others]))]
+
+
 def test_nothing_is_asked_for_refs_that_are_not_due() -> None:
     """However many there are."""
     assert plan(wants(SHOP, 5, due=False) + wants(BANK, 5, due=False), Catalog(), 0) == []
@@ -121,6 +152,17 @@ _WANTS = st.lists(
         due=st.booleans(),
         in_lists=st.booleans(),
         in_account=st.booleans(),
+        reads_list=st.just(False),
+    )
+    | st.builds(
+        Want,
+        key=st.uuids().map(str),
+        account=st.sampled_from(["a", "b"]),
+        app=st.sampled_from(["x", "y", "z"]),
+        due=st.booleans(),
+        in_lists=st.just(True),
+        in_account=st.just(False),
+        reads_list=st.just(True),
     ),
     unique_by=lambda want: want.key,
     max_size=40,
@@ -143,6 +185,9 @@ def test_every_due_ref_is_asked_for_once_and_at_no_more_than_its_own_price(
     asked = [key for each in requests for key in (each.keys if isinstance(each, ListOf) else (each.key,))]
     assert sorted(asked) == sorted(each.key for each in refs if each.due)
     assert len(requests) <= len(asked)
+    assert not {each.key for each in refs if each.reads_list} & {
+        each.key for each in requests if isinstance(each, Single)
+    }
     for request in requests:
         if isinstance(request, ListOf):
             served = [by_key[key] for key in request.keys]

@@ -10,7 +10,7 @@ from astra_mirror.core.lease import LEASE_DURATION, RENEW_DEADLINE, Record, may_
 from astra_mirror.core.restart import MAX_SECONDS, RestartDelay
 from astra_mirror.core.shard import Shard
 from astra_mirror.support.durations import format_duration, parse_duration
-from astra_mirror.support.text import bytes_text, cut
+from astra_mirror.support.text import bytes_text, cut, one_line
 from astra_mirror.support.times import moment_of, timestamp
 
 
@@ -39,6 +39,23 @@ def test_a_cut_says_so() -> None:
     """No text is shortened in silence."""
     assert cut("x" * 10, 10) == "x" * 10
     assert cut("x" * 300, 20) == "x" * 13 + "… [cut]"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Grüße, 世界: a\\b", "Grüße, 世界: a\\b"),
+        ("a\r\n2026 INFO b", "a\\r\\n2026 INFO b"),
+        ("\x1b[31m\x00\x7f\x9b", "\\x1b[31m\\x00\\x7f\\x9b"),
+        ("\u2028\u202e\ud800", "\\u2028\\u202e\\ud800"),
+        ("\n" * 50, "\\n" * 16 + "\\… [cut]"),
+        ("x" * 39 + "\n", "x" * 33 + "… [cut]"),
+        ("x" * 10**7 + "\n", "x" * 33 + "… [cut]"),
+    ],
+)
+def test_a_line_is_one_line(text: str, shown: str) -> None:
+    """Whatever a server sends, it neither forges a second line nor controls a terminal, and the limit holds."""
+    assert one_line(text, 40) == shown
 
 
 @pytest.mark.parametrize(

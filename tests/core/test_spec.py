@@ -18,7 +18,7 @@ GOOD: dict[str, Any] = {"accountID": ACCOUNT, "appID": APP, "backupID": BACKUP}
 
 def test_a_good_spec_is_read() -> None:
     """With its defaults."""
-    spec = read_spec(GOOD)
+    spec = read_spec(AppBackupRefSpec, GOOD)
     assert isinstance(spec, AppBackupRefSpec)
     assert spec.secret_ref.name == "astra-control"
 
@@ -37,7 +37,7 @@ def test_a_good_spec_is_read() -> None:
 )
 def test_a_bad_one_names_the_fields(spec: Any, words: str) -> None:
     """As the user has written them."""
-    failure = read_spec(spec)
+    failure = read_spec(AppBackupRefSpec, spec)
     assert isinstance(failure, Failed)
     assert failure.reason is SyncReason.INVALID_SPEC
     assert words in failure.message
@@ -46,7 +46,7 @@ def test_a_bad_one_names_the_fields(spec: Any, words: str) -> None:
 @given(json_values | st.fixed_dictionaries(dict.fromkeys(GOOD, json_values), optional={"interval": st.text()}))
 def test_any_json_is_a_spec_or_a_message(spec: Any) -> None:
     """And one shard of several says so."""
-    found = read_spec(spec)
+    found = read_spec(AppBackupRefSpec, spec)
     shards = [Shard(index, 3) for index in range(3)]
     if isinstance(found, Failed):
         assert sum(each.owns_unreadable(spec) for each in shards) == 1

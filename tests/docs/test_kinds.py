@@ -8,7 +8,7 @@ from typing import Final
 _PACKAGE: Final = Path("operator/astra_mirror")
 _KIND: Final = "appbackupref"
 _MODULES: Final = {"astra_mirror.api.app_backup_ref", "astra_mirror.engine.kinds.app_backup_ref"}
-_RULES: Final = {f"astra_mirror.core.{each}" for each in ("conditions", "inherited", "spec", "status")}
+_RULES: Final = {f"astra_mirror.core.{each}" for each in ("conditions", "inherited", "status")}
 """What decides about the status of an AppBackupRef, and about nothing else."""
 _PLACES: Final = {
     "api/app_backup_ref.py": "the models",
@@ -20,10 +20,8 @@ _PLACES: Final = {
     "core/inherited.py": "the rules for the status",
     "core/progress.py": "the rules for the status",
     "core/schedule.py": "the rules for its interval",
-    "core/spec.py": "the rules for its spec",
     "core/status.py": "the rules for the status",
     "engine/kinds/app_backup_ref.py": "the kind",
-    "observability/metrics.py": "the help text of the metric that counts its objects",
 }
 """The modules that may name the AppBackupRef, and why. Of the engine and of cluster/ there is the kind's own alone."""
 

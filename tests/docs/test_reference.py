@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.astra import bodies, names
-from astra_mirror.core import body_memory, contexts, loglines, secret_keys, secret_names
+from astra_mirror.core import body_pools, contexts, loglines, secret_keys, secret_names
 from astra_mirror.core.backup import DOCUMENTED_STATES, meaning_of
 from astra_mirror.core.events import notes_of
 from astra_mirror.core.outcome import SyncReason
@@ -92,18 +92,22 @@ def test_options() -> None:
 def test_metrics() -> None:
     """Each metric of ours is there, with its labels."""
     rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) for row in _rows("## Metrics")}
-    collector = metrics.EngineCollector(lambda: ["running", None, "tenant's own"], lambda: 0, dict, lambda: (0, 0.0))
-    secrets = metrics.SecretsCollector(lambda: ["ok"])
+    own = [
+        metrics.ObjectsCollector("ref", "AppBackupRefs", lambda: ["running", None, "tenant's own"]),
+        metrics.EngineCollector(lambda: 0, dict, lambda: (0, 0.0)),
+        metrics.SecretsCollector(lambda: ["ok"]),
+    ]
+    families = [family for collector in own for family in collector.collect()]
     found = {}
-    for family in [*REGISTRY.collect(), *collector.collect(), *secrets.collect()]:
+    for family in [*REGISTRY.collect(), *families]:
         if family.name.startswith("astra_mirror"):
             name = f"{family.name}_total" if family.type == "counter" else family.name
             found[name] = {label for sample in family.samples for label in sample.labels} - {"le"}
     assert set(rows) == set(found)
     assert found["astra_mirror_refs"] == rows["astra_mirror_refs"] == {"state"}
     states = {
-        family.name: {sample.labels["state"] for sample in family.samples if sample.labels}
-        for family in collector.collect()
+        family.name: {sample.labels["state"] for sample in family.samples if "state" in sample.labels}
+        for family in families
     }
     assert states["astra_mirror_refs"] == {"running", "none", "other"}
     assert states["astra_mirror_connections"] == {"closed", "open", "half_open", "paused"}
@@ -169,7 +173,7 @@ def test_what_one_namespace_may_use() -> None:
     for what, (one, total) in enforced.items():
         assert rows[what] == (str(one), str(total))
     lists, singles = re.findall(r"(\d+) MiB", rows["bodies in memory"][1])
-    assert (int(lists) << 20, int(singles) << 20) == (body_memory.LIST_BYTES, body_memory.SINGLE_BYTES)
+    assert (int(lists) << 20, int(singles) << 20) == (body_pools.LIST_BYTES, body_pools.SINGLE_BYTES)
     assert rows["log lines"][0].startswith(f"{loglines.LINES} a minute")
 
 

@@ -148,7 +148,7 @@ class Astra:
         state = ("pending", "running", "running", "running")[stage] if stage < 4 else last
         backup = Backup(backup_id, state, bytes_done=stage * 1_000_000, total_bytes=4_000_000)
         digest = zlib.crc32(repr(backup).encode())
-        return Unchanged() if digest == known else Observed(backup, digest)
+        return Unchanged() if digest == known else Observed(backup, digest=digest)
 
 
 class Server(Cluster):

@@ -6,6 +6,7 @@ from typing import Final
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.spec import read_spec
 from astra_mirror.support.durations import format_duration, parse_duration, parse_nanoseconds
@@ -151,7 +152,7 @@ specs: Final = st.fixed_dictionaries(
 @given(specs | _json)
 def test_any_spec_is_read_or_named_in_words(spec: object) -> None:
     """The failure is InvalidSpec, in a message that is short enough for a condition."""
-    read = read_spec(spec)
+    read = read_spec(AppBackupRefSpec, spec)
     if isinstance(read, Failed):
         assert read.reason is SyncReason.INVALID_SPEC
         assert read.message.startswith("The spec cannot be read: spec")

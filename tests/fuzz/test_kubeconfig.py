@@ -40,7 +40,7 @@ clusters:
   cluster: {server: "https://[::1]", insecure-skip-tls-verify: true, tls-server-name: x, proxy-url: "http://p:3128"}
 users:
 - name: b
-  user: {username: u, password: p, tokenFile: /dev/null}
+  user: {username: u, password: p}
 preferences: {}
 """,
 ]

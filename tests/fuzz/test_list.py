@@ -6,7 +6,6 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-import httpx
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -109,10 +108,9 @@ async def _received(body: bytes, sizes: Sequence[int]) -> Body:
         for piece in chopped(body, sizes):
             yield piece
 
-    response = httpx.Response(200, content=stream())
     async with asyncio.timeout(None) as deadline:
         with Bodies().reserve(("namespace", "connection"), deadline) as reservation:
-            return await reservation.receive(response, Kind.LIST)
+            return await reservation.receive(stream(), Kind.LIST)
 
 
 async def _listed(body: bytes, sizes: Sequence[int]) -> tuple[Body, Listed | None]:

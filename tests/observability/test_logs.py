@@ -20,7 +20,7 @@ def root() -> Iterator[logging.Logger]:
     yield root
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in ("httpx", "kopf.activities", "kopf.objects", *logs.SILENCED_KOPF_LOGGERS):
+    for name in ("kopf.activities", "kopf.objects", *logs.SILENCED_KOPF_LOGGERS):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 

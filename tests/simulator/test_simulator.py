@@ -39,6 +39,15 @@ def test_a_simulator_leaves_the_loggers_of_its_process_alone() -> None:
         assert logger.disabled
 
 
+def test_two_simulators_at_one_port_are_two() -> None:
+    """What asks at an address of one reaches that one: a port that another had, or has, does not lead to it."""
+    with Simulator.start(host="127.1.2.3") as one:
+        port = int(one.url.rpartition(":")[2])
+        with Simulator.start(host="127.3.2.1", port=port) as other:
+            assert httpx.get(f"{other.url}{_list_path(other)}", trust_env=False).status_code == 401
+            assert [len(each.requests.matching()) for each in (one, other)] == [0, 1]
+
+
 def test_the_examples_are_served_byte_for_byte(astra: Simulator, http: httpx.Client) -> None:
     """The 200 example as a document, each problem example as the error of its status."""
     backup = astra.add_backup(id="bab39d53-2d04-5297-b92e-58df89a2117b")

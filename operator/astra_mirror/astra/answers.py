@@ -1,7 +1,6 @@
 """What a response of Astra Control means: turns its status code and body into an outcome, or raises an AnswerError."""
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -42,15 +41,23 @@ class AnswerError(Exception):
         self.reason = reason
 
 
-def failure_of(code: int, headers: Mapping[str, str], body: bytes, redact: Redact) -> NotFound | Failed:
-    """What a response with a status code other than 200 means; `redact` removes the token from its words."""
+def failure_of(code: int, body: bytes, redact: Redact, *, retry_after: str = "", date: str = "") -> NotFound | Failed:
+    """What a response with a status code other than 200 means.
+
+    Args:
+        code: the status code.
+        body: the body.
+        redact: removes the token from the body's words.
+        retry_after: the header Retry-After.
+        date: the header Date.
+    """
     problem = _problem(body)
     correlation_id = _correlation_id(problem, redact)
     if code == HTTPStatus.NOT_FOUND and problem is not None:
         return NotFound(_words("Astra Control has no such backup (404)", problem, redact), correlation_id)
     reason, text = _REASONS.get(code) or _CLASSES.get(code // 100, _UNDOCUMENTED)
     message = _words(text.format(code=code), problem, redact)
-    return Failed(reason, message, _retry_after(headers), code, correlation_id)
+    return Failed(reason, message, _retry_seconds(retry_after, date), code, correlation_id)
 
 
 def parse_backup(body: bytes, backup_id: str, redact: Redact = str) -> Backup:
@@ -110,13 +117,13 @@ def _correlation_id(problem: Problem | None, redact: Redact) -> str | None:
     return cut(redact(problem.correlation_id), _MAX_CORRELATION_ID)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def _retry_seconds(retry_after: str, date: str) -> float | None:
     """Retry-After in seconds from now; None unless that is in the future.
 
     The header has a number of seconds, or an HTTP date (RFC 9110, 10.2.3).
     """
-    value = headers.get("Retry-After", "").strip()
-    seconds = float(value) if value.isascii() and value.isdigit() else _seconds_until(value, headers.get("Date", ""))
+    value = retry_after.strip()
+    seconds = float(value) if value.isascii() and value.isdigit() else _seconds_until(value, date)
     return seconds if seconds is not None and seconds > 0 else None
 
 
@@ -201,6 +208,6 @@ def _read_item(text: str, backup_id: str, known: int | None, redact: Redact) -> 
     if digest == known:
         return Unchanged()
     try:
-        return Observed(parse_backup(text.encode(), backup_id, redact), digest)
+        return Observed(parse_backup(text.encode(), backup_id, redact), digest=digest)
     except AnswerError:
         return None

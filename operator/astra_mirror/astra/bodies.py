@@ -1,7 +1,7 @@
 """Receives response bodies within a limit for each body and a memory budget for all of them.
 
 core/body_memory.py decides which body may grow. A body that may not grow is not read any further, so that TCP flow
-control holds the server back, and the request's time-out is suspended while it waits.
+control holds the server back, and the request's time-out is suspended while it waits, which is not for ever.
 """
 
 import asyncio
@@ -9,8 +9,6 @@ import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Final
-
-import httpx
 
 from astra_mirror.astra.answers import AnswerError
 from astra_mirror.astra.listing import WINDOW, Body
@@ -38,24 +36,33 @@ class Reservation:
         self.number: int | None = None
         self.status: int | None = None
         self.is_evicted = False
-        self.granted: asyncio.Future[None] | None = None
+        self.decided: asyncio.Future[GrowthResult] | None = None
         self._bodies = bodies
         self._path = path
         self._deadline = deadline
 
-    async def receive(self, response: httpx.Response, kind: Kind) -> Body:
+    async def receive(
+        self, chunks: AsyncIterator[bytes], kind: Kind, *, encoding: str = "identity", length: str = ""
+    ) -> Body:
         """The decompressed body in pieces, because allocating and copying 64 MiB at once would block the event loop.
+
+        Args:
+            chunks: the body as it arrives.
+            kind: what it is the body of.
+            encoding: the header Content-Encoding.
+            length: the header Content-Length.
 
         Raises:
             AnswerError: the body is too large or badly compressed, or too many bodies wait for memory.
             TimeoutError: the request's deadline has passed; `is_evicted` says whether the reservation was evicted.
         """
         limit = MAX_LIST if kind is Kind.LIST else MAX_DOCUMENT
-        self.number = self._bodies.enter(self, kind, self._path, _expected(response))
+        encoding = encoding.strip().lower()
+        self.number = self._bodies.enter(self, kind, self._path, _expected(length, encoding))
         windows: list[bytes] = []
         window = bytearray()
         size = 0
-        async for chunk in _decoded(response):
+        async for chunk in _decoded(chunks, encoding):
             size += len(chunk)
             if size > limit:
                 raise AnswerError(SyncReason.UNEXPECTED_RESPONSE, f"The answer is larger than {limit // 1024} KiB.")
@@ -83,31 +90,29 @@ class Reservation:
     async def _grow(self, size: int) -> None:
         if self.number is None or not size:
             return
-        match self._bodies.grow(self.number, size):
-            case GrowthResult.REFUSED:
-                QUOTA_REFUSALS.labels(QUOTA).inc()
-                raise AnswerError(
-                    SyncReason.UNREACHABLE,
-                    "The answer was not read, because too many answers wait for memory. It is asked for again later.",
-                )
-            case GrowthResult.WAITS:
-                await self._wait()
-            case GrowthResult.GRANTED:
-                pass
+        result = self._bodies.grow(self.number, size)
+        if result is GrowthResult.WAITS:
+            result = await self._wait()
+        if result is GrowthResult.REFUSED:
+            QUOTA_REFUSALS.labels(QUOTA).inc()
+            raise AnswerError(
+                SyncReason.UNREACHABLE,
+                "The answer was not read, because too many answers wait for memory. It is asked for again later.",
+            )
 
-    async def _wait(self) -> None:
+    async def _wait(self) -> GrowthResult:
         ends = self._deadline.when()
         left = None if ends is None else ends - monotonic()
         if not self.is_evicted:
             # Once evicted, a body is ended by its time-out alone.
             self._deadline.reschedule(None)
-        self.granted = asyncio.get_running_loop().create_future()
+        self.decided = asyncio.get_running_loop().create_future()
         try:
-            # `allocate` may grant the memory at once, so `granted` has to exist before it runs.
+            # `allocate` may grant the memory at once, so `decided` has to exist before it runs.
             self._bodies.allocate()
-            await self.granted
+            return await self.decided
         finally:
-            self.granted = None
+            self.decided = None
             if left is not None and not self.is_evicted and not self._deadline.expired():
                 self._deadline.reschedule(monotonic() + left)
 
@@ -151,38 +156,34 @@ class Bodies:
         self.allocate()
 
     def allocate(self) -> None:
-        """Resume the bodies that may grow, and evict those that block others."""
+        """Resume the bodies that may grow, and end those that have waited for too long or block others."""
         self._timer.cancel()
-        granted, evicted, next_check_at = self.budget.allocate(monotonic())
-        for number in granted:
-            future = self._reservations[number].granted
+        granted, evicted, refused, next_check_at = self.budget.allocate(monotonic())
+        results = dict.fromkeys(granted, GrowthResult.GRANTED) | dict.fromkeys(refused, GrowthResult.REFUSED)
+        for number, result in results.items():
+            future = self._reservations[number].decided
             if future is not None and not future.done():
-                future.set_result(None)
+                future.set_result(result)
         for number in evicted:
             self._reservations[number].evict()
         if next_check_at is not None:
             self._timer.set(next_check_at)
 
 
-def _encoding(response: httpx.Response) -> str:
-    return str(response.headers.get("Content-Encoding", "identity")).strip().lower()
-
-
-def _expected(response: httpx.Response) -> int:
-    declared = response.headers.get("Content-Length", "")
-    if not (declared.isascii() and declared.isdigit() and len(declared) < 16):
+def _expected(length: str, encoding: str) -> int:
+    if not (length.isascii() and length.isdigit() and len(length) < 16):
         return DEFAULT_EXPECTED
-    return int(declared) * (_RATIO if _encoding(response) == "gzip" else 1)
+    return int(length) * (_RATIO if encoding in {"gzip", "x-gzip"} else 1)
 
 
-def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The decompressed body in chunks of bounded size, which httpx's own decompression would not have."""
-    match _encoding(response):
-        case "identity":
-            return response.aiter_raw()
-        case "gzip":
-            return _inflated(response.aiter_raw())
-        case encoding:
+def _decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+    """The decompressed body in chunks of bounded size, which aiohttp's own decompression would not have."""
+    match encoding:
+        case "identity" | "":
+            return chunks
+        case "gzip" | "x-gzip":
+            return _inflated(chunks)
+        case _:
             named = f" with {encoding!r}" if encoding in _NAMED else " in a way"
             raise AnswerError(
                 SyncReason.UNEXPECTED_RESPONSE,

@@ -1,27 +1,27 @@
 """Requests backups and lists of backups from Astra Control.
 
-Every response, and every failure to get one, is returned as an outcome: no exception of httpx, aiohttp or the network
-leaves this module. Paths and names are those of Astra Control's API reference.
+Every response, and every failure to get one, is returned as an outcome: no exception of aiohttp or the network leaves
+this module. Paths and names are those of Astra Control's API reference.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 import aiohttp
-import httpx
 
 from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, read_list
 from astra_mirror.astra.bodies import Bodies, Reservation
 from astra_mirror.astra.failures import closed_mid_response, evicted, timed_out, unreachable
 from astra_mirror.astra.listing import Body, ListError
 from astra_mirror.astra.names import REQUEST_NAMESPACE
-from astra_mirror.astra.transport import Client, ClientPool
+from astra_mirror.astra.transport import Client, ClientPool, header
 from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
+from astra_mirror.core.outcome import Answer, Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.observability.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS, series
 from astra_mirror.support.slots import Slots
@@ -31,11 +31,13 @@ _READ_AT_ONCE: Final = 2
 """How many lists longer than one window are decoded at a time: decoding takes several times the size of the body."""
 _LARGE_DOCUMENT: Final = 65_536
 """A larger document of a single backup waits for a time slice before it is parsed: 1 MiB takes about 10 ms."""
+_CHUNK: Final = 16 * 1024
+"""The most bytes of a body that are read at a time, before their memory has been granted."""
 _ERROR_SECONDS: Final = 2.0
 """How long the body of an error response may take to arrive."""
 
 Result = TypeVar("Result")
-Parser = Callable[[httpx.Response, Body], Awaitable[Result]]
+Parser = Callable[[aiohttp.ClientResponse, Body], Awaitable[Result]]
 
 
 class AstraClient:
@@ -66,18 +68,16 @@ class AstraClient:
         """
         path = f"/accounts/{document.account_id}/k8s/v1/apps/{document.app_id}/appBackups/{document.backup_id}"
 
-        async def answer(response: httpx.Response, windows: Body) -> Answer:
+        async def answer(response: aiohttp.ClientResponse, windows: Body) -> Answer:
             body = b"".join(windows)
             if len(body) > _LARGE_DOCUMENT:
                 await TimeSlice(namespace, is_large=True).checkpoint()
-            if response.status_code != httpx.codes.OK:
-                return failure_of(
-                    response.status_code, response.headers, connection.redact(body), connection.redact_text
-                )
+            if response.status != HTTPStatus.OK:
+                return _refused(connection, response, body)
             digest = hash(body)
             if digest == known:
                 return Unchanged()
-            return Observed(parse_backup(body, document.backup_id, connection.redact_text), digest)
+            return Observed(parse_backup(body, document.backup_id, connection.redact_text), digest=digest)
 
         return await self._request(connection, namespace, "backup", path, Kind.SINGLE, answer)
 
@@ -98,8 +98,8 @@ class AstraClient:
             endpoint = "app_backups"
             path = f"/accounts/{collection.account}/k8s/v1/apps/{collection.app}/appBackups"
 
-        async def answer(response: httpx.Response, windows: Body) -> Listed | Failed:
-            if response.status_code != httpx.codes.OK:
+        async def answer(response: aiohttp.ClientResponse, windows: Body) -> Listed | Failed:
+            if response.status != HTTPStatus.OK:
                 return _refused_list(connection, response, windows)
             try:
                 if len(windows) == 1:
@@ -133,17 +133,20 @@ class AstraClient:
                     memory = stack.enter_context(self._bodies.reserve((namespace, connection), deadline))
                     async with self._clients.use(connection.tls, namespace) as client:
                         response, body = await _fetch(client, connection, path, kind, memory)
-                code = str(response.status_code)
+                code = str(response.status)
                 return await answer(response, body)
         except AnswerError as error:
             code_known = memory.status if memory is not None and error.reason.facts.is_answer else None
             return Failed(error.reason, str(error), code=code_known)
+        except aiohttp.ServerTimeoutError as error:
+            # A TimeoutError, but one of the connection.
+            return unreachable(connection, error)
         except TimeoutError:
             is_evicted = memory is not None and memory.is_evicted
             return evicted(connection) if is_evicted else timed_out(connection, self._timeout)
-        except httpx.ReadError:
+        except aiohttp.ClientPayloadError:
             return closed_mid_response(connection)
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             return unreachable(connection, error)
         finally:
             REQUEST_NAMESPACE.reset(context_token)
@@ -153,29 +156,46 @@ class AstraClient:
 
 async def _fetch(
     client: Client, connection: Connection, path: str, kind: Kind, memory: Reservation
-) -> tuple[httpx.Response, Body]:
-    headers = {"Authorization": f"Bearer {connection.token}"}
-    async with aclosing(await client.get(f"{connection.url}{path}", headers)) as response:
-        memory.status = response.status_code
-        if response.status_code == httpx.codes.OK:
-            return response, await memory.receive(response, kind)
+) -> tuple[aiohttp.ClientResponse, Body]:
+    async with await client.get(connection.url, path, connection.token) as response:
+        memory.status = response.status
+        if response.status == HTTPStatus.OK:
+            return response, await _receive(response, kind, memory)
         try:
             async with asyncio.timeout(_ERROR_SECONDS):
-                return response, await memory.receive(response, Kind.SINGLE)
-        except (AnswerError, httpx.HTTPError, aiohttp.ClientError, OSError):
+                return response, await _receive(response, Kind.SINGLE, memory)
+        except (AnswerError, aiohttp.ClientError, OSError):
             # The status code alone decides where the body of an error response cannot be read, or does not arrive.
             return response, []
 
 
-def _refused_list(connection: Connection, response: httpx.Response, windows: Body) -> Failed:
-    body = connection.redact(b"".join(windows))
-    failure = failure_of(response.status_code, response.headers, body, connection.redact_text)
+async def _receive(response: aiohttp.ClientResponse, kind: Kind, memory: Reservation) -> Body:
+    return await memory.receive(
+        response.content.iter_chunked(_CHUNK),
+        kind,
+        encoding=header(response, "Content-Encoding", "identity"),
+        length=header(response, "Content-Length"),
+    )
+
+
+def _refused(connection: Connection, response: aiohttp.ClientResponse, body: bytes) -> NotFound | Failed:
+    return failure_of(
+        response.status,
+        connection.redact(body),
+        connection.redact_text,
+        retry_after=header(response, "Retry-After"),
+        date=header(response, "Date"),
+    )
+
+
+def _refused_list(connection: Connection, response: aiohttp.ClientResponse, windows: Body) -> Failed:
+    failure = _refused(connection, response, b"".join(windows))
     if isinstance(failure, Failed):
         return failure
     # A 404 for a list does not mean that any backup does not exist.
     return Failed(
         SyncReason.UNEXPECTED_RESPONSE,
         failure.message,
-        code=response.status_code,
+        code=response.status,
         correlation_id=failure.correlation_id,
     )

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Final
 
 import aiohttp
-import httpx
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from astra_mirror.astra.addresses import AddressRefusedError
@@ -48,7 +47,7 @@ _KINDS: Final[tuple[tuple[Callable[[Errors], bool], str], ...]] = (
     (_is(ssl.SSLError), "the TLS handshake failed; the port may not speak TLS, or not a version or cipher of ours"),
     (_is(aiohttp.ServerDisconnectedError), "the connection was closed before an answer came"),
     (_is(ConnectionError, aiohttp.ClientOSError), "the connection was reset"),
-    (_is(TimeoutError, httpx.TimeoutException), "no connection was established in time"),
+    (_is(TimeoutError), "no connection was established in time"),
 )
 
 
@@ -64,7 +63,7 @@ def unreachable(connection: Connection, error: Exception) -> Failed:
             SyncReason.TLS_VERIFICATION_FAILED,
             sentence(f"The certificate of {connection.url} is not trusted: {problem_text(certificate)}"),
         )
-    if _is(aiohttp.InvalidURL, httpx.InvalidURL)(errors):
+    if _is(aiohttp.InvalidURL)(errors):
         return Failed(
             SyncReason.SECRET_INVALID,
             "The Secret cannot be used: the URL is wrong: its host is no DNS name or address.",

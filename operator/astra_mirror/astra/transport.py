@@ -6,22 +6,21 @@ jar stores none, and no headers, because the token is part of each request.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from astra_mirror import USER_AGENT
 from astra_mirror.astra.addresses import FilteringResolver
 from astra_mirror.astra.tls import certificate_error, lacks_issuer, ssl_context, trust_public_authorities
 from astra_mirror.core.connection import TLS
 from astra_mirror.core.contexts import ContextCache
-from astra_mirror.core.urls import AllowedURL
+from astra_mirror.core.urls import AllowedURL, BaseURL
 from astra_mirror.support.slots import Slots
 
 _KEEPALIVE_SECONDS: Final = 4.0
@@ -33,44 +32,20 @@ _READ_BUFFER: Final = 16 * 1024
 CONNECT_SECONDS: Final = 5.0
 """The time-out for TCP and TLS: shorter than that of a request, because a host that is up connects soon."""
 _HEADERS: Final = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip"}
-# AstraClient limits the whole exchange, which none of these time-outs does.
-_EXTENSIONS: Final = {"timeout": httpx.Timeout(None, connect=CONNECT_SECONDS).as_dict()}
 
 
-class _Response(aiohttp.ClientResponse):
-    """A response without its reason phrase, which nobody reads, and which may be in any character set."""
+class _RequestInfo(aiohttp.RequestInfo):
+    """A request as aiohttp's errors quote it: without its headers, which contain the token."""
 
-    async def start(self, connection: Any) -> "_Response":  # noqa: ANN401 - aiohttp's type is private
-        """Read the status line and the headers."""
-        await super().start(connection)
-        self.reason = ""
-        return self
+    def __repr__(self) -> str:
+        return f"{self.method} {self.real_url}"
 
 
-class _Transport(AiohttpTransport):
-    """A transport that trusts only ca.crt until a certificate needs the public authorities, and both from then on."""
-
-    def __init__(self, context: ssl.SSLContext, resolver: FilteringResolver, *, trusts_ca_only: bool) -> None:
-        # `_session` must not refer to the transport: a reference cycle would keep the context until the next garbage
-        # collection.
-        super().__init__(verify=context, client=partial(_session, context, resolver))
-        self._context = context
-        self._trusts_ca_only = trusts_ca_only
-        self._lock = asyncio.Lock()
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. The token is sent only after the certificate has been verified."""
-        try:
-            return await super().handle_async_request(request)
-        except httpx.HTTPError as error:
-            found = certificate_error(error)
-            if not self._trusts_ca_only or found is None or not lacks_issuer(found):
-                raise
-        async with self._lock:
-            if self._trusts_ca_only:
-                await asyncio.to_thread(trust_public_authorities, self._context)
-                self._trusts_ca_only = False
-        return await super().handle_async_request(request)
+class _Request(aiohttp.ClientRequest):
+    @property
+    def request_info(self) -> aiohttp.RequestInfo:
+        """What errors quote of the request."""
+        return _RequestInfo(*super().request_info)
 
 
 def _session(context: ssl.SSLContext, resolver: FilteringResolver) -> aiohttp.ClientSession:
@@ -86,37 +61,78 @@ def _session(context: ssl.SSLContext, resolver: FilteringResolver) -> aiohttp.Cl
     )
     return aiohttp.ClientSession(
         connector=connector,
+        headers=_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
-        response_class=_Response,
+        request_class=_Request,
         read_bufsize=_READ_BUFFER,
+        # Reservation decompresses, in chunks of bounded size.
+        auto_decompress=False,
+        # AstraClient limits the whole exchange.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        # No proxy of the environment, and no password of a netrc file.
+        trust_env=False,
     )
 
 
-class Client:
-    """Sends requests over one transport.
+@lru_cache(maxsize=64)
+def _parsed(url: BaseURL) -> URL:
+    """The URL for aiohttp: to parse it takes ten times as long as to add a path."""
+    try:
+        return URL(str(url))
+    except ValueError as error:
+        raise aiohttp.InvalidURL(str(url)) from error
 
-    httpx.AsyncClient would merge headers, parameters and URLs, and look for cookies, redirects and credentials, none of
-    which is wanted here: a third of what a request costs; docs/performance.md has the measurement.
+
+def header(response: aiohttp.ClientResponse, name: str, default: str = "") -> str:
+    """The value of a header; where it is repeated, all values as one (RFC 9110, 5.3)."""
+    return ", ".join(response.headers.getall(name, (default,)))
+
+
+class Client:
+    """Sends requests over one session.
+
+    With `trusts_ca_only`, the context trusts ca.crt alone until a certificate needs the public authorities, and both
+    from then on.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, context: ssl.SSLContext, resolver: FilteringResolver, *, trusts_ca_only: bool) -> None:
         self.is_closed = False
-        self._transport = transport
+        self._context = context
+        self._session = _session(context, resolver)
+        self._trusts_ca_only = trusts_ca_only
+        self._lock = asyncio.Lock()
 
-    async def get(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        """Send a GET. Returns as soon as the headers of the response have arrived; the caller closes the response.
+    async def get(self, url: BaseURL, path: str, token: str) -> aiohttp.ClientResponse:
+        """Send a GET. The token is sent only after the certificate has been verified.
+
+        Returns as soon as the headers of the response have arrived. The caller reads the body, and releases the
+        response: one whose body was not read to its end costs its connection.
 
         Raises:
-            httpx.InvalidURL: the URL cannot be parsed.
-            httpx.HTTPError: no response has arrived.
+            aiohttp.ClientError: no response has arrived, or the URL cannot be parsed.
         """
-        request = httpx.Request("GET", url, headers={**_HEADERS, **headers}, extensions=_EXTENSIONS)
-        return await self._transport.handle_async_request(request)
+        # As it is now: another request may load the public authorities while this one fails without them.
+        trusts_ca_only = self._trusts_ca_only
+        try:
+            return await self._send(url, path, token)
+        except aiohttp.ClientError as error:
+            found = certificate_error(error)
+            if not trusts_ca_only or found is None or not lacks_issuer(found):
+                raise
+        async with self._lock:
+            if self._trusts_ca_only:
+                await asyncio.to_thread(trust_public_authorities, self._context)
+                self._trusts_ca_only = False
+        return await self._send(url, path, token)
+
+    async def _send(self, url: BaseURL, path: str, token: str) -> aiohttp.ClientResponse:
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self._session.get(_parsed(url).with_path(path), headers=headers, allow_redirects=False)
 
     async def close(self) -> None:
         """Close its connections, even if it has requests under way."""
         self.is_closed = True
-        await self._transport.aclose()
+        await self._session.close()
 
 
 @dataclass(slots=True, eq=False)
@@ -162,7 +178,8 @@ class ClientPool:
                 if tls not in self._entries:
                     # In a thread, because it takes milliseconds.
                     context = await asyncio.to_thread(ssl_context, tls)
-                    entry = _Entry(self._new_client(tls, context))
+                    trusts_ca_only = tls.verify and tls.ca is not None
+                    entry = _Entry(Client(context, self._resolver, trusts_ca_only=trusts_ca_only))
                     if tls not in self._contexts:
                         # The settings were evicted while the context was created: use it for this request only.
                         entry.is_retired = True
@@ -170,12 +187,11 @@ class ClientPool:
                     self._entries[tls] = entry
         return self._entries[tls]
 
-    def _new_client(self, tls: TLS, context: ssl.SSLContext) -> Client:
-        return Client(_Transport(context, self._resolver, trusts_ca_only=tls.verify and tls.ca is not None))
-
     async def _retire(self, evicted: Sequence[TLS]) -> None:
-        for entry in [self._entries.pop(tls) for tls in evicted if tls in self._entries]:
+        retired = [self._entries.pop(tls) for tls in evicted if tls in self._entries]
+        for entry in retired:
             entry.is_retired = True
+        for entry in retired:
             if not entry.users:
                 await entry.client.close()
 

@@ -2,12 +2,13 @@
 
 from typing import Final, Protocol
 
+import aiohttp
 from kubernetes.aio import client
 from pydantic_core import from_json
 
 from astra_mirror.api.meta import GROUP, VERSION, Names
 from astra_mirror.core.inventory import LIST_KIND
-from astra_mirror.support.text import cut
+from astra_mirror.support.text import one_line
 
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds that one call may take. The client library has no time-out of its own."""
@@ -15,7 +16,8 @@ PAGE: Final = 50
 """Objects in one page of a list: at most 13 MiB of annotations, three times that while the page is parsed."""
 METADATA_LIST: Final = f"application/json;as={LIST_KIND};g=meta.k8s.io;v=v1"
 """The media type of a list that has only the objects' metadata."""
-_MAX_MESSAGE_LENGTH: Final = 500
+MAX_LOGGED_MESSAGE: Final = 500
+"""Characters of a message of the API server in a line of the log."""
 
 
 class Reader(Protocol):
@@ -33,8 +35,11 @@ def collection_path(names: Names, namespace: str | None) -> str:
 def error_text(error: BaseException) -> str:
     """Why a call failed, in one line for a log."""
     if isinstance(error, client.ApiException):
-        return f"{error.status} {error.reason}"
-    return str(error) or type(error).__name__
+        return one_line(f"{error.status} {error.reason}", MAX_LOGGED_MESSAGE)
+    if isinstance(error, aiohttp.ClientPayloadError):
+        # Without its C extension, aiohttp quotes what it could not parse.
+        return "the body of the response is incomplete or malformed"
+    return one_line(str(error), MAX_LOGGED_MESSAGE) or type(error).__name__
 
 
 def failure_text(code: int, reason: str | None, body: bytes) -> str:
@@ -44,4 +49,4 @@ def failure_text(code: int, reason: str | None, body: bytes) -> str:
     except ValueError:
         value = None
     message = value.get("message") if isinstance(value, dict) and value.get("kind") == "Status" else None
-    return f"{code} {cut(str(message or reason or ''), _MAX_MESSAGE_LENGTH)}".rstrip()
+    return f"{code} {one_line(str(message or reason or ''), MAX_LOGGED_MESSAGE)}".rstrip()

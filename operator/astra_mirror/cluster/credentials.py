@@ -25,6 +25,8 @@ _RETRY_SECONDS: Final = 1.0
 """The least time between two renewals, however many requests are refused."""
 _TOKEN_LENGTH: Final = 16
 """From this length on, the user name for a proxy is taken for a token: it may have a password that means nothing."""
+_OF_IDENTITY: Final = ("authorization", "impersonate-")
+"""How the names of the headers begin that say who sends a request."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,12 +66,12 @@ class Credentials:
         if self._have_expired():
             await self._renew(self._config)
         used = self._config
-        response = await handler(_authorized(request, used))
+        response = await handler(_identified(request, used))
         if response.status != HTTPStatus.UNAUTHORIZED or not await self._renew(used):
             return response
         # Close the connection instead of reusing it: it may have been opened with an old client certificate.
         response.close()
-        return await handler(_authorized(request, self._config))
+        return await handler(_identified(request, self._config))
 
     async def close(self) -> None:
         """Cancel the renewal that is under way, if any."""
@@ -139,7 +141,12 @@ def _secrets_of_proxy(proxy: str) -> Iterator[str]:
         yield name
 
 
-def _authorized(request: aiohttp.ClientRequest, config: ClusterConfig) -> aiohttp.ClientRequest:
+def _identified(request: aiohttp.ClientRequest, config: ClusterConfig) -> aiohttp.ClientRequest:
+    """`request` with the headers that say who sends it, and with none of those of an earlier attempt."""
+    headers = request.headers
+    for name in [each for each in headers if each.lower().startswith(_OF_IDENTITY)]:
+        headers.popall(name, None)
     if config.authorization is not None:
-        request.headers[aiohttp.hdrs.AUTHORIZATION] = config.authorization
+        headers[aiohttp.hdrs.AUTHORIZATION] = config.authorization
+    headers.extend(config.impersonation)
     return request

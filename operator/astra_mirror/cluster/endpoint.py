@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Final, Self
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 from kubernetes.aio import client
 
 from astra_mirror import USER_AGENT
@@ -126,7 +127,7 @@ class Endpoint:
     async def _complete(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """A middleware that adds what a session cannot be given, and refuses redirects."""
+        """A middleware that adds what a session cannot be given, refuses redirects, and rewords aiohttp's errors."""
         if self._server_name:
             request.server_hostname = self._server_name
         if self._proxy_authorization is not None:
@@ -141,7 +142,16 @@ class Endpoint:
             # The request for a tunnel is not made by the session's request class.
             error.request_info = _RequestInfo(*error.request_info)
             error.args = (error.request_info, error.history)
-            raise
+            unparsed = error.__cause__
+            if not isinstance(unparsed, HttpProcessingError):
+                raise
+            # The parser quotes the bytes in which it failed. They may have the rest of an echoed token without its
+            # beginning, by which the log would recognise it.
+            error.message = f"the response is no valid HTTP ({type(unparsed.__cause__ or unparsed).__name__})"
+            raise error from None
+        except aiohttp.ServerDisconnectedError:
+            # aiohttp's may have the headers that came before, of which the last one is unfinished.
+            raise aiohttp.ServerDisconnectedError from None
         if response.status in _REDIRECTS:
             # aiohttp would follow it, and the middlewares would add the credentials again, for whichever server it is.
             response.close()

@@ -8,28 +8,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
-import aiohttp
 import yaml
 from kubernetes.aio import client, config
+from kubernetes.aio.config import kube_config
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
-from astra_mirror.cluster.kubeconfig_faults import NoIdentityError, fault_of, is_server
-from astra_mirror.cluster.kubeconfig_files import Kubeconfig, KubeconfigError, read_kubeconfigs
+from astra_mirror.cluster.identity import identity_of
+from astra_mirror.cluster.kubeconfig_faults import check, fault_of, is_sendable, is_server
+from astra_mirror.cluster.kubeconfig_files import Entry, Kubeconfig, KubeconfigError, read_kubeconfigs
 from astra_mirror.core.proxies import UnsupportedProxyError, proxy_for
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
-# The client library logs what a credential plugin writes, which may be a token.
+# The client library logs what it finds.
 logging.getLogger("kubernetes.aio.config.kube_config").disabled = True
 
-_UNSENDABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-"""Control characters, and halves of a character: JSON and YAML may contain these alone, and no encoding has them."""
 _FAILURES: Final = (
-    config.ConfigException, NoIdentityError, yaml.YAMLError, aiohttp.ClientError, OSError, ValueError, TypeError,
-    LookupError, AttributeError, ArithmeticError, RecursionError,
+    config.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, LookupError, AttributeError,
+    ArithmeticError, RecursionError,
 )  # fmt: skip
-"""What the client library raises for a file that is not as it expects, and for an identity provider that fails."""
+"""What the client library raises for a file that is not as it expects."""
 
 
 class _UnsendableTokenError(ValueError):
@@ -55,6 +55,7 @@ class ClusterConfig:
         verify: whether the API server's certificate is verified.
         server_name: the host name that the certificate is for, where it is not the URL's.
         proxy: the URL of the proxy to use.
+        impersonation: the headers that name the user to act as.
     """
 
     host: str
@@ -67,12 +68,15 @@ class ClusterConfig:
     verify: bool
     server_name: str | None
     proxy: str | None = field(repr=False)
+    impersonation: tuple[tuple[str, str], ...] = ()
 
 
-async def load_configuration(environment: Mapping[str, str] = os.environ) -> ClusterConfig:
+async def load_configuration(
+    environment: Mapping[str, str] = os.environ, *, plugin_seconds: float = 60.0
+) -> ClusterConfig:
     """The configuration, found the usual way: KUBECONFIG, ~/.kube/config, the pod's service account.
 
-    Each call reads the files again, and runs the credential plugin if there is one.
+    Each call reads the files again, and runs the credential plugin if there is one, for at most `plugin_seconds`.
 
     Raises:
         ClusterConfigError: there are no usable credentials; the message says what is wrong, and where.
@@ -81,7 +85,7 @@ async def load_configuration(environment: Mapping[str, str] = os.environ) -> Clu
     kubeconfig = None
     try:
         kubeconfig = read_kubeconfigs(found) if found else None
-        loaded = _from_service_account() if kubeconfig is None else await _from_kubeconfig(kubeconfig)
+        loaded = _from_service_account() if kubeconfig is None else await _from_kubeconfig(kubeconfig, plugin_seconds)
         return _complete(loaded, environment)
     except KubeconfigError as error:
         failure = f"no usable cluster credentials: {error}"
@@ -99,17 +103,29 @@ class _Loaded:
     configuration: client.Configuration
     expires_at: datetime | None
     is_in_file: bool
+    impersonation: tuple[tuple[str, str], ...] = ()
 
 
-async def _from_kubeconfig(kubeconfig: Kubeconfig) -> _Loaded:
+async def _from_kubeconfig(kubeconfig: Kubeconfig, plugin_seconds: float) -> _Loaded:
+    check(kubeconfig)
+    cluster, user = kubeconfig.cluster, kubeconfig.user
+    if urlsplit(cluster.fields["server"]).scheme != "https":
+        # As client-go: who the user is, is told to nobody but over TLS, and no credential plugin is run.
+        user = Entry(user.kind, user.name, user.path, {})
+    identity = await identity_of(user, plugin_seconds)
+    _forget_lost_files()
     configuration = _empty()
-    loader = KubeConfigLoader(kubeconfig.content())  # type: ignore[no-untyped-call]
+    loader = KubeConfigLoader(Kubeconfig(cluster, identity.user).content())  # type: ignore[no-untyped-call]
     await loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
-    user = kubeconfig.user.fields
-    if "exec" in user and not (configuration.api_key or configuration.cert_file):
-        # The client library goes on without an identity.
-        raise NoIdentityError
-    return _Loaded(configuration, getattr(loader, "exec_plugin_expiry", None), "tokenFile" in user)
+    return _Loaded(configuration, identity.expires_at, identity.is_in_file, identity.impersonation)
+
+
+def _forget_lost_files() -> None:
+    """The client library writes certificates to /tmp once, and does not notice that somebody has cleaned it since."""
+    written = kube_config._temp_files  # noqa: SLF001 - it has no other way
+    for content, path in [*written.items()]:
+        if not Path(path).is_file():
+            del written[content]
 
 
 def _from_service_account() -> _Loaded:
@@ -142,6 +158,7 @@ def _complete(loaded: _Loaded, environment: Mapping[str, str]) -> ClusterConfig:
         verify=found.verify_ssl,
         server_name=found.tls_server_name,
         proxy=proxy_for(found.host, found.proxy, environment),
+        impersonation=loaded.impersonation,
     )
 
 
@@ -152,7 +169,7 @@ def _authorization(found: client.Configuration) -> str | None:
         return None
     scheme, _, token = value.partition(" ")
     token = token.strip()
-    if not token or _UNSENDABLE.search(token):
+    if not token or not is_sendable(token):
         raise _UnsendableTokenError("the token is empty, or has a line break or another control character in it")
     return f"{scheme} {token}"
 
@@ -161,27 +178,36 @@ def _kubeconfigs(environment: Mapping[str, str]) -> str:
     """The paths of the kubeconfigs that exist, joined as in KUBECONFIG; empty for the pod's service account."""
     named = environment.get("KUBECONFIG")
     paths = [each for each in (named or "~/.kube/config").split(os.pathsep) if each]
-    found = os.pathsep.join(each for path in paths if (each := _existing(path)))
-    if named and not found:
-        # Quote only what is a path for certain: the content of a kubeconfig may have been put there.
-        are_paths = all(re.fullmatch(r"[/~][\w./~+-]*", path) for path in paths)
-        unquoted = "not the path of a file that exists: set it to the path of a kubeconfig, not to its content"
-        value = f"{named}, which does not exist" if are_paths else unquoted
-        raise ClusterConfigError(f"no cluster credentials: KUBECONFIG is {value}")
-    if not found and not (_SERVICE_ACCOUNT / "token").exists():
-        raise ClusterConfigError(
-            "no cluster credentials: KUBECONFIG is not set, there is no ~/.kube/config, and this is not a pod"
-        )
-    return found
+    # Quote only what is a path for certain: the content of a kubeconfig may have been put there.
+    are_paths = all(re.fullmatch(r"[/~][\w./~+-]*", path) for path in paths)
+    unquoted = "not the path of a file that exists: set it to the path of a kubeconfig, not to its content"
+    try:
+        found = os.pathsep.join(each for path in paths if (each := _existing(path)))
+    except OSError as error:
+        failure = f"{error.filename} cannot be read: {error.strerror}" if are_paths else f"KUBECONFIG is {unquoted}"
+    else:
+        if found or (not named and (_SERVICE_ACCOUNT / "token").exists()):
+            return found
+        failure = "KUBECONFIG is not set, there is no ~/.kube/config, and this is not a pod"
+        if named:
+            failure = f"KUBECONFIG is {f'{named}, which does not exist' if are_paths else unquoted}"
+    # Not raised above, so that no traceback has the path.
+    raise ClusterConfigError(f"no cluster credentials: {failure}")
 
 
 def _existing(path: str) -> str | None:
+    """The path of the file; None where it does not exist. One that may not be read is another matter, as for kubectl.
+
+    Raises:
+        OSError: it cannot be found out whether it exists.
+    """
     try:
         expanded = Path(path).expanduser()
-        return str(expanded) if expanded.exists() else None
-    except (OSError, RuntimeError):
-        # The name is too long, or names an unknown user.
+        expanded.stat()
+    except (FileNotFoundError, RuntimeError, ValueError):
+        # Where it is no FileNotFoundError, the path names an unknown user or has a NUL in it.
         return None
+    return str(expanded)
 
 
 def _service_account_fault(error: Exception) -> str:

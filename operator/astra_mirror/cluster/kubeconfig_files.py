@@ -148,12 +148,20 @@ def _body(entry: Entry) -> Entry:
     present = {name: value for name, value in fields.items() if value is not None and value != ""}
     for name in _FILES[entry.kind]:
         if isinstance(present.get(name), str):
-            present[name] = os.path.normpath(Path(entry.path).parent.absolute() / present[name])
+            present[name] = _absolute(entry, present[name])
+    plugin = present.get("exec")
+    if isinstance(plugin, dict) and isinstance(plugin.get("command"), str) and os.sep in plugin["command"]:
+        # Without a separator it is looked up in PATH.
+        present["exec"] = {**plugin, "command": _absolute(entry, plugin["command"])}
     if isinstance(present.get("server"), str):
         present["server"] = _tidy(present["server"])
     if "username" in present:
         present.setdefault("password", "")
     return Entry(entry.kind, entry.name, entry.path, present)
+
+
+def _absolute(entry: Entry, path: str) -> str:
+    return os.path.normpath(Path(entry.path).parent.absolute() / path)
 
 
 def _tidy(url: str) -> str:

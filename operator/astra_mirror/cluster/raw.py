@@ -14,11 +14,12 @@ from pydantic_core import from_json
 
 from astra_mirror.cluster.api import error_text
 from astra_mirror.core.write_results import suggests_outage
-from astra_mirror.support.text import cut
+from astra_mirror.support.text import one_line
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 _JSON: Final = "application/json"
 _MAX_MESSAGE_LENGTH: Final = 1024
+_MAX_REASON_LENGTH: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,15 @@ class Response:
     @property
     def reason(self) -> str:
         """The Status's reason; empty without one."""
-        return str(self.value.get("reason") or "") if self.is_status else ""
+        return one_line(str(self.value.get("reason") or ""), _MAX_REASON_LENGTH) if self.is_status else ""
 
     @property
     def message(self) -> str:
         """The Status's message, or the error text."""
         if self.is_status:
-            return cut(str(self.value.get("message") or ""), _MAX_MESSAGE_LENGTH)
+            return one_line(str(self.value.get("message") or ""), _MAX_MESSAGE_LENGTH)
         if isinstance(self.value, str):
-            return cut(self.value, _MAX_MESSAGE_LENGTH)
+            return one_line(self.value, _MAX_MESSAGE_LENGTH)
         return "the answer is not the API server's"
 
     @property

@@ -11,9 +11,11 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from astra_mirror.cluster.api import MAX_LOGGED_MESSAGE
 from astra_mirror.core.secret_content import Content, content_of
 from astra_mirror.core.secret_names import NamespacedName, SecretSelector
 from astra_mirror.core.write_results import suggests_outage
+from astra_mirror.support.text import one_line
 
 
 class ReadError(Exception):
@@ -132,7 +134,7 @@ def event_of(selector: SecretSelector, line: bytes) -> WatchEvent:
     match from_json(line):
         case {"type": "ERROR", "object": {**status}}:
             code = status.get("code")
-            message = f"the watch reports {code}: {str(status.get('message'))[:500]}"
+            message = one_line(f"the watch reports {code}: {status.get('message')}", MAX_LOGGED_MESSAGE)
             raise ReadError(message, code if isinstance(code, int) else HTTPStatus.INTERNAL_SERVER_ERROR)
         case {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}:
             return WatchEvent(version)

@@ -18,12 +18,12 @@ import aiohttp
 import kopf
 
 from astra_mirror.api.meta import GROUP, VERSION, Names
-from astra_mirror.cluster.api import PAGE
+from astra_mirror.cluster.api import MAX_LOGGED_MESSAGE, PAGE, error_text
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
 from astra_mirror.core.loglines import FailureLog
 from astra_mirror.core.restart import RestartDelay
-from astra_mirror.support.text import cut
+from astra_mirror.support.text import one_line
 
 _WATCH_SECONDS: Final = 40
 """How long a watch lasts before the API server ends it; the next one resumes where it ended."""
@@ -31,7 +31,6 @@ _SILENT_SECONDS: Final = 45.0
 """How long a watch may be silent before its connection counts as dead; longer than a watch lasts."""
 _UNRESOLVED_SECONDS: Final = 15.0
 """How long Kopf may take to request its first list. It requests none if it does not find the CRD."""
-_MAX_ERROR_LENGTH: Final = 500
 KOPF_SOURCE: Final = Path(kopf.__file__).parent
 """Where the source of Kopf is. What its code leaves behind is not reported."""
 
@@ -175,7 +174,7 @@ class Watch:
 
     def _log_refusal(self, verb: str, response: aiohttp.ClientResponse) -> None:
         """Log an error response, after which Kopf retries every five seconds; a 410 is normal."""
-        text = f"{response.status} {response.reason or ''}".rstrip()
+        text = one_line(f"{response.status} {response.reason or ''}".rstrip(), MAX_LOGGED_MESSAGE)
         advice = ": apply the role in manifests/default" if response.status == HTTPStatus.FORBIDDEN else ""
         if response.status != HTTPStatus.GONE and self._failure_log.should_log(text) and not self._availability.is_away:
             logger.warning("%s cannot be %s, trying again: %s%s", self._what, verb, text, advice)
@@ -201,9 +200,9 @@ def _end_reason(ended: set[asyncio.Task[Any]]) -> str:
             if isinstance(error, kopf.LoginError):
                 return "the API server refuses the credentials"
             # The first argument of Kopf's errors is the API server's message, the others are the whole response.
-            # Some of aiohttp's errors have the whole request as their first argument.
-            text = error.args[0] if error.args and isinstance(error.args[0], str) else error
-            return cut(f"{type(error).__name__}: {text}", _MAX_ERROR_LENGTH)
+            is_kopfs = not isinstance(error, aiohttp.ClientError) and error.args and isinstance(error.args[0], str)
+            text = error.args[0] if is_kopfs else error_text(error)
+            return one_line(f"{type(error).__name__}: {text}", MAX_LOGGED_MESSAGE)
     return f"Kopf's {next(iter(ended)).get_name()} has ended by itself"
 
 

@@ -1,5 +1,5 @@
 """All decisions, as functions of values: no I/O, no clock, no randomness.
 
 `now` and random samples are arguments, so that a decision can be tested by calling it. The import contracts in
-pyproject.toml keep kopf, httpx, kubernetes, aiohttp and asyncio out of here.
+pyproject.toml keep kopf, kubernetes, aiohttp and asyncio out of here.
 """

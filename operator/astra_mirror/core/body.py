@@ -1,7 +1,7 @@
 """One response body in the memory budget: the pool that its bytes count in, and what it waits for before it grows."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 from astra_mirror.core.fair import Path
@@ -13,16 +13,20 @@ DEFAULT_EXPECTED: Final = 4 * MIB
 """The expected size of a list whose size is not known."""
 MEDIUM: Final = MIB
 """Up to this expected size a list is admitted before larger ones, which need more free memory."""
+MAX_HOLD_SECONDS: Final = 10.0
+"""How long a body may hold memory while others wait for some."""
+MAX_WAIT_SECONDS: Final = 120.0
+"""How long a body may wait for memory, all its waits together: its request's time-out is suspended meanwhile."""
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """The kind of request that a body belongs to. The body of an error response is a SINGLE in any case."""
 
     SINGLE = "single"
     LIST = "list"
 
 
-class Pool(Enum):
+class Pool(StrEnum):
     """The pool in which a body counts."""
 
     SMALL = "small"
@@ -30,7 +34,7 @@ class Pool(Enum):
     LIST = "list"
 
 
-class Stage(Enum):
+class Stage(StrEnum):
     """What a body waits for, in the order in which requests are granted."""
 
     SMALL = "small"
@@ -57,7 +61,10 @@ class Body:
         since: when it entered the pool in which it counts now.
         held: the memory that it has.
         requested: the memory that it waits for.
+        waits_since: when its last wait began.
+        may_wait: for how long it may wait, from then on.
         reserved_until: until when its expected size is kept free.
+        had_turn: whether it was admitted after a long wait (core/body_turns.py).
         is_complete: whether all of it has been received.
     """
 
@@ -68,7 +75,10 @@ class Body:
     since: float
     held: int = 0
     requested: int = 0
+    waits_since: float = float("-inf")
+    may_wait: float = MAX_WAIT_SECONDS
     reserved_until: float = float("-inf")
+    had_turn: bool = False
     is_complete: bool = False
 
     def pool(self, size: int) -> Pool:
@@ -89,6 +99,16 @@ class Body:
     def accounted(self, now: float) -> int:
         """The bytes that it holds, or that are reserved for it while the reservation lasts."""
         return max(self.held, self.expected) if now < self.reserved_until else self.held
+
+    @property
+    def waits_until(self) -> float:
+        """When it has waited for as long as it may."""
+        return self.waits_since + self.may_wait
+
+    @property
+    def needs_to_be_admitted(self) -> int:
+        """The free memory that a list waits for before it is admitted: its expected size."""
+        return max(self.expected, self.held + self.requested)
 
     @property
     def paths(self) -> list[Path]:

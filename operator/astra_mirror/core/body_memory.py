@@ -4,29 +4,34 @@ A body counts as it grows. Bodies that grow side by side could use up the budget
 then none could go on. Three rules prevent that. A list is admitted only when its expected size is free. Within a
 connection the oldest body goes first. And when no body can grow, or one has held memory for long while others wait, the
 body that has held its memory longest is evicted.
+
+Nobody waits for ever: a list that has waited for long has its turn (core/body_turns.py), and the wait of each body is
+limited.
 """
 
-from collections import Counter
-from collections.abc import Container, Hashable, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from itertools import count
+from itertools import chain, count
 from typing import Final, NamedTuple
 
-from astra_mirror.core.body import ADMISSIONS, DEFAULT_EXPECTED, MIB, SINGLE_POOLS, STAGES, Body, Kind, Pool, Stage
+from astra_mirror.core.body import (
+    ADMISSIONS,
+    DEFAULT_EXPECTED,
+    MAX_HOLD_SECONDS,
+    SINGLE_POOLS,
+    STAGES,
+    Body,
+    Kind,
+    Pool,
+    Stage,
+)
+from astra_mirror.core.body_pools import LIST_BYTES, SINGLE_BYTES, Fitting, Pools
+from astra_mirror.core.body_turns import Turns
 from astra_mirror.core.fair import FairQueue, Path
 
-LIST_BYTES: Final = 64 * MIB
-SINGLE_BYTES: Final = 8 * MIB
-"""A budget in addition to `LIST_BYTES`, for single backups, errors and small lists."""
-LARGE_SINGLE_BYTES: Final = 6 * MIB
-"""The part of `SINGLE_BYTES` that is open to bodies that are not small."""
-RESERVE_SECONDS: Final = 1.0
-"""How long the expected size of an admitted list is kept free."""
 RECENT_SECONDS: Final = 1.0
 """How long after a wait a connection still counts as waiting: between two chunks it does not wait for memory."""
-MAX_HOLD_SECONDS: Final = 10.0
-"""How long a body may hold memory while others wait for some."""
 MAX_WAITING: Final = 256
 MAX_WAITING_FOR_NAMESPACE: Final = 64
 """A limit, because each body that waits has a small buffer that does not count."""
@@ -41,31 +46,31 @@ class GrowthResult(Enum):
 
 
 class Allocation(NamedTuple):
-    """The bodies that may grow, the bodies to evict, and when to call `allocate` again, in monotonic seconds."""
+    """The bodies that may grow, those to evict, those that have waited for too long, and when to allocate again."""
 
     granted: list[int]
     evicted: list[int]
+    refused: list[int]
     next_check_at: float | None
 
 
 class MemoryBudget:
-    """The bodies that are being received or read. Each limit may be exceeded by one step of growth at most."""
+    """The bodies that are being received or read, and who of them may grow."""
 
     def __init__(self) -> None:
-        self._bodies: dict[int, Body] = {}
+        self._pools = Pools()
         self._numbers = count()
-        self._held: Counter[tuple[Pool, Hashable]] = Counter()
-        """The bytes in each pool: in all (None), of each namespace, of each connection."""
         self._waiting: dict[Stage, FairQueue[int, Body]] = {
             stage: FairQueue(cap=MAX_WAITING, cap_for_key=MAX_WAITING_FOR_NAMESPACE) for stage in Stage
         }
         self._last_waited: dict[Stage, dict[Path, float]] = {stage: {} for stage in Stage}
         """When each connection last waited."""
+        self._turns = Turns()
 
     @property
     def held(self) -> int:
         """The bytes of all bodies."""
-        return sum(self._held[pool, None] for pool in Pool)
+        return self._pools.held(*Pool)
 
     def enter(self, kind: Kind, path: Path, now: float, expected: int = DEFAULT_EXPECTED) -> int:
         """Register a body, which holds no memory yet; return its number.
@@ -77,41 +82,45 @@ class MemoryBudget:
             expected: its size when complete, as far as that is known.
         """
         body = Body(next(self._numbers), path, kind, min(expected, LIST_BYTES), now)
-        self._bodies[body.number] = body
+        self._pools.bodies[body.number] = body
         return body.number
 
     def grow(self, number: int, size: int, now: float) -> GrowthResult:
         """Request `size` more bytes for a body. If it has to wait, a later `allocate` grants the request."""
-        body = self._bodies[number]
+        body = self._pools.bodies[number]
         body.requested = size
         stage = body.stage()
-        may_grow = all(self.is_within_share(path, stage, now) for path in body.paths)
-        if not self._waiting[stage] and may_grow and self._fits(body, stage, now):
-            self._grant(body, now)
+        queue = self._waiting[stage]
+        # Those of other connections that wait for growth while memory is free may not have it.
+        is_next = not queue if stage in ADMISSIONS else not queue.waiting_for(*body.path)
+        may_grow = is_next and all(self.is_within_share(path, stage, now) for path in body.paths)
+        if may_grow and self._fits(body, stage, now):
+            self._pools.grant(body, now)
             return GrowthResult.GRANTED
+        body.waits_since = now
         self._last_waited[stage][body.path] = now
-        return GrowthResult.WAITS if self._waiting[stage].put(body.path, number, body, number) else GrowthResult.REFUSED
+        return GrowthResult.WAITS if queue.put(body.path, number, body, number) else GrowthResult.REFUSED
 
     def complete(self, number: int) -> None:
         """Record that a body has been received to its end, so that it is never evicted."""
-        self._bodies[number].is_complete = True
+        self._pools.bodies[number].is_complete = True
 
     def leave(self, number: int) -> None:
         """Release the memory of a body, and its place in the queue."""
-        body = self._bodies.pop(number)
+        self._turns.end(self._pools.bodies[number])
         for queue in self._waiting.values():
             queue.drop(number)
-        self._count(body, body.pool(body.held), -body.held)
+        self._pools.release(number)
 
     def allocate(self, now: float) -> Allocation:
-        """Grant the requests that can be granted, owner by owner in turn, and choose the bodies to evict.
+        """Grant the requests that can be granted, owner by owner in turn, and choose the bodies to evict or to refuse.
 
-        An evicted body holds its memory until the caller calls `leave`.
+        Each of those holds its memory until the caller calls `leave`.
         """
         if not any(self._waiting.values()):
-            return Allocation([], [], None)
+            return Allocation([], [], [], None)
         self._record_waiters(now)
-        granted = [body.number for stage in Stage for body in self._granted(stage, now)]
+        granted = [body.number for body in self._granted(now)]
         evicted, again = set[int](), list[float]()
         for pool in Pool:
             if not any(self._waiting[stage] for stage in STAGES[pool]):
@@ -121,65 +130,74 @@ class MemoryBudget:
                 evicted.add(holder.number)
             elif holder is not None:
                 again.append(holder.since + MAX_HOLD_SECONDS)
-            again += [each.reserved_until for each in self._in(pool) if each.reserved_until > now]
+            again += [each.reserved_until for each in self._pools.within(pool)]
             again += [last + RECENT_SECONDS for each in STAGES[pool] for last in self._last_waited[each].values()]
-        return Allocation(granted, sorted(evicted), min(again, default=None))
+        refused = self._refused(evicted, now)
+        again += [body.waits_until for body in chain(*self._waiting.values())]
+        again += [max(body.waits_since + MAX_HOLD_SECONDS, self._turns.next_at) for body in self._candidates()]
+        return Allocation(granted, sorted(evicted), refused, min((at for at in again if at > now), default=None))
 
     def _record_waiters(self, now: float) -> None:
         for stage, queue in self._waiting.items():
             waited = {path: last for path, last in self._last_waited[stage].items() if now < last + RECENT_SECONDS}
             self._last_waited[stage] = waited | {body.path: now for body in queue}
+        if self._pools.free(Stage.GROWTH, now) <= 0:
+            # A list that is admitted when some of it becomes free may grow, before a large owner takes all that.
+            self._last_waited[Stage.GROWTH] |= {body.path: now for body in self._candidates()}
 
-    def _granted(self, stage: Stage, now: float) -> Iterator[Body]:
-        queue = self._waiting[stage]
-        while taken := queue.take(_WithinShare(self, stage, now)):
-            body = taken.value
-            if not self._fits(body, stage, now):
-                queue.put(body.path, body.number, body, body.number)
-                return
-            if stage in ADMISSIONS:
-                # Count the connection as waiting, so that no body of a large owner grows before this one for a moment.
-                self._last_waited[Stage.GROWTH][body.path] = now
-            self._grant(body, now)
+    def _candidates(self) -> list[Body]:
+        """The lists that wait for admission."""
+        return [body for stage in ADMISSIONS for body in self._waiting[stage]]
+
+    def _granted(self, now: float) -> Iterator[Body]:
+        for stage in (Stage.SMALL, Stage.SINGLE, Stage.GROWTH):
+            yield from self._taken(stage, now)
+        yield from self._taken_in_turn(now)
+        if self._turns.body is None:
+            for stage in ADMISSIONS:
+                yield from self._taken(stage, now)
+            self._turns.begin(self._candidates(), now)
+            yield from self._taken_in_turn(now)
+
+    def _taken(self, stage: Stage, now: float) -> Iterator[Body]:
+        shares = _WithinShare(self, stage, now)
+        while taken := self._waiting[stage].take(shares, Fitting(stage, self._pools.free(stage, now))):
+            self._end_wait(taken.value, now)
+            yield taken.value
+
+    def _taken_in_turn(self, now: float) -> Iterator[Body]:
+        body = self._turns.body
+        if body is not None and self._fits(body, body.stage(), now):
+            self._turns.end(body)
+            self._waiting[body.stage()].drop(body.number)
+            body.had_turn = True
+            self._end_wait(body, now)
             yield body
 
-    def _grant(self, body: Body, now: float) -> None:
-        before, after = body.pool(body.held), body.pool(body.held + body.requested)
-        if before is not after:
-            self._count(body, before, -body.held)
-            self._count(body, after, body.held)
-            body.since = now
-            body.reserved_until = now + RESERVE_SECONDS if after is Pool.LIST else now
-        self._count(body, after, body.requested)
-        body.held += body.requested
-        body.requested = 0
+    def _end_wait(self, body: Body, now: float) -> None:
+        body.may_wait -= now - body.waits_since
+        self._pools.grant(body, now)
 
-    def _count(self, body: Body, pool: Pool, size: int) -> None:
-        for key in (None, *body.paths):
-            self._held[pool, key] += size
-            if not self._held[pool, key]:
-                del self._held[pool, key]
+    def _refused(self, evicted: Container[int], now: float) -> list[int]:
+        """Withdraw the requests that have waited for too long; those of evicted bodies end in any case."""
+        waiting = chain(*self._waiting.values())
+        refused = [body for body in waiting if now >= body.waits_until and body.number not in evicted]
+        for body in refused:
+            self._turns.end(body)
+            self._waiting[body.stage()].drop(body.number)
+            body.requested = 0
+        return [body.number for body in refused]
 
     def _fits(self, body: Body, stage: Stage, now: float) -> bool:
-        match stage:
-            case Stage.SMALL:
-                return self._free_for_singles() > 0
-            case Stage.SINGLE:
-                return min(self._free_for_singles(), LARGE_SINGLE_BYTES - self._held[Pool.SINGLE, None]) > 0
-            case Stage.GROWTH:
-                return self._held[Pool.LIST, None] < LIST_BYTES
-            case Stage.ADMIT_MEDIUM | Stage.ADMIT_LARGE:
-                others = [each.accounted(now) for each in self._in(Pool.LIST)]
-                return not others or sum(others) + max(body.expected, body.held + body.requested) <= LIST_BYTES
-
-    def _free_for_singles(self) -> int:
-        return SINGLE_BYTES - sum(self._held[pool, None] for pool in SINGLE_POOLS)
+        if stage in ADMISSIONS and self._turns.body not in {None, body}:
+            return False
+        return body in Fitting(stage, self._pools.free(stage, now))
 
     def is_within_share(self, path: Path, stage: Stage, now: float) -> bool:
         """Whether a namespace or a connection may have more memory: at most half of a budget while others wait.
 
-        Lists that wait for admission do not count: if their expected size is free they are admitted, and if it is not,
-        the rest is of no use to them.
+        Lists that wait for admission count only while the budget is used up: if their expected size is free they are
+        admitted, and if it is not, the rest is of no use to them.
         """
         if stage in ADMISSIONS:
             return True
@@ -187,23 +205,22 @@ class MemoryBudget:
         if not any(now < last + RECENT_SECONDS for last in others):
             return True
         pools, limit = ((Pool.LIST,), LIST_BYTES) if stage is Stage.GROWTH else (SINGLE_POOLS, SINGLE_BYTES)
-        return sum(self._held[pool, path] for pool in pools) < limit // 2
-
-    def _in(self, *pools: Pool) -> Iterator[Body]:
-        return (each for each in self._bodies.values() if each.held and each.pool(each.held) in pools)
+        return self._pools.held(*pools, path=path) < limit // 2
 
     def _longest_holder(self, pool: Pool) -> Body | None:
         """The incomplete body that has held memory longest which bodies that wait for `pool` could use."""
-        pools = SINGLE_POOLS if pool is not Pool.LIST and self._free_for_singles() <= 0 else (pool,)
-        holders = (body for body in self._in(*pools) if not body.is_complete)
+        holders = (body for body in self._pools.sharing_with(pool) if not body.is_complete)
         return min(holders, key=lambda body: (body.since, body.number), default=None)
 
     def _must_be_evicted(self, holder: Body, pool: Pool, now: float) -> bool:
-        if now >= holder.since + MAX_HOLD_SECONDS:
+        is_full = self._pools.free(STAGES[pool][0], now) <= 0
+        # While memory is free, whoever waits for growth waits only until others have had theirs.
+        stages = [stage for stage in STAGES[pool] if is_full or stage in ADMISSIONS]
+        others = any(body is not holder for stage in stages for body in self._waiting[stage])
+        if others and now >= holder.since + MAX_HOLD_SECONDS:
             return True
         # If all bodies that hold memory wait for more, none can go on until one of them is evicted.
-        pools = (pool,) if pool is Pool.LIST else SINGLE_POOLS
-        return all(body.requested and not body.is_complete for body in self._in(*pools))
+        return is_full and all(body.requested and not body.is_complete for body in self._pools.sharing_with(pool))
 
 
 @dataclass(frozen=True, slots=True)

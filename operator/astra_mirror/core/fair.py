@@ -131,21 +131,27 @@ class FairQueue(Generic[Item, Value]):
         if entry is not None:
             self._leave(entry.path)
 
-    def take(self, admits: Container[Path] = _EVERYBODY) -> Taken[Item, Value] | None:
+    def take(
+        self, admits: Container[Path] = _EVERYBODY, fitting: Container[Value] | None = None
+    ) -> Taken[Item, Value] | None:
         """Remove and return the next entry, and move its keys to the end of the round robin; None if none is admitted.
 
         Args:
             admits: the paths, and the first parts of paths, below which entries may be taken now.
+            fitting: the values that may be taken now; None for all. A path whose first entry may not be taken is passed
+                over, and keeps its place.
         """
-        return self._take(self._root, (), admits)
+        return self._take(self._root, (), admits, fitting)
 
-    def _take(self, node: _Node[Item], path: Path, admits: Container[Path]) -> Taken[Item, Value] | None:
-        taken = self._take_here(node, path)
+    def _take(
+        self, node: _Node[Item], path: Path, admits: Container[Path], fitting: Container[Value] | None
+    ) -> Taken[Item, Value] | None:
+        taken = self._take_here(node, path, fitting)
         if taken is not None:
             return taken
         for key, below in node.below.items():
             inner = (*path, key)
-            taken = self._take(below, inner, admits) if inner in admits else None
+            taken = self._take(below, inner, admits, fitting) if inner in admits else None
             if taken is not None:
                 # `_leave` has removed the key if this was its last entry.
                 if key in node.below:
@@ -153,15 +159,20 @@ class FairQueue(Generic[Item, Value]):
                 return taken
         return None
 
-    def _take_here(self, node: _Node[Item], path: Path) -> Taken[Item, Value] | None:
+    def _take_here(self, node: _Node[Item], path: Path, fitting: Container[Value] | None) -> Taken[Item, Value] | None:
         while node.heap:
-            _, order, item = heapq.heappop(node.heap)
+            _, order, item = node.heap[0]
             entry = self._entries.get(item)
             # The heap still has tuples of entries that were dropped or have a new rank.
-            if entry is not None and entry.order == order:
-                del self._entries[item]
-                self._leave(path)
-                return Taken(path, item, entry.value)
+            if entry is None or entry.order != order:
+                heapq.heappop(node.heap)
+                continue
+            if fitting is not None and entry.value not in fitting:
+                return None
+            heapq.heappop(node.heap)
+            del self._entries[item]
+            self._leave(path)
+            return Taken(path, item, entry.value)
         return None
 
     def _is_full(self, key: Hashable) -> bool:

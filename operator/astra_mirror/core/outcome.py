@@ -11,6 +11,7 @@ from astra_mirror.core.reasons import SyncReason
 __all__ = [
     "MAX_RETRY_AFTER",
     "Answer",
+    "Described",
     "Failed",
     "Known",
     "Listed",
@@ -26,11 +27,20 @@ MAX_RETRY_AFTER: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """The remote described the backup. Documents with equal `digest` are the same, byte for byte."""
+class Described:
+    """The remote described what an object asks about. What it said is known to a subclass, which the kind reads.
+
+    Descriptions with equal `digest` are the same, byte for byte.
+    """
+
+    digest: int = field(default=0, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed(Described):
+    """The remote described the backup."""
 
     backup: Backup
-    digest: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ class Failed:
         return min(self.retry_after, MAX_RETRY_AFTER) if self.retry_after and self.retry_after > 0 else None
 
 
-Outcome = Observed | NotFound | Failed
+Outcome = Described | NotFound | Failed
 Answer = Outcome | Unchanged
 
 
@@ -100,13 +110,14 @@ class Known:
 class Listed:
     """The response to a list request.
 
-    `found` has the requested backups that are described validly and exactly once; others may exist nevertheless.
+    `found` has the answers for the requested backups that are described validly and exactly once; others may exist
+    nevertheless.
     `digest` is that of the whole body, and `size` the number of its items, None if they were not counted because the
     body has not changed. `complete` is false if the list was incomplete.
     """
 
     digest: int
-    found: Mapping[str, Observed | Unchanged]
+    found: Mapping[str, Answer]
     size: int | None
     complete: bool = True
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _PROXY_SCHEMES: Final = ("http", "https")
+_MAX_NAME_LENGTH: Final = 253
 
 _Address = IPv4Address | IPv6Address
 _Network = IPv4Network | IPv6Network
@@ -55,11 +56,21 @@ def without_credentials(proxy: str) -> tuple[str, tuple[str, str] | None]:
     return parts._replace(netloc=address).geturl(), (unquote(name), unquote(password))
 
 
+def is_host_name(name: str) -> bool:
+    """Whether this can be looked up and asked for in TLS: of others, the libraries' errors are of unforeseen kinds."""
+    if not 0 < len(name) <= _MAX_NAME_LENGTH or name.startswith(".") or " " in name or not name.isprintable():
+        return False
+    try:
+        return bool(name.encode("idna"))
+    except UnicodeError:
+        return False
+
+
 def _checked(proxy: str, source: str) -> str:
     try:
         proxy.encode()
         parts = urlsplit(proxy)
-        is_proxy = parts.scheme.lower() in _PROXY_SCHEMES and parts.hostname is not None and parts.port != 0
+        is_proxy = parts.scheme.lower() in _PROXY_SCHEMES and is_host_name(parts.hostname or "") and parts.port != 0
         # What follows the host may be the rest of a password, and what precedes it another part, read as host and port.
         is_proxy = is_proxy and parts.path in {"", "/"} and not {*"?#"} & {*proxy}
     except ValueError:
@@ -67,8 +78,8 @@ def _checked(proxy: str, source: str) -> str:
     # Quote nothing of the URL: it may have a password.
     if not is_proxy:
         raise UnsupportedProxyError(
-            f"{source} must be an http:// or https:// URL without a path, a query and a fragment; in its user info, "
-            "write / as %2F, ? as %3F and # as %23"
+            f"{source} must be an http:// or https:// URL of a valid host, without a path, a query and a fragment; in "
+            "its user info, write / as %2F, ? as %3F and # as %23"
         )
     if ":" in unquote(parts.username or ""):
         raise UnsupportedProxyError(f"{source} has a user name with a colon, which basic authentication cannot send")

@@ -38,6 +38,7 @@ class Want(NamedTuple):
 
     `in_lists`: no list lacked it lately. `in_account`: its backup is known to belong to the app that it names. The
     items of an account's list do not name the app, and a ref to another app's backup must not get its result there.
+    `reads_list`: it reads the list of its app itself, and no other request can take the place of that.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Want(NamedTuple):
     due: bool = True
     in_lists: bool = True
     in_account: bool = True
+    reads_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,19 @@ class Catalog:
 def plan(wants: Iterable[Want], catalog: Catalog, now: float) -> list[Single | ListOf]:
     """The requests for all refs that are due; each ref is in exactly one of them."""
     accounts: defaultdict[str, defaultdict[str, list[Want]]] = defaultdict(lambda: defaultdict(list))
+    read: dict[tuple[str, str], None] = {}
     for want in wants:
         accounts[want.account][want.app].append(want)
+        if want.reads_list and want.due:
+            read[want.account, want.app] = None
     requests: list[Single | ListOf] = []
+    for account, app in read:
+        # This list is requested in any case: the refs of the app cost nothing more, unless it will fail them.
+        collection, those = Collection(account, app), accounts[account].pop(app)
+        if not catalog.is_usable(collection, now):
+            accounts[account][app] = [each for each in those if not each.reads_list]
+            those = [each for each in those if each.reads_list]
+        requests += _plan_app(collection, those, is_listed=True)
     for account, apps in accounts.items():
         requests += _plan_account(account, apps, catalog, now)
     return requests
@@ -156,12 +168,14 @@ def _plan_apps(account: str, apps: Mapping[str, list[Want]], catalog: Catalog, n
     requests: list[Single | ListOf] = []
     for app, wants in apps.items():
         collection = Collection(account, app)
-        listed = _is_list_cheaper(collection, wants, catalog, now)
-        together = tuple(each.key for each in wants if each.due and each.in_lists and listed)
-        if together:
-            requests.append(ListOf(collection, together))
-        requests += [Single(each.key) for each in wants if each.due and not (each.in_lists and listed)]
+        requests += _plan_app(collection, wants, is_listed=_is_list_cheaper(collection, wants, catalog, now))
     return requests
+
+
+def _plan_app(collection: Collection, wants: list[Want], *, is_listed: bool) -> list[Single | ListOf]:
+    together = tuple(each.key for each in wants if each.due and each.in_lists and is_listed)
+    alone = [Single(each.key) for each in wants if each.due and not (each.in_lists and is_listed)]
+    return [ListOf(collection, together), *alone] if together else [*alone]
 
 
 def _app_cost(collection: Collection, wants: list[Want], catalog: Catalog, now: float) -> float:

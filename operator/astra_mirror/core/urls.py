@@ -99,7 +99,7 @@ def _ipv6(text: str) -> str:
 
 
 def _is_known_to_idna(name: str) -> bool:
-    """Whether an internationalised name can be decoded; if not, HTTP libraries raise an error for each request."""
+    """Whether an internationalised name can be decoded; one that cannot is refused before it is looked up."""
     if not any(label.startswith("xn--") for label in name.split(".")):
         return True
     try:

@@ -7,7 +7,7 @@ from astra_mirror.core.outcome import Answer, Failed, Listed
 from astra_mirror.engine.connection.queues import ConnectionQueues
 from astra_mirror.engine.effects import Pump, Replan, RequestEffect
 from astra_mirror.engine.fan_out import known_of
-from astra_mirror.engine.hand_outs import HandOut, HeldBack, ListAnswer, SingleAnswer
+from astra_mirror.engine.hand_outs import HandOut, HeldBack, ListAnswer, ListFailure, SingleAnswer
 from astra_mirror.engine.list_canaries import ListCanaries
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment, Remote
@@ -76,6 +76,7 @@ class Exchange:
                 # The canary replaces the failed list within the same probe: submit it before any other request starts.
                 yield from self._canaries.list_failed(request, answer, started=poll.started, now=moment.at)
                 yield Pump(request.connection)
+                yield ListFailure(request, answer, poll)
             case Listed():
                 yield Pump(request.connection)
                 handed = ListAnswer(request, answer, poll)

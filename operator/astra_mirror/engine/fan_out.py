@@ -5,7 +5,7 @@ Time passes between the request and its fan-out, so each object is checked again
 
 from collections.abc import Sequence
 
-from astra_mirror.core.outcome import Known, Listed, Observed, Unchanged
+from astra_mirror.core.outcome import Answer, Known, Listed, Unchanged
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.requests import ListRequest
 from astra_mirror.engine.state.tracked import Tracked
@@ -23,7 +23,7 @@ def is_covered(request: ListRequest, tracked: Tracked, objects: Objects, *, is_w
     spec = tracked.spec
     if spec.account_id != account:
         return False
-    is_of_list = tracked.cache.is_of_named_app if app is None else spec.app_id == app
+    is_of_list = tracked.cache.is_of_named_app and not spec.reads_list if app is None else spec.app_id == app
     return is_of_list and (is_waiting or objects.is_free(request.connection, tracked))
 
 
@@ -41,11 +41,11 @@ def known_of(request: ListRequest, objects: Objects) -> Known:
     return Known(documents, lists.pop() if len(lists) == 1 else None)
 
 
-def is_news(tracked: Tracked, found: Observed | Unchanged, answer: Listed, started: float) -> bool:
+def is_news(tracked: Tracked, found: Answer, answer: Listed, started: float) -> bool:
     """Whether the answer to a request sent at `started` says anything new about an object that did not wait for it."""
     if tracked.polling.last_request_at > started:
         return False
-    if isinstance(found, Observed):
+    if not isinstance(found, Unchanged):
         return True
     # An unchanged list was not parsed: it confirms only objects whose current document came from it.
     is_known = tracked.cache.document_digest is not None

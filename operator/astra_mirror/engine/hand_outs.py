@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from astra_mirror.core.list_fallback import AfterSingle, after_single
-from astra_mirror.core.outcome import Answer, Failed, Listed
+from astra_mirror.core.outcome import Answer, Failed, Listed, SyncReason
 from astra_mirror.core.reasons import Concerns, Retry
 from astra_mirror.core.request_plan import AVOID_SECONDS
 from astra_mirror.core.schedule import Pace
@@ -23,6 +23,7 @@ from astra_mirror.engine.state import cache
 from astra_mirror.engine.state.tracked import Tracked
 
 _NOTHING: Final[Sequence[RequestEffect]] = ()
+_NOT_READ: Final = Failed(SyncReason.UNEXPECTED_RESPONSE, "The list of backups was not read as a whole.")
 
 
 class View(NamedTuple):
@@ -64,17 +65,19 @@ class ListAnswer:
         return self._missing(tracked, view) if found is None else handed(tracked, found, self.poll, view)
 
     def _missing(self, tracked: Tracked, view: View) -> Step | None:
+        if tracked.spec.reads_list:
+            return handed(tracked, _NOT_READ, self.poll, view)
         # After an edit since the request was sent, the list says nothing about the new backup.
         if tracked.polling.poll_requested_at > self.poll.started:
             return None
         return Step(tracked.but(cache=cache.missing_in_list(tracked.cache, view.moment.at + AVOID_SECONDS)))
 
     def ended(self, view: View) -> Sequence[RequestEffect]:
-        """A single GET for each object that still waits."""
+        """A single GET for each object that still waits; what reads a list itself needs none."""
         request, connection = self.request, self.request.connection
         effects: list[RequestEffect] = [
             Submit(view.objects.request_for(connection, each, due=request.due, draw=request.draw))
-            for each in view.objects.waiting(request)
+            for each in view.objects.alone(view.objects.waiting(request))
         ]
         return effects
 
@@ -83,6 +86,29 @@ class ListAnswer:
         connection, collection = self.request.connection, self.request.collection
         learned = LearnList(connection, collection, self.answer.size)
         return (learned,) if self.answer.complete else (learned, AvoidList(connection, collection))
+
+
+@dataclass(frozen=True, slots=True)
+class ListFailure:
+    """A list that failed, for the objects that read the list itself: no single GET decides for them."""
+
+    request: ListRequest
+    failure: Failed
+    poll: Poll
+
+    def uids(self, objects: Objects) -> Iterable[str]:
+        """The objects that wait for the list, and for nothing less."""
+        return [each.uid for each in objects.waiting(self.request) if each.spec.reads_list]
+
+    def step(self, tracked: Tracked, view: View) -> Step | None:
+        """Apply the failure."""
+        if not view.objects.waits_for(tracked.uid, self.request):
+            return None
+        return handed(tracked, self.failure, self.poll, view)
+
+    def ended(self, _: View) -> Sequence[RequestEffect]:
+        """Nothing: single GETs decide for the others, see `list_canaries`."""
+        return _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +200,7 @@ class NotAnswered:
         return _NOTHING
 
 
-HandOut = ListAnswer | SingleAnswer | HeldBack | NotAnswered
+HandOut = ListAnswer | ListFailure | SingleAnswer | HeldBack | NotAnswered
 """Each has `request`; `uids`: the objects it may affect; `step` for each of them; `ended`: the effects at the end."""
 
 

@@ -30,7 +30,7 @@ class ListCanaries:
     def list_failed(
         self, request: ListRequest, failure: Failed, *, started: float, now: float
     ) -> list[AvoidList | Replan | Submit]:
-        """What follows for the objects of a list that failed.
+        """What follows for the objects of a list that failed; it is the result of those that read the list itself.
 
         Args:
             request: the list.
@@ -38,7 +38,7 @@ class ListCanaries:
             started: when the request was sent, in monotonic seconds.
             now: when it failed.
         """
-        connection, waiting = request.connection, self._objects.waiting(request)
+        connection, waiting = request.connection, self._objects.alone(self._objects.waiting(request))
         if after_list(failure) is AfterList.AVOID_LIST:
             uids = tuple(each.uid for each in waiting)
             return [AvoidList(connection, request.collection), Replan(connection, uids, request.due)]

@@ -45,48 +45,48 @@ def next_report(
         handled: the requestedAt value that this outcome answers, if it answers one.
         has_new_secret: whether this is the first answer since the Secret changed.
     """
-    memory, now = tracked.reported, moment.at
+    before, now = tracked.reported, moment.at
     stale, is_grace = is_stale(tracked, now, pace), _is_grace(tracked, outcome, now)
     happened = Happened(
         generation=tracked.desire.generation,
         outcome=outcome,
         at=now,
         utc=moment.utc,
-        sample=memory.sample,
-        stale_after=stale_after(memory.interval, pace) if stale else None,
+        memory=before.memory,
+        stale_after=stale_after(before.interval, pace) if stale else None,
         handled=handled,
         keeps_message=_keeps_message(tracked, outcome, now),
-        was_grace=memory.is_grace,
+        was_grace=before.is_grace,
         is_grace=is_grace,
         has_new_secret=has_new_secret,
-        shown=memory.shown,
+        shown=before.shown,
     )
     found = tracked.spec.next_report(tracked.texts.desired_status, happened, pace)
     return _reporting(tracked, found, happened, is_stale=stale)
 
 
 def _reporting(tracked: Tracked, found: Next, happened: Happened, *, is_stale: bool) -> Step:
-    memory, outcome, now = tracked.reported, happened.outcome, happened.at
+    before, outcome, now = tracked.reported, happened.outcome, happened.at
     events, events_until = _events(tracked, found.notes, now)
     how = Computed(
         is_stale=is_stale,
         is_grace=happened.is_grace,
         # A NotObserved status adds no knowledge: keep adopting what another process observes.
-        is_inherited=memory.is_inherited and outcome is None and tracked.desire.is_polled,
+        is_inherited=before.is_inherited and outcome is None and tracked.desire.is_polled,
         shown=found.shown,
-        message_taken_at=_message_taken_at(memory, outcome, now, has_new=found.has_new_message),
+        message_taken_at=_message_taken_at(before, outcome, now, has_new=found.has_new_message),
         events_until=events_until,
     )
     changed = tracked.but(
         texts=texts.desiring(tracked.texts, found.report.status),
-        reported=reported.computed(memory, found.report, how),
+        reported=reported.computed(before, found.report, how),
     )
     return Step(changed, (StatusMoved(tracked.uid, Moved.DESIRED), *events))
 
 
-def _message_taken_at(memory: Reported, outcome: Outcome | None, now: float, *, has_new: bool) -> float | None:
+def _message_taken_at(before: Reported, outcome: Outcome | None, now: float, *, has_new: bool) -> float | None:
     if not has_new:
-        return memory.message_taken_at
+        return before.message_taken_at
     return now if are_remote(outcome) else None
 
 

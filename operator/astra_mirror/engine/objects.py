@@ -48,6 +48,10 @@ class Objects:
         found = map(self.index.get, self.in_flight.waiting(request))
         return [each for each in found if each is not None]
 
+    def alone(self, those: Iterable[Tracked]) -> list[Tracked]:
+        """Those of them whose backup a single GET can read: the others read the list of their app itself."""
+        return [each for each in those if not each.spec.reads_list]
+
     def request_for(
         self,
         connection: Connection,
@@ -58,7 +62,7 @@ class Objects:
         others: Sequence[Tracked] = (),
         is_fallback: bool = True,
     ) -> SingleRequest:
-        """A request for the backup of this object. The object, and `others`, wait for it from now on.
+        """A request for the backup of this object, one of `alone`. The object, and `others`, wait for it from now on.
 
         Args:
             connection: the Astra Control to call.
@@ -71,13 +75,12 @@ class Objects:
         waiting = [tracked, *others]
         request = SingleRequest(
             connection=connection,
-            namespace=tracked.namespace,
+            about=tracked.identity,
             due=due,
             urgency=urgency_of(waiting),
             draw=draw,
             is_fallback=is_fallback,
             is_observed=any(each.reported.is_observed for each in waiting),
-            uid=tracked.uid,
             document=tracked.spec.document,
         )
         for each in waiting:

@@ -112,7 +112,7 @@ class Planner:
         first = min(waiting, key=lambda each: due[each.uid])
         request = ListRequest(
             connection=connection,
-            namespace=first.namespace,
+            about=first.identity,
             due=due[first.uid],
             urgency=urgency_of(waiting),
             draw=self._clocks.draw(),
@@ -150,6 +150,15 @@ class Planner:
 
 
 def _want(tracked: Tracked, queue: ConnectionQueue, now: float, *, due: bool) -> Want:
-    account, app = tracked.spec.account_id, tracked.spec.app_id
-    in_lists = tracked.cache.not_in_lists_until <= now and not queue.breakers.is_forbidden(Collection(account, app))
-    return Want(tracked.uid, account, app, due=due, in_lists=in_lists, in_account=tracked.cache.is_of_named_app)
+    spec, cache = tracked.spec, tracked.cache
+    account, app, reads = spec.account_id, spec.app_id, spec.reads_list
+    in_lists = cache.not_in_lists_until <= now and not queue.breakers.is_forbidden(Collection(account, app))
+    return Want(
+        tracked.uid,
+        account,
+        app,
+        due=due,
+        in_lists=in_lists or reads,
+        in_account=cache.is_of_named_app,
+        reads_list=reads,
+    )

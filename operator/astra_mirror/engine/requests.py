@@ -7,6 +7,7 @@ from astra_mirror.core.connection import Connection
 from astra_mirror.core.fair import Path
 from astra_mirror.core.outcome import Failed
 from astra_mirror.core.request_plan import Collection, Document
+from astra_mirror.engine.state.identity import Identity
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -15,7 +16,7 @@ class _Request:
 
     Attributes:
         connection: the Astra Control to call.
-        namespace: the namespace whose quota it uses: that of the object that was due first.
+        about: the object that it was made for; of a list, the one that was due first.
         due: when it should have started, in monotonic seconds.
         urgency: how late it may start, in seconds; the lowest `due + urgency` starts first.
         draw: a random number in [0, 1) that sets the time of the next poll, the same for all objects that wait for it.
@@ -24,20 +25,29 @@ class _Request:
     """
 
     connection: Connection
-    namespace: str
+    about: Identity
     due: float
     urgency: float
     draw: float
     is_fallback: bool
     is_observed: bool
 
+    @property
+    def namespace(self) -> str:
+        """The namespace whose quotas it uses."""
+        return self.about.namespace
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SingleRequest(_Request):
-    """The request for one backup, made for the object `uid`."""
+    """The request for one backup."""
 
-    uid: str
     document: Document
+
+    @property
+    def uid(self) -> str:
+        """The object that it was made for. Others may wait for it as well."""
+        return self.about.uid
 
     @property
     def app(self) -> Collection | None:

@@ -6,7 +6,7 @@ that was sent before the latest poll request schedules another poll.
 
 import math
 
-from astra_mirror.core.outcome import Answer, Failed, NotFound, Observed, SyncReason, Unchanged
+from astra_mirror.core.outcome import Answer, Described, Failed, NotFound, Observed, Outcome, SyncReason, Unchanged
 from astra_mirror.core.schedule import Pace, after_failure, backoff, jittered, stale_after
 from astra_mirror.engine.effects import CheckAt, CountPoll, ObjectEffect, Step, StopWaiting
 from astra_mirror.engine.next_report import are_remote, is_stale, next_report
@@ -75,22 +75,21 @@ def answered(tracked: Tracked, answer: Answer, poll: Poll, moment: Moment, pace:
     return Step(tracked, (*effects, *schedule(tracked, now, pace, is_waiting=False), StopWaiting(tracked.uid)))
 
 
-def _remembering(tracked: Tracked, answer: Observed | NotFound | Failed, now: float, *, is_outdated: bool) -> Tracked:
-    memory = tracked.reported
-    if isinstance(answer, Observed):
-        # The progress rate was computed from the old sample, which is replaced only here.
-        return tracked.but(reported=reported.observed(memory, answer, now))
-    if not is_outdated and memory.message_taken_at is None and are_remote(answer):
+def _remembering(tracked: Tracked, answer: Outcome, now: float, *, is_outdated: bool) -> Tracked:
+    before = tracked.reported
+    if not is_outdated and before.message_taken_at is None and are_remote(answer):
         # The requested poll returned the same message. From now on, unchanged failures keep the old message again.
-        return tracked.but(reported=reported.message_taken(memory, now))
+        return tracked.but(reported=reported.message_taken(before, now))
     return tracked
 
 
 def _cached(known: Cache, answer: Answer, poll: Poll, *, is_outdated: bool) -> Cache:
     """What to remember of the answer, so that the next one need not be parsed if it is the same."""
     match answer:
-        case Observed(digest=digest):
-            known = cache.answered(known, digest, list_digest=poll.list_digest, is_of_named_app=True)
+        case Described(digest=digest):
+            # Only the document of a backup confirms its app.
+            is_backup = isinstance(answer, Observed)
+            known = cache.answered(known, digest, list_digest=poll.list_digest, is_of_named_app=is_backup)
         case NotFound():
             known = cache.answered(known, None, is_of_named_app=False)
         case Failed():

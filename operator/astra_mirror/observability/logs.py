@@ -119,7 +119,7 @@ def configure(
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     root = logging.getLogger().level
     # These log a line for each request or object; the metrics and conditions show what matters.
-    for name in ("httpx", "kopf.activities", "kopf.objects"):
+    for name in ("kopf.activities", "kopf.objects"):
         logging.getLogger(name).setLevel(max(root, logging.WARNING))
     if root > logging.DEBUG:
         for name in SILENCED_KOPF_LOGGERS:

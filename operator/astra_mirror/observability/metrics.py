@@ -63,27 +63,43 @@ class _Registered(Collector):
         REGISTRY.unregister(self)
 
 
+class ObjectsCollector(_Registered):
+    """A gauge computed from the objects of one kind when /metrics is read.
+
+    Args:
+        label: what one of them is called in the metric's name.
+        several: what they are called in its help text.
+        states: the state of each.
+    """
+
+    def __init__(self, label: str, several: str, states: Callable[[], Iterable[str | None]]) -> None:
+        self._name = f"astra_mirror_{label}s"
+        self._help = f"{several} by the backup's state"
+        self._states = states
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Their number by state."""
+        objects = GaugeMetricFamily(self._name, self._help, labels=["state"])
+        for state, number in sorted(Tally(map(_label, self._states())).items()):
+            objects.add_metric([state], number)
+        yield objects
+
+
 class EngineCollector(_Registered):
     """Gauges computed from the engine's state when /metrics is read."""
 
     def __init__(
         self,
-        states: Callable[[], Iterable[str | None]],
         open_breakers: Callable[[], int],
         connections: Callable[[], Mapping[State, int]],
         pending: Callable[[], tuple[int, float]],
     ) -> None:
-        self._states = states
         self._open_breakers = open_breakers
         self._connections = connections
         self._pending = pending
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The number of refs by state, of open breakers, of connections by state, and of statuses that wait."""
-        refs = GaugeMetricFamily("astra_mirror_refs", "AppBackupRefs by the backup's state", labels=["state"])
-        for state, number in sorted(Tally(map(_label, self._states())).items()):
-            refs.add_metric([state], number)
-        yield refs
+        """The number of open breakers, of connections by state, and of statuses that wait."""
         yield GaugeMetricFamily(
             "astra_mirror_breakers_open", "Breakers that hold requests back", value=self._open_breakers()
         )

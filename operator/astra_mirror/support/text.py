@@ -9,6 +9,19 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - len(CUT)] + CUT
 
 
+def printable(text: str) -> str:
+    """`text` with its line breaks and all else that is not printable escaped, as `repr` does: it forges no line."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def one_line(text: str, limit: int) -> str:
+    """`text` for a log: printable, with at most `limit` characters; a shortened one ends in `CUT`."""
+    # An escape is longer than what it stands for, so the rest of a long text need not be looked at.
+    return cut(printable(text[: limit + 1]), limit)
+
+
 def sentence(text: str) -> str:
     """`text` with a full stop, unless it ends in punctuation already."""
     text = text.strip()

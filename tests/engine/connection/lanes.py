@@ -122,9 +122,10 @@ class Remote:
         ids = {"accountID": _id(account), "appID": _id(str(app)), "backupID": _id(uid)}
         spec = APP_BACKUP_REF.read({"spec": {**ids, "secretRef": {"name": connection}}})
         assert isinstance(spec, Spec)
+        about = Identity(APP_BACKUP_REF, uid, namespace, uid)
         self.objects.index.put(
             Tracked(
-                Identity(APP_BACKUP_REF, uid, namespace, uid),
+                about,
                 Desire(spec, 1, None),
                 Texts("1", b"{}", b"{}"),
                 Reported(is_observed=is_observed),
@@ -134,7 +135,7 @@ class Remote:
         )
         common: dict[str, Any] = {
             "connection": Connection(URL, connection),
-            "namespace": namespace,
+            "about": about,
             "due": due,
             "urgency": urgency,
             "draw": 0.5,
@@ -144,7 +145,7 @@ class Remote:
         request: Request = (
             ListRequest(**common, collection=Collection(spec.account_id, None))
             if app is None
-            else SingleRequest(**common, uid=uid, document=spec.document)
+            else SingleRequest(**common, document=spec.document)
         )
         self.objects.in_flight.wait(uid, request)
         read = self._reads[uid] = Read(self, uid, app, name or str(app), account, namespace, request)

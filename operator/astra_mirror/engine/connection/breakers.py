@@ -121,7 +121,7 @@ class HeldRequests:
         if probe is None:
             yield from self._let_go(request)
             return
-        if request in self._objects.in_flight:
+        if probe is not request and request in self._objects.in_flight:
             self.held.put(who, request, is_observed=request.is_observed, due=request.due)
         self.held.probed(who, self.breakers, now)
         ticket = self.breakers.start(probe.account, probe.app, now, purpose)

@@ -9,28 +9,28 @@ from astra_mirror.engine.requests import ListRequest, Request, SingleRequest
 from astra_mirror.engine.state.tracked import Tracked
 
 
-def probe_for(request: Request, objects: Objects) -> SingleRequest | None:
+def probe_for(request: Request, objects: Objects) -> Request | None:
     """Move one object from a held request to a single request of its own; None if no suitable object waits.
 
     An object that was observed before is preferred. The probe of a list is a single request too, because a list may
-    fail for reasons of its own.
+    fail for reasons of its own; but if all its objects read the list itself, it is its own probe.
     """
     for each in objects.waiting(request):
         if not each.desire.is_polled:
             objects.in_flight.release(each.uid)
-    candidates = _candidates(request, objects.waiting(request))
+    waiting = objects.waiting(request)
+    candidates = _candidates(request, objects.alone(waiting))
     if not candidates:
-        return None
+        return request if waiting and isinstance(request, ListRequest) else None
     chosen = next((each for each in candidates if each.reported.is_observed), candidates[0])
     probe = SingleRequest(
         connection=request.connection,
-        namespace=chosen.namespace,
+        about=chosen.identity,
         due=request.due,
         urgency=request.urgency,
         draw=request.draw,
         is_fallback=True,
         is_observed=chosen.reported.is_observed,
-        uid=chosen.uid,
         document=chosen.spec.document,
     )
     objects.in_flight.wait(chosen.uid, probe)
@@ -48,8 +48,9 @@ def _candidates(request: Request, waiting: Sequence[Tracked]) -> Sequence[Tracke
 
 
 def canary_for(account: str, connection: Connection, objects: Objects, moment: Moment) -> SingleRequest | None:
-    """A request for the object of that account that succeeded last; None if the account has no object to poll."""
-    usable = (each for each in objects.index.of_account(account) if objects.is_current(connection, each))
+    """A request for the object of that account that succeeded last; None if the account has none to poll alone."""
+    alone = objects.alone(objects.index.of_account(account))
+    usable = (each for each in alone if objects.is_current(connection, each))
     chosen = max(usable, key=_succeeded_last, default=None)
     return None if chosen is None else objects.request_for(connection, chosen, due=moment.at, draw=moment.draw)
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 from astra_mirror.api.app_backup_ref import NAMES, AppBackupRefSpec, AppBackupRefStatus
 from astra_mirror.core.events import Around, notes_of
 from astra_mirror.core.inherited import inherited, own
-from astra_mirror.core.outcome import Failed
+from astra_mirror.core.outcome import Failed, Observed
+from astra_mirror.core.progress import Sample, next_sample
 from astra_mirror.core.reasons import FACTS
 from astra_mirror.core.schedule import Pace, interval_of, is_at_rest
 from astra_mirror.core.spec import read_spec
@@ -36,8 +37,8 @@ class _RefSpec(Spec):
         return self._report(forget(_status(held)), pace)
 
     def next_report(self, held: bytes, happened: Happened, pace: Pace) -> Next:
-        before = _status(held)
-        after = next_status(before, self._event(happened))
+        before, sample = _status(held), _sample(happened)
+        after = next_status(before, self._event(happened, sample))
         shown = shown_in(after, happened.outcome, happened.shown)
         around = Around(
             was_grace=happened.was_grace,
@@ -46,23 +47,26 @@ class _RefSpec(Spec):
             shown=shown,
         )
         has_new_message = _messages(after) != _messages(before)
-        return Next(self._report(after, pace), shown, has_new_message, notes_of(before, after, around))
+        if isinstance(happened.outcome, Observed):
+            # The rate was computed from the old sample, which is replaced only here.
+            sample = next_sample(sample, happened.outcome.backup.bytes_done, happened.at)
+        return Next(self._report(after, pace, sample), shown, has_new_message, notes_of(before, after, around))
 
-    def _event(self, happened: Happened) -> Event:
+    def _event(self, happened: Happened, sample: Sample | None) -> Event:
         return Event(
             generation=happened.generation,
             spec=self.model,
             outcome=happened.outcome,
             now=happened.utc,
             at=happened.at,
-            sample=happened.sample,
+            sample=sample,
             stale_after=happened.stale_after,
             handled=happened.handled,
             keeps_message=happened.keeps_message,
             is_young=happened.is_grace,
         )
 
-    def _report(self, status: AppBackupRefStatus, pace: Pace) -> Report:
+    def _report(self, status: AppBackupRefStatus, pace: Pace, sample: Sample | None = None) -> Report:
         return Report(
             status=status.model_dump_json(by_alias=True, exclude_none=True).encode(),
             state=status.state,
@@ -70,6 +74,7 @@ class _RefSpec(Spec):
             is_at_rest=is_at_rest(status),
             interval=interval_of(self.model, status, pace),
             handled=status.last_handled_reconcile_at,
+            memory=sample,
         )
 
 
@@ -77,7 +82,7 @@ class _AppBackupRef(Kind):
     """See the module."""
 
     def read(self, body: Mapping[str, Any]) -> Spec | Failed:
-        model = read_spec(body.get("spec"))
+        model = read_spec(AppBackupRefSpec, body.get("spec"))
         return model if isinstance(model, Failed) else _spec(model)
 
 
@@ -96,6 +101,11 @@ def _status(held: bytes) -> AppBackupRefStatus:
     return AppBackupRefStatus.model_validate_json(held)
 
 
+def _sample(happened: Happened) -> Sample | None:
+    """The memory of a ref: the baseline for its rate."""
+    return happened.memory if isinstance(happened.memory, Sample) else None
+
+
 def _is_grace(held: AppBackupRefStatus) -> bool:
     """Whether a status has a failure that may end by itself while the object is young."""
     ready, synced = held.condition("Ready"), held.condition("Synced")
@@ -109,6 +119,6 @@ def _messages(status: AppBackupRefStatus) -> tuple[str, ...]:
     return tuple(each.message for each in conditions if each is not None)
 
 
-APP_BACKUP_REF: Final = _AppBackupRef(
-    names=NAMES, unreadable=_spec(AppBackupRefSpec(accountID=_NOBODY, appID=_NOBODY, backupID=_NOBODY))
+APP_BACKUP_REF: Final[Kind] = _AppBackupRef(
+    names=NAMES, label="ref", unreadable=_spec(AppBackupRefSpec(accountID=_NOBODY, appID=_NOBODY, backupID=_NOBODY))
 )

@@ -7,13 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from astra_mirror.api.meta import Names
 from astra_mirror.core.events import Note
 from astra_mirror.core.messages import Shown
 from astra_mirror.core.outcome import Failed, Outcome
-from astra_mirror.core.progress import Sample
 from astra_mirror.core.request_plan import Document
 from astra_mirror.core.schedule import Pace
 
@@ -28,6 +27,8 @@ class Report(NamedTuple):
         is_at_rest: whether what is observed is not expected to change.
         interval: the one in force, in seconds, without jitter and backoff.
         handled: the requestedAt value that a poll has answered.
+        memory: what the kind remembers of the object beside its status, any immutable value: the engine keeps it, and
+            returns it in `Happened`. It is lost with the process.
     """
 
     status: bytes
@@ -36,6 +37,7 @@ class Report(NamedTuple):
     is_at_rest: bool
     interval: float
     handled: str | None
+    memory: object = None
 
 
 class Inherited(NamedTuple):
@@ -60,7 +62,7 @@ class Happened(NamedTuple):
         outcome: how the last poll ended; None before the first one.
         at: now, in monotonic seconds.
         utc: the same moment by the wall clock.
-        sample: the baseline for the rate.
+        memory: that of the last report about the same target; None if there was none.
         stale_after: the seconds without success after which nothing observed counts; None while it counts.
         handled: the requestedAt value that this outcome answers, if it answers one.
         keeps_message: whether the status keeps its message for a lasting failure.
@@ -74,7 +76,7 @@ class Happened(NamedTuple):
     outcome: Outcome | None
     at: float
     utc: datetime
-    sample: Sample | None
+    memory: object
     stale_after: float | None
     handled: str | None
     keeps_message: bool
@@ -110,7 +112,11 @@ class Spec(ABC):
         backup_id: the backup.
         secret_name: the Secret with the connection, in the object's namespace.
         suspend: whether it is not polled.
+        reads_list: whether objects of this kind read the list of their app itself, which has an answer for each of
+            them. The others read one backup, from a list or by a single GET, whichever is cheaper.
     """
+
+    reads_list: ClassVar[bool] = False
 
     account_id: str
     app_id: str
@@ -154,10 +160,12 @@ class Kind(ABC):
 
     Attributes:
         names: what it is called in the API.
+        label: what an object of it is called in the names of the metrics.
         unreadable: a spec that names nothing, in place of one that cannot be read.
     """
 
     names: Names
+    label: str
     unreadable: Spec
 
     @abstractmethod

@@ -3,8 +3,6 @@
 from typing import NamedTuple
 
 from astra_mirror.core.messages import Shown
-from astra_mirror.core.outcome import Observed
-from astra_mirror.core.progress import Sample, next_sample
 from astra_mirror.engine.kinds.kind import Report
 
 
@@ -20,7 +18,7 @@ class Reported(NamedTuple):
         is_inherited: whether the desired status was adopted from the actual one, before the first answer.
         is_stale: whether the status was computed from an observation that is too old to count.
         is_grace: whether the status has a failure that may end by itself while the object is young.
-        sample: the baseline for the rate.
+        memory: what the object's kind remembers beside its status.
         shown: the texts in the status that contain a correlation ID.
         message_taken_at: when the remote's error message was last copied into the status; None if the next one is to be
             copied at once.
@@ -35,7 +33,7 @@ class Reported(NamedTuple):
     is_inherited: bool = False
     is_stale: bool = False
     is_grace: bool = False
-    sample: Sample | None = None
+    memory: object = None
     shown: tuple[Shown, ...] = ()
     message_taken_at: float | None = None
     events_until: float = 0.0
@@ -78,18 +76,13 @@ def computed(reported: Reported, report: Report, how: Computed) -> Reported:
 
 def retargeted(reported: Reported, report: Report) -> Reported:
     """The object names another target, which the status does not describe yet."""
-    reported = reported._replace(has_status=False, is_inherited=False, is_grace=False, sample=None)
+    reported = reported._replace(has_status=False, is_inherited=False, is_grace=False)
     return _showing(reported, report)
 
 
 def unreadable(reported: Reported, report: Report) -> Reported:
     """The spec cannot be read, and the status describes no target."""
     return _showing(reported, report)
-
-
-def observed(reported: Reported, outcome: Observed, now: float) -> Reported:
-    """The remote described the backup: the baseline for the next rate."""
-    return reported._replace(sample=next_sample(reported.sample, outcome.backup.bytes_done, now))
 
 
 def message_due(reported: Reported) -> Reported:
@@ -108,4 +101,5 @@ def _showing(reported: Reported, report: Report) -> Reported:
         is_observed=report.is_observed,
         is_at_rest=report.is_at_rest,
         interval=report.interval,
+        memory=report.memory,
     )

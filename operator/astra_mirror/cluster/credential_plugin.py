@@ -1,0 +1,121 @@
+"""Runs the credential plugin of a kubeconfig, as kubectl does, and ends it when it does not end by itself.
+
+The client library waits for a plugin without a limit, reads its output to the end before it reads the errors, so that a
+plugin with many of these waits as well, and leaves it running when nobody waits any longer.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+from base64 import b64encode
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from kubernetes.aio.config.dateutil import parse_rfc3339
+
+from astra_mirror.cluster.kubeconfig_files import Entry, KubeconfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a plugin has given.
+
+    Attributes:
+        fields: the same as fields of a kubeconfig's user: a token, a client certificate with its key, or both.
+        expires_at: when they expire; None when that is not known.
+    """
+
+    fields: dict[str, str] = field(repr=False)
+    expires_at: datetime | None
+
+
+async def run_plugin(user: Entry, seconds: float) -> Credential:
+    """Run the plugin of `user`, for at most so many seconds.
+
+    Raises:
+        KubeconfigError: it has given no credential; the text quotes nothing of its output.
+    """
+    plugin = user.fields["exec"]
+    program = shutil.which(plugin["command"])
+    if program is None:
+        # The command is not quoted: it may contain an argument, and that a password.
+        raise KubeconfigError(
+            f"the credential plugin of {user.where} is no program that is installed: arguments belong in args"
+        )
+    try:
+        return _credential(await _output(plugin, seconds), plugin["apiVersion"])
+    except TimeoutError:
+        failure = f"has not ended within {seconds:g} seconds"
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+        failure = "gave no credential"
+    raise KubeconfigError(f"the credential plugin {program!r} {failure} for {user.where}: run it to see why")
+
+
+async def _output(plugin: Mapping[str, Any], seconds: float) -> bytes:
+    """What the plugin writes to standard output."""
+    information = {"apiVersion": plugin["apiVersion"], "kind": "ExecCredential", "spec": {"interactive": False}}
+    variables = {each["name"]: each["value"] for each in plugin.get("env") or ()}
+    transport, protocol = await asyncio.get_running_loop().subprocess_exec(
+        _Output,
+        plugin["command"],
+        *(plugin.get("args") or ()),
+        env={**os.environ, **variables, "KUBERNETES_EXEC_INFO": json.dumps(information)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        # Nobody looks at it: it may contain a credential.
+        stderr=asyncio.subprocess.DEVNULL,
+        # A process group of its own, so that what it has started ends with it.
+        process_group=0,
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            await protocol.ended.wait()
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(transport.get_pid(), signal.SIGKILL)
+        # A program in another group may hold the output open, which is not waited for.
+        if output := transport.get_pipe_transport(1):
+            output.close()
+        await protocol.ended.wait()
+        raise
+    finally:
+        transport.close()
+    if transport.get_returncode() != 0:
+        raise ValueError("the plugin has failed")
+    return bytes(protocol.content)
+
+
+class _Output(asyncio.SubprocessProtocol):
+    """Collects what a process writes, until it has ended and its output is closed."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.ended = asyncio.Event()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002 - asyncio's signature
+        self.content += data
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self.ended.set()
+
+
+def _credential(output: bytes, version: str) -> Credential:
+    """What the output contains; it raises many errors for one that is not as it should be."""
+    answer = json.loads(output)
+    status = answer["status"]
+    token, certificate, key = (status.get(name) or "" for name in ("token", "clientCertificateData", "clientKeyData"))
+    if answer["apiVersion"] != version or not (token or certificate) or bool(certificate) != bool(key):
+        raise ValueError("not a credential")
+    fields = {"token": token} if token else {}
+    if not isinstance(token, str):
+        raise TypeError("not a token")
+    if certificate:
+        fields["client-certificate-data"] = b64encode(certificate.encode()).decode()
+        fields["client-key-data"] = b64encode(key.encode()).decode()
+    expiry = status.get("expirationTimestamp")
+    return Credential(fields, parse_rfc3339(expiry) if expiry else None)  # type: ignore[no-untyped-call]
