@@ -55,6 +55,15 @@ def test_what_somebody_else_wrote_is_a_correction() -> None:
     assert found.patch == {"state": "running"}
 
 
+@pytest.mark.parametrize("own", [{}, _with(ROWS["running"], target=None)], ids=["none-written", "older-release"])
+def test_another_target_is_put_right_though_the_operator_has_written_none(own: dict[str, Any]) -> None:
+    """Only a target that is missing may wait for the next write."""
+    row = ROWS["running"]
+    lie = _with(row, target=row["target"] | {"backupID": "00000000-0000-4000-8000-000000000000"})
+    assert difference(row, own, lie, NOW).patch == {"target": {"backupID": row["target"]["backupID"]}}
+    assert difference(row, own, _with(row, target=None), NOW).patch == {}
+
+
 def test_what_is_new_is_none() -> None:
     """Also where somebody else has written as well."""
     desired = as_json(next_status(observed_before(ROWS["running"]), Event(1, spec(), COMPLETED, LATER)))

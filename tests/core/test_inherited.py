@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 
+from astra_mirror.api.app_backup_ref import ReadyWhen
 from astra_mirror.core.diff import difference
 from astra_mirror.core.inherited import inherited, own
+from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.status import UNSEEN, Event, next_status
-from tests.core.cases import NOW, RUNNING, as_json, spec
+from tests.core.cases import COMPLETED, HOOKS_FAILED, MISSING, NOW, RUNNING, as_json, spec
 
+_REFUSED = Failed(SyncReason.UNAUTHORIZED, "The token was refused.")
 _BEYOND: dict[str, Any] = {
     "state": "s" * 257,
     "stateUnready": ["reason"] * 33,
@@ -21,8 +24,12 @@ _BEYOND: dict[str, Any] = {
 }
 
 
-def _status() -> dict[str, Any]:
-    desired = next_status(UNSEEN, Event(generation=1, spec=spec(), outcome=RUNNING, now=NOW, at=0.0))
+def _event(outcome: Any, stale_after: float | None, **fields: Any) -> Event:
+    return Event(generation=1, spec=spec(**fields), outcome=outcome, now=NOW, stale_after=stale_after)
+
+
+def _status(outcome: Any = RUNNING) -> dict[str, Any]:
+    desired = next_status(UNSEEN, _event(outcome, None))
     return dict(difference(as_json(desired), {}, {}, NOW).status)
 
 
@@ -43,3 +50,37 @@ def test_an_observation_without_a_target_gets_the_one_of_its_generation(generati
     else:
         assert taken_over.state is None
         assert taken_over.target is None
+
+
+@pytest.mark.parametrize(
+    "ready",
+    [
+        {"reason": "99.5"},
+        {"reason": "Completed"},
+        {"reason": "Unauthorized"},
+        {"status": "True"},
+        {"status": "True", "reason": "BackupCompleted"},
+        {"message": ""},
+        {"message": "m" * 1025},
+    ],
+)
+@pytest.mark.parametrize("outcome", [RUNNING, None])
+def test_a_ready_that_no_operator_writes_beside_this_observation_counts_as_none(
+    outcome: Any, ready: dict[str, str]
+) -> None:
+    """A suspended ref keeps its Ready, so that it would stay."""
+    status = _status(outcome)
+    conditions = [each | ready if each["type"] == "Ready" else each for each in status["conditions"]]
+    assert own(status | {"conditions": conditions}) is UNSEEN
+
+
+@pytest.mark.parametrize("ready_when", list(ReadyWhen))
+@pytest.mark.parametrize("stale_after", [None, 900.0])
+@pytest.mark.parametrize("outcome", [RUNNING, COMPLETED, HOOKS_FAILED, MISSING, _REFUSED, None])
+def test_each_ready_of_an_operators_is_taken_over(outcome: Any, stale_after: float | None, ready_when: str) -> None:
+    """Whatever readyWhen asks for, fresh or stale, observed or not, and then suspended."""
+    before = next_status(UNSEEN, _event(outcome, None, readyWhen=ready_when))
+    after = next_status(before, _event(_REFUSED, stale_after, readyWhen=ready_when))
+    suspended = next_status(after, _event(None, None, suspend=True, readyWhen=ready_when))
+    for each in (before, after, suspended):
+        assert own(difference(as_json(each), {}, {}, NOW).status) is not UNSEEN

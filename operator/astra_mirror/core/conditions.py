@@ -51,6 +51,8 @@ NOTHING_YET: Final = Assessment(
     "Nothing is known of the backup yet.",
     "NotObserved",
 )
+STALE: Final[tuple[ConditionStatus, str]] = ("Unknown", "ObservationStale")
+"""Ready's status and reason while the observation is too old to count."""
 NOT_ASKED_YET: Final = SyncResult(
     "Unknown", "NotObserved", "Waiting for Astra Control's first answer.", Activity.RECONCILING
 )
@@ -151,7 +153,7 @@ def conditions_of(
         if sync_result.status == "False" and assessment is NOTHING_YET:
             status, reason, text, activity = "False", sync_result.reason, sync_result.message, sync_result.activity
         elif stale is not None:
-            status, reason, text, activity = "Unknown", "ObservationStale", stale, sync_result.activity
+            (status, reason), text, activity = STALE, stale, sync_result.activity
         ready = _condition("Ready", status, reason, text, generation)
     conditions = [
         ready,

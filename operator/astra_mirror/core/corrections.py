@@ -27,9 +27,9 @@ class Corrections:
         delay = self._next_delay(now)
         return max(now, self.last + delay) if delay else now
 
-    def is_slowed(self, now: float) -> bool:
-        """Whether the next correction has to wait, because there were many lately."""
-        return self._next_delay(now) > 0
+    def are_repeated(self, now: float) -> bool:
+        """Whether there was another correction in the last ten minutes: the other writer may be an operator too."""
+        return now - self.last < QUIET_SECONDS
 
     def made(self, now: float) -> "Corrections":
         """The state after a correction at `now`."""

@@ -52,13 +52,15 @@ def difference(
     status = stamped(desired, own, now, actual, shown)
     is_correction = not _without_new_target(merge_patch(own, status), own)
     status = with_derived_of(actual, status)
-    patch = _without_new_target(merge_patch(actual, status), own)
+    patch = merge_patch(actual, status)
+    if "target" not in own:
+        patch = _without_new_target(patch, actual)
     return Difference(status, patch, is_correction)
 
 
-def _without_new_target(patch: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    # The statuses of an older release have no target. Adding it does not justify a write.
-    return {} if set(patch) == {"target"} and "target" not in own else patch
+def _without_new_target(patch: dict[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    # The statuses of an older release have no target. Adding it does not justify a write; another target is a lie.
+    return {} if set(patch) == {"target"} and "target" not in current else patch
 
 
 def stamped(

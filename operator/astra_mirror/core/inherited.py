@@ -9,12 +9,16 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus
+from astra_mirror.api.app_backup_ref import AppBackupRefSpec, AppBackupRefStatus, ReadyWhen
 from astra_mirror.core.backup import NOT_FOUND, meaning_of
-from astra_mirror.core.status import UNSEEN, forget, is_observed, target_of
+from astra_mirror.core.conditions import NOTHING_YET, STALE, Assessment, assess, missing
+from astra_mirror.core.messages import MAX_MESSAGE
+from astra_mirror.core.reasons import SyncReason
+from astra_mirror.core.status import UNSEEN, forget, is_observed, observed_state, target_of
 
 _ALWAYS: Final = frozenset({"Ready", "Synced", "Succeeded", "Finished"})
 _ONE_AT_MOST: Final = frozenset({"Reconciling", "Stalled"})
+_FAILURES: Final = frozenset(SyncReason) - {SyncReason.OBSERVED}
 
 
 def own(status: object) -> AppBackupRefStatus:
@@ -52,7 +56,27 @@ def _is_plausible(held: AppBackupRefStatus) -> bool:
         return False
     if not all(each.last_transition_time for each in held.conditions or ()):
         return False
-    return _finished_says(held) and (held.target is None or is_observed(held))
+    return _finished_says(held) and _ready_says(held) and (held.target is None or is_observed(held))
+
+
+def _ready_says(held: AppBackupRefStatus) -> bool:
+    """Whether Ready is what an operator makes of the observation, for any readyWhen: a suspended ref keeps it."""
+    ready = held.condition("Ready")
+    if ready is None or not 0 < len(ready.message) <= MAX_MESSAGE:
+        return False
+    if is_observed(held) and (ready.status, ready.reason) == STALE:
+        return True
+    if not is_observed(held):
+        is_failure = ready.status == "False" and ready.reason in _FAILURES
+        return is_failure or (ready.status, ready.reason) == (NOTHING_YET.ready, NOTHING_YET.reason)
+    return any((each.ready, each.reason) == (ready.status, ready.reason) for each in _assessments(held))
+
+
+def _assessments(held: AppBackupRefStatus) -> tuple[Assessment, ...]:
+    if held.state is None:
+        return (missing(NOT_FOUND.text),)
+    observed = observed_state(held, held.state)
+    return tuple(assess(observed, each) for each in ReadyWhen)
 
 
 def _finished_says(held: AppBackupRefStatus) -> bool:

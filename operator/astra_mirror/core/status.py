@@ -80,6 +80,17 @@ def is_observed(status: AppBackupRefStatus) -> bool:
     return status.state is not None or _is_not_found(status)
 
 
+def observed_state(status: AppBackupRefStatus, state: str) -> ObservedState:
+    """The parts of a status with this state that the assessment is made of."""
+    return ObservedState(
+        state=state,
+        state_unready=status.state_unready or (),
+        hook_state=status.hook_state,
+        hook_state_details=status.hook_state_details or (),
+        summary=status.progress.summary if status.progress else None,
+    )
+
+
 def _is_not_found(status: AppBackupRefStatus) -> bool:
     # Ready may say ObservationStale; Finished keeps what was observed.
     finished = status.condition("Finished")
@@ -188,16 +199,7 @@ def _assessment(observed: AppBackupRefStatus, held: AppBackupRefStatus, event: E
     if isinstance(event.outcome, NotFound):
         return missing(event.outcome.text)
     if observed.state is not None:
-        return assess(
-            ObservedState(
-                state=observed.state,
-                state_unready=observed.state_unready or (),
-                hook_state=observed.hook_state,
-                hook_state_details=observed.hook_state_details or (),
-                summary=observed.progress.summary if observed.progress else None,
-            ),
-            event.spec.ready_when,
-        )
+        return assess(observed_state(observed, observed.state), event.spec.ready_when)
     finished = held.condition("Finished")
     if finished is not None and _is_not_found(held):
         return missing(finished.message)

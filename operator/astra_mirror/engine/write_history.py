@@ -77,7 +77,7 @@ class WriteHistory:
         if not may_correct:
             return Later(known, now, Why.CORRECTION)
         history = self._corrections.get(uid, Corrections())
-        agreed = agreeing(known, moment.utc) if history.is_slowed(now) else found
+        agreed = agreeing(known, moment.utc) if history.are_repeated(now) else found
         if isinstance(agreed, Nothing):
             return agreed
         due = history.due(now)
