@@ -173,7 +173,7 @@ class Storm:
         for entrance in self._entrances:
             for body in found:
                 if entrance.is_news(body["metadata"]):
-                    entrance.seen(body, listed=True)
+                    entrance.seen(body, listed_at=clock())
             for uid, (namespace, _) in entrance.objects().items():
                 if uid not in uids:
                     entrance.deleted(uid, namespace)

@@ -153,6 +153,36 @@ async def test_a_lie_that_the_watch_reports_before_the_answer_to_an_own_write_is
     assert world.cluster.patches == 2
 
 
+@pytest.mark.parametrize("is_restored", [False, True])
+async def test_a_list_that_an_own_write_has_overtaken_brings_nothing_old_back(*, is_restored: bool) -> None:
+    """What it shows was true when it was requested; one that was requested after the write shows a restored cluster."""
+    world = World()
+    async with world.running():
+        await world.observed("ref", 7, "running", interval="30s")
+        body, listed_at = copy.deepcopy(world.cluster.objects["ref"]), clock()
+        _, request = await world.astra.next_within(40)
+        request.set_result(Failed(SyncReason.UNREACHABLE, "It cannot be reached."))
+        await asyncio.sleep(1)
+        failed = copy.deepcopy(world.cluster.objects["ref"]["status"])
+        if is_restored:
+            world.cluster.objects["ref"], listed_at = copy.deepcopy(body), clock()
+        world.entrance.seen(body, listed_at=listed_at)
+        await asyncio.sleep(1)
+        assert world.cluster.objects["ref"]["status"] == failed
+        assert world.cluster.patches == (3 if is_restored else 2)
+        _, request = await world.astra.next_within(110)
+        request.set_result(backup(7, "running"))
+        await asyncio.sleep(1)
+        world.entrance.seen(copy.deepcopy(world.cluster.objects["ref"]))
+        await asyncio.sleep(1)
+        recovered = world.cluster.objects["ref"]["status"]
+    before, after = (
+        {each["type"]: each["lastTransitionTime"] for each in status["conditions"]} for status in (failed, recovered)
+    )
+    assert after == before | {"Synced": after["Synced"]}
+    assert after["Synced"] > before["Synced"]
+
+
 async def test_an_echo_that_comes_before_the_answer_costs_nothing() -> None:
     """One write, and no second look."""
     world = World()
@@ -194,7 +224,7 @@ async def test_what_a_write_has_found_gone_is_not_written_again() -> None:
         assert world.engine.pending() == (0, 0.0)
         # The answer was a lie.
         world.cluster.objects["ref"] = gone
-        world.entrance.seen(copy.deepcopy(gone), listed=True)
+        world.entrance.seen(copy.deepcopy(gone), listed_at=clock())
         _, request = await world.astra.next_within(20)
         request.set_result(backup(7, "completed"))
         await world.cluster.until("ref", state="completed")

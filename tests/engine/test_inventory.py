@@ -18,6 +18,7 @@ from astra_mirror.core.shard import Shard
 from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from tests.engine.world import ID, World
+from tests.virtual_time import clock
 
 
 class _Lists:
@@ -85,7 +86,7 @@ class _Inventory:
     async def seen(self, *names: str) -> None:
         """Objects that exist and that the watch has brought."""
         for name in names:
-            self.feed.take({"type": None, "object": self.world.cluster.put(name, 7)})
+            self.feed.take({"type": None, "object": self.world.cluster.put(name, 7)}, clock())
         await self._taken_in()
 
     async def compare(self) -> None:

@@ -22,6 +22,7 @@ from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from tests.engine.world import World
 from tests.fuzz.bounds import IN_SECONDS
 from tests.fuzz.mutation import changed, mutated
+from tests.virtual_time import clock
 
 UUID: Final = "3b7a5e0c-52b1-4c8e-9d0a-6f1e2d3c4b5a"
 _SECRET: Final = {
@@ -216,11 +217,11 @@ def test_an_object_is_taken_in_or_refused(raw: bytes, code: int) -> None:
             if isinstance(answer, Stored):
                 world.entrance.seen(answer.object)
                 await _taken_in(world)
-                world.entrance.seen(answer.object, listed=True)
+                world.entrance.seen(answer.object, listed_at=clock())
                 await _taken_in(world)
         for event in _events(raw):
             if feed.is_news(event):
-                feed.take(event)
+                feed.take(event, clock())
                 await _taken_in(world)
 
     defects = _Defects()

@@ -10,8 +10,8 @@ from astra_mirror.core.identity import has_identity
 class Engine(Protocol):
     """The engine, as this package uses it."""
 
-    def seen(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
-        """Record an object; one that is `listed` is accepted although its version is lower than the known one."""
+    def seen(self, body: Mapping[str, Any], *, listed_at: float | None = None) -> None:
+        """Record an object; one of a list that was requested at `listed_at` may have a lower version than known."""
 
     def deleted(self, uid: str, namespace: str) -> None:
         """Record that an object no longer exists."""
@@ -53,13 +53,13 @@ class Feed:
             return False
         return event["type"] != "MODIFIED" or self._engine.is_news(event["object"]["metadata"])
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Pass on an event of the watch or, with the type None, an object of its list."""
+    def take(self, event: Mapping[str, Any], listed_at: float) -> None:
+        """Pass on an event of the watch or, with the type None, an object of the list requested at `listed_at`."""
         if event["type"] == "DELETED":
             metadata = event["object"]["metadata"]
             self._engine.deleted(metadata["uid"], metadata["namespace"])
         else:
-            self._engine.seen(event["object"], listed=event["type"] is None)
+            self._engine.seen(event["object"], listed_at=listed_at if event["type"] is None else None)
 
     def relisted(self) -> None:
         """Record that a watch lists all objects again."""

@@ -23,6 +23,7 @@ from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
 from astra_mirror.core.loglines import FailureLog
 from astra_mirror.core.restart import RestartDelay
+from astra_mirror.support.scheduler import monotonic
 from astra_mirror.support.text import one_line
 
 _WATCH_SECONDS: Final = 40
@@ -43,8 +44,13 @@ class Listener(Protocol):
     def is_news(self, event: Mapping[str, Any]) -> bool:
         """Whether `take` needs the event. This check costs far less than Kopf's call of a handler."""
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Receive an event: its `type` is None in a list, else ADDED, MODIFIED or DELETED; `object` is the object."""
+    def take(self, event: Mapping[str, Any], listed_at: float) -> None:
+        """Receive an event.
+
+        Args:
+            event: its `type` is None in a list, else ADDED, MODIFIED or DELETED; `object` is the object.
+            listed_at: when the latest list was requested, in monotonic seconds.
+        """
 
     def relisted(self) -> None:
         """Note that Kopf lists again: it does not report the objects that were deleted since the watch broke."""
@@ -79,6 +85,7 @@ class Watch:
         self._kopf_started = kopf_started
         self._list_requested = asyncio.Event()
         self._has_listed, self._has_watched = False, False
+        self._listed_at = 0.0
         self._failure_log = FailureLog()
 
     @property
@@ -143,7 +150,7 @@ class Watch:
 
         @kopf.on.event(GROUP, VERSION, self._names.plural, registry=registry, when=is_news)
         async def observed(event: Mapping[str, Any], **_: Any) -> None:  # noqa: ANN401 - Kopf passes much more
-            self._listener.take(event)
+            self._listener.take(event, self._listed_at)
 
         @kopf.on.login(registry=registry)
         async def logged_in(**_: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 - Kopf passes much more
@@ -159,8 +166,10 @@ class Watch:
         if not request.url.path.endswith(f"/{self._names.plural}"):
             return await handler(request)
         self._list_requested.set()
-        response = await handler(request)
         verb = "watched" if "watch" in request.url.query else "listed"
+        if verb == "listed" and "continue" not in request.url.query:
+            self._listed_at = monotonic()
+        response = await handler(request)
         if not response.ok:
             self._log_refusal(verb, response)
         elif verb == "watched":

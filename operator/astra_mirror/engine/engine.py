@@ -13,6 +13,7 @@ from astra_mirror.core.connection import TLS
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.engine.connection.queues import ConnectionQueues
+from astra_mirror.engine.echo import counts_as_listed
 from astra_mirror.engine.effects import Forget
 from astra_mirror.engine.entrance import Entrance
 from astra_mirror.engine.exchange import Exchange
@@ -124,7 +125,8 @@ class Engine:
         metadata = event.body["metadata"]
         uid = metadata["uid"]
         known, moment = self._index.get(uid), self._clocks.moment()
-        if event.listed and known is not None and is_newer(known.texts.resource_version, event.version):
+        listed = counts_as_listed(known, event.listed_at)
+        if listed and known is not None and is_newer(known.texts.resource_version, event.version):
             # Versions have gone back, as after a restore of the cluster from a backup.
             self._since = {}
         step = self._intake.seen(
@@ -134,7 +136,7 @@ class Engine:
             moment,
             leads=self._leads,
             since=self._since.get(event.kind),
-            listed=event.listed,
+            listed=listed,
         )
         if known is not None and (step is None or step.tracked.identity is not known.identity):
             self._performer.perform(Forget(uid))

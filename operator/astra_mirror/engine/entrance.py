@@ -27,14 +27,15 @@ class Entrance:
 
     # What comes in.
 
-    def seen(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
+    def seen(self, body: Mapping[str, Any], *, listed_at: float | None = None) -> None:
         """Take note of an object as the API server has it.
 
         Args:
             body: the object.
-            listed: it comes from a list: the API server's versions may have gone back, after a restored backup.
+            listed_at: when the list that it is in was requested, in monotonic seconds; None if it is in no list. In a
+                list, the API server's versions may have gone back, after a restored backup.
         """
-        self._inbox.put(Seen(self._kind, body, listed))
+        self._inbox.put(Seen(self._kind, body, listed_at))
 
     def deleted(self, uid: str, namespace: str) -> None:
         """Take note that an object exists no more."""

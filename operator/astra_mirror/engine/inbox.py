@@ -20,13 +20,13 @@ class Seen:
     Attributes:
         kind: the kind of the object.
         body: the object.
-        listed: whether it counts even if its version is lower than the known one: in a list, versions may have gone
-            back, after a restore of the cluster from a backup.
+        listed_at: when the list that it is in was requested, in monotonic seconds: in a list, versions may have gone
+            back, after a restore of the cluster from a backup. None if it is in no list.
     """
 
     kind: Kind
     body: Mapping[str, Any]
-    listed: bool
+    listed_at: float | None
 
     @property
     def version(self) -> str:
@@ -72,10 +72,11 @@ class Inbox:
         metadata = seen.body["metadata"]
         uid, pending = metadata["uid"], self._pending.get(metadata["uid"])
         if isinstance(pending, Seen):
-            if not seen.listed and not is_newer(seen.version, pending.version):
+            if seen.listed_at is None and not is_newer(seen.version, pending.version):
                 return
-            # Keep `listed`: after a restore, versions lower than the known one must be accepted.
-            seen = Seen(seen.kind, seen.body, listed=seen.listed or pending.listed)
+            if seen.listed_at is None:
+                # Keep it: after a restore, versions lower than the known one must be accepted.
+                seen = Seen(seen.kind, seen.body, pending.listed_at)
         self._put(metadata["namespace"], uid, seen)
 
     def delete(self, uid: str, namespace: str) -> None:

@@ -94,7 +94,7 @@ class Intake:
         tracked = Tracked(
             identity=identity_of(kind, body["metadata"], now, moment.utc),
             desire=asked,
-            texts=texts.desiring(texts.found(body, is_own=found.is_own), found.report.status),
+            texts=texts.desiring(texts.found(body, now, is_own=found.is_own), found.report.status),
             reported=reported.inherited(found.report, now, is_grace=found.is_grace),
             polling=polling.first_seen(
                 now,
@@ -124,7 +124,7 @@ class Intake:
 
         If it differs, somebody else wrote it, or our own PATCH has not been answered yet.
         """
-        seen = texts.seen(known.texts, body)
+        seen = texts.seen(known.texts, body, moment.at)
         if seen.actual_status is known.texts.actual_status:
             return Step(known.but(texts=seen), (StatusMoved(known.uid, Moved.OBJECT),))
         if known.reported.is_inherited:
@@ -171,7 +171,7 @@ class Intake:
 def _inherited(known: Tracked, body: Mapping[str, Any], found: Inherited, moment: Moment) -> Step:
     """Before the first answer, adopt the actual status as the desired one."""
     inheriting = known.but(
-        texts=texts.desiring(texts.found(body, is_own=found.is_own), found.report.status),
+        texts=texts.desiring(texts.found(body, moment.at, is_own=found.is_own), found.report.status),
         reported=reported.inherited_later(known.reported, found.report, moment.at, is_grace=found.is_grace),
         cache=cache.confirmed(known.cache, is_of_named_app=found.report.state is not None),
     )

@@ -230,7 +230,7 @@ class StatusWriter:
                 self._queue.delay(tracked.uid, now + delay, Why.REFUSED)
 
     def _stored(self, tracked: Tracked, patch: SendPatch, body: Mapping[str, Any], now: float) -> None:
-        tracked = own_answer(tracked, body)
+        tracked = own_answer(tracked, body, now)
         answer = accepted(tracked.texts, body, sent=patch.sent, desired=patch.desired)
         self._index.put(tracked.but(texts=answer.texts))
         self._settled(tracked.uid)

@@ -157,4 +157,4 @@ class Writing:
         is_latest = self._inbox.pending(patch.about.uid) is None and self._patcher.is_latest(patch)
         # Ignore what was read if a watch event has arrived meanwhile: it is older.
         if found is not None and is_latest:
-            self._inbox.put(Seen(patch.about.kind, found.object, listed=True))
+            self._inbox.put(Seen(patch.about.kind, found.object, self._clocks.monotonic()))

@@ -127,7 +127,7 @@ class Remote:
             Tracked(
                 about,
                 Desire(spec, 1, None),
-                Texts("1", b"{}", b"{}"),
+                Texts("1", 0.0, b"{}", b"{}"),
                 Reported(is_observed=is_observed),
                 Polling(0.0, 0.0),
                 Cache(),

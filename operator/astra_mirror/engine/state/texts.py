@@ -19,6 +19,7 @@ class Texts(NamedTuple):
 
     Attributes:
         resource_version: the version that `actual_status` belongs to.
+        seen_at: when the API server sent that version, in monotonic seconds.
         actual_status: what the API server holds, whoever wrote it.
         written_status: the operator's own last status, whatever anybody else has written since.
         desired_status: what the status should be; its transition times are set when it is written.
@@ -26,6 +27,7 @@ class Texts(NamedTuple):
     """
 
     resource_version: str
+    seen_at: float
     actual_status: bytes
     written_status: bytes
     desired_status: bytes = _NONE
@@ -42,28 +44,34 @@ class Texts(NamedTuple):
         return self.desired_status is self.written_status
 
 
-def found(body: Mapping[str, Any], *, is_own: bool) -> Texts:
+def found(body: Mapping[str, Any], now: float, *, is_own: bool) -> Texts:
     """The statuses of an object that is seen for the first time, or whose actual status is adopted.
 
     Args:
         body: the object.
+        now: the time, in monotonic seconds.
         is_own: whether an operator can have written its status.
     """
     actual = status_json(body.get("status"))
-    return Texts(body["metadata"]["resourceVersion"], actual, actual if is_own else _NONE)
+    return Texts(body["metadata"]["resourceVersion"], now, actual, actual if is_own else _NONE)
 
 
-def seen(texts: Texts, body: Mapping[str, Any]) -> Texts:
+def seen(texts: Texts, body: Mapping[str, Any], now: float) -> Texts:
     """Another version of the object has been seen. An unchanged actual status stays the same instance."""
     version, status = body["metadata"]["resourceVersion"], body.get("status")
     actual = status_json(status)
     if any(from_json(each) == status for each in texts.unconfirmed_statuses):
         # The API server did store this write.
         return texts._replace(
-            resource_version=version, actual_status=actual, written_status=actual, unconfirmed_statuses=()
+            resource_version=version,
+            seen_at=now,
+            actual_status=actual,
+            written_status=actual,
+            unconfirmed_statuses=(),
         )
     return texts._replace(
         resource_version=version,
+        seen_at=now,
         actual_status=texts.actual_status if actual == texts.actual_status else actual,
     )
 
