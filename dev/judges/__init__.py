@@ -26,7 +26,7 @@ def folder() -> Path:
     """
     return GoPrograms(
         name="judges",
-        what="kstatus, kube-state-metrics and promtool, once; about 5 minutes on 2 cores",
+        what="kstatus, kube-state-metrics and promtool, once; 10 to 13 minutes on 2 cores",
         modules=((_ROOT / "judge", "."), (_ROOT / "kubestatemetrics", "tool"), (_ROOT / "promtool", "tool")),
         flags=("-trimpath", "-ldflags", "-s -w"),
         packages=1500,
