@@ -13,14 +13,15 @@ from astra_mirror.core.list_fallback import (
 from astra_mirror.core.outcome import Failed, SyncReason
 
 OF_THE_SERVER = {SyncReason.UNREACHABLE, SyncReason.SERVER_ERROR, SyncReason.URL_NOT_ALLOWED}
-REFUSED = {SyncReason.UNAUTHORIZED, SyncReason.RATE_LIMITED}
+REFUSED = {SyncReason.UNAUTHORIZED, SyncReason.FORBIDDEN, SyncReason.RATE_LIMITED}
 CERTIFICATE = {SyncReason.TLS_VERIFICATION_FAILED}
+_BEYOND_THE_APP = (REFUSED | OF_THE_SERVER | CERTIFICATE) - {SyncReason.FORBIDDEN}
 REASONS = sorted(set(SyncReason) - {SyncReason.OBSERVED})
 
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_what_follows_a_list_that_failed(reason: SyncReason) -> None:
-    """Of a refused token, a rate limit, a dead server one single request finds out; anything else is the list's own."""
+    """One single request decides about a refused token, missing rights, a rate limit, a server that is away."""
     is_open = reason in REFUSED | OF_THE_SERVER | CERTIFICATE
     assert after_list(Failed(reason, "no")) is (AfterList.CANARY if is_open else AfterList.AVOID_LIST)
 
@@ -36,7 +37,7 @@ def test_whom_a_single_failure_concerns(reason: SyncReason) -> None:
 @pytest.mark.parametrize("reason", REASONS)
 def test_when_a_single_failure_speaks_against_the_list_before_it(reason: SyncReason) -> None:
     """Unless it is one that the list would share."""
-    assert explains_list_failure(Failed(reason, "no")) is (reason in REFUSED | OF_THE_SERVER | CERTIFICATE)
+    assert explains_list_failure(Failed(reason, "no")) is (reason in _BEYOND_THE_APP)
 
 
 @pytest.mark.parametrize("reason", REASONS)

@@ -13,7 +13,7 @@ from astra_mirror.core.reasons import Concerns, Retry
 class AfterList(Enum):
     """What to do for the refs of a list that failed."""
 
-    CANARY = "the server, the token or the list may be at fault: send a canary request for one backup"
+    CANARY = "the server, the token, its rights or the list may be at fault: send a canary request for one backup"
     AVOID_LIST = "the list is at fault: avoid it for a while, and replan its refs"
 
 
@@ -21,12 +21,13 @@ class AfterSingle(Enum):
     """What to do for the refs that have waited for the single request of another ref."""
 
     SHARE = "every other request would fail like this one: it is the failure of each ref"
-    ASK_AGAIN = "it says nothing about them, or a circuit breaker holds them back where necessary"
+    ASK_AGAIN = "it says nothing about them, or a circuit breaker or a Retry-After holds them back where necessary"
 
 
 def after_list(failure: Failed) -> AfterList:
     """What follows when a list was not answered."""
-    return AfterList.CANARY if _reaches_beyond_the_app(failure) else AfterList.AVOID_LIST
+    is_open = _reaches_beyond_the_app(failure) or failure.reason.facts.concerns is Concerns.APP
+    return AfterList.CANARY if is_open else AfterList.AVOID_LIST
 
 
 def after_single(failure: Failed) -> AfterSingle:
@@ -42,12 +43,12 @@ def explains_list_failure(failure: Failed) -> bool:
 
 
 def is_refusal(failure: Failed) -> bool:
-    """Whether a list failed with a 401, a 429 or a Retry-After.
+    """Whether a list failed with a 401, a 403, a 429 or a Retry-After.
 
-    In response to a single GET, these concern the account or the connection.
+    In response to a single GET, these concern the account, the app or the connection.
     """
     facts = failure.reason.facts
-    return failure.pause is not None or facts.pauses_connection or facts.opens is Concerns.ACCOUNT
+    return failure.pause is not None or facts.pauses_connection or facts.opens in {Concerns.ACCOUNT, Concerns.APP}
 
 
 def _reaches_beyond_the_app(failure: Failed) -> bool:
