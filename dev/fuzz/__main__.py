@@ -13,6 +13,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +26,9 @@ _KEPT: Final = _ROOT / "build" / "fuzz"
 _MOST_BYTES: Final = 8192
 """Bytes of which hypothesis makes an input, at most."""
 _SLOW_SECONDS: Final = 20
-"""An input that takes so long is a finding as well: nothing that is read here may take a second."""
+"""An input that takes so much CPU time is a finding as well: nothing that is read here may take a second."""
+_STUCK_SECONDS: Final = 300
+"""One that has not ended after so long is one whatever the machine does besides: it may have no end."""
 _MOST_MEMORY: Final = 2048
 """MiB of the process beyond which an input is a finding."""
 _ALSO_GUIDED_BY: Final = {"secret": ["yaml"], "kubeconfig": ["yaml"]}
@@ -59,14 +62,18 @@ def _fuzz(name: str, seconds: int) -> None:
     def check(data: bytes) -> None:
         # The first byte chooses, so that one run serves all of them.
         if data:
+            begun = time.process_time()
             checks[data[0] % len(checks)](data[1:])
+            used = time.process_time() - begun
+            if used > _SLOW_SECONDS:
+                raise TimeoutError(f"this input takes {used:.0f}s of CPU time; more than {_SLOW_SECONDS}s is too much")
 
     corpus = _KEPT / name
     corpus.mkdir(parents=True, exist_ok=True)
     options = (
         f"-max_total_time={seconds}",
         f"-max_len={_MOST_BYTES}",
-        f"-timeout={_SLOW_SECONDS}",
+        f"-timeout={_STUCK_SECONDS}",
         f"-rss_limit_mb={_MOST_MEMORY}",
         f"-artifact_prefix={corpus}-",
         # Large inputs from the beginning: small ones are the plainest of each strategy.
@@ -101,7 +108,7 @@ def _finds_nothing(name: str, seconds: int) -> bool:
     path, kind = found
     print(f"== {name}: found: {path} ({log})", flush=True)
     if kind != "crash":
-        why = f"takes more than {_SLOW_SECONDS}s" if kind == "timeout" else f"needs more than {_MOST_MEMORY} MiB"
+        why = f"has not ended after {_STUCK_SECONDS}s" if kind == "timeout" else f"needs more than {_MOST_MEMORY} MiB"
         print(f"== {name}: this input {why}", flush=True)
         return False
     print(f"== {name}: pytest tries it again, and makes it smaller", flush=True)
