@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import time
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -176,6 +177,10 @@ async def test_a_client_certificate(tmp_path: Path) -> None:
         _answer(token="t").replace("/v1", "/v2"),
         _answer(token="t", expirationTimestamp="soon"),
         _answer(token="t", expirationTimestamp=7),
+        _answer(token="t", expirationTimestamp="2030-01-01T00:00:00+24:00"),
+        _answer(token="t", expirationTimestamp="2030-01-01T00:00:00-99:99"),
+        _answer(token="t", expirationTimestamp="0001-01-01T00:00:00+23:00"),
+        _answer(token="t", expirationTimestamp="9999-12-31T23:59:59-23:00"),
         json.dumps({"apiVersion": _VERSION, "status": "t"}),
         "[" * 100_000,
     ],
@@ -186,6 +191,16 @@ async def test_an_answer_without_a_credential(answer: str, tmp_path: Path) -> No
     path = _kubeconfig(tmp_path, f"cat {tmp_path}/answer", "bin/plugin")
     with pytest.raises(ClusterConfigError, match=r"bin/plugin' gave no credential for the user 'a' in .*: run it to"):
         await _loaded(path)
+
+
+@pytest.mark.parametrize("written", ["09:00:00-05:30", "23:30:00+09:00", "14:30:00Z", "14:30:00"])
+async def test_an_end_in_another_time_zone(written: str, tmp_path: Path) -> None:
+    """It is known in UTC, so that no time zone can make a comparison fail later."""
+    answer = _answer(token="t", expirationTimestamp=f"2030-01-01T{written}")
+    found = await _loaded(_kubeconfig(tmp_path, f"echo '{answer}'", "bin/plugin"))
+    assert found.expires_at is not None
+    assert found.expires_at.tzinfo is UTC
+    assert found.expires_at == datetime(2030, 1, 1, 14, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("given", [{"token": "of-the-user"}, {"username": "me", "password": "p"}])

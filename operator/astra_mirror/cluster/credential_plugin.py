@@ -13,7 +13,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes.aio.config.dateutil import parse_rfc3339
@@ -27,7 +27,7 @@ class Credential:
 
     Attributes:
         fields: the same as fields of a kubeconfig's user: a token, a client certificate with its key, or both.
-        expires_at: when they expire; None when that is not known.
+        expires_at: when they expire, in UTC; None when that is not known.
     """
 
     fields: dict[str, str] = field(repr=False)
@@ -117,5 +117,11 @@ def _credential(output: bytes, version: str) -> Credential:
     if certificate:
         fields["client-certificate-data"] = b64encode(certificate.encode()).decode()
         fields["client-key-data"] = b64encode(key.encode()).decode()
-    expiry = status.get("expirationTimestamp")
-    return Credential(fields, parse_rfc3339(expiry) if expiry else None)  # type: ignore[no-untyped-call]
+    return Credential(fields, _moment(status.get("expirationTimestamp")))
+
+
+def _moment(expiry: Any) -> datetime | None:  # noqa: ANN401 - any JSON value
+    if not expiry:
+        return None
+    # The client library accepts an offset of a day or more, and the time would then raise an error in each comparison.
+    return parse_rfc3339(expiry).astimezone(UTC)  # type: ignore[no-any-return, no-untyped-call]
