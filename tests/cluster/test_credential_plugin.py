@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any, Final
 
 import pytest
@@ -124,6 +125,27 @@ async def test_a_plugin_without_an_end(tmp_path: Path, caplog: pytest.LogCapture
     await asyncio.sleep(1.0)
     assert await credentials._renew(first)
     assert credentials._config.authorization == "Bearer new"
+
+
+@pytest.mark.parametrize("script", ["yes", "trap '' PIPE; while :; do yes | head -c 100000; done"])
+async def test_a_plugin_whose_output_has_no_end(script: str, tmp_path: Path) -> None:
+    """It is killed long before its time is over, and its output takes no memory."""
+    path = _kubeconfig(tmp_path, f"echo $$ > {tmp_path}/pid; {script}", "bin/plugin")
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ClusterConfigError, match=r"bin/plugin' wrote more than 1 MiB to its standard output for the"):
+        await _loaded(path)
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 32 * 1024
+    assert await _ends(int((tmp_path / "pid").read_text()))
+
+
+async def test_a_large_answer(tmp_path: Path) -> None:
+    """Up to a mebibyte it is read, and nothing is lost of it; one byte more is too much."""
+    (tmp_path / "answer").write_text(_answer(token="t").ljust(2**20))
+    path = _kubeconfig(tmp_path, f"cat {tmp_path}/answer", "bin/plugin")
+    assert (await _loaded(path)).authorization == "Bearer t"
+    (tmp_path / "answer").write_text(_answer(token="t").ljust(2**20 + 1))
+    with pytest.raises(ClusterConfigError, match=r"bin/plugin' wrote more than 1 MiB"):
+        await _loaded(path)
 
 
 async def test_a_plugin_whose_child_keeps_its_output_open(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Runs the credential plugin of a kubeconfig, as kubectl does, and ends it when it does not end by itself.
 
-The client library waits for a plugin without a limit, reads its output to the end before it reads the errors, so that a
-plugin with many of these waits as well, and leaves it running when nobody waits any longer.
+The client library waits for a plugin without a limit, reads its output without one, and to the end before it reads the
+errors, so that a plugin with many of these waits as well, and leaves it running when nobody waits any longer.
 """
 
 import asyncio
@@ -14,11 +14,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from kubernetes.aio.config.dateutil import parse_rfc3339
 
 from astra_mirror.cluster.kubeconfig_files import Entry, KubeconfigError
+
+_MAX_OUTPUT: Final = 2**20
+"""More than any credential has: a token must fit into a header, and a chain of certificates has some kilobytes."""
+
+
+class _TooMuchOutputError(Exception):
+    """A plugin has written more than a credential can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,8 @@ async def run_plugin(user: Entry, seconds: float) -> Credential:
         return _credential(await _output(plugin, seconds), plugin["apiVersion"])
     except TimeoutError:
         failure = f"has not ended within {seconds:g} seconds"
+    except _TooMuchOutputError:
+        failure = f"wrote more than {_MAX_OUTPUT >> 20} MiB to its standard output"
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
         failure = "gave no credential"
     raise KubeconfigError(f"the credential plugin {program!r} {failure} for {user.where}: run it to see why")
@@ -74,33 +83,45 @@ async def _output(plugin: Mapping[str, Any], seconds: float) -> bytes:
     )
     try:
         async with asyncio.timeout(seconds):
-            await protocol.ended.wait()
+            output = await protocol.read()
     except BaseException:
         with suppress(ProcessLookupError):
             os.killpg(transport.get_pid(), signal.SIGKILL)
         # A program in another group may hold the output open, which is not waited for.
-        if output := transport.get_pipe_transport(1):
-            output.close()
+        if pipe := transport.get_pipe_transport(1):
+            pipe.close()
         await protocol.ended.wait()
         raise
     finally:
         transport.close()
     if transport.get_returncode() != 0:
         raise ValueError("the plugin has failed")
-    return bytes(protocol.content)
+    return output
 
 
 class _Output(asyncio.SubprocessProtocol):
-    """Collects what a process writes, until it has ended and its output is closed."""
+    """Collects what a process writes, until it has ended and its output is closed, or until that is too much."""
 
     def __init__(self) -> None:
-        self.content = bytearray()
+        self._content = bytearray()
+        self._is_read = asyncio.Event()
         self.ended = asyncio.Event()
 
+    async def read(self) -> bytes:
+        """All that the process writes; may raise _TooMuchOutputError."""
+        await self._is_read.wait()
+        if len(self._content) > _MAX_OUTPUT:
+            raise _TooMuchOutputError
+        return bytes(self._content)
+
     def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002 - asyncio's signature
-        self.content += data
+        if not self._is_read.is_set():
+            self._content += data
+        if len(self._content) > _MAX_OUTPUT:
+            self._is_read.set()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._is_read.set()
         self.ended.set()
 
 
