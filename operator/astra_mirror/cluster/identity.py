@@ -10,12 +10,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from astra_mirror.cluster.credential_plugin import run_plugin
-from astra_mirror.cluster.kubeconfig_files import Entry, KubeconfigError
+from astra_mirror.cluster.kubeconfig_files import Entry, KubeconfigError, read_regular_file
 
 _IN_NAMES: Final = "!#$&'*+-.^_`|~"
 """What the name of a header may contain besides letters and digits; client-go encodes the per cent sign as well."""
@@ -81,7 +80,7 @@ def _token(user: Entry) -> str:
     """The token in the file; the one in the kubeconfig, which is older, where the file has none."""
     path, token = user.fields["tokenFile"], user.fields.get("token")
     try:
-        content = Path(path).read_text(encoding="utf-8").strip()
+        content = read_regular_file(path).strip()
     except (OSError, ValueError, TypeError):
         content = ""
     if not content and not isinstance(token, str):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from astra_mirror.cluster.kubeconfig_files import Entry, Kubeconfig, KubeconfigError
+from astra_mirror.cluster.kubeconfig_files import IRREGULAR, Entry, Kubeconfig, KubeconfigError, is_irregular
 from astra_mirror.core.proxies import is_host_name
 
 _CLUSTER_FILES: Final = {"certificate-authority": "certificate-authority-data"}
@@ -129,6 +129,9 @@ def _check_files(entry: Entry, keys: dict[str, str]) -> None:
         data = entry.fields.get(data_key)
         if data is not None and key != "tokenFile" and not _is_base64(data):
             raise KubeconfigError(f"the {data_key} of {entry.where} is not base64: the path of a file belongs in {key}")
+        # Of data and a file the data count, but of a token and its file the file.
+        if is_irregular(entry.fields.get(key)) and (data_key not in entry.fields or key == "tokenFile"):
+            raise KubeconfigError(f"the {key} of {entry.where} {IRREGULAR}")
         if data_key not in entry.fields and key in entry.fields and not _can_be_read(entry.fields[key]):
             raise KubeconfigError(
                 f"the {key} of {entry.where} is not the path of a file that can be read: the content itself belongs in "

@@ -4,6 +4,7 @@ The client library takes the current context from the last of several files, whe
 it fails for fields that are null or empty, which kubectl takes for absent. So it gets one configuration, made here.
 """
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ _FILES: Final = {
     "user": ("client-certificate", "client-key", "tokenFile"),
 }
 """The fields whose value is the path of a file, which is relative to that of the kubeconfig."""
+IRREGULAR: Final = (
+    "is a directory, pipe or device: write the content to a regular file, because it is read again at each renewal"
+)
 _NOT_A_KUBECONFIG: Final = "is not a kubeconfig, which is a YAML mapping in UTF-8"
 
 
@@ -96,9 +100,29 @@ def read_kubeconfigs(paths: str) -> Kubeconfig:
     return Kubeconfig(_body(clusters[cluster]), _body(users[user]))
 
 
+def read_regular_file(path: str) -> str:
+    """The text of the file. A pipe, for which another process must write, would block the event loop, perhaps for ever.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file, nor a symbolic link to one.
+        ValueError: it is not in UTF-8.
+    """
+    if is_irregular(path):
+        raise OSError(errno.EINVAL, f"it {IRREGULAR}")
+    return Path(path).read_text(encoding="utf-8")
+
+
+def is_irregular(path: object) -> bool:
+    """Whether this is the path of something that exists, but is no regular file."""
+    try:
+        return isinstance(path, str) and Path(path).exists() and not Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _read(path: str) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_regular_file(path))
     except OSError as error:
         raise KubeconfigError(f"{path} cannot be read: {error.strerror}") from None
     except yaml.MarkedYAMLError as error:
