@@ -6,12 +6,19 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from kubernetes.aio import client
 
 from astra_mirror.cluster.availability import Availability
@@ -43,6 +50,27 @@ async def test_sessions_are_made_in_one_way(tmp_path: Path) -> None:
     flags = endpoint._tls.verify_flags
     assert flags & ssl.VERIFY_X509_PARTIAL_CHAIN
     assert not flags & ssl.VERIFY_X509_STRICT
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+async def test_nobody_is_asked_for_the_password_of_a_key(form: PrivateFormat, tmp_path: Path) -> None:
+    """OpenSSL would ask on the terminal or on standard input, and wait. It is an error: at the start, at a renewal."""
+    issued = trustme.CA().issue_cert("me.example")
+    for number, blob in enumerate(issued.cert_chain_pems):
+        blob.write_to_path(tmp_path / "certificate", append=number > 0)
+    issued.private_key_pem.write_to_path(tmp_path / "plain")
+    key = load_pem_private_key(issued.private_key_pem.bytes(), None)
+    (tmp_path / "key").write_bytes(key.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"password")))
+    plain = _config(cert_file=str(tmp_path / "certificate"), key_file=str(tmp_path / "plain"))
+    encrypted = replace(plain, key_file=str(tmp_path / "key"))
+    words = (
+        r"^the client key for the API server https://kube.example is encrypted, .* decrypt it with openssl pkey -in KEY"
+    )
+    with pytest.raises(ClusterConfigError, match=words):
+        Endpoint(encrypted, HiddenValues())
+    endpoint = Endpoint(plain, HiddenValues())
+    with pytest.raises(ClusterConfigError, match=words):
+        endpoint._reload_client_certificate(encrypted)
 
 
 def _config(**fields: Any) -> ClusterConfig:

@@ -37,7 +37,8 @@ class Credentials:
     Args:
         first: the configuration at the start.
         load: loads the configuration again; may raise ClusterConfigError.
-        on_renewal: called with each new configuration before it is used, to update the TLS context; may raise OSError.
+        on_renewal: called with each new configuration before it is used, to update the TLS context; may raise OSError
+            or ClusterConfigError.
         hidden: what the log leaves out; it is given all credentials before they are used.
     """
 

@@ -163,8 +163,7 @@ class Endpoint:
         return response
 
     def _reload_client_certificate(self, config: ClusterConfig) -> None:
-        if config.cert_file:
-            self._tls.load_cert_chain(config.cert_file, config.key_file)
+        _load_client_certificate(self._tls, config)
 
 
 def keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
@@ -184,9 +183,20 @@ def _tls_context(config: ClusterConfig) -> ssl.SSLContext:
     # As Go and kubectl verify: each certificate in the file is a trust anchor.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if config.cert_file:
-        context.load_cert_chain(config.cert_file, config.key_file)
+    _load_client_certificate(context, config)
     if not config.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _load_client_certificate(context: ssl.SSLContext, config: ClusterConfig) -> None:
+    def password() -> str:
+        # Without this function OpenSSL would ask on the terminal, or on standard input, and block the event loop.
+        raise ClusterConfigError(
+            f"the client key for the API server {config.host} is encrypted, and nobody can be asked for its password: "
+            "decrypt it with openssl pkey -in KEY -out NEW, and use NEW in client-key or client-key-data"
+        )
+
+    if config.cert_file:
+        context.load_cert_chain(config.cert_file, config.key_file, password)

@@ -50,6 +50,10 @@ def certificates_in(pem: str) -> Iterator[str]:
 
 
 def _is_readable(certificate: str, context: ssl.SSLContext) -> bool:
+    if ":" in certificate:
+        # A header, which OpenSSL accepts only of an encrypted certificate: it would ask for a password on the terminal
+        # or on standard input, and block the event loop.
+        return False
     try:
         context.load_verify_locations(cadata=certificate)
     except (ssl.SSLError, ValueError, TypeError):
