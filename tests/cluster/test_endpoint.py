@@ -159,8 +159,33 @@ async def test_a_credential_plugin_that_gives_nothing(tmp_path: Path) -> None:
         await _loaded(tmp_path / "config", user=_plugin(tmp_path, "exit 1"))
 
 
+async def test_a_new_certificate_of_no_use(tmp_path: Path) -> None:
+    """The operator goes on with the one that it has."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca")
+    for name in ("old", "new"):
+        issued = authority.issue_cert(f"{name}.example")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / name)
+        issued.private_key_pem.write_to_path(tmp_path / f"{name}-key")
+    (tmp_path / "no-key").write_text("no key")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tmp_path / "ca"))
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    async with _answering("200 OK", [], tls) as server:
+        old = _config(host=f"https://{server}", ca_file=str(tmp_path / "ca"))
+        old = replace(old, cert_file=str(tmp_path / "old"), key_file=str(tmp_path / "old-key"))
+        endpoint = Endpoint(old, HiddenValues())
+        for key in ("no-key", "old-key"):
+            with pytest.raises(ssl.SSLError):
+                endpoint._reload_client_certificate(
+                    replace(old, cert_file=str(tmp_path / "new"), key_file=str(tmp_path / key))
+                )
+        assert (await endpoint.get("/", seconds=10))[0] == 200
+        await endpoint.close()
+
+
 @asynccontextmanager
-async def _answering(response: str, requests: list[str]) -> AsyncIterator[str]:
+async def _answering(response: str, requests: list[str], tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """A server that gives each request the same response; yields its host and port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -169,7 +194,7 @@ async def _answering(response: str, requests: list[str]) -> AsyncIterator[str]:
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls) as server:
         yield "{}:{}".format(*server.sockets[0].getsockname())
 
 

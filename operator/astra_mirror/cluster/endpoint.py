@@ -163,6 +163,8 @@ class Endpoint:
         return response
 
     def _reload_client_certificate(self, config: ClusterConfig) -> None:
+        # Elsewhere first: if the key is of no use, the context is left with the new certificate and no key.
+        _load_client_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), config)
         _load_client_certificate(self._tls, config)
 
 
