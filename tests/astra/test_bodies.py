@@ -12,13 +12,13 @@ from astra_mirror.astra.bodies import MAX_DOCUMENT, Bodies, Reservation
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.body import MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind
-from astra_mirror.core.body_memory import MAX_WAITING_FOR_NAMESPACE
+from astra_mirror.core.body_memory import MAX_WAITING_FOR_NAMESPACE, GrowthResult
 from astra_mirror.core.body_pools import LIST_BYTES, SINGLE_BYTES
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.outcome import Failed, Known, Listed, Observed, SyncReason
+from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed, SyncReason
 from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.core.urls import AllowedURL, BaseURL
-from tests.virtual_time import virtual_loop
+from tests.virtual_time import passes, virtual_loop
 
 pytestmark = pytest.mark.virtual
 
@@ -283,6 +283,86 @@ async def test_an_answer_that_is_given_up_is_unreachable_and_says_why() -> None:
         watch.stop()
         await clients.close()
     assert {type(each.result()) for each in (first, second)} == {Failed, Listed}
+
+
+class NoticingBodies(Bodies):
+    """A budget that no small body has memory in until the test allows, and which notices when one waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = asyncio.Event()
+        self._fillers = list[int]()
+        while not self._fillers or self.grow(self._fillers[-1], SMALL) is GrowthResult.GRANTED:
+            self._fillers.append(self.budget.enter(Kind.SINGLE, (f"n{len(self._fillers) % 8}", "c"), 0.0))
+            self.budget.complete(self._fillers[-1])
+        self.budget.leave(self._fillers.pop())
+        self.waits.clear()
+
+    def grow(self, number: int, size: int) -> GrowthResult:
+        """As of any budget."""
+        result = super().grow(number, size)
+        if result is GrowthResult.WAITS:
+            self.waits.set()
+        return result
+
+    def make_room(self) -> None:
+        """Let small bodies have memory."""
+        while self._fillers:
+            self.budget.leave(self._fillers.pop())
+        self.allocate()
+
+
+@asynccontextmanager
+async def not_found() -> AsyncIterator[str]:
+    """A server that has no backup, and says so."""
+    body = b'{"type":"https://astra.netapp.io/problems/2","title":"Resource not found","detail":"gone","status":"404"}'
+    head = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_an_error_whose_body_has_to_wait_for_memory_is_read_all_the_same() -> None:
+    """Neither the time-out of the request nor that of an error's body goes on while the body waits."""
+    bodies = NoticingBodies()
+    virtual_loop().stand_still()
+    async with not_found() as url:
+        clients = ClientPool([AllowedURL.parse(url)])
+        client, connection = AstraClient(clients, 10.0, bodies), Connection(BaseURL.parse(url), "a-good-token")
+        request = asyncio.create_task(client.get_backup(connection, DOCUMENT, namespace="mine"))
+        await bodies.waits.wait()
+        virtual_loop().pass_time(60.0)
+        await passes(10)
+        assert not request.done()
+        bodies.make_room()
+        outcome = await request
+        await clients.close()
+    assert isinstance(outcome, NotFound)
+    assert bodies.budget.held == 0
+
+
+async def test_an_error_whose_body_gets_no_memory_is_unreachable_and_says_why() -> None:
+    """A 404 means that the backup does not exist if its body says so, and nothing if that has not been read."""
+    bodies = NoticingBodies()
+    virtual_loop().stand_still()
+    async with not_found() as url:
+        clients = ClientPool([AllowedURL.parse(url)])
+        client, connection = AstraClient(clients, 10.0, bodies), Connection(BaseURL.parse(url), "a-good-token")
+        request = asyncio.create_task(client.get_backup(connection, DOCUMENT, namespace="mine"))
+        await bodies.waits.wait()
+        virtual_loop().pass_time(MAX_WAIT_SECONDS + 1.0)
+        outcome = await request
+        await clients.close()
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is SyncReason.UNREACHABLE
+    assert "too many answers wait for memory" in outcome.message
+    assert outcome.code is None
 
 
 async def _first(*tasks: "asyncio.Task[Listed | Failed]") -> "asyncio.Task[Listed | Failed]":

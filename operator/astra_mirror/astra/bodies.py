@@ -29,6 +29,16 @@ _NAMED: Final = frozenset({"br", "compress", "deflate", "zstd"})
 """Encodings that a message may name. Any other value of the header is text of the server, which is not shown."""
 
 
+class NoMemoryError(AnswerError):
+    """The response was not read, because too many bodies wait for memory: nothing is known of what it says."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            SyncReason.UNREACHABLE,
+            "The answer was not read, because too many answers wait for memory. It is asked for again later.",
+        )
+
+
 class Reservation:
     """The memory reserved for one body. The request's `deadline` is suspended while the body waits for more."""
 
@@ -40,9 +50,16 @@ class Reservation:
         self._bodies = bodies
         self._path = path
         self._deadline = deadline
+        self._deadlines = [deadline]
 
     async def receive(
-        self, chunks: AsyncIterator[bytes], kind: Kind, *, encoding: str = "identity", length: str = ""
+        self,
+        chunks: AsyncIterator[bytes],
+        kind: Kind,
+        *,
+        encoding: str = "identity",
+        length: str = "",
+        within: asyncio.Timeout | None = None,
     ) -> Body:
         """The decompressed body in pieces, because allocating and copying 64 MiB at once would block the event loop.
 
@@ -51,11 +68,14 @@ class Reservation:
             kind: what it is the body of.
             encoding: the header Content-Encoding.
             length: the header Content-Length.
+            within: a time-out of this body alone, which is suspended as the request's is.
 
         Raises:
-            AnswerError: the body is too large or badly compressed, or too many bodies wait for memory.
+            AnswerError: the body is too large or badly compressed.
+            NoMemoryError: too many bodies wait for memory, or this one has waited for too long.
             TimeoutError: the request's deadline has passed; `is_evicted` says whether the reservation was evicted.
         """
+        self._deadlines += [] if within is None else [within]
         limit = MAX_LIST if kind is Kind.LIST else MAX_DOCUMENT
         encoding = encoding.strip().lower()
         self.number = self._bodies.enter(self, kind, self._path, _expected(length, encoding))
@@ -95,17 +115,15 @@ class Reservation:
             result = await self._wait()
         if result is GrowthResult.REFUSED:
             QUOTA_REFUSALS.labels(QUOTA).inc()
-            raise AnswerError(
-                SyncReason.UNREACHABLE,
-                "The answer was not read, because too many answers wait for memory. It is asked for again later.",
-            )
+            raise NoMemoryError
 
     async def _wait(self) -> GrowthResult:
-        ends = self._deadline.when()
-        left = None if ends is None else ends - monotonic()
+        now = monotonic()
+        left = [(each, ends - now) for each in self._deadlines if (ends := each.when()) is not None]
         if not self.is_evicted:
             # Once evicted, a body is ended by its time-out alone.
-            self._deadline.reschedule(None)
+            for each, _ in left:
+                each.reschedule(None)
         self.decided = asyncio.get_running_loop().create_future()
         try:
             # `allocate` may grant the memory at once, so `decided` has to exist before it runs.
@@ -113,8 +131,9 @@ class Reservation:
             return await self.decided
         finally:
             self.decided = None
-            if left is not None and not self.is_evicted and not self._deadline.expired():
-                self._deadline.reschedule(monotonic() + left)
+            if not self.is_evicted and not self._deadline.expired():
+                for each, seconds in left:
+                    each.reschedule(monotonic() + seconds)
 
 
 class Bodies:

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import aiohttp
 
 from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, read_list
-from astra_mirror.astra.bodies import Bodies, Reservation
+from astra_mirror.astra.bodies import Bodies, NoMemoryError, Reservation
 from astra_mirror.astra.failures import closed_mid_response, evicted, timed_out, unreachable
 from astra_mirror.astra.listing import Body, ListError
 from astra_mirror.astra.names import REQUEST_NAMESPACE
@@ -34,7 +34,7 @@ _LARGE_DOCUMENT: Final = 65_536
 _CHUNK: Final = 16 * 1024
 """The most bytes of a body that are read at a time, before their memory has been granted."""
 _ERROR_SECONDS: Final = 2.0
-"""How long the body of an error response may take to arrive."""
+"""How long the body of an error response may take to arrive, without the time that it waits for memory."""
 
 Result = TypeVar("Result")
 Parser = Callable[[aiohttp.ClientResponse, Body], Awaitable[Result]]
@@ -162,19 +162,25 @@ async def _fetch(
         if response.status == HTTPStatus.OK:
             return response, await _receive(response, kind, memory)
         try:
-            async with asyncio.timeout(_ERROR_SECONDS):
-                return response, await _receive(response, Kind.SINGLE, memory)
+            async with asyncio.timeout(_ERROR_SECONDS) as deadline:
+                return response, await _receive(response, Kind.SINGLE, memory, deadline)
+        except NoMemoryError:
+            # What a 404 means is in its body, and so is what all of them say: it has to be asked for again.
+            raise
         except (AnswerError, aiohttp.ClientError, OSError):
             # The status code alone decides where the body of an error response cannot be read, or does not arrive.
             return response, []
 
 
-async def _receive(response: aiohttp.ClientResponse, kind: Kind, memory: Reservation) -> Body:
+async def _receive(
+    response: aiohttp.ClientResponse, kind: Kind, memory: Reservation, within: asyncio.Timeout | None = None
+) -> Body:
     return await memory.receive(
         response.content.iter_chunked(_CHUNK),
         kind,
         encoding=header(response, "Content-Encoding", "identity"),
         length=header(response, "Content-Length"),
+        within=within,
     )
 
 
