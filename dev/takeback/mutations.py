@@ -57,7 +57,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     ),
     "held-lists": (
         Edit("core/body_pools.py", "LIST_BYTES: Final = 64 * MIB", "LIST_BYTES: Final = 6400 * MIB"),
-        Edit("core/body_pools.py", "SINGLE_BYTES: Final = 8 * MIB", "SINGLE_BYTES: Final = 800 * MIB"),
+        Edit("core/body_pools.py", "SMALL_BYTES: Final = 4 * MIB", "SMALL_BYTES: Final = 400 * MIB"),
     ),
     "wrong-account": (
         Edit(

@@ -12,8 +12,9 @@ from astra_mirror.astra.bodies import MAX_DOCUMENT, Bodies, Reservation
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.body import MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind
-from astra_mirror.core.body_memory import MAX_WAITING_FOR_NAMESPACE, GrowthResult
+from astra_mirror.core.body_memory import GrowthResult
 from astra_mirror.core.body_pools import LIST_BYTES, SINGLE_BYTES
+from astra_mirror.core.body_waiting import MAX_WAITING_FOR_NAMESPACE
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed, SyncReason
 from astra_mirror.core.request_plan import Collection, Document
@@ -83,7 +84,7 @@ async def test_the_time_out_stands_still_while_a_body_waits_for_room(bodies: Bod
     waits = Receiving(bodies, "yours")
     waits.stream.send(*[CHUNK] * 3, b"")
     await idle()
-    assert bodies.budget.held == LIST_BYTES + SMALL
+    assert bodies.budget.held == LIST_BYTES
     assert waits.deadline.when() is None
     held.stream.send(b"")
     held.read.set()

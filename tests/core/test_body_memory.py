@@ -7,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from astra_mirror.core.body import DEFAULT_EXPECTED, MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind
-from astra_mirror.core.body_memory import (
-    MAX_WAITING_FOR_NAMESPACE,
-    RECENT_SECONDS,
-    Allocation,
-    GrowthResult,
-    MemoryBudget,
+from astra_mirror.core.body_memory import Allocation, GrowthResult, MemoryBudget
+from astra_mirror.core.body_pools import (
+    LARGE_SINGLE_BYTES,
+    LIST_BYTES,
+    RESERVE_SECONDS,
+    SINGLE_BYTES,
+    SMALL_BYTES,
+    WAITING_BYTES,
 )
-from astra_mirror.core.body_pools import LARGE_SINGLE_BYTES, LIST_BYTES, RESERVE_SECONDS, SINGLE_BYTES
+from astra_mirror.core.body_waiting import MAX_WAITING, MAX_WAITING_FOR_NAMESPACE, RECENT_SECONDS
+from astra_mirror.core.concurrency import MAX_IN_FLIGHT, MAX_SLOW, SHARE
 from astra_mirror.core.fair import Path
 
 STEP = 16 * 1024
@@ -102,7 +105,7 @@ def test_small_bodies_never_wait_for_large_ones(memory: Memory) -> None:
     for _ in range(20):
         memory.body(MINE, MIB, Kind.SINGLE)
     for kind in Kind:
-        assert memory.grow_to(memory.enter(YOURS, kind), SMALL) is GrowthResult.GRANTED
+        assert memory.grow_to(memory.enter(YOURS, kind, SMALL), SMALL) is GrowthResult.GRANTED
 
 
 def test_lists_that_grow_side_by_side_do_not_stop_each_other(memory: Memory) -> None:
@@ -253,27 +256,100 @@ def test_who_only_drips_holds_nobody_back_for_long(memory: Memory) -> None:
 
 def test_single_backups_are_not_ended_for_one_that_has_waited(memory: Memory) -> None:
     """As for lists: those of a namespace that has its half wait, and memory is free."""
-    mine = [memory.body(MINE, MIB, Kind.SINGLE) for _ in range(5)]
+    mine = [memory.body(MINE, MIB, Kind.SINGLE)]
+    memory.now = MAX_HOLD_SECONDS - 0.5
     theirs = memory.body(THEIRS, MIB, Kind.SINGLE)
+    mine.append(memory.body(MINE, MIB, Kind.SINGLE))
     yours = memory.body(YOURS, 2 * SMALL, Kind.SINGLE)
     memory.leave(theirs)
-    memory.allocate()
+    assert memory.allocate().granted == [yours]
     memory.leave(yours)
-    for each in mine:
-        assert memory.grow(each, STEP) is GrowthResult.WAITS
-    assert memory.allocate().evicted == []
-    memory.now = RECENT_SECONDS
-    assert memory.allocate().granted != []
+    memory.now = MAX_HOLD_SECONDS + 0.1
+    assert memory.allocate()[:3] == ([], [], [])
+    memory.now = MAX_HOLD_SECONDS + RECENT_SECONDS
+    assert memory.allocate().granted == [mine[1]]
+
+
+def test_large_single_backups_that_grow_side_by_side_do_not_stop_each_other(memory: Memory) -> None:
+    """As many are admitted as fit, the others follow, and none is evicted."""
+    for each in range(20):
+        memory.enter((f"n{each}", each), Kind.SINGLE)
+    while memory.has:
+        for number in [each for each in memory.has if each not in memory.requested]:
+            if memory.has[number] == MIB:
+                memory.budget.complete(number)
+                memory.leave(number)
+            else:
+                assert memory.grow(number, STEP) is not GrowthResult.REFUSED
+        assert not memory.allocate().evicted
+        assert memory.budget.held <= SINGLE_BYTES
+
+
+@pytest.mark.parametrize("paths", [[("mine", "c")], [(f"n{each}", "c") for each in range(20)]])
+def test_small_bodies_and_large_ones_have_memory_of_their_own(memory: Memory, paths: list[Path]) -> None:
+    """However many large bodies hang, or wait, small ones have all that is theirs, and the other way round."""
+    for each in range(40):
+        large = memory.body(paths[each % len(paths)], MIB, Kind.SINGLE)
+        if memory.has[large] == SMALL and large not in memory.requested:
+            memory.leave(large)
+        for refused in memory.allocate().refused:
+            memory.leave(refused)
+    for each in range(SMALL_BYTES // SMALL):
+        assert memory.grow_to(memory.enter((f"n{each % 4}", "c"), Kind.SINGLE), SMALL) is GrowthResult.GRANTED
+    assert memory.budget.held <= SINGLE_BYTES
+
+
+def test_one_namespace_on_one_connection_cannot_keep_out_small_bodies(memory: Memory) -> None:
+    """The requests that it may have at once do not use up what is for small bodies, whatever its larger ones hold."""
+    for _ in range(8):
+        memory.body(MINE, MIB, Kind.SINGLE)
+    most = int(SHARE * MAX_IN_FLIGHT) + int(SHARE * MAX_SLOW)
+    for _ in range(most):
+        assert memory.grow_to(memory.enter(MINE, Kind.SINGLE), SMALL) is GrowthResult.GRANTED
+    assert memory.grow_to(memory.enter(YOURS, Kind.SINGLE), 2 * 1024) is GrowthResult.GRANTED
 
 
 def test_any_number_of_small_bodies_leaves_some_for_others(memory: Memory) -> None:
     """Small bodies go first, but they cannot use the whole budget."""
-    for each in range(2 * SINGLE_BYTES // SMALL):
+    for each in range(2 * SMALL_BYTES // SMALL):
         memory.body((f"n{each % 4}", "c"), SMALL, Kind.SINGLE)
     assert memory.requested
     assert memory.grow_to(memory.enter(YOURS, Kind.SINGLE), SMALL) is GrowthResult.WAITS
     held = memory.body(MINE, 0, Kind.SINGLE)
     assert memory.budget.grow(held, 2 * SMALL, memory.now) is GrowthResult.GRANTED
+
+
+def test_lists_that_wait_for_admission_take_nothing_from_small_bodies(memory: Memory) -> None:
+    """A hundred lists of unknown size wait, and none is evicted: not for a small body, and not for another list."""
+    for each in range(16):
+        memory.body((f"n{each}", "c"), MIB)
+    waiting = list[int]()
+    for each in range(114):
+        memory.now += 0.001
+        waiting.append(memory.body((f"n{each}", "d"), MIB))
+        allocation = memory.allocate()
+        assert (allocation.evicted, allocation.refused) == ([], [])
+    assert set(waiting) <= set(memory.requested)
+    for each in range(SMALL_BYTES // SMALL):
+        assert memory.grow_to(memory.enter((f"v{each % 4}", "c"), Kind.SINGLE), SMALL) is GrowthResult.GRANTED
+        assert memory.allocate().evicted == []
+
+
+def test_what_waits_for_admission_has_little_memory_and_those_with_most_give_way(memory: Memory) -> None:
+    """Large single backups of one namespace wait with 64 KiB each; those of another are not refused for that."""
+    held = [memory.body(THEIRS, MIB, Kind.SINGLE) for _ in range(2)]
+    mine = [memory.body(MINE, MIB, Kind.SINGLE) for _ in range(WAITING_BYTES // SMALL)]
+    assert set(memory.requested) == set(mine)
+    yours = memory.body(YOURS, MIB, Kind.SINGLE)
+    allocation = memory.allocate()
+    assert (allocation.granted, allocation.refused) == ([], [mine[-1]])
+    memory.leave(mine[-1])
+    assert memory.budget.held <= SINGLE_BYTES
+    assert memory.grow_to(memory.enter(MINE, Kind.SINGLE), 2 * SMALL) is GrowthResult.REFUSED
+    memory.leave(held[0])
+    assert memory.allocate().granted == [mine[0]]
+    memory.leave(mine[0])
+    assert memory.allocate().granted == [yours]
 
 
 def test_two_namespaces_have_turns_even_if_one_body_at_a_time_may_go_on(memory: Memory) -> None:
@@ -334,6 +410,42 @@ def test_few_may_wait_for_one_namespace(memory: Memory) -> None:
     answers = [memory.grow_to(memory.enter(MINE), 2 * SMALL) for _ in range(MAX_WAITING_FOR_NAMESPACE + 1)]
     assert answers == [GrowthResult.WAITS] * MAX_WAITING_FOR_NAMESPACE + [GrowthResult.REFUSED]
     assert memory.grow_to(memory.enter(YOURS), 2 * SMALL) is GrowthResult.WAITS
+
+
+def test_as_many_give_way_as_have_too_much_memory(memory: Memory) -> None:
+    """The newest of them may have less than the one that they give way to."""
+    memory.body(THEIRS, LIST_BYTES, expected=LIST_BYTES)
+    for _ in range(2):
+        memory.body(THEIRS, MIB, Kind.SINGLE)
+    for each in range(19):
+        memory.body((f"n{each // 2}", "c"), 2 * SMALL, Kind.SINGLE)
+    for _ in range(12):
+        memory.body(MINE, 2 * SMALL, Kind.SINGLE)
+    mine = [memory.body(MINE, 4 * 1024) for _ in range(8)]
+    for each in mine:
+        memory.grow(each, SMALL)
+    assert memory.allocate()[:3] == ([], [], [])
+    memory.body(YOURS, 2 * SMALL, Kind.SINGLE)
+    assert memory.allocate().refused == mine[::-1]
+
+
+def test_those_who_came_first_do_not_keep_others_out_of_the_queue(memory: Memory) -> None:
+    """Where too many wait, the newest of the namespace that has most gives way."""
+    memory.body(THEIRS, LIST_BYTES, expected=LIST_BYTES)
+    for each in range(MAX_WAITING):
+        # With nothing in memory yet.
+        memory.grow(memory.enter((f"n{each % 4}", "c")), 2 * SMALL)
+    waiting = list(memory.requested)
+    yours = [memory.enter(YOURS) for _ in range(3)]
+    for each in yours:
+        assert memory.grow(each, 2 * SMALL) is GrowthResult.WAITS
+    allocation = memory.allocate()
+    assert allocation.refused == waiting[:-4:-1]
+    for each in allocation.refused:
+        memory.leave(each)
+    # That of a namespace which has as many as any other is the newest itself.
+    assert memory.grow(memory.enter(("n3", "d")), 2 * SMALL) is GrowthResult.REFUSED
+    assert memory.allocate().refused == []
 
 
 _STEPS = st.lists(

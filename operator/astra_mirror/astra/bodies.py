@@ -79,9 +79,7 @@ class Reservation:
         limit = MAX_LIST if kind is Kind.LIST else MAX_DOCUMENT
         encoding = encoding.strip().lower()
         self.number = self._bodies.enter(self, kind, self._path, _expected(length, encoding))
-        windows: list[bytes] = []
-        window = bytearray()
-        size = 0
+        windows, window, size = list[bytes](), bytearray(), 0
         async for chunk in _decoded(chunks, encoding):
             size += len(chunk)
             if size > limit:

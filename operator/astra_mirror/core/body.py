@@ -8,9 +8,16 @@ from astra_mirror.core.fair import Path
 
 MIB: Final = 1024 * 1024
 SMALL: Final = 64 * 1024
-"""Up to this many bytes a body is small, whether of a list or not: it never waits for a larger body."""
+"""Up to this many bytes a body is small, whether of a list or not, if its size is known: it never waits for a larger
+body."""
+FIRST_PIECE: Final = 16 * 1024
+"""Up to this many bytes any other list is small: what it has while it waits to be admitted is little, so that many
+can wait."""
 DEFAULT_EXPECTED: Final = 4 * MIB
 """The expected size of a list whose size is not known."""
+LARGEST_SINGLE: Final = MIB
+"""The largest body that is not of a list. As much must be free before a large one is admitted, whatever its size, so
+that all wait for the same, and none is passed over."""
 MEDIUM: Final = MIB
 """Up to this expected size a list is admitted before larger ones, which need more free memory."""
 MAX_HOLD_SECONDS: Final = 10.0
@@ -27,9 +34,10 @@ class Kind(StrEnum):
 
 
 class Pool(StrEnum):
-    """The pool in which a body counts."""
+    """The pool in which a body counts. Those that wait to be admitted as large bodies have one of their own."""
 
     SMALL = "small"
+    WAITING = "waiting"
     SINGLE = "single"
     LIST = "list"
 
@@ -38,15 +46,21 @@ class Stage(StrEnum):
     """What a body waits for, in the order in which requests are granted."""
 
     SMALL = "small"
-    SINGLE = "single"
+    SINGLE = "growth of a large single"
+    ADMIT_SINGLE = "admission of a large single"
     GROWTH = "growth"
     ADMIT_MEDIUM = "admission of a medium list"
     ADMIT_LARGE = "admission of a large list"
 
 
-ADMISSIONS: Final = (Stage.ADMIT_MEDIUM, Stage.ADMIT_LARGE)
-STAGES: Final = {Pool.SMALL: (Stage.SMALL,), Pool.SINGLE: (Stage.SINGLE,), Pool.LIST: (Stage.GROWTH, *ADMISSIONS)}
-SINGLE_POOLS: Final = (Pool.SMALL, Pool.SINGLE)
+LIST_ADMISSIONS: Final = (Stage.ADMIT_MEDIUM, Stage.ADMIT_LARGE)
+ADMISSIONS: Final = (Stage.ADMIT_SINGLE, *LIST_ADMISSIONS)
+STAGES: Final = {
+    Pool.SMALL: (Stage.SMALL,),
+    Pool.SINGLE: (Stage.SINGLE, Stage.ADMIT_SINGLE),
+    Pool.LIST: (Stage.GROWTH, *LIST_ADMISSIONS),
+}
+"""The stages in which bodies wait for memory of each pool, the growth of those that are in it first."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +74,7 @@ class Body:
         expected: its size when complete, as far as that is known.
         since: when it entered the pool in which it counts now.
         held: the memory that it has.
+        counts_in: the pool in which that counts.
         requested: the memory that it waits for.
         waits_since: when its last wait began.
         may_wait: for how long it may wait, from then on.
@@ -74,6 +89,7 @@ class Body:
     expected: int
     since: float
     held: int = 0
+    counts_in: Pool = Pool.SMALL
     requested: int = 0
     waits_since: float = float("-inf")
     may_wait: float = MAX_WAIT_SECONDS
@@ -83,17 +99,17 @@ class Body:
 
     def pool(self, size: int) -> Pool:
         """The pool in which it counts when it has `size` bytes."""
-        if size <= SMALL:
+        if size <= (FIRST_PIECE if self.kind is Kind.LIST and self.expected > SMALL else SMALL):
             return Pool.SMALL
         return Pool.LIST if self.kind is Kind.LIST else Pool.SINGLE
 
     def stage(self) -> Stage:
         """What it waits for when its request cannot be granted at once."""
         pool = self.pool(self.held + self.requested)
-        if pool is not Pool.LIST:
+        if pool in {Pool.SMALL, self.counts_in}:
             return STAGES[pool][0]
-        if self.pool(self.held) is pool:
-            return Stage.GROWTH
+        if pool is Pool.SINGLE:
+            return Stage.ADMIT_SINGLE
         return Stage.ADMIT_MEDIUM if self.expected <= MEDIUM else Stage.ADMIT_LARGE
 
     def accounted(self, now: float) -> int:
@@ -107,7 +123,9 @@ class Body:
 
     @property
     def needs_to_be_admitted(self) -> int:
-        """The free memory that a list waits for before it is admitted: its expected size."""
+        """The free memory that a large body waits for before it is admitted: a list for its expected size."""
+        if self.kind is Kind.SINGLE:
+            return LARGEST_SINGLE
         return max(self.expected, self.held + self.requested)
 
     @property

@@ -1,7 +1,7 @@
 """The memory budget for response bodies: one limit for all of them, which no tenant can use up alone.
 
 A body counts as it grows. Bodies that grow side by side could use up the budget before any of them is complete, and
-then none could go on. Three rules prevent that. A list is admitted only when its expected size is free. Within a
+then none could go on. Three rules prevent that. A large body is admitted only when there is memory for it. Within a
 connection the oldest body goes first. And when no body can grow, or one has held memory for long while others wait, the
 body that has held its memory longest is evicted.
 
@@ -12,29 +12,33 @@ limited.
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from itertools import chain, count
+from itertools import count
 from typing import Final, NamedTuple
 
 from astra_mirror.core.body import (
     ADMISSIONS,
     DEFAULT_EXPECTED,
+    LARGEST_SINGLE,
+    LIST_ADMISSIONS,
     MAX_HOLD_SECONDS,
-    SINGLE_POOLS,
     STAGES,
     Body,
     Kind,
     Pool,
     Stage,
 )
-from astra_mirror.core.body_pools import LIST_BYTES, SINGLE_BYTES, Fitting, Pools
+from astra_mirror.core.body_pools import LARGE_SINGLE_BYTES, LIST_BYTES, SMALL_BYTES, Fitting, Pools
 from astra_mirror.core.body_turns import Turns
-from astra_mirror.core.fair import FairQueue, Path
+from astra_mirror.core.body_waiting import Waiting
+from astra_mirror.core.fair import Path
 
-RECENT_SECONDS: Final = 1.0
-"""How long after a wait a connection still counts as waiting: between two chunks it does not wait for memory."""
-MAX_WAITING: Final = 256
-MAX_WAITING_FOR_NAMESPACE: Final = 64
-"""A limit, because each body that waits has a small buffer that does not count."""
+_SHARED: Final = {
+    Stage.SMALL: (Pool.SMALL, SMALL_BYTES),
+    Stage.SINGLE: (Pool.SINGLE, LARGE_SINGLE_BYTES),
+    Stage.ADMIT_SINGLE: (Pool.SINGLE, LARGE_SINGLE_BYTES),
+    Stage.GROWTH: (Pool.LIST, LIST_BYTES),
+}
+"""The budgets of which nobody has more than half while others wait in these stages."""
 
 
 class GrowthResult(Enum):
@@ -60,11 +64,7 @@ class MemoryBudget:
     def __init__(self) -> None:
         self._pools = Pools()
         self._numbers = count()
-        self._waiting: dict[Stage, FairQueue[int, Body]] = {
-            stage: FairQueue(cap=MAX_WAITING, cap_for_key=MAX_WAITING_FOR_NAMESPACE) for stage in Stage
-        }
-        self._last_waited: dict[Stage, dict[Path, float]] = {stage: {} for stage in Stage}
-        """When each connection last waited."""
+        self._waiting = Waiting(self._pools)
         self._turns = Turns()
 
     @property
@@ -81,7 +81,8 @@ class MemoryBudget:
             now: the time.
             expected: its size when complete, as far as that is known.
         """
-        body = Body(next(self._numbers), path, kind, min(expected, LIST_BYTES), now)
+        largest = LIST_BYTES if kind is Kind.LIST else LARGEST_SINGLE
+        body = Body(next(self._numbers), path, kind, min(expected, largest), now)
         self._pools.bodies[body.number] = body
         return body.number
 
@@ -90,16 +91,14 @@ class MemoryBudget:
         body = self._pools.bodies[number]
         body.requested = size
         stage = body.stage()
-        queue = self._waiting[stage]
+        queue = self._waiting.at(stage)
         # Those of other connections that wait for growth while memory is free may not have it.
         is_next = not queue if stage in ADMISSIONS else not queue.waiting_for(*body.path)
         may_grow = is_next and all(self.is_within_share(path, stage, now) for path in body.paths)
         if may_grow and self._fits(body, stage, now):
             self._pools.grant(body, now)
             return GrowthResult.GRANTED
-        body.waits_since = now
-        self._last_waited[stage][body.path] = now
-        return GrowthResult.WAITS if queue.put(body.path, number, body, number) else GrowthResult.REFUSED
+        return GrowthResult.WAITS if self._waiting.put(body, stage, now) else GrowthResult.REFUSED
 
     def complete(self, number: int) -> None:
         """Record that a body has been received to its end, so that it is never evicted."""
@@ -107,9 +106,9 @@ class MemoryBudget:
 
     def leave(self, number: int) -> None:
         """Release the memory of a body, and its place in the queue."""
-        self._turns.end(self._pools.bodies[number])
-        for queue in self._waiting.values():
-            queue.drop(number)
+        body = self._pools.bodies[number]
+        self._turns.end(body)
+        self._waiting.drop(body)
         self._pools.release(number)
 
     def allocate(self, now: float) -> Allocation:
@@ -117,51 +116,42 @@ class MemoryBudget:
 
         Each of those holds its memory until the caller calls `leave`.
         """
-        if not any(self._waiting.values()):
+        if not self._waiting:
             return Allocation([], [], [], None)
-        self._record_waiters(now)
+        gave_way = self._waiting.gave_way()
+        for body in gave_way:
+            self._turns.end(body)
+        self._waiting.record(now, is_list_budget_used_up=self._pools.is_used_up(Stage.GROWTH, now))
         granted = [body.number for body in self._granted(now)]
         evicted, again = set[int](), list[float]()
-        for pool in Pool:
-            if not any(self._waiting[stage] for stage in STAGES[pool]):
+        for pool, stages in STAGES.items():
+            if not any(self._waiting.at(stage) for stage in stages):
                 continue
             holder = self._longest_holder(pool)
             if holder is not None and self._must_be_evicted(holder, pool, now):
                 evicted.add(holder.number)
             elif holder is not None:
                 again.append(holder.since + MAX_HOLD_SECONDS)
-            again += [each.reserved_until for each in self._pools.within(pool)]
-            again += [last + RECENT_SECONDS for each in STAGES[pool] for last in self._last_waited[each].values()]
-        refused = self._refused(evicted, now)
-        again += [body.waits_until for body in chain(*self._waiting.values())]
-        again += [max(body.waits_since + MAX_HOLD_SECONDS, self._turns.next_at) for body in self._candidates()]
+            again += self._waiting.recent_until(stages)
+        refused = self._refused(evicted, now) + [body.number for body in gave_way if body.number not in evicted]
+        again += [body.waits_until for body in self._waiting]
+        again += [body.reserved_until for body in self._pools.within(Pool.LIST)]
+        again += [max(body.waits_since + MAX_HOLD_SECONDS, self._turns.next_at) for body in self._waiting.lists()]
         return Allocation(granted, sorted(evicted), refused, min((at for at in again if at > now), default=None))
 
-    def _record_waiters(self, now: float) -> None:
-        for stage, queue in self._waiting.items():
-            waited = {path: last for path, last in self._last_waited[stage].items() if now < last + RECENT_SECONDS}
-            self._last_waited[stage] = waited | {body.path: now for body in queue}
-        if self._pools.free(Stage.GROWTH, now) <= 0:
-            # A list that is admitted when some of it becomes free may grow, before a large owner takes all that.
-            self._last_waited[Stage.GROWTH] |= {body.path: now for body in self._candidates()}
-
-    def _candidates(self) -> list[Body]:
-        """The lists that wait for admission."""
-        return [body for stage in ADMISSIONS for body in self._waiting[stage]]
-
     def _granted(self, now: float) -> Iterator[Body]:
-        for stage in (Stage.SMALL, Stage.SINGLE, Stage.GROWTH):
+        for stage in (Stage.SMALL, Stage.SINGLE, Stage.ADMIT_SINGLE, Stage.GROWTH):
             yield from self._taken(stage, now)
         yield from self._taken_in_turn(now)
         if self._turns.body is None:
-            for stage in ADMISSIONS:
+            for stage in LIST_ADMISSIONS:
                 yield from self._taken(stage, now)
-            self._turns.begin(self._candidates(), now)
+            self._turns.begin(self._waiting.lists(), now)
             yield from self._taken_in_turn(now)
 
     def _taken(self, stage: Stage, now: float) -> Iterator[Body]:
         shares = _WithinShare(self, stage, now)
-        while taken := self._waiting[stage].take(shares, Fitting(stage, self._pools.free(stage, now))):
+        while taken := self._waiting.at(stage).take(shares, Fitting(stage, self._pools.free(stage, now))):
             self._end_wait(taken.value, now)
             yield taken.value
 
@@ -169,7 +159,7 @@ class MemoryBudget:
         body = self._turns.body
         if body is not None and self._fits(body, body.stage(), now):
             self._turns.end(body)
-            self._waiting[body.stage()].drop(body.number)
+            self._waiting.at(body.stage()).drop(body.number)
             body.had_turn = True
             self._end_wait(body, now)
             yield body
@@ -180,16 +170,14 @@ class MemoryBudget:
 
     def _refused(self, evicted: Container[int], now: float) -> list[int]:
         """Withdraw the requests that have waited for too long; those of evicted bodies end in any case."""
-        waiting = chain(*self._waiting.values())
-        refused = [body for body in waiting if now >= body.waits_until and body.number not in evicted]
+        refused = [body for body in self._waiting if now >= body.waits_until and body.number not in evicted]
         for body in refused:
             self._turns.end(body)
-            self._waiting[body.stage()].drop(body.number)
-            body.requested = 0
+            self._waiting.drop(body)
         return [body.number for body in refused]
 
     def _fits(self, body: Body, stage: Stage, now: float) -> bool:
-        if stage in ADMISSIONS and self._turns.body not in {None, body}:
+        if stage in LIST_ADMISSIONS and self._turns.body not in {None, body}:
             return False
         return body in Fitting(stage, self._pools.free(stage, now))
 
@@ -199,28 +187,25 @@ class MemoryBudget:
         Lists that wait for admission count only while the budget is used up: if their expected size is free they are
         admitted, and if it is not, the rest is of no use to them.
         """
-        if stage in ADMISSIONS:
+        if stage not in _SHARED or not self._waiting.others(path, stage, now):
             return True
-        others = (last for each, last in self._last_waited[stage].items() if each[: len(path)] != path)
-        if not any(now < last + RECENT_SECONDS for last in others):
-            return True
-        pools, limit = ((Pool.LIST,), LIST_BYTES) if stage is Stage.GROWTH else (SINGLE_POOLS, SINGLE_BYTES)
-        return self._pools.held(*pools, path=path) < limit // 2
+        pool, limit = _SHARED[stage]
+        return self._pools.held(pool, path=path) < limit // 2
 
     def _longest_holder(self, pool: Pool) -> Body | None:
-        """The incomplete body that has held memory longest which bodies that wait for `pool` could use."""
-        holders = (body for body in self._pools.sharing_with(pool) if not body.is_complete)
+        """The incomplete body that has held memory of this pool longest."""
+        holders = (body for body in self._pools.within(pool) if not body.is_complete)
         return min(holders, key=lambda body: (body.since, body.number), default=None)
 
     def _must_be_evicted(self, holder: Body, pool: Pool, now: float) -> bool:
-        is_full = self._pools.free(STAGES[pool][0], now) <= 0
         # While memory is free, whoever waits for growth waits only until others have had theirs.
-        stages = [stage for stage in STAGES[pool] if is_full or stage in ADMISSIONS]
-        others = any(body is not holder for stage in stages for body in self._waiting[stage])
+        stages = [stage for stage in STAGES[pool] if stage in LIST_ADMISSIONS or self._pools.is_used_up(stage, now)]
+        others = any(body is not holder for stage in stages for body in self._waiting.at(stage))
         if others and now >= holder.since + MAX_HOLD_SECONDS:
             return True
         # If all bodies that hold memory wait for more, none can go on until one of them is evicted.
-        return is_full and all(body.requested and not body.is_complete for body in self._pools.sharing_with(pool))
+        is_full = self._pools.is_used_up(STAGES[pool][0], now)
+        return is_full and all(body.requested and not body.is_complete for body in self._pools.within(pool))
 
 
 @dataclass(frozen=True, slots=True)

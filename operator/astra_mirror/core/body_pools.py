@@ -5,16 +5,19 @@ from collections.abc import Container, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from astra_mirror.core.body import ADMISSIONS, MAX_HOLD_SECONDS, MIB, SINGLE_POOLS, Body, Pool, Stage
+from astra_mirror.core.body import ADMISSIONS, LARGEST_SINGLE, MAX_HOLD_SECONDS, MIB, Body, Pool, Stage
 from astra_mirror.core.fair import Path
 
 LIST_BYTES: Final = 64 * MIB
-SINGLE_BYTES: Final = 8 * MIB
-"""A budget in addition to `LIST_BYTES`, for single backups, errors and small lists."""
-LARGE_SINGLE_BYTES: Final = 6 * MIB
-"""The part of `SINGLE_BYTES` that is open to bodies that are not small."""
-SMALL_BYTES: Final = 6 * MIB
-"""The part of `SINGLE_BYTES` that is open to small bodies, so that any number of them leaves some for the others."""
+SMALL_BYTES: Final = 4 * MIB
+"""The budget of small bodies, which is their own, so that they never wait for large ones: more than the 60 bodies that
+one namespace may have on one connection."""
+LARGE_SINGLE_BYTES: Final = 2 * MIB
+"""The budget of bodies that are neither small nor of a list."""
+WAITING_BYTES: Final = 2 * MIB
+"""The budget of bodies that wait to be admitted: 128 lists, as long as nothing is known of their size."""
+SINGLE_BYTES: Final = SMALL_BYTES + LARGE_SINGLE_BYTES + WAITING_BYTES
+"""All that there is in addition to `LIST_BYTES`."""
 RESERVE_SECONDS: Final = 1.0
 """How long the expected size of an admitted list is kept free."""
 
@@ -33,16 +36,15 @@ class Pools:
 
     def within(self, *pools: Pool) -> Iterator[Body]:
         """The bodies that hold memory in these pools."""
-        return (each for each in self.bodies.values() if each.held and each.pool(each.held) in pools)
+        return (each for each in self.bodies.values() if each.held and each.counts_in in pools)
 
     def grant(self, body: Body, now: float) -> None:
         """Give a body what it has requested."""
-        before, after = body.pool(body.held), body.pool(body.held + body.requested)
-        if before is not after:
-            self._count(body, before, -body.held)
-            self._count(body, after, body.held)
+        after = body.pool(body.held + body.requested)
+        if body.counts_in is not after:
+            self._move(body, after)
             body.since = now
-            body.reserved_until = now + RESERVE_SECONDS if after is Pool.LIST else now
+            body.reserved_until = _reserved_until(after, now)
         self._count(body, after, body.requested)
         body.held += body.requested
         body.requested = 0
@@ -51,37 +53,56 @@ class Pools:
             received = min(body.held / body.needs_to_be_admitted, 1.0)
             body.reserved_until = body.since + RESERVE_SECONDS + received * MAX_HOLD_SECONDS
 
+    def wait(self, body: Body) -> None:
+        """Count a body among those that wait to be admitted: what it has is not missing to those that are small."""
+        self._move(body, Pool.WAITING)
+
     def release(self, number: int) -> None:
         """Forget a body, and release its memory."""
         body = self.bodies.pop(number)
-        self._count(body, body.pool(body.held), -body.held)
+        self._count(body, body.counts_in, -body.held)
 
     def free(self, stage: Stage, now: float) -> float:
         """The memory that is free for what waits in a stage: a list that is alone is admitted whatever its size."""
         match stage:
             case Stage.SMALL:
-                return min(self._free_for_singles(), SMALL_BYTES - self.held(Pool.SMALL))
+                return SMALL_BYTES - self.held(Pool.SMALL)
             case Stage.SINGLE:
-                return min(self._free_for_singles(), LARGE_SINGLE_BYTES - self.held(Pool.SINGLE))
+                return LARGE_SINGLE_BYTES - self.held(Pool.SINGLE)
+            case Stage.ADMIT_SINGLE:
+                return LARGE_SINGLE_BYTES - sum(each.accounted(now) for each in self.within(Pool.SINGLE))
             case Stage.GROWTH:
                 return LIST_BYTES - self.held(Pool.LIST)
             case Stage.ADMIT_MEDIUM | Stage.ADMIT_LARGE:
                 others = [each.accounted(now) for each in self.within(Pool.LIST)]
                 return LIST_BYTES - sum(others) if others else float("inf")
 
-    def sharing_with(self, pool: Pool) -> list[Body]:
-        """The bodies that hold what bodies that wait for `pool` could use."""
-        pools = SINGLE_POOLS if pool is not Pool.LIST and self._free_for_singles() <= 0 else (pool,)
-        return list(self.within(*pools))
+    def is_used_up(self, stage: Stage, now: float) -> bool:
+        """Whether no body that waits in a stage can have memory, unless it is a list that waits for its size."""
+        return self.free(stage, now) < (LARGEST_SINGLE if stage is Stage.ADMIT_SINGLE else 1)
 
-    def _free_for_singles(self) -> int:
-        return SINGLE_BYTES - self.held(*SINGLE_POOLS)
+    def _move(self, body: Body, pool: Pool) -> None:
+        self._count(body, body.counts_in, -body.held)
+        self._count(body, pool, body.held)
+        body.counts_in = pool
 
     def _count(self, body: Body, pool: Pool, size: int) -> None:
         for key in (None, *body.paths):
             self._held[pool, key] += size
             if not self._held[pool, key]:
                 del self._held[pool, key]
+
+
+def _reserved_until(pool: Pool, now: float) -> float:
+    """Until when the expected size of a body that enters a pool is kept free."""
+    match pool:
+        case Pool.LIST:
+            return now + RESERVE_SECONDS
+        case Pool.SINGLE:
+            # Large singles are few: none waits for another in the middle, which could wait for the first.
+            return float("inf")
+        case Pool.SMALL | Pool.WAITING:
+            return now
 
 
 @dataclass(frozen=True, slots=True)
