@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.core.body import DEFAULT_EXPECTED, MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind
+from astra_mirror.core.body import DEFAULT_EXPECTED, MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind, Stage
 from astra_mirror.core.body_memory import Allocation, GrowthResult, MemoryBudget
 from astra_mirror.core.body_pools import (
     LARGE_SINGLE_BYTES,
@@ -446,6 +446,30 @@ def test_those_who_came_first_do_not_keep_others_out_of_the_queue(memory: Memory
     # That of a namespace which has as many as any other is the newest itself.
     assert memory.grow(memory.enter(("n3", "d")), 2 * SMALL) is GrowthResult.REFUSED
     assert memory.allocate().refused == []
+
+
+class _CountingBudget(MemoryBudget):
+    """Counts how many owners are looked at."""
+
+    looked_at = 0
+
+    def is_within_share(self, path: Path, stage: Stage, now: float) -> bool:
+        """As of any budget."""
+        self.looked_at += 1
+        return super().is_within_share(path, stage, now)
+
+
+def test_nobody_is_looked_at_where_nobody_can_have_memory(memory: Memory) -> None:
+    """With full queues, that would take milliseconds each time that any body ends."""
+    memory.budget = budget = _CountingBudget()
+    memory.body(THEIRS, LIST_BYTES, expected=LIST_BYTES)
+    for each in range(100):
+        memory.body((f"n{each}", "c"), 2 * SMALL)
+        memory.body((f"n{each}", "d"), SMALL, Kind.SINGLE)
+    assert len(memory.requested) > 100
+    budget.looked_at = 0
+    assert memory.allocate()[:3] == ([], [], [])
+    assert budget.looked_at == 0
 
 
 _STEPS = st.lists(

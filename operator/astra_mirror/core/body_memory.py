@@ -150,8 +150,12 @@ class MemoryBudget:
             yield from self._taken_in_turn(now)
 
     def _taken(self, stage: Stage, now: float) -> Iterator[Body]:
-        shares = _WithinShare(self, stage, now)
-        while taken := self._waiting.at(stage).take(shares, Fitting(stage, self._pools.free(stage, now))):
+        queue, shares = self._waiting.at(stage), _WithinShare(self, stage, now)
+        # Nobody has to be looked at who could have nothing in any case.
+        while queue and not self._pools.is_used_up(stage, now):
+            taken = queue.take(shares, Fitting(stage, self._pools.free(stage, now)))
+            if taken is None:
+                break
             self._end_wait(taken.value, now)
             yield taken.value
 

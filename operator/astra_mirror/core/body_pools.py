@@ -27,6 +27,8 @@ class Pools:
 
     def __init__(self) -> None:
         self.bodies: dict[int, Body] = {}
+        self._members: dict[Pool, dict[int, Body]] = {pool: {} for pool in Pool}
+        """The bodies in each pool, apart from those that have never had memory."""
         self._held: Counter[tuple[Pool, Hashable]] = Counter()
         """The bytes in each pool: in all (None), of each namespace, of each connection."""
 
@@ -36,7 +38,7 @@ class Pools:
 
     def within(self, *pools: Pool) -> Iterator[Body]:
         """The bodies that hold memory in these pools."""
-        return (each for each in self.bodies.values() if each.held and each.counts_in in pools)
+        return (each for pool in pools for each in self._members[pool].values() if each.held)
 
     def grant(self, body: Body, now: float) -> None:
         """Give a body what it has requested."""
@@ -45,6 +47,7 @@ class Pools:
             self._move(body, after)
             body.since = now
             body.reserved_until = _reserved_until(after, now)
+        self._members[after][body.number] = body
         self._count(body, after, body.requested)
         body.held += body.requested
         body.requested = 0
@@ -60,6 +63,7 @@ class Pools:
     def release(self, number: int) -> None:
         """Forget a body, and release its memory."""
         body = self.bodies.pop(number)
+        self._members[body.counts_in].pop(number, None)
         self._count(body, body.counts_in, -body.held)
 
     def free(self, stage: Stage, now: float) -> float:
@@ -84,6 +88,8 @@ class Pools:
     def _move(self, body: Body, pool: Pool) -> None:
         self._count(body, body.counts_in, -body.held)
         self._count(body, pool, body.held)
+        self._members[body.counts_in].pop(body.number, None)
+        self._members[pool][body.number] = body
         body.counts_in = pool
 
     def _count(self, body: Body, pool: Pool, size: int) -> None:
