@@ -247,3 +247,11 @@ def _remove(path: str | None) -> None:
 
 def _bytes(path: str | None) -> bytes:
     return Path(path or "").read_bytes()
+
+
+async def test_what_is_nested_beyond_any_kubeconfig_is_none(tmp_path: Path) -> None:
+    """PyYAML takes a time that grows with the square of the depth: seconds for the 8 KiB that the fuzzer found."""
+    nested = json.loads("[" * 50 + "]" * 50)
+    assert (await _loaded(tmp_path, _content("a", extensions=nested))).host == "https://a.example"
+    with pytest.raises(ClusterConfigError, match=r"is not a kubeconfig, which is a YAML mapping in UTF-8"):
+        await _loaded(tmp_path, _content("a", extensions=json.loads("[" * 100 + "]" * 100)))

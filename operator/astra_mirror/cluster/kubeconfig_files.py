@@ -26,6 +26,7 @@ _FILES: Final = {
 IRREGULAR: Final = (
     "is a directory, pipe or device: write the content to a regular file, because it is read again at each renewal"
 )
+_MAX_DEPTH: Final = 64
 _NOT_A_KUBECONFIG: Final = "is not a kubeconfig, which is a YAML mapping in UTF-8"
 
 
@@ -120,9 +121,18 @@ def is_irregular(path: object) -> bool:
         return False
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses what is nested too deeply for a kubeconfig: for each level, PyYAML looks at all levels above it."""
+
+    def fetch_more_tokens(self) -> None:
+        if self.flow_level + len(self.indents) > _MAX_DEPTH:
+            raise ValueError(_NOT_A_KUBECONFIG)
+        super().fetch_more_tokens()
+
+
 def _read(path: str) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(read_regular_file(path))
+        content = yaml.load(read_regular_file(path), _Loader)  # noqa: S506 - it is a SafeLoader
     except OSError as error:
         raise KubeconfigError(f"{path} cannot be read: {error.strerror}") from None
     except yaml.MarkedYAMLError as error:
