@@ -17,6 +17,7 @@ from yarl import URL
 
 from astra_mirror import USER_AGENT
 from astra_mirror.astra.addresses import FilteringResolver
+from astra_mirror.astra.sockets import Connector
 from astra_mirror.astra.tls import certificate_error, lacks_issuer, ssl_context, trust_public_authorities
 from astra_mirror.core.connection import TLS
 from astra_mirror.core.contexts import ContextCache
@@ -49,18 +50,8 @@ class _Request(aiohttp.ClientRequest):
 
 
 def _session(context: ssl.SSLContext, resolver: FilteringResolver) -> aiohttp.ClientSession:
-    # No limit here: requests wait in the connection queue, where waiting is cheap and fair.
-    connector = aiohttp.TCPConnector(
-        ssl=context,
-        limit=0,
-        resolver=resolver,
-        # The resolver has a cache. With aiohttp's cache, the second request for a name would wait for the look-up of
-        # the first one, which may be of another namespace.
-        use_dns_cache=False,
-        keepalive_timeout=_KEEPALIVE_SECONDS,
-    )
     return aiohttp.ClientSession(
-        connector=connector,
+        connector=Connector(context, resolver, _KEEPALIVE_SECONDS),
         headers=_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         request_class=_Request,
