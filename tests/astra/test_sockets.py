@@ -4,9 +4,11 @@ import asyncio
 import socket
 import ssl
 import threading
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp.client_proto import ResponseHandler
@@ -234,4 +236,44 @@ async def test_a_response_that_is_not_read_leaves_no_socket(context: ssl.SSLCont
             assert sockets() == before + 2
         await asyncio.sleep(0)
         assert sockets() == before + len(accepted) == before + 1
+        await clients.close()
+
+
+async def test_a_tls_connection_has_small_buffers(tmp_path: Path) -> None:
+    """A body that is not read, because it waits for memory, occupies little of what counts in no budget."""
+    context = context_for(self_signed("127.0.0.1"), tmp_path)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (8 * MIB)
+    with holding(context, head + b" " * 8 * MIB) as (url, _):
+        clients = ClientPool([AllowedURL.parse(url)])
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(clients.use(UNVERIFIED))
+            await stack.enter_async_context(await client.get(BaseURL.parse(url), "/", TOKEN))
+            tracemalloc.start()
+            try:
+                for _ in range(8):
+                    response = await client.get(BaseURL.parse(url), "/", TOKEN)
+                    await stack.enter_async_context(response)
+                    assert response.connection is not None
+                    transport: Any = response.connection.transport
+                    while transport.get_read_buffer_size() < transport.get_read_buffer_limits()[1]:  # noqa: ASYNC110 - no event
+                        await asyncio.sleep(0.001)
+                    assert transport.get_read_buffer_size() <= 64 * 1024
+                assert tracemalloc.get_traced_memory()[0] / 8 < 128 * 1024
+            finally:
+                tracemalloc.stop()
+        await clients.close()
+
+
+async def test_a_handshake_has_small_buffers() -> None:
+    """A server may delay the handshakes of many connections, and none of them counts in a budget."""
+    with holding(None) as (plain, accepted):
+        url = plain.replace("http", "https")
+        clients = ClientPool([AllowedURL.parse(url)])
+        tracemalloc.start()
+        try:
+            await asyncio.gather(*(ask(clients, url, seconds=1.0) for _ in range(8)))
+            assert tracemalloc.get_traced_memory()[1] / 8 < 128 * 1024
+        finally:
+            tracemalloc.stop()
+        assert len(accepted) == 8
         await clients.close()

@@ -6,15 +6,18 @@ asyncio, as read in their sources (aiohttp/client_proto.py, connector.py, asynci
 - A pooled connection goes on reading and parsing. Responses that nobody has asked for are queued without limit.
 - 1xx responses are skipped without limit, and up to 256 KiB of them are parsed at a time.
 - The headers of a response may have a mebibyte, which counts in no budget.
+- A TLS connection has a buffer of 256 KiB from the start of the handshake, and another one of up to 512 KiB.
 - A closed connection first sends what it still has to send, if the server ever reads that, and over TLS it waits 30
   seconds for the server's close_notify.
 
-`Connector._factory` is an internal name; tests/astra/test_sockets.py fails if it loses its effect. A TLS connection is
-closed without a close_notify of the operator: it has no request to send, nor a response that might be cut.
+`Connector._factory` and `SSLProtocol.max_size` are internal names; tests/astra/test_sockets.py fails if they lose their
+effect. A TLS connection is closed without a close_notify of the operator: it has no request to send, nor a response
+that might be cut.
 """
 
 import asyncio
 import ssl
+from asyncio.sslproto import SSLProtocol
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -41,6 +44,11 @@ _MAX_HEAD: Final = 64 * 1024
 _MAX_INFORMATIONAL: Final = 8
 """The most 1xx responses before the response. Astra Control sends none."""
 
+SSLProtocol.max_size = _PIECE
+"""The most encrypted bytes that asyncio receives at a time, and the size of each connection's buffer for them.
+
+asyncio has no argument for it. The whole process has this limit: connections to the API server need no more either."""
+
 
 class _Handler(ResponseHandler, asyncio.BufferedProtocol):
     """Receives the response of one request at a time, and nothing else.
@@ -60,6 +68,13 @@ class _Handler(ResponseHandler, asyncio.BufferedProtocol):
         self._informational = 0
         self._has_response = False
         self._has_surplus = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio, over TLS after the handshake."""
+        super().connection_made(transport)
+        if transport.get_extra_info("sslcontext") is not None:
+            # How many encrypted bytes may wait to be decrypted. Only asyncio's TLS transport has this method.
+            transport.set_read_buffer_limits(high=_PIECE)  # type: ignore[attr-defined]
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where asyncio puts the next bytes."""
