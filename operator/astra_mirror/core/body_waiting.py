@@ -17,7 +17,7 @@ RECENT_SECONDS: Final = 1.0
 """How long after a wait a connection still counts as waiting: between two chunks it does not wait for memory."""
 MAX_WAITING: Final = 256
 MAX_WAITING_FOR_NAMESPACE: Final = 64
-"""Limits for each stage. The buffers of each that waits do not count: up to 100 KiB, over TLS 150 KiB (astra/sockets.py)."""
+"""Limits for each stage. Each that waits has buffers that do not count: up to 100 KiB, over TLS 150 KiB."""
 
 
 class Waiting:
