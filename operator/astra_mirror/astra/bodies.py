@@ -32,12 +32,6 @@ _NAMED: Final = frozenset({"br", "compress", "deflate", "zstd"})
 class NoMemoryError(AnswerError):
     """The response was not read, because too many bodies wait for memory: nothing is known of what it says."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            SyncReason.UNREACHABLE,
-            "The answer was not read, because too many answers wait for memory. It is asked for again later.",
-        )
-
 
 class Reservation:
     """The memory reserved for one body. The request's `deadline` is suspended while the body waits for more."""
@@ -113,7 +107,10 @@ class Reservation:
             result = await self._wait()
         if result is GrowthResult.REFUSED:
             QUOTA_REFUSALS.labels(QUOTA).inc()
-            raise NoMemoryError
+            raise NoMemoryError(
+                SyncReason.UNREACHABLE,
+                "The answer was not read, because too many answers wait for memory. It is asked for again later.",
+            )
 
     async def _wait(self) -> GrowthResult:
         now = monotonic()
