@@ -1,8 +1,9 @@
-"""The two connections with which the tests of the circuit breakers begin."""
+"""What tests begin with: connections for those of the circuit breakers, a budget for those of memory."""
 
 import pytest
 
 from tests.core.breakers import OK, Connection
+from tests.core.memory import Memory
 
 
 @pytest.fixture
@@ -18,3 +19,9 @@ def good() -> Connection:
     for account in "ABC":
         connection.ask(OK, account)
     return connection
+
+
+@pytest.fixture
+def memory() -> Memory:
+    """A budget without bodies."""
+    return Memory()

@@ -6,91 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.core.body import DEFAULT_EXPECTED, MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind, Stage
-from astra_mirror.core.body_memory import Allocation, GrowthResult, MemoryBudget
+from astra_mirror.core.body import MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind
+from astra_mirror.core.body_memory import GrowthResult
 from astra_mirror.core.body_pools import (
     LARGE_SINGLE_BYTES,
     LIST_BYTES,
     RESERVE_SECONDS,
     SINGLE_BYTES,
     SMALL_BYTES,
-    WAITING_BYTES,
 )
-from astra_mirror.core.body_waiting import MAX_WAITING, MAX_WAITING_FOR_NAMESPACE, RECENT_SECONDS
+from astra_mirror.core.body_waiting import RECENT_SECONDS
 from astra_mirror.core.concurrency import MAX_IN_FLIGHT, MAX_SLOW, SHARE
 from astra_mirror.core.fair import Path
-
-STEP = 16 * 1024
-MINE, YOURS, THEIRS = ("mine", "c"), ("yours", "c"), ("theirs", "c")
-
-
-class Memory:
-    """A budget, the memory of each body in it, and its open requests."""
-
-    def __init__(self) -> None:
-        self.budget = MemoryBudget()
-        self.now = 0.0
-        self.has: dict[int, int] = {}
-        self.requested: dict[int, int] = {}
-
-    def enter(self, path: Path, kind: Kind = Kind.LIST, expected: int = DEFAULT_EXPECTED) -> int:
-        """Register a body."""
-        number = self.budget.enter(kind, path, self.now, expected)
-        self.has[number] = 0
-        return number
-
-    def grow(self, number: int, step: int) -> GrowthResult:
-        """Request more memory."""
-        answer = self.budget.grow(number, step, self.now)
-        if answer is GrowthResult.GRANTED:
-            self.has[number] += step
-        elif answer is GrowthResult.WAITS:
-            self.requested[number] = step
-        return answer
-
-    def grow_to(self, number: int, size: int) -> GrowthResult:
-        """Grow in chunks until the body waits; the last result."""
-        answer = GrowthResult.GRANTED
-        while self.has[number] < size and answer is GrowthResult.GRANTED:
-            answer = self.grow(number, min(STEP, size - self.has[number]))
-        return answer
-
-    def body(self, path: Path, size: int, kind: Kind = Kind.LIST, expected: int = DEFAULT_EXPECTED) -> int:
-        """A new body that has grown as far as it could, and waits for the rest."""
-        number = self.enter(path, kind, expected)
-        self.grow_to(number, size)
-        return number
-
-    def leave(self, number: int) -> None:
-        """Release a body."""
-        self.budget.leave(number)
-        del self.has[number]
-        self.requested.pop(number, None)
-
-    def allocate(self) -> Allocation:
-        """Grant requests."""
-        allocation = self.budget.allocate(self.now)
-        for number in allocation.granted:
-            self.has[number] += self.requested.pop(number)
-        return allocation
-
-    def settle_all(self, *targets: tuple[int, int]) -> Allocation:
-        """Let bodies grow to their sizes until none can go on."""
-        while True:
-            allocation = self.allocate()
-            moving = [
-                (number, size) for number, size in targets if number not in self.requested and self.has[number] < size
-            ]
-            for number, _ in moving:
-                self.grow(number, STEP)
-            if not allocation.granted and not moving:
-                return allocation
-
-
-@pytest.fixture
-def memory() -> Memory:
-    """A budget without bodies."""
-    return Memory()
+from tests.core.memory import MINE, STEP, THEIRS, YOURS, Memory
 
 
 def test_one_list_may_have_all_the_room_for_lists(memory: Memory) -> None:
@@ -108,11 +36,8 @@ def test_small_bodies_never_wait_for_large_ones(memory: Memory) -> None:
         assert memory.grow_to(memory.enter(YOURS, kind, SMALL), SMALL) is GrowthResult.GRANTED
 
 
-def test_lists_that_grow_side_by_side_do_not_stop_each_other(memory: Memory) -> None:
-    """Of eighty lists of 4 MiB as many are admitted as fit, the others follow, and none is evicted."""
-    size = 4 * MIB
-    for each in range(80):
-        memory.enter((f"n{each}", each))
+def _grow_side_by_side(memory: Memory, size: int, limit: int) -> None:
+    """Let all bodies grow by turns to their size, and leave; none is refused or evicted."""
     while memory.has:
         for number in [each for each in memory.has if each not in memory.requested]:
             if memory.has[number] == size:
@@ -121,7 +46,15 @@ def test_lists_that_grow_side_by_side_do_not_stop_each_other(memory: Memory) -> 
             else:
                 assert memory.grow(number, STEP) is not GrowthResult.REFUSED
         assert not memory.allocate().evicted
-        assert memory.budget.held <= LIST_BYTES + SINGLE_BYTES
+        assert memory.budget.held <= limit
+
+
+def test_lists_that_grow_side_by_side_do_not_stop_each_other(memory: Memory) -> None:
+    """Of eighty lists of 4 MiB as many are admitted as fit, the others follow, and none is evicted."""
+    size = 4 * MIB
+    for each in range(80):
+        memory.enter((f"n{each}", each))
+    _grow_side_by_side(memory, size, LIST_BYTES + SINGLE_BYTES)
 
 
 def test_room_is_kept_for_a_second_for_a_list_that_has_come_in(memory: Memory) -> None:
@@ -274,15 +207,7 @@ def test_large_single_backups_that_grow_side_by_side_do_not_stop_each_other(memo
     """As many are admitted as fit, the others follow, and none is evicted."""
     for each in range(20):
         memory.enter((f"n{each}", each), Kind.SINGLE)
-    while memory.has:
-        for number in [each for each in memory.has if each not in memory.requested]:
-            if memory.has[number] == MIB:
-                memory.budget.complete(number)
-                memory.leave(number)
-            else:
-                assert memory.grow(number, STEP) is not GrowthResult.REFUSED
-        assert not memory.allocate().evicted
-        assert memory.budget.held <= SINGLE_BYTES
+    _grow_side_by_side(memory, MIB, SINGLE_BYTES)
 
 
 @pytest.mark.parametrize("paths", [[("mine", "c")], [(f"n{each}", "c") for each in range(20)]])
@@ -317,39 +242,6 @@ def test_any_number_of_small_bodies_leaves_some_for_others(memory: Memory) -> No
     assert memory.grow_to(memory.enter(YOURS, Kind.SINGLE), SMALL) is GrowthResult.WAITS
     held = memory.body(MINE, 0, Kind.SINGLE)
     assert memory.budget.grow(held, 2 * SMALL, memory.now) is GrowthResult.GRANTED
-
-
-def test_lists_that_wait_for_admission_take_nothing_from_small_bodies(memory: Memory) -> None:
-    """A hundred lists of unknown size wait, and none is evicted: not for a small body, and not for another list."""
-    for each in range(16):
-        memory.body((f"n{each}", "c"), MIB)
-    waiting = list[int]()
-    for each in range(114):
-        memory.now += 0.001
-        waiting.append(memory.body((f"n{each}", "d"), MIB))
-        allocation = memory.allocate()
-        assert (allocation.evicted, allocation.refused) == ([], [])
-    assert set(waiting) <= set(memory.requested)
-    for each in range(SMALL_BYTES // SMALL):
-        assert memory.grow_to(memory.enter((f"v{each % 4}", "c"), Kind.SINGLE), SMALL) is GrowthResult.GRANTED
-        assert memory.allocate().evicted == []
-
-
-def test_what_waits_for_admission_has_little_memory_and_those_with_most_give_way(memory: Memory) -> None:
-    """Large single backups of one namespace wait with 64 KiB each; those of another are not refused for that."""
-    held = [memory.body(THEIRS, MIB, Kind.SINGLE) for _ in range(2)]
-    mine = [memory.body(MINE, MIB, Kind.SINGLE) for _ in range(WAITING_BYTES // SMALL)]
-    assert set(memory.requested) == set(mine)
-    yours = memory.body(YOURS, MIB, Kind.SINGLE)
-    allocation = memory.allocate()
-    assert (allocation.granted, allocation.refused) == ([], [mine[-1]])
-    memory.leave(mine[-1])
-    assert memory.budget.held <= SINGLE_BYTES
-    assert memory.grow_to(memory.enter(MINE, Kind.SINGLE), 2 * SMALL) is GrowthResult.REFUSED
-    memory.leave(held[0])
-    assert memory.allocate().granted == [mine[0]]
-    memory.leave(mine[0])
-    assert memory.allocate().granted == [yours]
 
 
 def test_two_namespaces_have_turns_even_if_one_body_at_a_time_may_go_on(memory: Memory) -> None:
@@ -402,74 +294,6 @@ def test_single_backups_have_their_own_room(memory: Memory) -> None:
     assert yours in memory.requested
     memory.leave(many[0])
     assert memory.allocate().granted[0] == yours
-
-
-def test_few_may_wait_for_one_namespace(memory: Memory) -> None:
-    """Beyond the limit of waiting bodies of a namespace the next is refused; others may wait."""
-    memory.body(THEIRS, LIST_BYTES, expected=LIST_BYTES)
-    answers = [memory.grow_to(memory.enter(MINE), 2 * SMALL) for _ in range(MAX_WAITING_FOR_NAMESPACE + 1)]
-    assert answers == [GrowthResult.WAITS] * MAX_WAITING_FOR_NAMESPACE + [GrowthResult.REFUSED]
-    assert memory.grow_to(memory.enter(YOURS), 2 * SMALL) is GrowthResult.WAITS
-
-
-def test_as_many_give_way_as_have_too_much_memory(memory: Memory) -> None:
-    """The newest of them may have less than the one that they give way to."""
-    memory.body(THEIRS, LIST_BYTES, expected=LIST_BYTES)
-    for _ in range(2):
-        memory.body(THEIRS, MIB, Kind.SINGLE)
-    for each in range(19):
-        memory.body((f"n{each // 2}", "c"), 2 * SMALL, Kind.SINGLE)
-    for _ in range(12):
-        memory.body(MINE, 2 * SMALL, Kind.SINGLE)
-    mine = [memory.body(MINE, 4 * 1024) for _ in range(8)]
-    for each in mine:
-        memory.grow(each, SMALL)
-    assert memory.allocate()[:3] == ([], [], [])
-    memory.body(YOURS, 2 * SMALL, Kind.SINGLE)
-    assert memory.allocate().refused == mine[::-1]
-
-
-def test_those_who_came_first_do_not_keep_others_out_of_the_queue(memory: Memory) -> None:
-    """Where too many wait, the newest of the namespace that has most gives way."""
-    memory.body(THEIRS, LIST_BYTES, expected=LIST_BYTES)
-    for each in range(MAX_WAITING):
-        # With nothing in memory yet.
-        memory.grow(memory.enter((f"n{each % 4}", "c")), 2 * SMALL)
-    waiting = list(memory.requested)
-    yours = [memory.enter(YOURS) for _ in range(3)]
-    for each in yours:
-        assert memory.grow(each, 2 * SMALL) is GrowthResult.WAITS
-    allocation = memory.allocate()
-    assert allocation.refused == waiting[:-4:-1]
-    for each in allocation.refused:
-        memory.leave(each)
-    # That of a namespace which has as many as any other is the newest itself.
-    assert memory.grow(memory.enter(("n3", "d")), 2 * SMALL) is GrowthResult.REFUSED
-    assert memory.allocate().refused == []
-
-
-class _CountingBudget(MemoryBudget):
-    """Counts how many owners are looked at."""
-
-    looked_at = 0
-
-    def is_within_share(self, path: Path, stage: Stage, now: float) -> bool:
-        """As of any budget."""
-        self.looked_at += 1
-        return super().is_within_share(path, stage, now)
-
-
-def test_nobody_is_looked_at_where_nobody_can_have_memory(memory: Memory) -> None:
-    """With full queues, that would take milliseconds each time that any body ends."""
-    memory.budget = budget = _CountingBudget()
-    memory.body(THEIRS, LIST_BYTES, expected=LIST_BYTES)
-    for each in range(100):
-        memory.body((f"n{each}", "c"), 2 * SMALL)
-        memory.body((f"n{each}", "d"), SMALL, Kind.SINGLE)
-    assert len(memory.requested) > 100
-    budget.looked_at = 0
-    assert memory.allocate()[:3] == ([], [], [])
-    assert budget.looked_at == 0
 
 
 _STEPS = st.lists(
