@@ -3,23 +3,18 @@
 import base64
 import html
 import json
-import logging
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 from urllib.parse import quote
 
 import pytest
 
-from astra_mirror.observability import logs
 from astra_mirror.observability.hidden_values import HiddenValues
-from astra_mirror.observability.unhandled import print_redacted
 from astra_mirror.support.text import CUT, cut
+from tests.observability.credentials import PASSWORD, TOKEN, remains
 
-_TOKEN: Final = "eyJhbGciOiJSUzI1NiIs.token-of-the+operator/="
-_PASSWORD: Final = 'pässword "with" a \\ and words'
 _ENCODINGS: Final[dict[str, Callable[[str], str]]] = {
     "plain": str,
     "JSON": json.dumps,
@@ -33,33 +28,14 @@ _ENCODINGS: Final[dict[str, Callable[[str], str]]] = {
 }
 
 
-@pytest.fixture
-def hidden() -> Iterator[HiddenValues]:
-    """The registry; the root logger is restored afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    levels = {each: each.level for each in map(logging.getLogger, ("kopf.activities", "kopf.objects"))}
-    levels |= {each: each.level for each in map(logging.getLogger, logs.SILENCED_KOPF_LOGGERS)}
-    yield HiddenValues()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for logger, own in levels.items():
-        logger.setLevel(own)
-
-
-def _remains(value: str) -> list[str]:
-    """Parts of a value that must not be seen."""
-    return [value[4:12], value[-9:-1]]
-
-
 @pytest.mark.parametrize("encode", _ENCODINGS.values(), ids=_ENCODINGS)
-@pytest.mark.parametrize("value", [_TOKEN, _PASSWORD], ids=["token", "password"])
+@pytest.mark.parametrize("value", [TOKEN, PASSWORD], ids=["token", "password"])
 def test_an_encoded_value(value: str, encode: Callable[[str], str]) -> None:
     """As a server or a library writes it."""
     hidden = HiddenValues()
     hidden.hide([value])
     text = hidden.redact(f"refused: {encode(value)}, trying again")
-    assert [each for each in _remains(value) if each in text] == []
+    assert [each for each in remains(value) if each in text] == []
     assert text.startswith("refused: ")
     assert text.endswith(", trying again")
 
@@ -91,7 +67,7 @@ _NOT_DECODED: Final[dict[str, Callable[[str], str]]] = {
 
 @pytest.mark.parametrize("encode", _NOT_DECODED.values(), ids=_NOT_DECODED)
 @pytest.mark.parametrize(
-    "value", [_TOKEN, _PASSWORD, "p<ss>word12&\"'x", "pa\u00ff\u00fe??>>~~ \u00ff\u00fe", "kubernetes"]
+    "value", [TOKEN, PASSWORD, "p<ss>word12&\"'x", "pa\u00ff\u00fe??>>~~ \u00ff\u00fe", "kubernetes"]
 )
 def test_an_encoding_after_many_escapes(value: str, encode: Callable[[str], str]) -> None:
     """Only so many escapes of a text are decoded, and base64 is not."""
@@ -106,8 +82,8 @@ def test_an_encoding_after_many_escapes(value: str, encode: Callable[[str], str]
 def test_the_lines_around_base64_stay() -> None:
     """Only the line breaks within it are removed with it."""
     hidden = HiddenValues()
-    hidden.hide([_TOKEN])
-    wrapped = base64.encodebytes(b"S" * 60 + f"{_TOKEN},{_TOKEN}".encode()).decode()
+    hidden.hide([TOKEN])
+    wrapped = base64.encodebytes(b"S" * 60 + f"{TOKEN},{TOKEN}".encode()).decode()
     begins = "U1NT" * 20
     text = hidden.redact(f"Traceback\n\n  a\n{wrapped}\n  b\n\n{wrapped}c\\nd\n")
     pattern = (
@@ -119,8 +95,8 @@ def test_the_lines_around_base64_stay() -> None:
 def test_base64_that_was_cut() -> None:
     """As much of it as there is."""
     hidden = HiddenValues()
-    hidden.hide([_TOKEN])
-    encoded = base64.b64encode(_TOKEN.encode()).decode()
+    hidden.hide([TOKEN])
+    encoded = base64.b64encode(TOKEN.encode()).decode()
     for length in range(16, len(encoded)):
         assert hidden.redact(f"refused: {encoded[:length]} again") == "refused: [hidden] again"
 
@@ -159,15 +135,15 @@ def test_the_beginning_of_an_encoded_value(value: str, encode: Callable[[str], s
 def test_other_marks_and_lines_stay(text: str) -> None:
     """What is no beginning of a value, and the lines of a text without base64."""
     hidden = HiddenValues()
-    hidden.hide(["Tr0ub4dor&3x", _TOKEN])
+    hidden.hide(["Tr0ub4dor&3x", TOKEN])
     assert hidden.redact(text) == text
 
 
 def test_a_value_that_was_cut() -> None:
     """A message has a greatest length."""
     hidden = HiddenValues()
-    hidden.hide([_TOKEN])
-    assert _TOKEN[:10] not in hidden.redact(f"refused: {_TOKEN[:-6]}")
+    hidden.hide([TOKEN])
+    assert TOKEN[:10] not in hidden.redact(f"refused: {TOKEN[:-6]}")
 
 
 def test_what_is_not_hidden_stays() -> None:
@@ -177,12 +153,12 @@ def test_what_is_not_hidden_stays() -> None:
     assert hidden.redact(text) is text
     hidden.hide(["", "the", "lease"])
     assert hidden.redact(text) is text
-    hidden.hide([_TOKEN])
+    hidden.hide([TOKEN])
     assert hidden.redact(text) == text
 
 
 @pytest.mark.parametrize("limit", range(26, 60))
-@pytest.mark.parametrize("value", ["Tr0ub4dor&3x", _PASSWORD, "kubernetes", _TOKEN])
+@pytest.mark.parametrize("value", ["Tr0ub4dor&3x", PASSWORD, "kubernetes", TOKEN])
 def test_a_value_in_a_text_that_was_cut(value: str, limit: int) -> None:
     """No beginning of it is left, wherever the limit is: a short one is not recognised without the mark."""
     hidden = HiddenValues()
@@ -230,116 +206,3 @@ def test_any_text_can_be_hidden(value: str) -> None:
     hidden = HiddenValues()
     hidden.hide([value])
     assert hidden.redact(f"refused: {value}!") == "refused: [hidden]!"
-
-
-_LINE: Final = (
-    "The Lease astra-mirror-system/astra-mirror cannot be had: https://kubernetes.default:443/apis/kubernetes failed, "
-    'File "/usr/lib/astra_mirror/cluster/lease.py", kubernetes-sigs, my_kubernetes, kubernetess'
-)
-
-
-@pytest.mark.parametrize("value", ["kubernetes", "astra-mirror", "astra_mirror"])
-def test_a_password_that_is_a_word(value: str) -> None:
-    """It is removed where it stands alone, as in an echo, and not where it is part of a name."""
-    hidden = HiddenValues()
-    hidden.hide([value])
-    assert hidden.redact(_LINE.replace("kubernetes.default:443/", "k/")) == _LINE.replace(
-        "kubernetes.default:443/", "k/"
-    )
-    assert hidden.redact("https://kubernetes.default.svc/") == "https://kubernetes.default.svc/"
-    for echo in (
-        f"refused: {value}",
-        f"me:{value}@proxy",
-        f'{{"password": "{value}"}}',
-        f"password={value}&x",
-        repr(f"refused\n{value}\n"),
-        f"%3a{value}%40",
-        f"\\x22{value}\\x22",
-        f"\\u003c{value}\\u003e",
-        f"The password is {value.upper()}.",
-        base64.b64encode(value.encode()).decode(),
-    ):
-        redacted = hidden.redact(echo)
-        assert "[hidden]" in redacted
-        assert value not in redacted.lower()
-
-
-@pytest.mark.parametrize("log_format", ["text", "json"])
-def test_the_beginning_of_a_line_stays(
-    log_format: str, hidden: HiddenValues, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A password may be part of the logger's name, or of a level."""
-    hidden.hide(["WARNING", "WARNING ", "cluster.lease", "WARNING astra: cluster.lease: "])
-    logs.configure("info", "json" if log_format == "json" else "text", hidden)
-    logging.getLogger("cluster.lease").warning("refused: cluster.lease")
-    written = capsys.readouterr().err
-    assert "WARNING" in written
-    assert written.count("cluster.lease") == 1
-    assert "refused: [hidden]" in written
-
-
-class _EchoError(Exception):
-    """As aiohttp's: it has what a server has sent."""
-
-
-def _fail() -> None:
-    raise _EchoError(_TOKEN)
-
-
-def _log_all() -> None:
-    logger = logging.getLogger("test")
-    logger.warning("message %s", _TOKEN)
-    logger.warning("field", extra={"namespace": _TOKEN, "reasons": [{"a": _TOKEN}], "error": _EchoError(_TOKEN)})
-    try:
-        _fail()
-    except _EchoError as error:
-        logger.exception("traceback")
-        outer = ExceptionGroup(_TOKEN, [error])
-    logger.error("group", exc_info=outer)
-
-
-@pytest.mark.parametrize("log_format", ["text", "json"])
-def test_every_part_of_a_line(log_format: str, hidden: HiddenValues, capsys: pytest.CaptureFixture[str]) -> None:
-    """Messages, tracebacks and fields; a JSON line stays one."""
-    logs.configure("debug", "json" if log_format == "json" else "text", hidden)
-    _log_all()
-    assert _TOKEN in capsys.readouterr().err
-    hidden.hide([_TOKEN])
-    _log_all()
-    written = capsys.readouterr().err
-    assert [each for each in _remains(_TOKEN) if each in written] == []
-    assert "_EchoError" in written
-    if log_format == "json":
-        lines = [json.loads(line) for line in written.splitlines()]
-        assert [each["message"].split()[0] for each in lines] == ["message", "field", "traceback", "group"]
-
-
-def test_a_password_with_a_quotation_mark_leaves_json_valid(
-    hidden: HiddenValues, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It is removed from the fields, and not from the line."""
-    password = '", "level": "'
-    hidden.hide([password, "namespace"])
-    logs.configure("info", "json", hidden)
-    logging.getLogger("test").warning("refused: %s", password, extra={"namespace": "shop"})
-    line = json.loads(capsys.readouterr().err)
-    assert password not in line["message"]
-    assert (line["level"], line["namespace"]) == ("WARNING", "shop")
-
-
-def test_an_exception_that_ends_the_process(hidden: HiddenValues, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is printed like any other, without the values; base64 is hidden where it is registered."""
-    sent = base64.b64encode(b"me:some-password").decode()
-    hidden.hide([_TOKEN, sent])
-    try:
-        try:
-            _fail()
-        except _EchoError as error:
-            raise ValueError(sent) from error
-    except ValueError:
-        print_redacted(hidden, *sys.exc_info())
-    written = capsys.readouterr().err
-    assert written.startswith("Traceback (most recent call last):\n")
-    assert "_EchoError" in written
-    assert "ValueError" in written
-    assert [each for each in (*_remains(_TOKEN), sent) if each in written] == []
