@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.core.body import MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind
+from astra_mirror.core.body import FIRST_PIECE, MAX_HOLD_SECONDS, MAX_WAIT_SECONDS, MIB, SMALL, Kind
 from astra_mirror.core.body_memory import GrowthResult
 from astra_mirror.core.body_pools import (
     LARGE_SINGLE_BYTES,
@@ -34,6 +34,14 @@ def test_small_bodies_never_wait_for_large_ones(memory: Memory) -> None:
         memory.body(MINE, MIB, Kind.SINGLE)
     for kind in Kind:
         assert memory.grow_to(memory.enter(YOURS, kind, SMALL), SMALL) is GrowthResult.GRANTED
+
+
+def test_the_first_piece_of_a_list_of_unknown_size_never_waits(memory: Memory) -> None:
+    """Its first 16 KiB are granted at once; from there on it may be large, and waits as the large ones do."""
+    memory.body(MINE, LIST_BYTES, expected=LIST_BYTES)
+    unknown = memory.enter(YOURS)
+    assert memory.grow_to(unknown, FIRST_PIECE) is GrowthResult.GRANTED
+    assert memory.grow(unknown, 1) is GrowthResult.WAITS
 
 
 def _grow_side_by_side(memory: Memory, size: int, limit: int) -> None:

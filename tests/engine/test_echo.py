@@ -113,7 +113,7 @@ async def test_two_operators_come_to_the_same_times(*, is_slow: bool) -> None:
         await asyncio.sleep(200)
         patches = [world.cluster.patches for world in worlds]
         settled = copy.deepcopy(one.cluster.objects["ref"]["status"])
-        await asyncio.sleep(500)
+        await asyncio.sleep(900)
     assert [world.cluster.patches for world in worlds] == patches
     assert one.cluster.objects["ref"]["status"] == settled
 

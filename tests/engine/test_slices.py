@@ -72,6 +72,8 @@ async def test_a_secret_that_changes_while_a_refusal_is_told_counts_for_all(worl
         _slow_down()
         probe.set_result(Failed(SyncReason.UNAUTHORIZED, "no"))
         await world.cluster.until("ref-7", observedGeneration=1, seconds=100)
+        # Not all have been told.
+        assert world.cluster.objects[f"ref-{NUMBERS[-1]}"]["status"]["observedGeneration"] == -1
         world.secrets.now = NEW
         world.engine.secret_changed("ns", "astra-control")
         virtual_loop().seconds_a_look = 0.0
