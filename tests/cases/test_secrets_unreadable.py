@@ -10,6 +10,8 @@ from tests.e2e.user import User, condition
 from tests.operator_process import StartOperator
 
 _SECRETS = "*/secrets*"
+_STARTED = "Serving HTTP on"
+"""What the operator logs before it watches: from then on it is asked to be in time, however long the start took."""
 _OBSERVED = {"state", "progress", "backup", "hookState", "stateUnready", "target"}
 
 
@@ -20,7 +22,7 @@ def test_a_new_object_without_a_readable_secret(
     user.secret_for(astra)
     user.ref("ref", astra.add_backup("completes", seconds=0))
     with proxy.fault(kind="status", status=500, path=_SECRETS):
-        start_behind_proxy()
+        start_behind_proxy().wait_for_log(_STARTED)
         begun = time.monotonic()
         synced_within(user, "ref", "NotObserved", 8)
         synced = synced_within(user, "ref", "SecretUnreadable", 20)
@@ -45,7 +47,7 @@ def test_old_statuses_without_a_readable_secret(
     assert operator.stop() == 0
     with proxy.fault(kind="status", status=500, path=_SECRETS):
         # The interval in force has a part in it, which for a completed backup is the settled one.
-        start_behind_proxy("--stale-after", "18s", "--settled-interval", "1s")
+        start_behind_proxy("--stale-after", "18s", "--settled-interval", "1s").wait_for_log(_STARTED)
         synced_within(user, "old", "SecretUnreadable", 17)
         assert raw_status(user, "old")["state"] == "completed"
         assert reason(raw_status(user, "old"), "Ready") == "BackupCompleted"
@@ -66,7 +68,7 @@ def test_an_edited_ref_without_a_readable_secret(
     assert operator.stop() == 0
     user.ref("away", astra.add_backup("completes", seconds=0))
     with proxy.fault(kind="status", status=500, path=_SECRETS):
-        start_behind_proxy()
+        start_behind_proxy().wait_for_log(_STARTED)
         for name in ("away", "here"):
             if name == "here":
                 user.ref("here", astra.add_backup("completes", seconds=0))
