@@ -69,7 +69,7 @@ class Performer:
                 if parts.poller.check_at(uid, at):
                     self.has_moved.set()
             case effects.CountPoll(kind, result):
-                series(OBSERVATIONS, kind.label, result).inc()
+                series(OBSERVATIONS, kind, result).inc()
             case effects.StopWaiting(uid):
                 parts.objects.in_flight.release(uid)
             case effects.StatusMoved(uid, moved):
