@@ -1,8 +1,9 @@
-"""One heap for all timers."""
+"""One heap for all timers, and when the poll loop is woken."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astra_mirror.engine.poller import EXPECT_SECONDS, GATHER_SECONDS, Poller
 from astra_mirror.engine.timers import Timers
 
 
@@ -45,3 +46,16 @@ def test_the_heap_agrees_with_a_plain_table(steps: list[tuple[int, float, bool]]
     assert timers.next_due() == min(table.values(), default=None)
     assert dict(timers.pop_due(50)) == {key: due for key, due in table.items() if due <= 50}
     assert dict(timers.pop_due(100)) == {key: due for key, due in table.items() if due > 50}
+
+
+def test_new_objects_wake_the_poll_loop_once() -> None:
+    """The first of those that are gathered does; the others are later than what the loop already waits for."""
+    poller = Poller()
+    assert poller.poll_first("a", 1.0)
+    assert poller.expect("a", 1.0)
+    assert poller.next_due() == 1.0 + GATHER_SECONDS
+    assert not poller.poll_first("b", 1.01)
+    assert not poller.expect("b", 1.01)
+    poller.take_due(2.0)
+    assert poller.next_due() == 1.0 + EXPECT_SECONDS
+    assert poller.poll_first("c", 3.0)

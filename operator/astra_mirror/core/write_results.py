@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
+
+_ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+_TOO_MANY: Final = int(HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def suggests_outage(code: int | None) -> bool:
     """Whether a response with this HTTP status code, or None for no response, may mean that the API server is away."""
-    return code is None or code >= HTTPStatus.INTERNAL_SERVER_ERROR or code == HTTPStatus.TOO_MANY_REQUESTS
+    return code is None or code >= _ERROR or code == _TOO_MANY
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,7 @@ class Performer:
         parts = self._parts
         match effect:
             case effects.CheckAt(uid, at):
-                if parts.poller.check_at(uid, at):
-                    self.has_moved.set()
+                self._wake_if(parts.poller.check_at(uid, at))
             case effects.CountPoll(result):
                 series(OBSERVATIONS, result).inc()
             case effects.StopWaiting(uid):
@@ -74,15 +73,17 @@ class Performer:
             case effects.StatusMoved(uid, moved):
                 parts.writing.moved(uid, moved)
             case effects.StartFirstPoll(uid):
-                parts.poller.poll_first(uid, parts.clocks.monotonic())
-                self.has_moved.set()
+                self._wake_if(parts.poller.poll_first(uid, parts.clocks.monotonic()))
             case effects.ExpectStatus(uid):
-                parts.poller.expect(uid, parts.clocks.monotonic())
-                self.has_moved.set()
+                self._wake_if(parts.poller.expect(uid, parts.clocks.monotonic()))
             case effects.RecordEvent(about, note):
                 parts.events.submit(about.kind.names, about.namespace, about.name, about.uid, note)
             case effects.Forget(uid):
                 self._forget(uid)
+
+    def _wake_if(self, is_earlier: bool) -> None:
+        if is_earlier:
+            self.has_moved.set()
 
     def _forget(self, uid: str) -> None:
         parts = self._parts

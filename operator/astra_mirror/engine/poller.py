@@ -48,17 +48,27 @@ class Poller:
         self._timers.set(uid, at)
         return at < self._sleeps_until
 
-    def poll_first(self, uid: str, now: float) -> None:
-        """Poll a new object together with the others that arrive at about the same time."""
+    def poll_first(self, uid: str, now: float) -> bool:
+        """Poll a new object together with the others that arrive at about the same time.
+
+        Returns:
+            Whether `next_due` said last that nothing was due until after that.
+        """
         if not self._first:
             self._gather_from = now
         self._first[uid] = None
         self._gather_until = min(now + GATHER_SECONDS, self._gather_from + MAX_GATHER_SECONDS)
+        return self._gather_until < self._sleeps_until
 
-    def expect(self, uid: str, now: float) -> None:
-        """Give an unobserved object a NotObserved status if no answer arrives within `EXPECT_SECONDS`."""
+    def expect(self, uid: str, now: float) -> bool:
+        """Give an unobserved object a NotObserved status if no answer arrives within `EXPECT_SECONDS`.
+
+        Returns:
+            Whether `next_due` said last that nothing was due until after that.
+        """
         if uid not in self._expected:
             self._expected.set(uid, now + EXPECT_SECONDS)
+        return now + EXPECT_SECONDS < self._sleeps_until
 
     def stop_expecting(self, uid: str) -> None:
         """Cancel `expect` for an object."""
