@@ -10,9 +10,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import aiohttp
 import kopf
@@ -21,9 +20,9 @@ from astra_mirror.api.meta import GROUP, VERSION, Names
 from astra_mirror.cluster.api import MAX_LOGGED_MESSAGE, PAGE, error_text
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
-from astra_mirror.core.loglines import FailureLog
+from astra_mirror.cluster.watch_requests import WatchRequests
+from astra_mirror.cluster.watch_stream import Listener
 from astra_mirror.core.restart import RestartDelay
-from astra_mirror.support.scheduler import monotonic
 from astra_mirror.support.text import one_line
 
 _WATCH_SECONDS: Final = 40
@@ -36,24 +35,6 @@ KOPF_SOURCE: Final = Path(kopf.__file__).parent
 """Where the source of Kopf is. What its code leaves behind is not reported."""
 
 logger = logging.getLogger(__name__)
-
-
-class Listener(Protocol):
-    """Receives what the watch reports."""
-
-    def is_news(self, event: Mapping[str, Any]) -> bool:
-        """Whether `take` needs the event. This check costs far less than Kopf's call of a handler."""
-
-    def take(self, event: Mapping[str, Any], listed_at: float) -> None:
-        """Receive an event.
-
-        Args:
-            event: its `type` is None in a list, else ADDED, MODIFIED or DELETED; `object` is the object.
-            listed_at: when the latest list was requested, in monotonic seconds.
-        """
-
-    def relisted(self) -> None:
-        """Note that Kopf lists again: it does not report the objects that were deleted since the watch broke."""
 
 
 class Watch:
@@ -83,17 +64,14 @@ class Watch:
         self._scope = scope
         self._listener = listener
         self._kopf_started = kopf_started
-        self._list_requested = asyncio.Event()
-        self._has_listed, self._has_watched = False, False
-        self._listed_at = 0.0
-        self._failure_log = FailureLog()
+        self._requests = WatchRequests(names, self._what, availability, listener)
 
     @property
     def not_ready_reason(self) -> str | None:
         """What has not succeeded yet: the list or the watch; None when both have."""
-        if not self._has_listed:
+        if not self._requests.have_listed:
             return f"the {self._what} have not been listed yet"
-        return None if self._has_watched else f"the {self._what} are not watched yet"
+        return None if self._requests.have_watched else f"the {self._what} are not watched yet"
 
     async def run(self) -> None:
         """Watch until cancelled; start a new Kopf operator whenever one has ended."""
@@ -113,9 +91,9 @@ class Watch:
 
     async def _run_kopf(self) -> str:
         """Run one Kopf operator to its end; return why it ended."""
-        self._list_requested.clear()
+        self._requests.list_requested.clear()
         session = self._endpoint.session(
-            self._availability.delay_while_away, self._observe, self._availability.probe_after_failure
+            self._availability.delay_while_away, self._requests.observe, self._availability.probe_after_failure
         )
         tasks: set[asyncio.Task[Any]] = set()
         try:
@@ -145,12 +123,13 @@ class Watch:
         registry = kopf.OperatorRegistry()
         sessions = [kopf.AiohttpSession(server=self._endpoint.host, aiohttp_session=session)]
 
+        # Most events are taken from the responses (see `watch_stream`) and do not get here.
         def is_news(event: Mapping[str, Any], **_: Any) -> bool:  # noqa: ANN401 - Kopf passes much more
             return self._listener.is_news(event)
 
         @kopf.on.event(GROUP, VERSION, self._names.plural, registry=registry, when=is_news)
         async def observed(event: Mapping[str, Any], **_: Any) -> None:  # noqa: ANN401 - Kopf passes much more
-            self._listener.take(event, self._listed_at)
+            self._listener.take(event, self._requests.listed_at)
 
         @kopf.on.login(registry=registry)
         async def logged_in(**_: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 - Kopf passes much more
@@ -159,42 +138,13 @@ class Watch:
 
         return registry
 
-    async def _observe(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        """A middleware for aiohttp's client that observes Kopf's lists and watches."""
-        if not request.url.path.endswith(f"/{self._names.plural}"):
-            return await handler(request)
-        self._list_requested.set()
-        verb = "watched" if "watch" in request.url.query else "listed"
-        if verb == "listed" and "continue" not in request.url.query:
-            self._listed_at = monotonic()
-        response = await handler(request)
-        if not response.ok:
-            self._log_refusal(verb, response)
-        elif verb == "watched":
-            self._failure_log.succeeded()
-            self._has_watched = True
-        elif "continue" not in request.url.query:
-            if self._has_listed:
-                self._listener.relisted()
-            self._has_listed = True
-        return response
-
-    def _log_refusal(self, verb: str, response: aiohttp.ClientResponse) -> None:
-        """Log an error response, after which Kopf retries every five seconds; a 410 is normal."""
-        text = one_line(f"{response.status} {response.reason or ''}".rstrip(), MAX_LOGGED_MESSAGE)
-        advice = ": apply the role in manifests/default" if response.status == HTTPStatus.FORBIDDEN else ""
-        if response.status != HTTPStatus.GONE and self._failure_log.should_log(text) and not self._availability.is_away:
-            logger.warning("%s cannot be %s, trying again: %s%s", self._what, verb, text, advice)
-
     async def _wait_unless_listed(self) -> None:
         """Return when Kopf has not requested a list in time; wait for ever once it has."""
-        while not self._list_requested.is_set():
+        while not self._requests.list_requested.is_set():
             await self._availability.wait_until_back()
             try:
                 async with asyncio.timeout(_UNRESOLVED_SECONDS):
-                    await self._list_requested.wait()
+                    await self._requests.list_requested.wait()
             except TimeoutError:
                 if not self._availability.is_away:
                     return

@@ -1,0 +1,77 @@
+"""Observes the lists and watches that Kopf requests in one scope, and takes the objects out of the responses."""
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+
+from astra_mirror.api.meta import Names
+from astra_mirror.cluster.api import MAX_LOGGED_MESSAGE
+from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.watch_stream import Listener, Remainder
+from astra_mirror.core.loglines import FailureLog
+from astra_mirror.support.scheduler import monotonic
+from astra_mirror.support.text import one_line
+
+logger = logging.getLogger(__name__)
+
+
+class WatchRequests:
+    """The requests for one kind in one scope.
+
+    Args:
+        names: the kind's.
+        what: the kind and the scope in a log line.
+        availability: whether the API server is away.
+        listener: receives the objects.
+
+    Attributes:
+        list_requested: set when Kopf has requested a list.
+        have_listed: whether a list has succeeded.
+        have_watched: whether a watch has been opened.
+        listed_at: when the latest list was requested, in monotonic seconds.
+    """
+
+    def __init__(self, names: Names, what: str, availability: Availability, listener: Listener) -> None:
+        self.list_requested = asyncio.Event()
+        self.have_listed, self.have_watched = False, False
+        self.listed_at = 0.0
+        self._plural = names.plural
+        self._what = what
+        self._availability = availability
+        self._listener = listener
+        self._failure_log = FailureLog()
+
+    async def observe(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """A middleware for aiohttp's client that observes Kopf's lists and watches, and takes the objects in them."""
+        if not request.url.path.endswith(f"/{self._plural}"):
+            return await handler(request)
+        self.list_requested.set()
+        verb = "watched" if "watch" in request.url.query else "listed"
+        if verb == "listed" and "continue" not in request.url.query:
+            self.listed_at = monotonic()
+        response = await handler(request)
+        if not response.ok:
+            self._log_refusal(verb, response)
+            return response
+        if verb == "watched":
+            self._failure_log.succeeded()
+            self.have_watched = True
+        elif "continue" not in request.url.query:
+            if self.have_listed:
+                self._listener.relisted()
+            self.have_listed = True
+        remainder: Any = Remainder(response.content, self._listener, self.listed_at)
+        response.content = remainder
+        return response
+
+    def _log_refusal(self, verb: str, response: aiohttp.ClientResponse) -> None:
+        """Log an error response, after which Kopf retries every five seconds; a 410 is normal."""
+        text = one_line(f"{response.status} {response.reason or ''}".rstrip(), MAX_LOGGED_MESSAGE)
+        advice = ": apply the role in manifests/default" if response.status == HTTPStatus.FORBIDDEN else ""
+        if response.status != HTTPStatus.GONE and self._failure_log.should_log(text) and not self._availability.is_away:
+            logger.warning("%s cannot be %s, trying again: %s%s", self._what, verb, text, advice)
