@@ -68,7 +68,7 @@ class ListOf:
 class Attempt(NamedTuple):
     """A list request that failed; the times are monotonic seconds.
 
-    `is_refusal`: whether it failed with a 401, a 429 or a Retry-After, see `list_fallback.is_refusal`.
+    `is_refusal`: whether it failed with a 401, a 403, a 429 or a Retry-After, see `list_fallback.is_refusal`.
     """
 
     collection: Collection
