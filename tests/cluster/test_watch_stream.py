@@ -28,10 +28,10 @@ class Body:
 
 
 class Taken:
-    """A listener that takes everything but the versions in `known`."""
+    """A listener that takes everything but the versions in `known`, and has a bug with the version `fails`."""
 
-    def __init__(self, *known: str) -> None:
-        self._known = known
+    def __init__(self, *known: str, fails: str | None = None) -> None:
+        self._known, self._fails = known, fails
         self.events: list[tuple[str | None, str, float]] = []
 
     def is_news(self, event: Mapping[str, Any]) -> bool:
@@ -40,7 +40,10 @@ class Taken:
 
     def take(self, event: Mapping[str, Any], listed_at: float) -> None:
         """Record it."""
-        self.events.append((event["type"], event["object"]["metadata"]["resourceVersion"], listed_at))
+        version = event["object"]["metadata"]["resourceVersion"]
+        if version == self._fails:
+            raise RuntimeError
+        self.events.append((event["type"], version, listed_at))
 
     def relisted(self) -> None:
         """Not called by a response's body."""
@@ -103,8 +106,26 @@ async def test_lines_in_pieces_are_put_together() -> None:
     lines = _line("ADDED", "1") + long + _bookmark("5")
     pieces = [lines[start : start + 50_000] for start in range(0, len(lines), 50_000)]
     left = await _watched(listener, *pieces)
-    assert b"".join(left) == _bookmark("1") + _bookmark("5")
+    assert b"".join(left) == _bookmark("1") + _bookmark("2") + _bookmark("5")
     assert [version for _, version, _ in listener.events] == ["1", "2"]
+
+
+async def test_a_bookmark_comes_before_what_is_left_to_kopf() -> None:
+    """Kopf may drop that line, and a watch that is resumed would receive what came before it again."""
+    left = _line("UNKNOWN", "2")
+    assert b"".join(await _watched(Taken(), _line("ADDED", "1") + left)) == _bookmark("1") + left
+
+
+async def test_an_object_in_which_the_listener_fails_costs_no_other_object(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither those after it nor the list or the watch: with a failed list, Kopf would list again without end."""
+    listener = Taken(fails="2")
+    page = {"metadata": {"resourceVersion": "9"}, "items": [_object("1"), _object("2"), _object("3")]}
+    left = await _remainder(Body(json.dumps(page).encode()), listener).read()
+    assert json.loads(left) == page | {"items": []}
+    lines = _line("ADDED", "4") + _line("MODIFIED", "2") + _line("ADDED", "5")
+    assert await _watched(listener, lines) == [_bookmark("5")]
+    assert [version for _, version, _ in listener.events] == ["1", "3", "4", "5"]
+    assert [each.getMessage() for each in caplog.records] == ["An object could not be taken out of a response"] * 2
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ stays in the response, and Kopf calls its handler as usual.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final, Protocol
 
@@ -17,6 +18,8 @@ _GATHER_SECONDS: Final = 0.02
 _STEP_BYTES: Final = 64 * 1024
 """How many bytes of a watch are handled before yielding to the event loop."""
 _ABOUT_OBJECTS: Final = frozenset({"ADDED", "MODIFIED", "DELETED"})
+
+logger = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
@@ -93,12 +96,14 @@ class Remainder:
     def _left_of(self, lines: bytes) -> Iterator[bytes]:
         taken: str | None = None
         for line in lines.splitlines(keepends=True):
-            taken = self._take_line(line)
-            if taken is None:
+            version = self._take_line(line)
+            if version is None:
+                if taken is not None:
+                    yield _bookmark(taken)
                 yield line
+            taken = version
         if taken is not None:
-            # As the API server's own, so that a watch that is resumed does not receive these events again.
-            yield to_json({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": taken}}}) + b"\n"
+            yield _bookmark(taken)
 
     def _take_line(self, line: bytes) -> str | None:
         """Take the event in a line; return its resourceVersion, or None if it is left to Kopf."""
@@ -117,5 +122,13 @@ class Remainder:
         return version
 
     def _take(self, event: Mapping[str, Any]) -> None:
-        if self._listener.is_news(event):
-            self._listener.take(event, self._listed_at)
+        try:
+            if self._listener.is_news(event):
+                self._listener.take(event, self._listed_at)
+        except Exception:  # the object's content is untrusted: a bug in handling it must not end the watch for all
+            logger.exception("An object could not be taken out of a response")
+
+
+def _bookmark(version: str) -> bytes:
+    """As the API server's own, so that a watch that is resumed does not receive the events up to `version` again."""
+    return to_json({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}}) + b"\n"
