@@ -189,8 +189,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.networking.connect_timeout = CONNECT_SECONDS
     settings.networking.request_timeout = 30
     settings.persistence.diffbase_storage = _NoEssence()
-    # How long the worker of an object stays after its last event. At the start there is one for each object, and each
-    # costs several kilobytes.
+    # How long the worker of an object that is left to Kopf stays after its last event. Each costs several kilobytes.
     settings.queueing.idle_timeout = 0.02
     settings.process.ultimate_exiting_timeout = None
     return settings
