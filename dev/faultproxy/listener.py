@@ -48,6 +48,10 @@ class StreamServer(abc.ABC):
         return port
 
     async def _stop(self) -> None:
+        # A connection that is being accepted needs its transport first: Python 3.11 would leave its socket open.
+        for each in self._server.sockets:
+            self.thread.loop.remove_reader(each.fileno())
+        await asyncio.sleep(0)
         self._server.close()
         for task in self._tasks:
             task.cancel()
