@@ -93,6 +93,19 @@ def test_the_time_of_another_process_counts_while_it_is_the_same_transition(ago:
     assert _condition(found.status, "Ready")["lastTransitionTime"] == (moment if counts else timestamp(LATER))
 
 
+@pytest.mark.parametrize(("ago", "counts"), [(0, True), (59, True), (61, False), (3600, False)])
+def test_the_time_that_was_sent_counts_though_nobody_has_said_that_it_was_stored(ago: float, *, counts: bool) -> None:
+    """It may have been, and somebody else has changed the status since. Of several, the latest counts."""
+    own = ROWS["running"]
+    moment = timestamp(LATER - timedelta(seconds=ago))
+    sent = [_forged(ROWS["completed"], lastTransitionTime=each) for each in (moment, "2001-01-01T00:00:00Z")]
+    lie = _forged(ROWS["completed"], status="False", lastTransitionTime="2002-01-01T00:00:00Z")
+    desired = as_json(next_status(observed_before(own), Event(1, spec(), COMPLETED, LATER)))
+    found = difference(desired, own, lie, LATER, sent=sent)
+    assert _condition(found.status, "Ready")["lastTransitionTime"] == (moment if counts else timestamp(LATER))
+    assert _condition(found.status, "Synced") == _condition(own, "Synced")
+
+
 RATES = {"bytesPerSecond": 7, "estimatedCompletionTime": "2030-01-01T00:00:00Z"}
 
 

@@ -289,3 +289,30 @@ async def test_a_write_without_a_response_that_was_stored_is_the_operators_own(
     assert synced["status"] == "False"
     assert synced["lastTransitionTime"] > observed_at["Synced"]
     check_status(status, generation=1)
+
+
+@pytest.mark.parametrize("code", [None, 504])
+async def test_the_time_of_a_write_without_a_response_stays_though_somebody_has_changed_the_status(
+    code: int | None,
+) -> None:
+    """The watch was silent meanwhile: what the operator sees next is the other client's status."""
+    world = World()
+    async with world.running():
+        await world.observed("ref", 7, "running", interval="30s")
+        world.cluster.loses = Refused(code, "Timeout", "no response within 10s")
+        _, request = await world.astra.next_within(40)
+        request.set_result(backup(7, "completed"))
+        stored = await world.cluster.until("ref", state="completed")
+        times = {each["type"]: each["lastTransitionTime"] for each in stored["conditions"]}
+        world.cluster.loses, world.cluster.refuses = None, Refused(None, "", "connection refused")
+        flipped = [each | {"status": "Unknown"} for each in stored["conditions"]]
+        lie = world.cluster.edit("ref", conditions=flipped)
+        await asyncio.sleep(20)
+        world.cluster.refuses = None
+        world.entrance.seen(lie)
+        async with asyncio.timeout(100), world.cluster.changed:
+            await world.cluster.changed.wait_for(
+                lambda: world.cluster.objects["ref"]["status"]["conditions"] != flipped
+            )
+        status = world.cluster.objects["ref"]["status"]
+    assert {each["type"]: each["lastTransitionTime"] for each in status["conditions"]} == times

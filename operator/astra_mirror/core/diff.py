@@ -4,7 +4,7 @@ Three statuses are compared as JSON values: the desired one, the actual one that
 of the operator's own. Times and texts are taken from the operator's own, never from what another client has written.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,7 +14,10 @@ from astra_mirror.core.messages import Shown, message_of, shows
 from astra_mirror.support.times import moment_of, timestamp
 
 _RECENT: Final = timedelta(minutes=1)
-"""The maximum age of another writer's transition that counts as the one that this process is about to write."""
+"""The maximum age of a transition that counts as the one that is about to be written.
+
+Another writer may have written it, or this process in a write whose response never came.
+"""
 _PEER: Final = timedelta(minutes=10)
 """How much earlier another operator may have recorded a transition."""
 _AHEAD: Final = timedelta(seconds=5)
@@ -39,6 +42,7 @@ def difference(
     actual: Mapping[str, Any],
     now: datetime,
     shown: tuple[Shown, ...] = (),
+    sent: Sequence[Mapping[str, Any]] = (),
 ) -> Difference:
     """Compare the three statuses.
 
@@ -48,8 +52,9 @@ def difference(
         actual: the status that the API server holds, from any writer.
         now: UTC.
         shown: the texts in `desired` that have a correlation ID.
+        sent: the statuses that were sent without a response that says whether they were stored, the latest first.
     """
-    status = stamped(desired, own, now, actual, shown)
+    status = stamped(desired, own, now, (actual, *sent), shown)
     is_correction = not _without_new_target(merge_patch(own, status), own)
     status = with_derived_of(actual, status)
     patch = merge_patch(actual, status)
@@ -67,24 +72,24 @@ def stamped(
     desired: Mapping[str, Any],
     own: Mapping[str, Any],
     now: datetime,
-    actual: Mapping[str, Any] | None = None,
+    others: Sequence[Mapping[str, Any]] = (),
     shown: tuple[Shown, ...] = (),
 ) -> dict[str, Any]:
     """`desired` with transition times: the operator's own where a condition's status stays the same, else `now`.
 
     A text that differs from the operator's own only in its correlation ID stays as it is: while the API server is away,
-    several responses may arrive before the next write. Where another process has just written the same transition, its
-    time is used, so that two operators do not overwrite each other's times.
+    several responses may arrive before the next write. Where one of `others` has the same transition, and it is recent,
+    its time is used: another process has just written it, and two operators do not overwrite each other's times, or
+    this process has sent it, and it may have been stored.
     """
-    before, found, at = _conditions(own), _conditions(actual or {}), timestamp(now)
+    before, found = _conditions(own), [_conditions(each) for each in others]
     conditions = []
     for new in desired["conditions"]:
         old = before.get(new["type"])
         if old is None or not _has_status(old, new):
-            old = found.get(new["type"])
-            if old is not None and not (_has_status(old, new) and _is_recent(old["lastTransitionTime"], now)):
-                old = None
-        conditions.append(_stamp(new, old, at, shown))
+            known = (each.get(new["type"], {}) for each in found)
+            old = next((each for each in known if _has_status(each, new) and _is_recent(each, now)), None)
+        conditions.append(_stamp(new, old, timestamp(now), shown))
     return {**desired, "conditions": conditions}
 
 
@@ -108,8 +113,8 @@ def _stamp(new: Mapping[str, Any], old: Mapping[str, Any] | None, at: str, shown
     return {**new, "lastTransitionTime": old["lastTransitionTime"], "message": message}
 
 
-def _is_recent(time: object, now: datetime) -> bool:
-    moment = moment_of(time)
+def _is_recent(condition: Mapping[str, Any], now: datetime) -> bool:
+    moment = moment_of(condition["lastTransitionTime"])
     return moment is not None and -_AHEAD <= now - moment <= _RECENT
 
 

@@ -47,7 +47,8 @@ def compared(known: Texts, shown: tuple[Shown, ...], utcnow: datetime) -> Nothin
     own = from_json(known.written_status)
     actual = own if known.actual_status is known.written_status else from_json(known.actual_status)
     desired = own if known.is_correction else from_json(known.desired_status)
-    found = difference(desired, own, actual, utcnow, shown)
+    sent = [from_json(each) for each in reversed(known.unconfirmed_statuses)]
+    found = difference(desired, own, actual, utcnow, shown, sent)
     if not found.patch:
         # Statuses of older releases lack `target`. That alone is no reason to write; it is added with the next patch.
         is_complete = "target" in actual or "target" not in desired
