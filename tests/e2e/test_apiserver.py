@@ -184,7 +184,7 @@ def test_a_watch_that_breaks_cancels_nothing_else(
 def test_what_was_deleted_while_the_watch_was_broken(
     installed: ControlPlane, user: User, astra: Simulator, start_behind: Callable[..., Operator]
 ) -> None:
-    """Kopf does not report it: the list that follows a watch's new beginning does."""
+    """The watch does not report it: the comparison with the list that follows its new beginning does."""
     certificate, key = installed.certificate_for("127.0.0.1")
     refs = "*/appbackuprefs"
     user.secret_for(astra)

@@ -208,7 +208,8 @@ async def test_a_malformed_object_costs_itself_alone(inventory: _Inventory, lack
     if lacks == "metadata":
         del broken["metadata"]
     for kind in (None, "ADDED", "MODIFIED", "DELETED"):
-        assert not inventory.feed.is_news({"type": kind, "object": broken})
+        inventory.feed.take({"type": kind, "object": broken}, 0.0)
+    assert not inventory.world.entrance.objects()
     await inventory.compare()
     assert inventory.world.entrance.objects().keys() == {"broken"}
 

@@ -220,14 +220,16 @@ def test_an_object_is_taken_in_or_refused(raw: bytes, code: int) -> None:
                 world.entrance.seen(answer.object, listed_at=clock())
                 await _taken_in(world)
         for event in _events(raw):
-            if feed.is_news(event):
-                feed.take(event, clock())
-                await _taken_in(world)
+            feed.take(event, clock())
+            await _taken_in(world)
 
     defects = _Defects()
-    logging.getLogger("astra_mirror.engine").addHandler(defects)
+    loggers = [logging.getLogger(f"astra_mirror.{name}") for name in ("engine", "cluster.feed")]
+    for each in loggers:
+        each.addHandler(defects)
     try:
         asyncio.run(ask())
     finally:
-        logging.getLogger("astra_mirror.engine").removeHandler(defects)
+        for each in loggers:
+            each.removeHandler(defects)
     assert defects.found == []

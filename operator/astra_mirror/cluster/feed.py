@@ -1,10 +1,13 @@
 """Passes the events of the watches on to the engine."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from astra_mirror.core.identity import has_identity
+
+logger = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -43,23 +46,30 @@ class Feed:
         self._engine = engine
         self.has_relisted = asyncio.Event()
 
-    def is_news(self, event: Mapping[str, Any]) -> bool:
-        """Whether the event has to be passed to `take`.
+    def take(self, event: Mapping[str, Any], listed_at: float) -> None:
+        """Pass on an event of the watch or, with the type None, an object of the list requested at `listed_at`.
 
-        The echo of the operator's own PATCH need not be, because its response was handled already. A malformed object
-        is skipped; the periodic list finds what was missed.
+        The echo of the operator's own PATCH is not passed on, because its response was handled already. A malformed
+        object is skipped; the periodic list finds what was missed.
         """
         if not has_identity(event["object"]):
-            return False
-        return event["type"] != "MODIFIED" or self._engine.is_news(event["object"]["metadata"])
+            return
+        metadata = event["object"]["metadata"]
+        try:
+            self._pass_on(event, metadata, listed_at)
+        # The object's content is untrusted: a defect in handling it must not end the list or the watch of all others.
+        # The object is looked at again with its next event and with the periodic list.
+        except Exception:
+            about = metadata["namespace"], metadata["name"]
+            logger.exception("The object %s/%s could not be taken in", *about, extra={"namespace": about[0]})
 
-    def take(self, event: Mapping[str, Any], listed_at: float) -> None:
-        """Pass on an event of the watch or, with the type None, an object of the list requested at `listed_at`."""
+    def _pass_on(self, event: Mapping[str, Any], metadata: Mapping[str, Any], listed_at: float) -> None:
         if event["type"] == "DELETED":
-            metadata = event["object"]["metadata"]
             self._engine.deleted(metadata["uid"], metadata["namespace"])
-        else:
-            self._engine.seen(event["object"], listed_at=listed_at if event["type"] is None else None)
+        elif event["type"] is None:
+            self._engine.seen(event["object"], listed_at=listed_at)
+        elif event["type"] == "ADDED" or self._engine.is_news(metadata):
+            self._engine.seen(event["object"])
 
     def relisted(self) -> None:
         """Record that a watch lists all objects again."""

@@ -1,7 +1,7 @@
 """Lists all objects of a kind every few minutes and compares them with those that the engine knows.
 
-A watch may lose an event, a wrong response may make the status writer drop an object, and Kopf never reports an object
-that was deleted while a watch was interrupted.
+A watch may lose an event, a wrong response may make the status writer drop an object, and the list with which a watch
+starts again does not show what was deleted while it was interrupted.
 """
 
 import asyncio

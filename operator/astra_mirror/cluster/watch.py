@@ -1,4 +1,6 @@
-"""Kopf as an informer: it watches one kind in one scope and passes each event on, and stores no state in the objects.
+"""Kopf as an informer: it lists and watches one kind in one scope, and stores no state in the objects.
+
+`watch_stream` takes the objects out of the responses.
 
 Kopf's timers and daemons are not used: they would add a finalizer to each object, and patch unchanged statuses.
 
@@ -17,7 +19,7 @@ import aiohttp
 import kopf
 
 from astra_mirror.api.meta import GROUP, VERSION, Names
-from astra_mirror.cluster.api import MAX_LOGGED_MESSAGE, PAGE, error_text
+from astra_mirror.cluster.api import MAX_LOGGED_MESSAGE, PAGE, REQUEST_TIMEOUT, error_text
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
 from astra_mirror.cluster.watch_requests import WatchRequests
@@ -93,7 +95,7 @@ class Watch:
         """Run one Kopf operator to its end; return why it ended."""
         self._requests.list_requested.clear()
         session = self._endpoint.session(
-            self._availability.delay_while_away, self._requests.observe, self._availability.probe_after_failure
+            self._availability.delay_while_away, self._requests.intercept, self._availability.probe_after_failure
         )
         tasks: set[asyncio.Task[Any]] = set()
         try:
@@ -123,11 +125,8 @@ class Watch:
         registry = kopf.OperatorRegistry()
         sessions = [kopf.AiohttpSession(server=self._endpoint.host, aiohttp_session=session)]
 
-        # Most events are taken from the responses (see `watch_stream`) and do not get here.
-        def is_news(event: Mapping[str, Any], **_: Any) -> bool:  # noqa: ANN401 - Kopf passes much more
-            return self._listener.is_news(event)
-
-        @kopf.on.event(GROUP, VERSION, self._names.plural, registry=registry, when=is_news)
+        # Kopf watches only what has a handler. This one is called for the events that `watch_stream` leaves to Kopf.
+        @kopf.on.event(GROUP, VERSION, self._names.plural, registry=registry)
         async def observed(event: Mapping[str, Any], **_: Any) -> None:  # noqa: ANN401 - Kopf passes much more
             self._listener.take(event, self._requests.listed_at)
 
@@ -159,14 +158,16 @@ def _end_reason(ended: set[asyncio.Task[Any]]) -> str:
             if isinstance(error, kopf.LoginError):
                 return "the API server refuses the credentials"
             # The first argument of Kopf's errors is the API server's message, the others are the whole response.
-            is_kopfs = not isinstance(error, aiohttp.ClientError) and error.args and isinstance(error.args[0], str)
-            text = error.args[0] if is_kopfs else error_text(error)
+            has_message = (
+                not isinstance(error, aiohttp.ClientError) and bool(error.args) and isinstance(error.args[0], str)
+            )
+            text = error.args[0] if has_message else error_text(error)
             return one_line(f"{type(error).__name__}: {text}", MAX_LOGGED_MESSAGE)
     return f"Kopf's {next(iter(ended)).get_name()} has ended by itself"
 
 
 class _NoEssence(kopf.AnnotationsDiffBaseStorage):
-    """Stores nothing for Kopf to compare objects with: the engine does that, and Kopf would copy each object."""
+    """Stores nothing for Kopf to compare objects with: it would copy each object that is left to it."""
 
     def build(self, **_: Any) -> Any:  # noqa: ANN401 - Kopf's type is private
         return None
@@ -187,7 +188,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     # Retry for 15 minutes before Kopf ends, so that a role which is being repaired causes no new list.
     settings.networking.error_backoffs = [1, 2, 3, *[5] * 180]
     settings.networking.connect_timeout = CONNECT_SECONDS
-    settings.networking.request_timeout = 30
+    settings.networking.request_timeout = REQUEST_TIMEOUT
     settings.persistence.diffbase_storage = _NoEssence()
     # How long the worker of an object that is left to Kopf stays after its last event. Each costs several kilobytes.
     settings.queueing.idle_timeout = 0.02

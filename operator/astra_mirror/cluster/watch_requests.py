@@ -29,7 +29,7 @@ class WatchRequests:
 
     Attributes:
         list_requested: set when Kopf has requested a list.
-        have_listed: whether a list has succeeded.
+        have_listed: whether the first page of a list has arrived.
         have_watched: whether a watch has been opened.
         listed_at: when the latest list was requested, in monotonic seconds.
     """
@@ -44,24 +44,26 @@ class WatchRequests:
         self._listener = listener
         self._failure_log = FailureLog()
 
-    async def observe(
+    async def intercept(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """A middleware for aiohttp's client that observes Kopf's lists and watches, and takes the objects in them."""
+        """A middleware for aiohttp's client: notes what is requested, and how it ends, and replaces the body."""
         if not request.url.path.endswith(f"/{self._plural}"):
             return await handler(request)
         self.list_requested.set()
-        verb = "watched" if "watch" in request.url.query else "listed"
-        if verb == "listed" and "continue" not in request.url.query:
+        is_watch = "watch" in request.url.query
+        is_first_page = not is_watch and "continue" not in request.url.query
+        if is_first_page:
             self.listed_at = monotonic()
         response = await handler(request)
         if not response.ok:
-            self._log_refusal(verb, response)
+            self._log_refusal("watched" if is_watch else "listed", response)
             return response
-        if verb == "watched":
+        if is_watch:
+            # A list that succeeds does not show that the watches will.
             self._failure_log.succeeded()
             self.have_watched = True
-        elif "continue" not in request.url.query:
+        if is_first_page:
             if self.have_listed:
                 self._listener.relisted()
             self.have_listed = True

@@ -2,34 +2,27 @@
 
 Kopf starts a task for each event, builds its causes and asks the filters of the handlers: more CPU than all else that a
 new object costs until its status is computed. What is taken here does not get that far. Whatever is not recognised
-stays in the response, and Kopf calls its handler as usual.
+stays in the response: Kopf calls its handler for an event about an object, and treats all else as usual.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 import aiohttp
 from pydantic_core import from_json, to_json
 
-_GATHER_SECONDS: Final = 0.02
-"""How long events are gathered. The echo of a write often arrives just before the response to the write."""
+_DELAY_SECONDS: Final = 0.02
+"""How long events wait. The echo of a write often arrives just before the response, and would look like news."""
 _STEP_BYTES: Final = 64 * 1024
 """How many bytes of a watch are handled before yielding to the event loop."""
-_ABOUT_OBJECTS: Final = frozenset({"ADDED", "MODIFIED", "DELETED"})
-
-logger = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
     """Receives what the watch reports."""
 
-    def is_news(self, event: Mapping[str, Any]) -> bool:
-        """Whether `take` needs the event."""
-
     def take(self, event: Mapping[str, Any], listed_at: float) -> None:
-        """Receive an event.
+        """Receive an event; whatever its content, nothing is raised.
 
         Args:
             event: its `type` is None in a list, else ADDED, MODIFIED or DELETED; `object` is the object.
@@ -41,7 +34,9 @@ class Listener(Protocol):
 
 
 class Remainder:
-    """The body of a response, without the objects that the listener has received.
+    """The body of a response, without the objects that the listener receives while Kopf reads it.
+
+    Kopf reads a list as a whole and a watch in chunks; it has the lines of a watch as they end, whatever size it wants.
 
     Args:
         content: the body.
@@ -61,15 +56,13 @@ class Remainder:
     async def read(self, _: int = -1) -> bytes:
         """A page of a list without its items."""
         body = await self._content.read()
-        try:
-            page = from_json(body)
-        except ValueError:
+        page = _page(body)
+        if page is None:
             return body
-        items = page.get("items") if isinstance(page, dict) else None
-        if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
-            return body
-        for each in items:
-            self._take({"type": None, "object": each})
+        # A page of large objects takes megabytes, and the loop below takes long.
+        del body
+        for each in page["items"]:
+            self._listener.take({"type": None, "object": each}, self._listed_at)
             # One object in each pass of the loop: polls, answers and writes of those before keep up with the list, and
             # few objects wait in memory.
             await asyncio.sleep(0)
@@ -79,7 +72,7 @@ class Remainder:
         """The lines of a watch that are left, as they arrive."""
         rest = bytearray()
         async for data in self._content.iter_any():
-            await asyncio.sleep(_GATHER_SECONDS)
+            await asyncio.sleep(_DELAY_SECONDS)
             for start in range(0, len(data), _STEP_BYTES):
                 if start:
                     await asyncio.sleep(0)
@@ -89,21 +82,25 @@ class Remainder:
                 if end:
                     lines = bytes(rest[:end])
                     del rest[:end]
-                    yield b"".join(self._left_of(lines))
+                    yield b"".join(self._lines_for_kopf(lines))
         if rest:
             yield bytes(rest)
 
-    def _left_of(self, lines: bytes) -> Iterator[bytes]:
-        taken: str | None = None
+    def _lines_for_kopf(self, lines: bytes) -> Iterator[bytes]:
+        """What is left of the lines, with a bookmark for the events before each line and at the end.
+
+        Kopf may drop a line that is left, and a watch that is resumed would receive what came before it again.
+        """
+        taken_version: str | None = None
         for line in lines.splitlines(keepends=True):
             version = self._take_line(line)
             if version is None:
-                if taken is not None:
-                    yield _bookmark(taken)
+                if taken_version is not None:
+                    yield _bookmark(taken_version)
                 yield line
-            taken = version
-        if taken is not None:
-            yield _bookmark(taken)
+            taken_version = version
+        if taken_version is not None:
+            yield _bookmark(taken_version)
 
     def _take_line(self, line: bytes) -> str | None:
         """Take the event in a line; return its resourceVersion, or None if it is left to Kopf."""
@@ -111,22 +108,25 @@ class Remainder:
             event = from_json(line)
         except ValueError:
             return None
-        if not isinstance(event, dict) or str(event.get("type")) not in _ABOUT_OBJECTS:
-            return None
-        found = event.get("object")
-        metadata = found.get("metadata") if isinstance(found, dict) else None
-        version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
-        if not isinstance(version, str):
-            return None
-        self._take(event)
-        return version
-
-    def _take(self, event: Mapping[str, Any]) -> None:
-        try:
-            if self._listener.is_news(event):
+        match event:
+            case {
+                "type": "ADDED" | "MODIFIED" | "DELETED",
+                "object": {"metadata": {"resourceVersion": str(version)}},
+            }:
                 self._listener.take(event, self._listed_at)
-        except Exception:  # the object's content is untrusted: a bug in handling it must not end the watch for all
-            logger.exception("An object could not be taken out of a response")
+                return version
+        return None
+
+
+def _page(body: bytes) -> dict[str, Any] | None:
+    """A page of a list of objects; None for anything else."""
+    try:
+        page = from_json(body)
+    except ValueError:
+        return None
+    items = page.get("items") if isinstance(page, dict) else None
+    is_page = isinstance(items, list) and all(isinstance(each, dict) for each in items)
+    return page if is_page else None
 
 
 def _bookmark(version: str) -> bytes:
