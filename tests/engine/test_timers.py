@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.engine.poller import EXPECT_SECONDS, GATHER_SECONDS, Poller
+from astra_mirror.engine.poller import EXPECT_SECONDS, GATHER_SECONDS, TOGETHER_SECONDS, Poller
 from astra_mirror.engine.timers import Timers
 
 
@@ -59,3 +59,18 @@ def test_new_objects_wake_the_poll_loop_once() -> None:
     poller.take_due(2.0)
     assert poller.next_due() == 1.0 + EXPECT_SECONDS
     assert poller.poll_first("c", 3.0)
+
+
+def test_timers_that_expire_shortly_after_each_other_share_a_wake_up() -> None:
+    """The loop wakes up a moment after the first. What is due at once, as after an edit, does not wait."""
+    poller = Poller()
+    poller.check_at("first", 10.0)
+    poller.check_at("second", 10.0 + TOGETHER_SECONDS)
+    poller.check_at("later", 10.1 + TOGETHER_SECONDS)
+    at = poller.next_due()
+    assert at == 10.0 + TOGETHER_SECONDS
+    assert not poller.check_at("answered", 25.0)
+    assert poller.check_at("edited", 9.0)
+    assert poller.take_due(9.0).timers.keys() == {"edited"}
+    assert poller.next_due() == at
+    assert poller.take_due(at).timers.keys() == {"first", "second"}

@@ -10,6 +10,11 @@ from astra_mirror.engine.timers import Timers
 GATHER_SECONDS: Final = 0.05
 """How long after the last new object the first polls start, so that objects created together share requests."""
 MAX_GATHER_SECONDS: Final = 0.25
+TOGETHER_SECONDS: Final = 0.1
+"""How long after a timer has expired the poll loop wakes up, unless something new is due.
+
+What expires meanwhile is handled with it: single polls at even distances would each cost a wake-up of their own.
+"""
 EXPECT_SECONDS: Final = 5.0
 """How long an unobserved object may wait for an answer before it gets a NotObserved status."""
 
@@ -105,8 +110,9 @@ class Poller:
         return Due(timers, first)
 
     def next_due(self) -> float:
-        """When the next object is due; infinite if there is none."""
+        """When to look at what is due next, so that nothing waits for longer than a moment; infinite if nothing is."""
         gathered = self._gather_until if self._first else None
-        times = (self._timers.next_due(), self._expected.next_due(), gathered)
+        timer = self._timers.next_due()
+        times = (None if timer is None else timer + TOGETHER_SECONDS, self._expected.next_due(), gathered)
         self._sleeps_until = min((each for each in times if each is not None), default=math.inf)
         return self._sleeps_until
