@@ -9,6 +9,8 @@ from typing import Any
 from aiohttp import web
 from kubernetes.aio import client
 
+from astra_mirror.cluster.kubeconfig import ClusterConfig
+
 Answer = web.StreamResponse | tuple[int, Any]
 """A response, or a status code and a JSON value."""
 
@@ -59,3 +61,19 @@ async def serving() -> AsyncIterator[tuple[APIServer, client.ApiClient]]:
             yield server, api
     finally:
         await runner.cleanup()
+
+
+def config(host: str = "https://kube.example", authorization: str | None = None) -> ClusterConfig:
+    """A configuration with nothing but a server and, if given, credentials."""
+    return ClusterConfig(
+        host=host,
+        authorization=authorization,
+        expires_at=None,
+        is_in_file=False,
+        ca_file=None,
+        cert_file=None,
+        key_file=None,
+        verify=True,
+        server_name=None,
+        proxy=None,
+    )

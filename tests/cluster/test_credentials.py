@@ -14,19 +14,9 @@ from aiohttp import web
 from astra_mirror.cluster.credentials import Credentials
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError
 from astra_mirror.observability.hidden_values import HiddenValues
+from tests.cluster.fake import config
 
-_OLD = ClusterConfig(
-    host="https://kube.example",
-    authorization="Bearer old",
-    expires_at=None,
-    is_in_file=False,
-    ca_file=None,
-    cert_file=None,
-    key_file=None,
-    verify=True,
-    server_name=None,
-    proxy=None,
-)
+_OLD = config(authorization="Bearer old")
 _NEW = replace(_OLD, authorization="Bearer new")
 
 

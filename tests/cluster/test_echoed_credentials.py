@@ -18,20 +18,18 @@ from kubernetes.aio import client
 from astra_mirror.cluster.api import error_text, failure_text
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import Endpoint
-from astra_mirror.cluster.kubeconfig import ClusterConfig
 from astra_mirror.cluster.raw import Response
 from astra_mirror.cluster.secret_wire import ReadError, event_of
 from astra_mirror.cluster.watch import _end_reason
 from astra_mirror.core.secret_names import SecretSelector
 from astra_mirror.observability import logs
 from astra_mirror.observability.hidden_values import HiddenValues
+from tests.cluster.fake import config
 
 _TOKEN: Final = "abcdefgh.token-of-the-operator"
 _PASSWORD: Final = "pass:word/of?the#operator"
 _BASIC: Final = base64.b64encode(f"me:{_PASSWORD}".encode()).decode()
-_CONFIG: Final = ClusterConfig(
-    "http://kube.example", f"Bearer {_TOKEN}", None, False, None, None, None, True, None, None
-)
+_CONFIG: Final = config("http://kube.example", f"Bearer {_TOKEN}")
 _ECHOES: Final = {
     "a body": "HTTP/1.1 500 Error\r\nContent-Length: {length}\r\n\r\n{echo}",
     "a Status": (

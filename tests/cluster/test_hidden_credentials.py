@@ -9,13 +9,12 @@ import pytest
 from astra_mirror.cluster.credentials import Credentials
 from astra_mirror.cluster.kubeconfig import ClusterConfig
 from astra_mirror.observability.hidden_values import HiddenValues
+from tests.cluster.fake import config
 
 _TOKEN: Final = "abcdefgh.token-of-the-operator"
 _PASSWORD: Final = "pass:word/of?the#operator"
 _BASIC: Final = base64.b64encode(f"me:{_PASSWORD}".encode()).decode()
-_CONFIG: Final = ClusterConfig(
-    "http://kube.example", f"Bearer {_TOKEN}", None, False, None, None, None, True, None, None
-)
+_CONFIG: Final = config("http://kube.example", f"Bearer {_TOKEN}")
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ from astra_mirror.api.app_backup_ref import NAMES
 from astra_mirror.api.meta import GROUP, VERSION
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import Endpoint
-from astra_mirror.cluster.kubeconfig import ClusterConfig
 from astra_mirror.cluster.watch import Watch
 from astra_mirror.observability.hidden_values import HiddenValues
-from tests.cluster.fake import serving
+from tests.cluster.fake import config, serving
 
 _API = f"/apis/{GROUP}/{VERSION}"
 _VERBS = ["get", "list", "watch", "patch"]
@@ -92,27 +91,12 @@ def _answer(request: web.Request) -> web.StreamResponse | tuple[int, Any] | None
     return 200, {"kind": f"{NAMES.kind}List", "metadata": metadata, "items": [_object(page)]}
 
 
-def _config(host: str) -> ClusterConfig:
-    return ClusterConfig(
-        host=host,
-        authorization=None,
-        expires_at=None,
-        is_in_file=False,
-        ca_file=None,
-        cert_file=None,
-        key_file=None,
-        verify=True,
-        server_name=None,
-        proxy=None,
-    )
-
-
 async def test_kopf_lists_and_watches_and_resumes_after_what_was_taken() -> None:
     """It pages through the list, resumes the watch after an event that it has not seen, and handles what is left."""
     received = Received()
     async with serving() as (server, api):
         server.answer = _answer
-        endpoint = Endpoint(_config(api.configuration.host), HiddenValues())
+        endpoint = Endpoint(config(api.configuration.host), HiddenValues())
         watch = Watch(NAMES, endpoint, Availability(), None, received, lambda: None)
         running = asyncio.create_task(watch.run())
         try:
