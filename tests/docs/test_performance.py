@@ -43,7 +43,7 @@ def test_verdicts_are_those_of_the_numbers(measured: dict[str, Any]) -> None:
 def test_every_budget_holds(measured: dict[str, Any]) -> None:
     """All that design and issue name, with 10,000 refs; those of a token that may not list, with 3,000."""
     assert [each["name"] for each in measured["budgets"] if not each["holds"]] == []
-    assert len(measured["budgets"]) == 13
+    assert len(measured["budgets"]) == 17
     refs = {each["layout"]["refs"] for each in measured["results"]}
     assert max(refs) == 10_000
 
