@@ -54,6 +54,22 @@ def test_functions_that_are_named_exist() -> None:
     assert {each for each in named if not each.endswith(".py")} - defined == _FOREIGN
 
 
+def test_a_class_is_where_the_page_says() -> None:
+    """In the module of its name, among the effects, in a module that is named beside it, or among the exceptions."""
+    modules = {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in PACKAGE.rglob("*.py")}
+    blocks = re.split(r"\n\n|\n(?=\|)", PAGE)
+    [exceptions] = [each for each in blocks if "The exceptions: " in each]
+    for name in set(re.findall(r"`([A-Z][a-z]\w+)(?:\.\w+)?`", PAGE)):
+        found = {module for module, text in modules.items() if re.search(rf"^class {name}\b", text, re.MULTILINE)}
+        if any(Path(each).stem == _snake(name) or each == "engine/effects.py" for each in found):
+            continue
+        if f"`{name}`" in exceptions and any(f"`{each}`" in exceptions for each in found):
+            continue
+        for block in blocks:
+            is_named = f"`{name}`" in block or f"`{name}." in block
+            assert not (found and is_named) or any(f"`{each}`" in block for each in found), name
+
+
 def test_suspend_is_read_where_the_page_says() -> None:
     """Whether an object is polled is one decision; what a suspended one shows is the other."""
     readers = {
@@ -84,6 +100,10 @@ def test_the_groups_of_an_objects_state_are_named() -> None:
     [groups] = re.findall(r"groups \(`engine/state/`\): (.*?)\.\sEach", PAGE, re.DOTALL)
     assert set(re.findall(r"`(\w+)`", groups)) == set(Tracked._fields)
     assert all(issubclass(each, tuple) and hasattr(each, "_fields") for each in Tracked.__annotations__.values())
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _rows_of_packages() -> list[list[str]]:
