@@ -10,7 +10,8 @@ from typing import Final, Self
 import trustme
 import uvicorn
 
-from dev.simulator.store import DEFAULT_ACCOUNT, DEFAULT_APP, Store
+from dev.simulator.scheduled import ScheduledStore
+from dev.simulator.store import DEFAULT_ACCOUNT, DEFAULT_APP
 from dev.simulator.web import application
 
 _START_SECONDS: Final = 10.0
@@ -28,7 +29,7 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
 
-class Simulator(Store):
+class Simulator(ScheduledStore):
     """A running simulator; its state is what Store offers.
 
     `url` is its address, `ca_pem` its authority when it speaks TLS, `token` one that may read everything, `account` and
