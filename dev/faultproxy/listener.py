@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from dev.faultproxy.thread import LoopThread
+from dev.loop_thread import LoopThread, stop_accepting
 
 
 class StreamServer(abc.ABC):
@@ -48,10 +48,7 @@ class StreamServer(abc.ABC):
         return port
 
     async def _stop(self) -> None:
-        # A connection that is being accepted needs its transport first: Python 3.11 would leave its socket open.
-        for each in self._server.sockets:
-            self.thread.loop.remove_reader(each.fileno())
-        await asyncio.sleep(0)
+        await stop_accepting(self._server.sockets)
         self._server.close()
         for task in self._tasks:
             task.cancel()

@@ -16,7 +16,7 @@ from yarl import URL
 
 from dev.faultproxy.faults import Fault, Faults, Request, Requests
 from dev.faultproxy.stream import Stream
-from dev.faultproxy.thread import LoopThread, until
+from dev.loop_thread import LoopThread, bound_socket, stop_accepting, until
 
 _CONNECTION_HEADERS: Final = frozenset(
     {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length"}
@@ -60,9 +60,8 @@ class FaultProxy(Faults):
         self.stop()
 
     async def _start(self) -> str:
-        self._connector = aiohttp.TCPConnector(limit=0, ssl=self._upstream_context or True)
         self._session = aiohttp.ClientSession(
-            connector=self._connector,
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._upstream_context or True),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -72,14 +71,14 @@ class FaultProxy(Faults):
         # A watch upstream ends with the one downstream.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._context).start()
-        host, port = self._runner.addresses[0][:2]
+        self._listening = bound_socket()
+        await web.SockSite(self._runner, self._listening, ssl_context=self._context).start()
+        host, port = self._listening.getsockname()
         return f"{'https' if self._context else 'http'}://{host}:{port}"
 
     async def _stop(self) -> None:
+        await stop_accepting([self._listening])
         await self._runner.cleanup()
-        # Not with a farewell, which the other side may answer only after this loop has ended.
-        await self._connector.close(abort_ssl=True)
         await self._session.close()
 
     def _stir(self) -> None:

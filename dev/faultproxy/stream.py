@@ -10,7 +10,7 @@ from aiohttp import web
 
 from dev.faultproxy.faults import Fault, Faults, Request
 from dev.faultproxy.tcp import drop_everything
-from dev.faultproxy.thread import until
+from dev.loop_thread import until
 
 
 class Stream:

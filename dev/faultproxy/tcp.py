@@ -9,7 +9,7 @@ import threading
 from typing import Final
 
 from dev.faultproxy.listener import StreamServer
-from dev.faultproxy.thread import until
+from dev.loop_thread import until
 
 _SO_ATTACH_FILTER: Final = 26
 _CHUNK: Final = 2**16

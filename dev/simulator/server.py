@@ -1,5 +1,6 @@
 """The simulator as a context manager: a real HTTP(S) server on loopback, in a thread of its own."""
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -10,14 +11,16 @@ from typing import Final, Self
 import trustme
 import uvicorn
 
+from dev.loop_thread import LoopThread, bound_socket, stop_accepting
 from dev.simulator.store import DEFAULT_ACCOUNT, DEFAULT_APP, Store
 from dev.simulator.web import application
 
 _START_SECONDS: Final = 10.0
+_STOP_SECONDS: Final = 15.0
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which says when it is ready."""
+    """uvicorn, which says when it is ready, and leaves no connection half accepted."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -26,6 +29,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await stop_accepting(sockets or [])
+        await super().shutdown(sockets)
 
 
 class Simulator(Store):
@@ -44,10 +51,7 @@ class Simulator(Store):
         super().__init__(clock)
         self.token = self.add_token()
         self.ca_pem: str | None = None
-        # With the protocol named, asyncio turns Nagle's algorithm off; without, each answer would take 40 ms.
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((host, port))
+        self._socket = bound_socket(host, port)
         # uvicorn's own configuration of logging would enable all loggers of this process that somebody has disabled.
         config = uvicorn.Config(
             application(self), log_config=None, log_level="critical", access_log=False, lifespan="off"
@@ -61,7 +65,8 @@ class Simulator(Store):
             config.ssl = context
         self.url = f"{'https' if tls else 'http'}://{host}:{self._socket.getsockname()[1]}"
         self._server = _Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="simulator", daemon=True)
+        self._thread = LoopThread("simulator")
+        self._serving = asyncio.run_coroutine_threadsafe(self._server.serve([self._socket]), self._thread.loop)
 
     @classmethod
     def start(
@@ -74,7 +79,6 @@ class Simulator(Store):
             TimeoutError: the server did not come up.
         """
         self = cls(host=host, port=port, tls=tls, clock=clock)
-        self._thread.start()
         if not self._server.ready.wait(_START_SECONDS):
             raise TimeoutError("the simulator did not start")
         return self
@@ -84,7 +88,8 @@ class Simulator(Store):
         self.clear_faults()
         self._server.should_exit = True
         self._server.force_exit = True
-        self._thread.join()
+        self._serving.result(_STOP_SECONDS)
+        self._thread.stop()
         self._socket.close()
 
     def __enter__(self) -> Self:
