@@ -82,8 +82,8 @@ class Service(Astra):
 class VirtualWorld(World):
     """A mirror in the virtual time of the running loop."""
 
-    def __init__(self) -> None:
-        self.clock, self.service = clock, Service()
+    def __init__(self, service: Service | None = None) -> None:
+        self.clock, self.service = clock, service or Service()
         super().__init__(self.service)
 
     def refs(self, count: int, *, account: int = 1, namespace: str = "ns", first: int = 1000, **spec: Any) -> None:

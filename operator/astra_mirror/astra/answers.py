@@ -161,7 +161,7 @@ async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "
         digest = hash((digest, window))
         await time_slice.checkpoint()
     if digest == known.list_digest:
-        return Listed(digest, dict.fromkeys(known.documents, Unchanged()), size=None)
+        return Listed(digest, {}, size=None)
     reader = ListReader(body)
     found, size = await _read_items(reader, known, redact, time_slice)
     metadata = reader.metadata if isinstance(reader.metadata, dict) else {}

@@ -99,7 +99,8 @@ class Known:
     """The backups that a list request is made for.
 
     `documents` has the ids of the backups, each with the digest of its last known document, if any. `list_digest` is
-    that of the list that contained all of these documents, if there is such a list.
+    that of the list that contained the documents of all objects that wait for the answer, if there is such a list: if
+    it has not changed, nobody asks for `documents`.
     """
 
     documents: Mapping[str, int | None]
@@ -113,13 +114,18 @@ class Listed:
     `found` has the answers for the requested backups that are described validly and exactly once; others may exist
     nevertheless.
     `digest` is that of the whole body, and `size` the number of its items, None if they were not counted because the
-    body has not changed. `complete` is false if the list was incomplete.
+    body has not changed; then `found` may be empty. `complete` is false if the list was incomplete.
     """
 
     digest: int
     found: Mapping[str, Answer]
     size: int | None
     complete: bool = True
+
+    def said_of(self, backup_id: str) -> Answer | None:
+        """The answer for a backup; None if the list has none. An unchanged list says of each that it is unchanged."""
+        found = self.found.get(backup_id)
+        return Unchanged() if found is None and self.size is None else found
 
 
 def proves_token(outcome: Answer | Listed) -> bool:

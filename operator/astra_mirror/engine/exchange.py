@@ -1,6 +1,7 @@
 """One request and its answer: sends the request, and turns the answer into effects."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Listed
@@ -12,6 +13,12 @@ from astra_mirror.engine.list_canaries import ListCanaries
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment, Remote
 from astra_mirror.engine.requests import ListRequest, Poll, Request, SingleRequest
+
+QUIET_SECONDS: Final = 60.0
+"""How often at most an unchanged list postpones the polls of objects that did not wait for it.
+
+What is due soon waits for it. To step through thousands of settled backups every few seconds would be most of the work.
+"""
 
 
 class Exchange:
@@ -29,6 +36,7 @@ class Exchange:
         self._objects = objects
         self._queues = queues
         self._canaries = canaries
+        self._quiet_until: dict[tuple[Connection, object], float] = {}
 
     async def ask(self, request: Request) -> Answer | Listed:
         """Send the request, and wait for its answer."""
@@ -79,16 +87,26 @@ class Exchange:
                 yield ListFailure(request, answer, poll)
             case Listed():
                 yield Pump(request.connection)
-                handed = ListAnswer(request, answer, poll)
+                handed = ListAnswer(request, answer, poll, self._is_for_all(request, answer, moment.at))
                 yield from handed.learned()
                 yield handed
             case _:
                 raise TypeError("a single backup for a list")
 
+    def _is_for_all(self, request: ListRequest, answer: Listed, now: float) -> bool:
+        """Whether a list is handed out to objects that did not wait for it. One that has not changed seldom is."""
+        key = request.connection, request.collection
+        if answer.size is None and now < self._quiet_until.get(key, 0.0):
+            return False
+        self._quiet_until[key] = now + QUIET_SECONDS
+        return True
+
     def retain(self, connections: set[Connection]) -> None:
         """Keep only these connections, and the requests that an object still waits for."""
         self._canaries.retain(connections)
+        self._quiet_until = {key: at for key, at in self._quiet_until.items() if key[0] in connections}
 
     def clear(self) -> None:
         """Forget all."""
         self._canaries.clear()
+        self._quiet_until.clear()

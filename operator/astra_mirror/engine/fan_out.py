@@ -3,7 +3,7 @@
 Time passes between the request and its fan-out, so each object is checked again when it is processed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from astra_mirror.core.outcome import Answer, Known, Listed, Unchanged
 from astra_mirror.engine.objects import Objects
@@ -29,16 +29,40 @@ def is_covered(request: ListRequest, tracked: Tracked, objects: Objects, *, is_w
 
 def known_of(request: ListRequest, objects: Objects) -> Known:
     """The digests of the backups that the list may contain, so that only changed items are parsed."""
-    documents: dict[str, int | None] = {}
-    waiting = objects.waiting(request)
-    uids = {each.uid for each in waiting}
-    for tracked in named_by(request, objects):
-        if is_covered(request, tracked, objects, is_waiting=tracked.uid in uids):
-            backup, digest = tracked.spec.backup_id, tracked.cache.document_digest
-            is_same = documents.get(backup, digest) == digest
-            documents[backup] = digest if is_same else None
-    lists = {tracked.cache.list_if_current for tracked in waiting}
-    return Known(documents, lists.pop() if len(lists) == 1 else None)
+    lists = {tracked.cache.list_if_current for tracked in objects.waiting(request)}
+    return Known(_Documents(request, objects), lists.pop() if len(lists) == 1 else None)
+
+
+class _Documents(Mapping[str, int | None]):
+    """The digests of the documents, found out when they are first asked for, which an unchanged list does not."""
+
+    def __init__(self, request: ListRequest, objects: Objects) -> None:
+        self._request = request
+        self._objects = objects
+        self._known: dict[str, int | None] | None = None
+
+    def __getitem__(self, backup_id: str) -> int | None:
+        return self._all()[backup_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __contains__(self, backup_id: object) -> bool:
+        return backup_id in self._all()
+
+    def _all(self) -> dict[str, int | None]:
+        if self._known is None:
+            known = self._known = {}
+            uids = set(self._objects.in_flight.waiting(self._request))
+            for tracked in named_by(self._request, self._objects):
+                if is_covered(self._request, tracked, self._objects, is_waiting=tracked.uid in uids):
+                    backup, digest = tracked.spec.backup_id, tracked.cache.document_digest
+                    is_same = known.get(backup, digest) == digest
+                    known[backup] = digest if is_same else None
+        return self._known
 
 
 def is_news(tracked: Tracked, found: Answer, answer: Listed, started: float) -> bool:

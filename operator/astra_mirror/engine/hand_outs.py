@@ -42,20 +42,30 @@ class View(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListAnswer:
-    """A list response, for all objects that it covers."""
+    """A list response, for all objects that it covers.
+
+    Attributes:
+        request: the request.
+        answer: the list.
+        poll: the poll.
+        is_for_all: whether objects that did not wait are looked at as well.
+    """
 
     request: ListRequest
     answer: Listed
     poll: Poll
+    is_for_all: bool = True
 
     def uids(self, objects: Objects) -> Iterable[str]:
-        """All objects whose backup the list may contain."""
+        """The objects whose backup the list may contain, or those of them that wait."""
+        if not self.is_for_all:
+            return objects.in_flight.waiting(self.request)
         return [each.uid for each in named_by(self.request, objects)]
 
     def step(self, tracked: Tracked, view: View) -> Step | None:
         """Apply the object's item. Without a valid item, an object that waits falls back to a single GET."""
         has_waited = view.objects.waits_for(tracked.uid, self.request)
-        found = self.answer.found.get(tracked.spec.backup_id)
+        found = self.answer.said_of(tracked.spec.backup_id)
         is_worth_it = found is not None and is_news(tracked, found, self.answer, self.poll.started)
         # In most steps of a quiet list this is all. By now the object may be waiting for another request.
         if not (has_waited or is_worth_it):
