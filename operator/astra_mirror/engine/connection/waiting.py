@@ -4,7 +4,6 @@ Until a connection's token is proven, requests for previously observed objects s
 than a new spec.
 """
 
-from collections import deque
 from collections.abc import Container, Iterator
 from itertools import chain
 
@@ -19,7 +18,7 @@ class Waiting:
     """
 
     def __init__(self) -> None:
-        self._front: deque[Request] = deque()
+        self._front: FairQueue[Request, Request] = FairQueue()
         self._queue: FairQueue[Request, Request] = FairQueue()
         self._observed: FairQueue[Request, Request] | None = FairQueue()
         self._outside: dict[str, list[Request]] = {}
@@ -37,7 +36,7 @@ class Waiting:
     def put(self, request: Request, *, first: bool = False) -> None:
         """Queue a request; `first`: ahead of all others."""
         if first:
-            self._front.append(request)
+            self._front.put((request.namespace,), request, request)
             return
         rank = request.due + request.urgency
         self._queue.put(request.path, request, request, rank)
@@ -50,8 +49,9 @@ class Waiting:
         Args:
             admitted: the paths, (namespace,) or (namespace, account), that have a free slot.
         """
-        if self._front:
-            return self._front.popleft()
+        ahead = self._front.take()
+        if ahead is not None:
+            return ahead.item
         admitted = _Inside(self._outside, admitted)
         if self._observed is not None:
             taken = self._observed.take(admitted)
@@ -65,7 +65,7 @@ class Waiting:
         """The first request ahead of all others that is among `only`; it must not wait behind one that is not."""
         first = next((each for each in self._front if each in only), None)
         if first is not None:
-            self._front.remove(first)
+            self._front.drop(first)
         return first
 
     def forget_order_of_start(self) -> None:
@@ -85,9 +85,8 @@ class Waiting:
 
     def clear(self) -> None:
         """Drop all requests."""
-        self._front.clear()
         self._outside.clear()
-        self._queue, self._observed = FairQueue(), None
+        self._front, self._queue, self._observed = FairQueue(), FairQueue(), None
 
 
 class _Inside(Container[Path]):
