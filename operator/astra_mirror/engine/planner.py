@@ -90,10 +90,13 @@ class Planner:
                 apps[Collection(tracked.spec.account_id, tracked.spec.app_id)] = None
                 yield _want(tracked, queue, now, due=True)
         of_due = set(due)
-        for uid in [each.uid for each in self._around(connection, apps, now)]:
+        for each in list(self._around(connection, apps, now)):
+            if not is_due_soon(each.polling.next_poll_at, each.reported.interval, now):
+                # That is most of an account.
+                continue
             await time_slice.checkpoint()
-            tracked = self._objects.index.get(uid)
-            if tracked is not None and uid not in of_due and self._is_due_soon(tracked, connection, now):
+            tracked = self._objects.index.get(each.uid)
+            if tracked is not None and each.uid not in of_due and self._is_due_soon(tracked, connection, now):
                 yield _want(tracked, queue, now, due=False)
 
     def _list(
