@@ -122,10 +122,15 @@ class Listed:
     size: int | None
     complete: bool = True
 
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the body is that of the last list."""
+        return self.size is None and self.complete
+
     def said_of(self, backup_id: str) -> Answer | None:
         """The answer for a backup; None if the list has none. An unchanged list says of each that it is unchanged."""
         found = self.found.get(backup_id)
-        return Unchanged() if found is None and self.size is None else found
+        return Unchanged() if found is None and self.is_unchanged else found
 
 
 def proves_token(outcome: Answer | Listed) -> bool:

@@ -17,8 +17,11 @@ from astra_mirror.engine.requests import ListRequest, Poll, Request, SingleReque
 QUIET_SECONDS: Final = 60.0
 """How often at most an unchanged list postpones the polls of objects that did not wait for it.
 
-What is due soon waits for it. To step through thousands of settled backups every few seconds would be most of the work.
+From then on they are due together with those that did. To step through thousands of settled backups every few seconds
+would be most of the work.
 """
+_MAX_QUIET: Final = 10_000
+"""How many lists are remembered before those that are due again are forgotten."""
 
 
 class Exchange:
@@ -96,8 +99,10 @@ class Exchange:
     def _is_for_all(self, request: ListRequest, answer: Listed, now: float) -> bool:
         """Whether a list is handed out to objects that did not wait for it. One that has not changed seldom is."""
         key = request.connection, request.collection
-        if answer.size is None and now < self._quiet_until.get(key, 0.0):
+        if answer.is_unchanged and now < self._quiet_until.get(key, 0.0):
             return False
+        if len(self._quiet_until) >= _MAX_QUIET:
+            self._quiet_until = {each: until for each, until in self._quiet_until.items() if until > now}
         self._quiet_until[key] = now + QUIET_SECONDS
         return True
 

@@ -20,6 +20,8 @@ from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.support.time_slices import TimeSlice
 
 _LOOK_AROUND_SECONDS: Final = 5.0
+_AT_ONCE: Final = 64
+"""How many objects of an account are looked at before the time slice is."""
 """How often a whole account is scanned for objects that will be due soon."""
 
 
@@ -90,11 +92,12 @@ class Planner:
                 apps[Collection(tracked.spec.account_id, tracked.spec.app_id)] = None
                 yield _want(tracked, queue, now, due=True)
         of_due = set(due)
-        for each in list(self._around(connection, apps, now)):
+        for number, each in enumerate(list(self._around(connection, apps, now))):
+            if not number % _AT_ONCE:
+                await time_slice.checkpoint()
             if not is_due_soon(each.polling.next_poll_at, each.reported.interval, now):
                 # That is most of an account.
                 continue
-            await time_slice.checkpoint()
             tracked = self._objects.index.get(each.uid)
             if tracked is not None and each.uid not in of_due and self._is_due_soon(tracked, connection, now):
                 yield _want(tracked, queue, now, due=False)
