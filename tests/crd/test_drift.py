@@ -1,23 +1,73 @@
-"""The CRD and the pydantic models say the same, property by property; and `kubectl explain` is a manual."""
+"""The CRDs and the pydantic models say the same, property by property; and `kubectl explain` is a manual."""
 
 import types
 import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from annotated_types import MaxLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from astra_mirror.api import app_backup_ref, meta
+from astra_mirror.api import app_backup_monitor, app_backup_ref, meta
 from dev.controlplane import ControlPlane
 
-CRD = yaml.safe_load(Path("crds/appbackupref.yaml").read_text())
-SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-_BOUNDED = ("status.state", "status.hook", "status.backup", "status.progress", "status.lastHandled")
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind is in Python, and what its CRD has beside its schema."""
+
+    names: meta.Names
+    spec: type[BaseModel]
+    status: type[BaseModel]
+    short: str
+    columns: tuple[list[str], list[str]]
+    taken: tuple[str, str]
+    selectable: list[str]
+
+    @property
+    def crd(self) -> dict[str, Any]:
+        """Its CRD's spec."""
+        found: dict[str, Any] = yaml.safe_load(Path(self.names.crd).read_text())["spec"]
+        return found
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The schema of its objects."""
+        found: dict[str, Any] = self.crd["versions"][0]["schema"]["openAPIV3Schema"]
+        return found
+
+
+REF = Kind(
+    app_backup_ref.NAMES,
+    app_backup_ref.AppBackupRefSpec,
+    app_backup_ref.AppBackupRefStatus,
+    "abr",
+    (
+        ["STATE", "PROGRESS", "READY", "SYNCED", "AGE"],
+        ["REASON", "SYNC-REASON", "TAKEN", "BACKUP", "MESSAGE"],
+    ),
+    ("Taken", ".status.backup.backupCreationTimestamp"),
+    [".spec.accountID", ".spec.appID", ".spec.backupID", ".status.state"],
+)
+MONITOR = Kind(
+    app_backup_monitor.NAMES,
+    app_backup_monitor.AppBackupMonitorSpec,
+    app_backup_monitor.AppBackupMonitorStatus,
+    "abm",
+    (["READY", "COMPLETED", "BACKUPS", "RUNNING", "FAILED", "AGE"], ["SYNCED", "REASON", "DEADLINE", "MESSAGE"]),
+    ("Completed", ".status.newestCompleted.time"),
+    [".spec.accountID", ".spec.appID"],
+)
+KINDS = pytest.mark.parametrize("kind", [REF, MONITOR], ids=lambda kind: kind.short)
+_BOUNDED = ("status.state", "status.hook", "status.backup", "status.progress", "status.lastHandled", "status.newest")
 """What comes from elsewhere: the models have the CRD's bounds."""
+_TIMES = (".time", ".deadline", "estimatedCompletionTime")
 JSON_TYPES = {str: "string", int: "integer", bool: "boolean", float: "string"}
 
 
@@ -41,7 +91,11 @@ def _limit(annotation: Any) -> int | None:
 
 def _compare(path: str, schema: dict[str, Any], annotation: Any) -> None:
     kind = _plain(annotation)
-    if typing.get_origin(kind) is tuple:
+    if typing.get_origin(kind) is Mapping:
+        assert schema["type"] == "object", path
+        assert schema["maxProperties"] == _limit(annotation), path
+        _compare(f"{path}{{}}", schema["additionalProperties"], typing.get_args(kind)[1])
+    elif typing.get_origin(kind) is tuple:
         assert schema["type"] == "array", path
         assert schema.get("maxItems") == _limit(annotation), path
         _compare(f"{path}[]", schema["items"], typing.get_args(kind)[0])
@@ -54,7 +108,8 @@ def _compare(path: str, schema: dict[str, Any], annotation: Any) -> None:
     else:
         assert schema["type"] == JSON_TYPES[kind], path
         assert _limit(annotation) in {None, schema.get("maxLength")}, path
-        assert _limit(annotation) or schema.get("maxLength", 0) == 0 or not path.startswith(_BOUNDED), path
+        is_bounded = path.startswith(_BOUNDED) and not path.endswith(_TIMES)
+        assert _limit(annotation) or schema.get("maxLength", 0) == 0 or not is_bounded, path
 
 
 def _compare_models(path: str, schema: dict[str, Any], model: type[BaseModel]) -> None:
@@ -82,58 +137,75 @@ def _compare_default(path: str, schema: dict[str, Any], field: FieldInfo) -> Non
         assert schema.get("default") == given, path
 
 
-def test_spec_and_model() -> None:
+@KINDS
+def test_spec_and_model(kind: Kind) -> None:
     """A field that is added, renamed or retyped on one side alone fails here."""
-    _compare("spec", SCHEMA["properties"]["spec"], app_backup_ref.AppBackupRefSpec)
+    _compare("spec", kind.schema["properties"]["spec"], kind.spec)
 
 
-def test_status_and_model() -> None:
+@KINDS
+def test_status_and_model(kind: Kind) -> None:
     """And so for the status."""
-    _compare("status", SCHEMA["properties"]["status"], app_backup_ref.AppBackupRefStatus)
-    assert SCHEMA["properties"]["status"]["default"] == {"observedGeneration": -1}
-    assert app_backup_ref.AppBackupRefStatus().observed_generation == -1
+    _compare("status", kind.schema["properties"]["status"], kind.status)
+    assert kind.schema["properties"]["status"]["default"] == {"observedGeneration": -1}
+    assert kind.status().model_dump(by_alias=True, exclude_none=True) == {"observedGeneration": -1}
 
 
-def test_names() -> None:
+@KINDS
+def test_names(kind: Kind) -> None:
     """Group, kind, plural, short name, category, scope."""
-    spec = CRD["spec"]
-    assert (spec["group"], spec["names"]["kind"], spec["names"]["plural"]) == (
+    crd = kind.crd
+    assert (crd["group"], crd["names"]["kind"], crd["names"]["plural"]) == (
         meta.GROUP,
-        app_backup_ref.NAMES.kind,
-        app_backup_ref.NAMES.plural,
+        kind.names.kind,
+        kind.names.plural,
     )
-    assert (spec["names"]["shortNames"], spec["names"]["categories"]) == (["abr"], ["astra"])
-    assert spec["scope"] == "Namespaced"
-    assert spec["versions"][0]["name"] == meta.VERSION
+    assert (crd["names"]["shortNames"], crd["names"]["categories"]) == ([kind.short], ["astra"])
+    assert crd["scope"] == "Namespaced"
+    assert crd["versions"][0]["name"] == meta.VERSION
 
 
-def test_columns() -> None:
+@KINDS
+def test_columns(kind: Kind) -> None:
     """What people see, in this order; the rest with -o wide, after the age."""
-    columns = CRD["spec"]["versions"][0]["additionalPrinterColumns"]
+    columns = kind.crd["versions"][0]["additionalPrinterColumns"]
     shown = [each["name"].upper() for each in columns if not each.get("priority")]
     wide = [each["name"].upper() for each in columns if each.get("priority")]
-    assert shown == ["STATE", "PROGRESS", "READY", "SYNCED", "AGE"]
-    assert wide == ["REASON", "SYNC-REASON", "TAKEN", "BACKUP", "MESSAGE"]
-    taken = next(each for each in columns if each["name"] == "Taken")
-    assert (taken["type"], taken["jsonPath"]) == ("date", ".status.backup.backupCreationTimestamp")
+    assert (shown, wide) == kind.columns
+    name, path = kind.taken
+    taken = next(each for each in columns if each["name"] == name)
+    assert (taken["type"], taken["jsonPath"]) == ("date", path)
 
 
-def test_selectable_fields() -> None:
+def test_a_deadline_is_no_date() -> None:
+    """The printer shows a date in the future as invalid."""
+    columns = MONITOR.crd["versions"][0]["additionalPrinterColumns"]
+    assert next(each["type"] for each in columns if each["name"] == "Deadline") == "string"
+
+
+@KINDS
+def test_selectable_fields(kind: Kind) -> None:
     """On every version that is served."""
-    for version in CRD["spec"]["versions"]:
-        paths = [each["jsonPath"] for each in version["selectableFields"]]
-        assert paths == [".spec.accountID", ".spec.appID", ".spec.backupID", ".status.state"]
+    for version in kind.crd["versions"]:
+        assert [each["jsonPath"] for each in version["selectableFields"]] == kind.selectable
 
 
 def _undescribed(path: str, schema: dict[str, Any]) -> list[str]:
     found = [] if schema.get("description") or path == "metadata" else [path]
     for name, child in schema.get("properties", {}).items():
         found += _undescribed(f"{path}.{name}".lstrip("."), child)
-    return found + (_undescribed(f"{path}[]", schema["items"]) if "items" in schema else [])
+    for each in ("items", "additionalProperties"):
+        found += _undescribed(f"{path}[]", schema[each]) if each in schema else []
+    return found
 
 
-def test_every_field_is_described(installed: ControlPlane) -> None:
+@KINDS
+def test_every_field_is_described(kind: Kind) -> None:
+    """In the CRD."""
+    assert _undescribed("", kind.schema) == []
+
+
+def test_explain_is_the_manual(installed: ControlPlane) -> None:
     """`kubectl explain` has a text for each field."""
-    assert _undescribed("", SCHEMA) == []
     text = installed.kubectl("explain", "appbackupref.status.progress")
     assert "rounded down" in text

@@ -11,6 +11,7 @@ _MODULES: Final = {"astra_mirror.api.app_backup_ref", "astra_mirror.engine.kinds
 _RULES: Final = {f"astra_mirror.core.{each}" for each in ("conditions", "inherited", "status")}
 """What decides about the status of an AppBackupRef, and about nothing else."""
 _PLACES: Final = {
+    "api/app_backup_monitor.py": "a monitor makes refs",
     "api/app_backup_ref.py": "the models",
     "app.py": "the registration",
     "astra/wire.py": "the limits of what the status shows of a backup",
