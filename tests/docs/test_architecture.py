@@ -78,7 +78,12 @@ def test_suspend_is_read_where_the_page_says() -> None:
         for each in ast.walk(ast.parse(path.read_text()))
         if isinstance(each, ast.Attribute) and each.attr == "suspend"
     }
-    assert readers == {"core/status.py", "engine/kinds/app_backup_ref.py", "engine/state/desire.py"}
+    assert readers == {
+        "core/monitor/status.py",
+        "core/status.py",
+        "engine/kinds/app_backup_ref.py",
+        "engine/state/desire.py",
+    }
 
 
 def test_what_starts_a_poll_is_complete() -> None:

@@ -1,0 +1,75 @@
+"""Which backups of a list count for a monitor, their order, and their number by state."""
+
+from collections.abc import Iterable, Sequence
+
+from astra_mirror.api.app_backup_monitor import Backups, Select
+from astra_mirror.core.monitor.listing import ListedBackup, WholeList
+
+UNDER_WAY = frozenset({"pending", "discovering", "running"})
+"""The states of a backup that may still complete."""
+COMPLETED = "completed"
+_FAILED = "failed"
+
+
+def selected(whole: WholeList, select: Select | None, now: int) -> tuple[ListedBackup, ...]:
+    """The backups that count: the latest first, those of one time by their IDs, those without a usable time last."""
+    found = [each for each in whole.backups if select is None or is_selected(each, select)]
+    return tuple(sorted(found, key=lambda each: _rank(each, now)))
+
+
+def _rank(backup: ListedBackup, now: int) -> tuple[bool, int, str]:
+    if backup.time is None or not backup.is_usable_at(now):
+        return (True, 0, backup.id)
+    return (False, -backup.time, backup.id)
+
+
+def is_selected(backup: ListedBackup, select: Select) -> bool:
+    """Whether the backup counts: its schedule and its name both match, where they are asked for."""
+    if select.schedule_ids and backup.schedule_id not in select.schedule_ids:
+        return False
+    return not select.names or any(is_match(each, backup.name or "") for each in select.names)
+
+
+def is_match(pattern: str, name: str) -> bool:
+    """Whether the whole name matches: * stands for any characters, and nothing else is special.
+
+    Each part between wildcards is looked for once, from left to right, where it first occurs.
+    """
+    first, *rest = pattern.split("*")
+    if not rest:
+        return pattern == name
+    *middle, last = rest
+    if not name.startswith(first):
+        return False
+    at = len(first)
+    for part in middle:
+        found = name.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return len(name) - at >= len(last) and name.endswith(last)
+
+
+def is_good(backup: ListedBackup, now: int) -> bool:
+    """Whether the backup is complete, and when it was taken is known."""
+    return backup.state == COMPLETED and backup.is_usable_at(now)
+
+
+def newest(ordered: Iterable[ListedBackup], now: int) -> ListedBackup | None:
+    """The first of these, in their order, whose time is usable."""
+    return next((each for each in ordered if each.is_usable_at(now)), None)
+
+
+def counted(whole: WholeList, found: Sequence[ListedBackup]) -> Backups:
+    """How many there are, and of the selected ones by state."""
+    states = [each.state for each in found]
+    completed, failed = states.count(COMPLETED), states.count(_FAILED)
+    in_progress = sum(each in UNDER_WAY for each in states)
+    return Backups(
+        total=whole.total,
+        selected=len(states),
+        completed=completed,
+        in_progress=in_progress,
+        failed=failed,
+        other=len(states) - completed - in_progress - failed,
+    )

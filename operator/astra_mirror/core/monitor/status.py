@@ -1,0 +1,107 @@
+"""The next status of a monitor, as a function of its present status and of what happened."""
+
+from dataclasses import replace
+
+from astra_mirror.api.app_backup_monitor import AppBackupMonitorStatus
+from astra_mirror.api.meta import Condition
+from astra_mirror.core.backup import Activity
+from astra_mirror.core.conditions import NOT_ASKED_YET, REFRESHED, SyncResult, failed_sync_result
+from astra_mirror.core.messages import shows
+from astra_mirror.core.monitor.conditions import APP_NOT_FOUND, SUSPENDED, conditions_of
+from astra_mirror.core.monitor.event import MonitorEvent, is_observed
+from astra_mirror.core.monitor.listing import seconds_text
+from astra_mirror.core.monitor.objectives import earliest
+from astra_mirror.core.monitor.observed import assessment_by, objectives_by, observed_by
+from astra_mirror.core.monitor.report import NoAnswerInTime, RefsReport
+from astra_mirror.core.monitor.shown_refs import with_refs
+from astra_mirror.core.outcome import Failed, NotFound, Outcome
+
+
+def next_status(held: AppBackupMonitorStatus, event: MonitorEvent) -> AppBackupMonitorStatus:
+    """The status after `event`, without transition times.
+
+    Args:
+        held: the status so far, of the same target (`forget` it first when the target changed).
+        event: what happened.
+    """
+    if event.spec.suspend:
+        # A response that was in flight when polling was suspended is ignored.
+        event = replace(event, outcome=None)
+    event = replace(event, outcome=_in_held_message(held, event))
+    if (event.spec.suspend or isinstance(event.outcome, RefsReport)) and held.conditions:
+        return _standing(held, event)
+    sync_result = _sync_result(held, event)
+    found = objectives_by(held, event)
+    observed = observed_by(held, event)
+    assessment = assessment_by(observed, held, event, found, sync_result)
+    is_known = is_observed(observed)
+    deadline = earliest(found)
+    shown = {
+        "objectives": tuple(each.status for each in found) or None if is_known else None,
+        "deadline": seconds_text(deadline) if is_known and deadline is not None else None,
+        "conditions": conditions_of(
+            assessment,
+            sync_result,
+            generation=event.generation,
+            has_objectives=bool(event.spec.objectives),
+            refs=None,
+        ),
+    }
+    return with_refs(observed.model_copy(update=shown), held, event, generation=event.generation)
+
+
+def _standing(held: AppBackupMonitorStatus, event: MonitorEvent) -> AppBackupMonitorStatus:
+    """What was observed stands: polling is suspended, or the refs alone have moved."""
+    kept = [each for each in held.conditions or () if each.type != "RefsCurrent"]
+    generation = held.observed_generation
+    if event.spec.suspend:
+        generation = event.generation
+        kept = [each for each in kept if each.type not in {"Reconciling", "Stalled"}]
+        kept = [_suspended(each, generation) for each in kept]
+    status = held.model_copy(update={"conditions": tuple(kept)})
+    return with_refs(status, held, event, generation=generation)
+
+
+def _suspended(condition: Condition, generation: int) -> Condition:
+    found: dict[str, object] = {"observed_generation": generation}
+    if condition.type == "Synced":
+        found |= {"status": SUSPENDED.status, "reason": SUSPENDED.reason, "message": SUSPENDED.message}
+    return condition.model_copy(update=found)
+
+
+# The outcome.
+
+
+def _in_held_message(held: AppBackupMonitorStatus, event: MonitorEvent) -> Outcome | None:
+    """The outcome, with the message that the status already has for it if that is kept."""
+    outcome = event.outcome
+    if isinstance(outcome, Failed):
+        shown = held.condition("Synced")
+    elif isinstance(outcome, NotFound):
+        shown = held.condition("Ready")
+    else:
+        return outcome
+    reason = outcome.reason if isinstance(outcome, Failed) else APP_NOT_FOUND
+    if shown is None or shown.reason != reason:
+        return outcome
+    if event.keeps_message or shows(shown.message, outcome.message):
+        # The message contains the ID of an earlier response.
+        return replace(outcome, message=shown.message, correlation_id=None)
+    return outcome
+
+
+def _sync_result(held: AppBackupMonitorStatus, event: MonitorEvent) -> SyncResult:
+    if event.spec.suspend:
+        return SUSPENDED
+    match event.outcome:
+        case None:
+            return NOT_ASKED_YET
+        case Failed() as failure if event.is_young and failure.reason.facts.may_heal_while_young:
+            return failed_sync_result(failure, Activity.RECONCILING)
+        case Failed() as failure:
+            return failed_sync_result(failure)
+        case NoAnswerInTime() | RefsReport():
+            synced = held.condition("Synced")
+            return NOT_ASKED_YET if synced is None else SyncResult(synced.status, synced.reason, synced.message)
+        case _:
+            return REFRESHED
