@@ -14,7 +14,9 @@ REQUIRES_USER_ACTION: Final = frozenset(
         "SecretForbidden", "URLNotAllowed", "InvalidSpec",
     }
 )  # fmt: skip
-TRANSIENT: Final = frozenset({"ServerError", "RateLimited", "Unreachable", "UnexpectedResponse", "SecretUnreadable"})
+TRANSIENT: Final = frozenset(
+    {"ServerError", "RateLimited", "Unreachable", "UnexpectedResponse", "ListIncomplete", "SecretUnreadable"}
+)
 _ALWAYS: Final = frozenset({"Ready", "Synced", "Succeeded", "Finished"})
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 Status = Mapping[str, Any]

@@ -35,6 +35,7 @@ TABLE = [
     ("never-ServerError", "False", "ServerError", "Unknown", "False", "Reconciling"),
     ("never-RateLimited", "False", "RateLimited", "Unknown", "False", "Reconciling"),
     ("never-Unreachable", "False", "Unreachable", "Unknown", "False", "Reconciling"),
+    ("never-ListIncomplete", "False", "ListIncomplete", "Unknown", "False", "Reconciling"),
     ("never-UnexpectedResponse", "False", "UnexpectedResponse", "Unknown", "False", "Reconciling"),
     ("never-TLSVerificationFailed", "False", "TLSVerificationFailed", "Unknown", "False", "Stalled"),
     ("never-SecretUnreadable", "False", "SecretUnreadable", "Unknown", "False", "Reconciling"),

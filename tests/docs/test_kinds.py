@@ -20,6 +20,7 @@ _PLACES: Final = {
     "core/events.py": "the rules for its Events",
     "core/inherited.py": "the rules for the status",
     "core/monitor/events.py": "the Events of all kinds follow the same rules",
+    "core/monitor/refs.py": "a monitor makes refs",
     "core/progress.py": "the rules for the status",
     "core/schedule.py": "the rules for its interval",
     "core/status.py": "the rules for the status",

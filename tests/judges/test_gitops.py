@@ -53,6 +53,7 @@ KSTATUS = {
     "never-ServerError": "InProgress",
     "never-RateLimited": "InProgress",
     "never-Unreachable": "InProgress",
+    "never-ListIncomplete": "InProgress",
     "never-UnexpectedResponse": "InProgress",
 }
 ARGO = {"Current": "Healthy", "Failed": "Degraded", "InProgress": "Progressing"}

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from astra_mirror.astra.listing import MAX_VALUES, Body, ListReader, count_values
+from astra_mirror.astra.whole_list import WholeListReader
 from astra_mirror.astra.wire import BackupDocument, Problem, Redact
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
@@ -41,7 +42,9 @@ class AnswerError(Exception):
         self.reason = reason
 
 
-def failure_of(code: int, body: bytes, redact: Redact, *, retry_after: str = "", date: str = "") -> NotFound | Failed:
+def failure_of(
+    code: int, body: bytes, redact: Redact, *, retry_after: str = "", date: str = "", asked_for: str = "backup"
+) -> NotFound | Failed:
     """What a response with a status code other than 200 means.
 
     Args:
@@ -50,11 +53,12 @@ def failure_of(code: int, body: bytes, redact: Redact, *, retry_after: str = "",
         redact: removes the token from the body's words.
         retry_after: the header Retry-After.
         date: the header Date.
+        asked_for: what the server does not have after a 404 with a problem document.
     """
     problem = _problem(body)
     correlation_id = _correlation_id(problem, redact)
     if code == HTTPStatus.NOT_FOUND and problem is not None:
-        return NotFound(_words("Astra Control has no such backup (404)", problem, redact), correlation_id)
+        return NotFound(_words(f"Astra Control has no such {asked_for} (404)", problem, redact), correlation_id)
     reason, text = _REASONS.get(code) or _CLASSES.get(code // 100, _UNDOCUMENTED)
     message = _words(text.format(code=code), problem, redact)
     return Failed(reason, message, _retry_seconds(retry_after, date), code, correlation_id)
@@ -162,10 +166,10 @@ async def read_list(body: Body, known: Known, redact: Redact, namespace: str = "
         await time_slice.checkpoint()
     if digest == known.list_digest:
         return Listed(digest, {}, size=None)
-    reader = ListReader(body)
+    reader = WholeListReader(body, known, redact)
     found, size = await _read_items(reader, known, redact, time_slice)
     metadata = reader.metadata if isinstance(reader.metadata, dict) else {}
-    return Listed(digest, found, size, complete=not metadata.get("continue"))
+    return Listed(digest, {**found, **reader.as_a_whole(digest)}, size, complete=not metadata.get("continue"))
 
 
 async def _read_items(

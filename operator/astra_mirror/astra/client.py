@@ -21,6 +21,7 @@ from astra_mirror.astra.names import REQUEST_NAMESPACE
 from astra_mirror.astra.transport import Client, ClientPool, header
 from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
+from astra_mirror.core.monitor.listing import WHOLE
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.observability.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS, series
@@ -100,7 +101,7 @@ class AstraClient:
 
         async def answer(response: aiohttp.ClientResponse, windows: Body) -> Listed | Failed:
             if response.status != HTTPStatus.OK:
-                return _refused_list(connection, response, windows)
+                return _refused_list(connection, response, windows, known)
             try:
                 if len(windows) == 1:
                     return await read_list(windows, known, connection.redact_text, namespace)
@@ -184,20 +185,28 @@ async def _receive(
     )
 
 
-def _refused(connection: Connection, response: aiohttp.ClientResponse, body: bytes) -> NotFound | Failed:
+def _refused(
+    connection: Connection, response: aiohttp.ClientResponse, body: bytes, *, asked_for: str = "backup"
+) -> NotFound | Failed:
     return failure_of(
         response.status,
         connection.redact(body),
         connection.redact_text,
         retry_after=header(response, "Retry-After"),
         date=header(response, "Date"),
+        asked_for=asked_for,
     )
 
 
-def _refused_list(connection: Connection, response: aiohttp.ClientResponse, windows: Body) -> Failed:
-    failure = _refused(connection, response, b"".join(windows))
+def _refused_list(
+    connection: Connection, response: aiohttp.ClientResponse, windows: Body, known: Known
+) -> Listed | Failed:
+    body = b"".join(windows)
+    failure = _refused(connection, response, body, asked_for="app")
     if isinstance(failure, Failed):
         return failure
+    if WHOLE in known.documents:
+        return Listed(hash(body), {WHOLE: failure}, size=None, complete=False)
     # A 404 for a list does not mean that any backup does not exist.
     return Failed(
         SyncReason.UNEXPECTED_RESPONSE,

@@ -21,6 +21,7 @@ class SyncReason(StrEnum):
     RATE_LIMITED = "RateLimited"
     UNREACHABLE = "Unreachable"
     UNEXPECTED_RESPONSE = "UnexpectedResponse"
+    LIST_INCOMPLETE = "ListIncomplete"
     TLS_VERIFICATION_FAILED = "TLSVerificationFailed"
     SECRET_UNREADABLE = "SecretUnreadable"  # noqa: S105 - a reason, as the next three
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105
@@ -103,6 +104,7 @@ FACTS: Final[Mapping[str, Facts]] = MappingProxyType(
         SyncReason.RATE_LIMITED: Facts(Concerns.CONNECTION, Retry.BACKOFF, is_answer=True, pauses_connection=True),
         SyncReason.UNREACHABLE: Facts(Concerns.CONNECTION, Retry.BACKOFF, absent_after=1),
         SyncReason.UNEXPECTED_RESPONSE: Facts(Concerns.REQUEST, Retry.BACKOFF, is_answer=True),
+        SyncReason.LIST_INCOMPLETE: Facts(Concerns.REQUEST, Retry.BACKOFF, proves_token=True, is_answer=True),
         SyncReason.TLS_VERIFICATION_FAILED: Facts(Concerns.CONNECTION, Retry.PROBE, requires_user_action=True),
         SyncReason.SECRET_UNREADABLE: Facts(Concerns.SECRET, Retry.BACKOFF),
         SyncReason.SECRET_NOT_FOUND: Facts(

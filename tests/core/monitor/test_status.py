@@ -25,6 +25,7 @@ PLAIN, ASKING = spec(), spec(objectives=[DAILY])
 GOOD = read(backup(1, hours=2), backup(2, hours=1, total_bytes=7, hook_state="success", schedule=SCHEDULE))
 OLD = read(backup(1, hours=30))
 
+
 def _row(ready: str, synced: str, asked: str | None = None, activity: str | None = None) -> dict[str, str]:
     """The conditions of a status: each one's status and reason, the last by its type."""
     found = {"Ready": ready, "Synced": synced}
