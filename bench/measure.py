@@ -199,10 +199,12 @@ async def steady_state(operator: Process, cluster: Cluster, remote: Remote, wind
 async def _lateness(operator: Process) -> dict[str, float] | None:
     """The histogram of astra_mirror_poll_lateness_seconds, cumulative; None for an operator without it."""
     text = await operator.metrics()
-    buckets = re.findall(r'astra_mirror_poll_lateness_seconds_bucket\{le="([^"]+)"\} (\S+)', text)
+    buckets = re.findall(r'astra_mirror_poll_lateness_seconds_bucket\{(?:kind="ref",)?le="([^"]+)"\} (\S+)', text)
     return {le: float(value) for le, value in buckets} or None
 
 
 async def _observations(operator: Process) -> float:
-    found = re.search(r'astra_mirror_observations_total\{result="Observed"\} (\S+)', await operator.metrics())
+    found = re.search(
+        r'astra_mirror_observations_total\{(?:kind="ref",)?result="Observed"\} (\S+)', await operator.metrics()
+    )
     return float(found[1]) if found else 0.0

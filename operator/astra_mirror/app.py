@@ -1,9 +1,10 @@
 """The composition root: creates the components of the operator, connects them, and closes them in order."""
 
+import asyncio
 import random
 import socket
 import uuid
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,15 +16,29 @@ from astra_mirror.cluster.events import EventRecorder
 from astra_mirror.cluster.informer import Informer
 from astra_mirror.cluster.kubeconfig import pod_namespace
 from astra_mirror.cluster.lease import Elector
+from astra_mirror.cluster.optional_kind import OptionalInformer
 from astra_mirror.cluster.probe import Probe, wait_for_cluster
+from astra_mirror.cluster.ref_writes import RefClient
 from astra_mirror.cluster.secret_api import SecretAPI
 from astra_mirror.cluster.secrets import OnChange, SecretStore
 from astra_mirror.cluster.statuses import StatusClient
 from astra_mirror.core.shard import Shard
 from astra_mirror.engine.engine import Engine
+from astra_mirror.engine.entrance import Entrance
+from astra_mirror.engine.kinds.app_backup_monitor import APP_BACKUP_MONITOR
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
+from astra_mirror.engine.kinds.kind import Kind
+from astra_mirror.engine.monitors.controller import MonitorController
+from astra_mirror.engine.monitors.remote import ListKeeper
+from astra_mirror.engine.monitors.watching import OwnRefs, Watched
 from astra_mirror.engine.ports import Clocks
-from astra_mirror.observability.metrics import EngineCollector, ObjectsCollector, SecretsCollector
+from astra_mirror.observability.metrics import (
+    EngineCollector,
+    MonitorsCollector,
+    ObjectsCollector,
+    Registered,
+    SecretsCollector,
+)
 from astra_mirror.settings import Settings
 from astra_mirror.support.scheduler import clock
 
@@ -70,35 +85,42 @@ class Components:
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
         self.events = EventRecorder(cluster.api, identity, cluster.availability)
         shard = Shard.parse(settings.shard)
+        clocks = Clocks(clock(), lambda: datetime.now(UTC), random.random)
+        lists = ListKeeper(AstraClient(self._clients, settings.request_timeout), clocks)
         self.engine = Engine(
-            remote=AstraClient(self._clients, settings.request_timeout),
+            remote=lists,
             connections=self.secrets,
             api=status_client,
             events=self.events,
-            clocks=Clocks(clock(), lambda: datetime.now(UTC), random.random),
+            clocks=clocks,
             pace=settings.pace,
             shard=shard,
         )
-        refs = self.engine.entrance(APP_BACKUP_REF)
-        self._informers = {
-            APP_BACKUP_REF: Informer(
-                APP_BACKUP_REF.names,
-                cluster.endpoint,
-                cluster.availability,
-                objects=status_client,
-                namespaces=settings.namespace,
-                engine=refs,
-                kopf_started=kopf_started,
-            )
-        }
+        own = OwnRefs()
+        refs, monitors = (self.engine.entrance(each) for each in (APP_BACKUP_REF, APP_BACKUP_MONITOR))
+        watched = {APP_BACKUP_REF: Watched(refs, own), APP_BACKUP_MONITOR: Watched(monitors)}
+        self._informers = _informers(settings, cluster, status_client, watched, kopf_started)
+        self._monitors = MonitorController(
+            self.engine.performer,
+            watched[APP_BACKUP_MONITOR],
+            own,
+            lists=lists,
+            api=RefClient(cluster.api, cluster.availability),
+            clocks=clocks,
+            pace=settings.pace,
+        )
         self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
-        self._collectors = (
+        self._collectors = self._measuring(refs, monitors)
+        for each in self._collectors:
+            each.register()
+
+    def _measuring(self, refs: Entrance, monitors: Entrance) -> tuple[Registered, ...]:
+        return (
             ObjectsCollector(APP_BACKUP_REF.label, APP_BACKUP_REF.names.several, refs.states),
+            MonitorsCollector(monitors.objects),
             EngineCollector(self.engine.open_breakers, self.engine.connections, self.engine.pending),
             SecretsCollector(self.secrets.results),
         )
-        for each in self._collectors:
-            each.register()
 
     @property
     def not_ready_reason(self) -> str | None:
@@ -118,7 +140,9 @@ class Components:
             # Another process may have written what is not newer than the present versions.
             versions = {kind: await informer.latest_version() for kind, informer in self._informers.items()}
             since = {kind: version for kind, version in versions.items() if version is not None}
-        await self.engine.lead(since)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.engine.lead(since))
+            tasks.create_task(self._monitors.run())
 
     def release_secrets(self) -> None:
         """Stop watching the Secret names that no ref uses any more, because other names wait for their places."""
@@ -139,6 +163,29 @@ class Components:
 
     def _secret_changed(self, namespace: str, name: str) -> None:
         self.engine.secret_changed(namespace, name)
+
+
+def _informers(
+    settings: Settings,
+    cluster: Cluster,
+    objects: StatusClient,
+    watched: Mapping[Kind, Watched],
+    kopf_started: Callable[[], None],
+) -> dict[Kind, Informer]:
+    # Without monitors the operator works as well.
+    kinds = {APP_BACKUP_REF: Informer, APP_BACKUP_MONITOR: OptionalInformer}
+    return {
+        kind: informer(
+            kind.names,
+            cluster.endpoint,
+            cluster.availability,
+            objects=objects,
+            namespaces=settings.namespace,
+            engine=watched[kind],
+            kopf_started=kopf_started,
+        )
+        for kind, informer in kinds.items()
+    }
 
 
 def _secrets(settings: Settings, cluster: Cluster, changed: OnChange) -> SecretStore:

@@ -35,6 +35,12 @@ def _at_least_a_second(seconds: float) -> float:
     return seconds
 
 
+def _interval_of_monitors(seconds: float) -> float:
+    if not 10 <= seconds <= 86_400:
+        raise ValueError("must be from 10s to 24h")
+    return seconds
+
+
 def _namespace(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
         raise ValueError(f"{name!r} is no name of a namespace: lower-case letters, digits and hyphens, 63 at most")
@@ -82,6 +88,9 @@ class Settings(BaseSettings):
     settled_interval: _Interval = _option(
         "15m", "Time between polls of a backup that has completed, failed or is gone", "DURATION"
     )
+    monitor_interval: Annotated[Seconds, AfterValidator(_interval_of_monitors)] = _option(
+        "5m", "Time between two reads of the list of an app that a monitor looks at, from 10s to 24h", "DURATION"
+    )
     stale_after: _Interval = _option(
         "15m", "Age at which an observation no longer counts; never less than three intervals", "DURATION"
     )
@@ -116,7 +125,7 @@ class Settings(BaseSettings):
     @property
     def pace(self) -> Pace:
         """The polling intervals."""
-        return Pace(self.interval, self.settled_interval, self.stale_after)
+        return Pace(self.interval, self.settled_interval, self.stale_after, self.monitor_interval)
 
     @property
     def allowed(self) -> tuple[AllowedURL, ...]:

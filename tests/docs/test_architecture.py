@@ -81,6 +81,7 @@ def test_suspend_is_read_where_the_page_says() -> None:
     assert readers == {
         "core/monitor/status.py",
         "core/status.py",
+        "engine/kinds/app_backup_monitor.py",
         "engine/kinds/app_backup_ref.py",
         "engine/state/desire.py",
     }

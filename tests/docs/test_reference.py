@@ -23,6 +23,14 @@ from astra_mirror.settings import Settings
 from tests.core.cases import COMPLETED, MISSING, NOW, RUNNING, backup, failed, spec
 from tests.core.test_conditions import TABLE
 
+OF_MONITORS = {
+    "ObjectiveMissed": "Warning",
+    "ObjectivesMet": "Normal",
+    "AppNotFound": "Warning",
+    "RefsForbidden": "Warning",
+    "RefsRefused": "Warning",
+}
+"""Their transitions are in tests/core/monitor/test_events.py."""
 STALE = failed(SyncReason.SERVER_ERROR)
 REFERENCE = Path("docs/reference.md").read_text()
 
@@ -94,6 +102,7 @@ def test_metrics() -> None:
     rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) for row in _rows("## Metrics")}
     own = [
         metrics.ObjectsCollector("ref", "AppBackupRefs", lambda: ["running", None, "tenant's own"]),
+        metrics.MonitorsCollector(list),
         metrics.EngineCollector(lambda: 0, dict, lambda: (0, 0.0)),
         metrics.SecretsCollector(lambda: ["ok"]),
     ]
@@ -104,6 +113,8 @@ def test_metrics() -> None:
             name = f"{family.name}_total" if family.type == "counter" else family.name
             found[name] = {label for sample in family.samples for label in sample.labels} - {"le"}
     assert set(rows) == set(found)
+    for name in ("observations_total", "status_patches_total", "poll_lateness_seconds"):
+        assert "kind" in rows[f"astra_mirror_{name}"]
     assert found["astra_mirror_refs"] == rows["astra_mirror_refs"] == {"state"}
     states = {
         family.name: {sample.labels["state"] for sample in family.samples if "state" in sample.labels}
@@ -144,7 +155,7 @@ def test_events() -> None:
             after = next_status(held, event)
             told |= {note.reason: note.kind for note in notes_of(held, after)}
             held = after
-    assert rows == told
+    assert rows == told | OF_MONITORS
 
 
 def test_sizes_of_a_secrets_keys() -> None:
@@ -179,10 +190,10 @@ def test_what_one_namespace_may_use() -> None:
 
 def test_rights() -> None:
     """The first table is the RBAC in manifests/default, rule by rule."""
-    rows = [(row[1].strip("`"), row[2].split(", ")) for row in _rows("## Rights")]
+    rows = [(re.findall(r"`([^`]+)`", row[1]), row[2].split(", ")) for row in _rows("## Rights")]
     documents = yaml.safe_load_all(Path("manifests/default/rbac.yaml").read_text())
     rules = [rule for each in documents for rule in each.get("rules", [])]
-    assert rows == [(rule["resources"][0], rule["verbs"]) for rule in rules]
+    assert rows == [(rule["resources"], rule["verbs"]) for rule in rules]
 
 
 def test_rights_of_users() -> None:
@@ -191,7 +202,7 @@ def test_rights_of_users() -> None:
     found = {}
     for role in yaml.safe_load_all(Path("crds/roles.yaml").read_text()):
         [rule] = role["rules"]
-        assert rule["resources"] == ["appbackuprefs"]
+        assert rule["resources"] == ["appbackuprefs", "appbackupmonitors"]
         receivers = [key.removeprefix(mark) for key, on in role["metadata"]["labels"].items() if on == "true"]
         found[role["metadata"]["name"]] = (rule["verbs"], receivers)
     rows = {row[0].strip("`"): (row[1].split(", "), row[2].split(", ")) for row in _rows("What users may do")}

@@ -156,4 +156,4 @@ def test_a_secret_written_in_a_loop_costs_others_nothing(
             user.wait("ref", "Synced")
     evil.secret_for(astra)
     evil.wait("ref", "Synced")
-    assert int(float(operator.metric('astra_mirror_observations_total{result="Unauthorized"}'))) <= 12
+    assert int(float(operator.metric('astra_mirror_observations_total{kind="ref",result="Unauthorized"}'))) <= 12

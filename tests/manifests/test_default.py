@@ -9,6 +9,7 @@ import yaml
 from astra_mirror.settings import Settings
 from dev.controlplane import ControlPlane, KubectlError
 
+KINDS = ["appbackuprefs", "appbackupmonitors"]
 ACCOUNT = "--as=system:serviceaccount:astra-mirror-system:astra-mirror"
 
 
@@ -27,11 +28,9 @@ def test_what_is_installed(objects: list[dict[str, Any]]) -> None:
     """CRD with the users' two roles, namespace, service account, RBAC, Deployment, Service, and nothing else."""
     assert sorted(each["kind"] for each in objects) == sorted(
         [
-            "ClusterRole",
-            "ClusterRole",
-            "ClusterRole",
-            "ClusterRoleBinding",
-            "CustomResourceDefinition",
+            *["ClusterRole"] * 4,
+            *["ClusterRoleBinding"] * 2,
+            *["CustomResourceDefinition"] * 2,
             "Deployment",
             "Namespace",
             "Role",
@@ -100,8 +99,8 @@ def test_the_container_is_hardened_beyond_the_standard(objects: list[dict[str, A
 def test_rbac_in_full(objects: list[dict[str, Any]]) -> None:
     """The operator's rules are these and no others."""
     assert _one(objects, "ClusterRole", "astra-mirror")["rules"] == [
-        {"apiGroups": ["astra-mirror.io"], "resources": ["appbackuprefs"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": ["astra-mirror.io"], "resources": ["appbackuprefs/status"], "verbs": ["patch"]},
+        {"apiGroups": ["astra-mirror.io"], "resources": KINDS, "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["astra-mirror.io"], "resources": [f"{each}/status" for each in KINDS], "verbs": ["patch"]},
         {
             "apiGroups": [""],
             "resources": ["secrets"],
@@ -109,6 +108,9 @@ def test_rbac_in_full(objects: list[dict[str, Any]]) -> None:
             "verbs": ["get", "list", "watch"],
         },
         {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+    ]
+    assert _one(objects, "ClusterRole", "astra-mirror-refs")["rules"] == [
+        {"apiGroups": ["astra-mirror.io"], "resources": ["appbackuprefs"], "verbs": ["create", "patch", "delete"]},
     ]
     leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
     assert _one(objects, "Role")["rules"] == [
@@ -127,9 +129,14 @@ def test_rbac_in_full(objects: list[dict[str, Any]]) -> None:
         ("create", "leases.coordination.k8s.io", ["--namespace=astra-mirror-system"], True),
         ("update", "leases.coordination.k8s.io/astra-mirror", ["--namespace=astra-mirror-system"], True),
         ("update", "leases.coordination.k8s.io/other", ["--namespace=astra-mirror-system"], False),
-        ("patch", "appbackuprefs.astra-mirror.io", ["--all-namespaces"], False),
+        ("watch", "appbackupmonitors.astra-mirror.io", ["--all-namespaces"], True),
+        ("patch", "appbackupmonitors.astra-mirror.io", ["--subresource=status", "--all-namespaces"], True),
+        ("create", "appbackuprefs.astra-mirror.io", ["--all-namespaces"], True),
+        ("patch", "appbackuprefs.astra-mirror.io", ["--all-namespaces"], True),
+        ("delete", "appbackuprefs.astra-mirror.io", ["--all-namespaces"], True),
+        ("patch", "appbackupmonitors.astra-mirror.io", ["--all-namespaces"], False),
+        ("create", "appbackupmonitors.astra-mirror.io", ["--all-namespaces"], False),
         ("update", "appbackuprefs.astra-mirror.io", ["--subresource=status", "--all-namespaces"], False),
-        ("delete", "appbackuprefs.astra-mirror.io", ["--all-namespaces"], False),
         ("get", "secrets/other", ["--namespace=default"], False),
         ("list", "secrets", ["--all-namespaces"], False),
         ("create", "secrets", ["--namespace=default"], False),

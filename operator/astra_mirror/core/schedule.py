@@ -24,11 +24,12 @@ _URGENT_SECONDS, _ACTIVE_SECONDS, _SETTLED_SECONDS = 0.0, 5.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The administrator's intervals: --interval, --settled-interval, --stale-after."""
+    """The administrator's intervals: --interval, --settled-interval, --stale-after, --monitor-interval."""
 
     interval: float = 15.0
     settled_interval: float = 900.0
     stale_after: float = 900.0
+    monitor_interval: float = 300.0
 
 
 def is_at_rest(status: AppBackupRefStatus) -> bool:

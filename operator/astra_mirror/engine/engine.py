@@ -54,6 +54,9 @@ class Engine:
         clocks: the clocks and the random samples.
         pace: the administrator's intervals.
         shard: which objects this process owns.
+
+    Attributes:
+        performer: performs effects.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Engine:
         follower = Follower(objects, self._queues, self._planner, exchange, clocks=clocks, pace=pace)
         patcher = Patcher(api, self._index)
         self._writing = Writing(StatusWriter(self._index, self._inbox), patcher, api.availability, self._inbox, clocks)
-        self._performer = Performer(
+        self.performer = self._performer = Performer(
             Parts(
                 objects=objects,
                 clocks=clocks,

@@ -48,7 +48,7 @@ class Patcher:
             result = Refused(None, "Timeout", f"no response within {PATCH_SECONDS:g}s")
         finally:
             del self._limits[limit]
-        series(STATUS_PATCHES, label_of(result)).inc()
+        series(STATUS_PATCHES, patch.about.kind.label, label_of(result)).inc()
         return result, found
 
     async def _patch(self, patch: SendPatch) -> WriteResult:

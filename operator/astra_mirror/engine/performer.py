@@ -29,11 +29,12 @@ class Performer:
 
     Attributes:
         has_moved: set to wake the poll loop before its next timer.
+        parts: what effects are performed with.
     """
 
     def __init__(self, parts: Parts) -> None:
         self.has_moved = asyncio.Event()
-        self._parts = parts
+        self.parts = self._parts = parts
         self._to_hand_out = HandOutQueue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: KeyedTimers[Connection | None] = KeyedTimers(self._wake)
@@ -66,8 +67,8 @@ class Performer:
         match effect:
             case effects.CheckAt(uid, at):
                 self._wake_if(parts.poller.check_at(uid, at))
-            case effects.CountPoll(result):
-                series(OBSERVATIONS, result).inc()
+            case effects.CountPoll(kind, result):
+                series(OBSERVATIONS, kind.label, result).inc()
             case effects.StopWaiting(uid):
                 parts.objects.in_flight.release(uid)
             case effects.StatusMoved(uid, moved):
@@ -121,7 +122,7 @@ class Performer:
     def _send(self, send: Send) -> None:
         request = send.request
         if not request.is_fallback:
-            POLL_LATENESS.observe(max(send.started - request.due, 0.0))
+            series(POLL_LATENESS, request.about.kind.label).observe(max(send.started - request.due, 0.0))
         self._spawn(self._exchange(send), partial(self._exchanged, send))
 
     async def _exchange(self, send: Send) -> None:

@@ -4,7 +4,7 @@ No label takes its values from tenants or from the remote, so that the number of
 """
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Final, TypeVar
 
@@ -18,7 +18,7 @@ from astra_mirror.core.circuit import State
 Metric = TypeVar("Metric", Counter, Histogram)
 
 OBSERVATIONS: Final = Counter(
-    "astra_mirror_observations_total", "Polls that have ended, by reason of Synced", ["result"]
+    "astra_mirror_observations_total", "Polls that have ended, by reason of Synced", ["kind", "result"]
 )
 REMOTE_REQUESTS: Final = Counter(
     "astra_mirror_remote_requests_total", "Requests to Astra Control, by HTTP status code", ["endpoint", "code"]
@@ -26,10 +26,11 @@ REMOTE_REQUESTS: Final = Counter(
 REMOTE_REQUEST_SECONDS: Final = Histogram(
     "astra_mirror_remote_request_seconds", "Duration of requests to Astra Control, in seconds", ["endpoint"]
 )
-STATUS_PATCHES: Final = Counter("astra_mirror_status_patches_total", "Writes to the API server", ["result"])
+STATUS_PATCHES: Final = Counter("astra_mirror_status_patches_total", "Writes to the API server", ["kind", "result"])
 POLL_LATENESS: Final = Histogram(
     "astra_mirror_poll_lateness_seconds",
     "How long after it was due a poll started, in seconds",
+    ["kind"],
     buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 QUOTA_REFUSALS: Final = Counter(
@@ -51,7 +52,7 @@ def series(metric: Metric, *labels: str) -> Metric:
     return metric.labels(*labels)
 
 
-class _Registered(Collector):
+class Registered(Collector):
     """A collector that can be added to /metrics."""
 
     def register(self) -> None:
@@ -63,7 +64,7 @@ class _Registered(Collector):
         REGISTRY.unregister(self)
 
 
-class ObjectsCollector(_Registered):
+class ObjectsCollector(Registered):
     """A gauge computed from the objects of one kind when /metrics is read.
 
     Args:
@@ -85,7 +86,18 @@ class ObjectsCollector(_Registered):
         yield objects
 
 
-class EngineCollector(_Registered):
+class MonitorsCollector(Registered):
+    """The number of monitors, which have no state of a backup."""
+
+    def __init__(self, monitors: Callable[[], Collection[str]]) -> None:
+        self._monitors = monitors
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Their number."""
+        yield GaugeMetricFamily("astra_mirror_monitors", "AppBackupMonitors", value=len(self._monitors()))
+
+
+class EngineCollector(Registered):
     """Gauges computed from the engine's state when /metrics is read."""
 
     def __init__(
@@ -119,7 +131,7 @@ class EngineCollector(_Registered):
         )
 
 
-class SecretsCollector(_Registered):
+class SecretsCollector(Registered):
     """A gauge computed from the Secrets in use when /metrics is read."""
 
     def __init__(self, results: Callable[[], Iterable[str]]) -> None:

@@ -133,6 +133,12 @@ def is_lacking(context: Context, own: OwnRef) -> bool:
     return context.spec.mirror is not None and own.is_of(context.spec) and own.backup_id not in context.listed
 
 
+def missed(context: Context, own: Iterable[OwnRef], now: datetime) -> dict[str, datetime]:
+    """`Context.missed_since` with this list: since when the list lacks the backup of each ref, `now` for new ones."""
+    _, rest = matched(context.wanted, own)
+    return {each.uid: context.missed_since.get(each.uid, now) for each in rest if is_lacking(context, each)}
+
+
 def _is_due(context: Context, own: OwnRef, now: datetime) -> bool:
     """Whether a ref that is none of the wanted ones should go, as far as the list says."""
     is_wanted = any(each.backup_id == own.backup_id for each in context.wanted)

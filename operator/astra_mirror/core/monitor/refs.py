@@ -172,6 +172,13 @@ def is_monitor(reference: Mapping[str, Any] | None) -> bool:
     return str(reference.get("apiVersion", "")).startswith(f"{GROUP}/")
 
 
+def whose(owner: Mapping[str, Any] | None) -> str:
+    """Whose a ref is that is none of the monitor's, as the rest of a sentence about it."""
+    if owner is None:
+        return "exists already and belongs to no monitor"
+    return f"belongs to {owner.get('kind')} {owner.get('name')}"
+
+
 def own_ref(body: Mapping[str, Any]) -> OwnRef:
     """What is kept of an own ref; `body` is the object as the API server has it."""
     metadata, spec = body["metadata"], body.get("spec")

@@ -1,0 +1,79 @@
+"""The informer of a kind without which the operator works as well: its CRD or its role may be missing."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, Final
+
+from astra_mirror.api.meta import Names
+from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.endpoint import Endpoint
+from astra_mirror.cluster.feed import Engine
+from astra_mirror.cluster.informer import Informer
+from astra_mirror.cluster.periodic_list import Objects
+from astra_mirror.cluster.probe import NotUsableError, wait_for_cluster
+
+ASK_SECONDS: Final = 60.0
+"""How often it is looked whether the kind is there."""
+
+logger = logging.getLogger(__name__)
+
+
+class OptionalInformer(Informer):
+    """An informer that waits until objects of its kind can be listed. Until then it does not count for /readyz.
+
+    Args: as those of an informer.
+    """
+
+    def __init__(
+        self,
+        names: Names,
+        endpoint: Endpoint,
+        availability: Availability,
+        *,
+        objects: Objects,
+        namespaces: Sequence[str],
+        engine: Engine,
+        kopf_started: Callable[[], None],
+    ) -> None:
+        super().__init__(
+            names,
+            endpoint,
+            availability,
+            objects=objects,
+            namespaces=namespaces,
+            engine=engine,
+            kopf_started=kopf_started,
+        )
+        self._availability = availability
+        self._namespaces = namespaces
+        self._is_there = False
+
+    @property
+    def not_ready_reason(self) -> str | None:
+        """What has not been listed or is not watched yet; None when all is, or the kind is not there."""
+        return super().not_ready_reason if self._is_there else None
+
+    def tasks(self) -> Iterator[tuple[Coroutine[Any, Any, None], str]]:
+        """What has to run, with its name in the log."""
+        yield self._run(), f"informer of {self._names.several}"
+
+    async def _run(self) -> None:
+        await self._wait_until_there()
+        self._is_there = True
+        async with asyncio.TaskGroup() as tasks:
+            for work, name in super().tasks():
+                tasks.create_task(work, name=name)
+
+    async def _wait_until_there(self) -> None:
+        was_logged = False
+        while True:
+            try:
+                await wait_for_cluster(self._endpoint, self._availability, self._names, self._namespaces)
+            except NotUsableError as error:
+                if not was_logged:
+                    logger.warning("%s are not looked after: %s", self._names.several, error)
+                was_logged = True
+                await asyncio.sleep(ASK_SECONDS)
+            else:
+                return

@@ -1,0 +1,1 @@
+"""What monitors need beside their kind: the last lists, the deadlines, and the refs that they make."""

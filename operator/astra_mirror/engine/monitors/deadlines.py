@@ -1,0 +1,120 @@
+"""Keeps the deadlines of objectives against the wall clock: at each, the list is read once more, ahead of all else.
+
+Until that answer the objective counts as met. If none comes, because the request is held back or waits for too long,
+whether it is met is unknown.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from astra_mirror.core.connection import Connection
+from astra_mirror.core.monitor.listing import SECOND, nanoseconds_of
+from astra_mirror.core.monitor.report import NoAnswerInTime
+from astra_mirror.core.outcome import Outcome
+from astra_mirror.core.request_plan import Collection
+from astra_mirror.core.schedule import Pace
+from astra_mirror.engine.effects import CheckAt, Step, Submit
+from astra_mirror.engine.kinds.app_backup_monitor import Memory
+from astra_mirror.engine.monitors.remote import App
+from astra_mirror.engine.next_report import next_report
+from astra_mirror.engine.objects import Objects
+from astra_mirror.engine.ports import Clocks, Moment
+from astra_mirror.engine.requests import ListRequest
+from astra_mirror.engine.state import polling
+from astra_mirror.engine.state.tracked import Tracked
+
+MAX_WAIT: Final = 60.0
+"""How long after the deadline the answer may take, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A deadline that has passed, and since when its request waits, in monotonic seconds."""
+
+    deadline: int
+    since: float
+
+
+class Deadlines:
+    """The deadlines of all monitors.
+
+    Args:
+        objects: all objects.
+        clocks: the clocks and the random samples.
+        pace: the administrator's intervals.
+    """
+
+    def __init__(self, objects: Objects, clocks: Clocks, pace: Pace) -> None:
+        self._objects = objects
+        self._clocks = clocks
+        self._pace = pace
+        self._asked: dict[str, _Asked] = {}
+
+    def passed(self, uids: Iterable[str]) -> Iterator[Step | Submit]:
+        """What follows for the monitors whose deadline has passed: a request, or a status without its answer."""
+        moment, due = self._clocks.moment(), defaultdict[App, list[Tracked]](list)
+        now = nanoseconds_of(moment.utc)
+        for uid in uids:
+            tracked = self._objects.index.get(uid)
+            deadline = None if tracked is None else deadline_of(tracked)
+            if tracked is None or deadline is None or now <= deadline * SECOND:
+                self._asked.pop(uid, None)
+                continue
+            asked = self._asked.get(uid)
+            if asked is None or asked.deadline != deadline:
+                asked = self._asked[uid] = _Asked(deadline, moment.at)
+                connection = self._objects.connection_of(tracked)
+                if isinstance(connection, Connection):
+                    due[connection, Collection(tracked.spec.account_id, tracked.spec.app_id)].append(tracked)
+            failure = tracked.polling.last_failure
+            if failure is not None:
+                yield self._unknown(tracked, failure, moment)
+            elif moment.at - asked.since >= MAX_WAIT:
+                yield self._unknown(tracked, NoAnswerInTime(), moment)
+        for (connection, collection), waiting in due.items():
+            yield self._submit(connection, collection, waiting, moment)
+
+    def _unknown(self, tracked: Tracked, outcome: Outcome, moment: Moment) -> Step:
+        return next_report(tracked, outcome, moment, self._pace)
+
+    def _submit(self, connection: Connection, collection: Collection, waiting: list[Tracked], moment: Moment) -> Submit:
+        """One request serves all monitors of the app. What they waited for so far was asked for too early."""
+        request = ListRequest(
+            connection=connection,
+            about=waiting[0].identity,
+            due=moment.at,
+            urgency=0.0,
+            draw=moment.draw,
+            is_fallback=False,
+            is_observed=True,
+            collection=collection,
+        )
+        for each in waiting:
+            self._objects.in_flight.wait(each.uid, request)
+        return Submit(request, first=True)
+
+    def next_at(self, uids: Iterable[str]) -> int | None:
+        """The earliest deadline that has not passed, in nanoseconds since 1970."""
+        now = nanoseconds_of(self._clocks.utcnow())
+        found = (deadline_of(each) for each in map(self._objects.index.get, uids) if each is not None)
+        return min((each * SECOND for each in found if each is not None and each * SECOND >= now), default=None)
+
+    def list_is_due(self, apps: Iterable[App], uids: Iterable[str]) -> Iterator[Step]:
+        """Make the list of these apps due now for their monitors."""
+        wanted, now = set(apps), self._clocks.monotonic()
+        for tracked in filter(None, map(self._objects.index.get, uids)) if wanted else ():
+            app = self._objects.connection_of(tracked), Collection(tracked.spec.account_id, tracked.spec.app_id)
+            if app in wanted and self._objects.in_flight.request_of(tracked.uid) is None:
+                yield Step(tracked.but(polling=polling.next_at(tracked.polling, now)), (CheckAt(tracked.uid, now),))
+
+    def forget(self, uid: str) -> None:
+        """Forget a monitor."""
+        self._asked.pop(uid, None)
+
+
+def deadline_of(tracked: Tracked) -> int | None:
+    """The earliest deadline of a monitor that is polled, in seconds since 1970."""
+    memory = tracked.reported.memory
+    return memory.deadline if isinstance(memory, Memory) and tracked.desire.is_polled else None

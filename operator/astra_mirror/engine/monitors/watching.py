@@ -1,0 +1,127 @@
+"""What the watches report of monitors and of their refs, on its way to the engine.
+
+The engine keeps nothing of a ref's owners and labels, because nothing else depends on them. Here they are kept of the
+refs that belong to a monitor.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from astra_mirror.core.monitor.refs import OwnRef, controller_of, is_monitor, own_ref
+from astra_mirror.engine.entrance import Entrance
+
+
+class OwnRefs:
+    """The refs whose controller is a monitor.
+
+    Attributes:
+        changed: the uids of the monitors whose refs have changed, until they are taken.
+        has_changed: set when there are any.
+    """
+
+    def __init__(self) -> None:
+        self.changed: dict[str, None] = {}
+        self.has_changed = asyncio.Event()
+        self._refs: dict[str, dict[str, OwnRef]] = {}
+        self._owners: dict[str, str] = {}
+
+    def of(self, monitor: str) -> list[OwnRef]:
+        """The refs of the monitor with that uid, by name."""
+        return sorted(self._refs.get(monitor, {}).values(), key=lambda each: each.name)
+
+    def seen(self, body: Mapping[str, Any]) -> None:
+        """Note a ref as the API server has it."""
+        metadata = body["metadata"]
+        uid, owner = metadata["uid"], controller_of(metadata)
+        monitor = str(owner.get("uid")) if owner is not None and is_monitor(owner) else None
+        if self._owners.get(uid) not in {None, monitor}:
+            self.deleted(uid)
+        if monitor is None:
+            return
+        ref, refs = own_ref(body), self._refs.setdefault(monitor, {})
+        if uid in refs and _is_same(refs[uid], ref):
+            return
+        refs[uid] = ref
+        self._owners[uid] = monitor
+        self._touch(monitor)
+
+    def deleted(self, uid: str) -> None:
+        """Note that a ref exists no more, or belongs to another owner now."""
+        monitor = self._owners.pop(uid, None)
+        if monitor is None:
+            return
+        refs = self._refs[monitor]
+        del refs[uid]
+        if not refs:
+            del self._refs[monitor]
+        self._touch(monitor)
+
+    def _touch(self, monitor: str) -> None:
+        self.changed[monitor] = None
+        self.has_changed.set()
+
+    def take_changed(self) -> list[str]:
+        """The monitors whose refs have changed since the last call."""
+        changed, self.changed = list(self.changed), {}
+        self.has_changed.clear()
+        return changed
+
+
+def _is_same(old: OwnRef, new: OwnRef) -> bool:
+    """Whether they differ in nothing but the version, which every write of a status moves."""
+    kept = (old.name, old.spec, old.labels, old.given, old.is_deleting)
+    return kept == (new.name, new.spec, new.labels, new.given, new.is_deleting)
+
+
+class Watched:
+    """The entrance of a kind, beside which refs and monitors are noted.
+
+    Args:
+        entrance: the engine's.
+        refs: the refs, for their kind; None for monitors.
+    """
+
+    def __init__(self, entrance: Entrance, refs: OwnRefs | None = None) -> None:
+        self._entrance = entrance
+        self._refs = refs
+        self._uids: dict[str, None] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        """The uids of all objects that were seen."""
+        return iter(list(self._uids))
+
+    def seen(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
+        """Record an object."""
+        self._entrance.seen(body, listed=listed)
+        if self._refs is not None:
+            self._refs.seen(body)
+        else:
+            self._uids[body["metadata"]["uid"]] = None
+
+    def deleted(self, uid: str, namespace: str) -> None:
+        """Record that an object no longer exists."""
+        self._entrance.deleted(uid, namespace)
+        self._uids.pop(uid, None)
+        if self._refs is not None:
+            self._refs.deleted(uid)
+
+    def is_news(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether this version of an object has not been seen yet."""
+        return self._entrance.is_news(metadata)
+
+    def is_other_shards(self, uid: str, generation: int) -> bool:
+        """Whether the object, as of that generation, belongs to another shard."""
+        return self._entrance.is_other_shards(uid, generation)
+
+    def forget_others(self, uids: set[str]) -> None:
+        """Forget the objects of other shards that are not in `uids`."""
+        self._entrance.forget_others(uids)
+
+    def knows(self, uid: str) -> bool:
+        """Whether the engine has that object."""
+        return self._entrance.knows(uid)
+
+    def objects(self) -> dict[str, tuple[str, str]]:
+        """The objects that the engine has: uid to namespace and name."""
+        return self._entrance.objects()

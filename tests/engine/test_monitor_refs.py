@@ -1,0 +1,286 @@
+"""The refs that monitors make: rounds of writes, what ends them, and what the status says."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from astra_mirror.core.monitor.ref_results import Ended, RefResult
+from astra_mirror.core.outcome import Listed, Unchanged
+from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
+from tests.engine.monitor_world import MonitorWorld
+from tests.engine.world import ID, IDS
+
+MIRROR: dict[str, Any] = {"newest": 2, "labels": {"team": "shop"}}
+FORBIDDEN = RefResult(Ended.FORBIDDEN, message="no")
+REFUSED = RefResult(Ended.REFUSED, message="exceeded quota")
+
+
+@pytest.fixture
+def world() -> MonitorWorld:
+    """A mirror at rest."""
+    return MonitorWorld()
+
+
+async def _current(world: MonitorWorld, *numbers: int, **mirror: Any) -> list[str]:
+    """A monitor whose refs are made; their names."""
+    world.monitor(mirror=MIRROR | mirror)
+    await world.answer(*(world.taken(number, minutes=number) for number in numbers or (1, 2, 3)))
+    await world.reason("RefsCurrent", "RefsCurrent")
+    return list(world.api.objects)
+
+
+async def _next(world: MonitorWorld, *backups: Any) -> None:
+    """Another list, as it is asked for."""
+    number = next(world.cluster.versions)
+    found = world.cluster.objects["shop"]
+    found["metadata"] |= {"annotations": {"astra-mirror.io/requestedAt": str(number)}, "resourceVersion": str(number)}
+    world.monitors.seen({**found, "metadata": dict(found["metadata"])})
+    # What the refs have asked for before is left without an answer.
+    while not world.astra.asked.empty():
+        world.astra.asked.get_nowait()
+    await world.answer(*backups, seconds=20)
+
+
+async def test_refs_are_made(world: MonitorWorld) -> None:
+    """One for each of the newest, and one patch of the status when all are there."""
+    async with world.running():
+        names = await _current(world)
+        assert names == ["nightly-1-00000000", "nightly-2-00000000"]
+        status = world.cluster.objects["shop"]["status"]
+        assert status["refs"] == {"wanted": 2, "existing": 2}
+        assert status["newest"]["ref"] == names[0]
+        assert [name for name, _ in world.cluster.patched].count("shop") <= 2
+        assert world.cluster.objects[names[0]]["metadata"]["labels"] == {
+            "team": "shop",
+            "astra-mirror.io/monitor": "shop",
+        }
+
+
+async def test_nothing_is_written_while_nothing_changes(world: MonitorWorld) -> None:
+    """Nor after a restart."""
+    async with world.running():
+        await _current(world)
+        calls = len(world.api.calls)
+        backups = [world.taken(number, minutes=number) for number in (1, 2, 3)]
+        await _next(world, *backups)
+        await asyncio.sleep(3)
+        assert len(world.api.calls) == calls
+
+
+async def test_a_new_backup_moves_the_window(world: MonitorWorld) -> None:
+    """A ref is made for it, and the oldest one goes."""
+    async with world.running():
+        await _current(world)
+        await _next(world, *(world.taken(number, minutes=10 - number) for number in (1, 2, 3)))
+        await asyncio.sleep(3)
+        assert sorted(world.api.objects) == ["nightly-2-00000000", "nightly-3-00000000"]
+        assert world.cluster.reasons("shop")["RefsCurrent"] == "RefsCurrent"
+
+
+async def test_a_deleted_ref_is_made_again(world: MonitorWorld) -> None:
+    """At once, without a request; for the third time in ten minutes with the next list only."""
+    async with world.running():
+        name, *_ = await _current(world)
+        for _ in range(2):
+            world.remove(name)
+            await asyncio.sleep(2)
+            assert name in world.cluster.objects
+        world.remove(name)
+        await asyncio.sleep(10)
+        assert name not in world.cluster.objects
+        await world.reason("RefsCurrent", "RefsPending")
+        await _next(world, *(world.taken(number, minutes=number) for number in (1, 2, 3)))
+        await asyncio.sleep(2)
+        assert name in world.cluster.objects
+
+
+async def test_what_a_user_changed_is_set_back(world: MonitorWorld) -> None:
+    """The fields that the monitor gives, also while the ref keeps moving; the others are the user's."""
+    async with world.running():
+        name, *_ = await _current(world)
+        world.api.moves = 2
+        world.edit(name, spec={"backupID": ID.format(9), "suspend": True}, metadata={"labels": {"team": "x", "y": "z"}})
+        await asyncio.sleep(3)
+        found = world.cluster.objects[name]
+        assert (found["spec"]["backupID"], found["spec"]["suspend"]) == (ID.format(1), True)
+        assert found["metadata"]["labels"] == {"team": "shop", "y": "z", "astra-mirror.io/monitor": "shop"}
+        assert world.cluster.reasons("shop")["RefsCurrent"] == "RefsCurrent"
+
+
+async def test_a_ref_that_keeps_moving_ends_the_round(world: MonitorWorld) -> None:
+    """It is not done yet, and done with the next round."""
+    async with world.running():
+        name, *_ = await _current(world)
+        world.api.moves = 4
+        world.edit(name, spec={"backupID": ID.format(9)})
+        await world.reason("RefsCurrent", "RefsPending")
+        assert len(world.api.writes("patch")) == 3
+        await world.reason("RefsCurrent", "RefsCurrent", seconds=10)
+
+
+async def test_labels_that_are_taken_out_go(world: MonitorWorld) -> None:
+    """With the first list after the edit."""
+    async with world.running():
+        name, *_ = await _current(world)
+        world.monitor(mirror={"newest": 2})
+        await asyncio.sleep(2)
+        assert world.cluster.objects[name]["metadata"]["labels"] == {"astra-mirror.io/monitor": "shop"}
+
+
+async def test_without_mirror_all_refs_go(world: MonitorWorld) -> None:
+    """But one whose backup is under way, by the list or by its own status; then the condition goes as well."""
+    async with world.running():
+        first, _ = await _current(world)
+        world.edit(first, status={"state": "running"})
+        world.monitor()
+        await world.answer(world.taken(1), world.taken(2, minutes=2))
+        await asyncio.sleep(2)
+        assert list(world.api.objects) == [first]
+        status = await world.reason("RefsCurrent", "RefsPending")
+        assert "refs" not in status
+        world.edit(first, status={"state": "completed"})
+        await _next(world, world.taken(1))
+        await asyncio.sleep(2)
+        assert world.api.objects == {}
+        assert "RefsCurrent" not in world.cluster.reasons("shop")
+
+
+async def test_a_foreign_name_is_a_conflict(world: MonitorWorld) -> None:
+    """Which says whose it is; nothing is written into it, and Ready does not depend on it."""
+    async with world.running():
+        world.cluster.put("nightly-1-00000000", 1)
+        foreign = {"kind": "AppBackupMonitor", "apiVersion": "astra-mirror.io/v1", "controller": True}
+        world.cluster.put("nightly-2-00000000", 2)
+        world.cluster.objects["nightly-2-00000000"]["metadata"]["ownerReferences"] = [
+            {**foreign, "name": "other", "uid": "o"}
+        ]
+        world.monitor(mirror=MIRROR)
+        await world.answer(world.taken(1), world.taken(2, minutes=2))
+        await world.reason("RefsCurrent", "RefConflict")
+        [message] = [
+            each["message"]
+            for each in world.cluster.objects["shop"]["status"]["conditions"]
+            if each["type"] == "RefsCurrent"
+        ]
+        assert "2 refs in conflict" in message
+        assert "belongs to no monitor" in message
+        assert "belongs to AppBackupMonitor other" in message
+        assert world.cluster.reasons("shop")["Ready"] == "ListObserved"
+        calls = len(world.api.calls)
+        await asyncio.sleep(60)
+        assert len(world.api.calls) == calls
+
+
+async def test_the_refs_of_a_deleted_monitor_of_this_name(world: MonitorWorld) -> None:
+    """Are waited for, until they are collected."""
+    async with world.running():
+        world.cluster.put("nightly-1-00000000", 1)
+        old = {"kind": "AppBackupMonitor", "apiVersion": "astra-mirror.io/v1", "controller": True}
+        world.cluster.objects["nightly-1-00000000"]["metadata"]["ownerReferences"] = [
+            {**old, "name": "shop", "uid": "deleted"}
+        ]
+        world.monitor(mirror=MIRROR)
+        await world.answer(world.taken(1))
+        await world.reason("RefsCurrent", "RefsPending")
+        del world.cluster.objects["nightly-1-00000000"]
+        await world.reason("RefsCurrent", "RefsCurrent")
+
+
+@pytest.mark.parametrize(("failure", "reason"), [(FORBIDDEN, "RefsForbidden"), (REFUSED, "RefsRefused")])
+async def test_what_is_not_allowed(world: MonitorWorld, failure: RefResult, reason: str) -> None:
+    """Is tried again with each list, and at most once a minute; RBAC's refusal is the same for all refs."""
+    async with world.running():
+        world.api.fails["create"] = failure
+        world.monitor(mirror=MIRROR)
+        await world.answer(world.taken(1), world.taken(2, minutes=2))
+        await world.reason("RefsCurrent", reason)
+        first = len(world.api.calls)
+        assert first == (1 if failure is FORBIDDEN else 2)
+        await _next(world, world.taken(1), world.taken(2, minutes=2))
+        await asyncio.sleep(70)
+        assert len(world.api.calls) == first
+        await _next(world, world.taken(1), world.taken(2, minutes=2))
+        await asyncio.sleep(3)
+        assert len(world.api.calls) == 2 * first
+        assert [each for each, _ in world.notes] == [reason]
+        world.api.fails.clear()
+        await asyncio.sleep(70)
+        await _next(world, world.taken(1), world.taken(2, minutes=2))
+        await world.reason("RefsCurrent", "RefsCurrent")
+
+
+async def test_a_terminating_namespace_is_left_alone(world: MonitorWorld) -> None:
+    """Nothing is reported of it."""
+    async with world.running():
+        world.api.fails["create"] = RefResult(Ended.TERMINATING)
+        world.monitor(mirror=MIRROR)
+        await world.answer(world.taken(1))
+        await world.reason("RefsCurrent", "RefsPending")
+        await asyncio.sleep(60)
+        assert len(world.api.calls) == 1
+        assert world.notes == []
+
+
+async def test_an_api_server_that_is_away(world: MonitorWorld) -> None:
+    """Ends the round, which is repeated."""
+    async with world.running():
+        world.api.fails["create"] = RefResult(Ended.AWAY)
+        world.monitor(mirror=MIRROR)
+        await world.answer(world.taken(1), world.taken(2, minutes=2))
+        await asyncio.sleep(3)
+        assert len(world.api.calls) == 1
+        world.api.fails.clear()
+        await world.reason("RefsCurrent", "RefsCurrent", seconds=7)
+
+
+async def test_at_most_twenty_writes_a_second(world: MonitorWorld) -> None:
+    """For all monitors."""
+    async with world.running():
+        for app in (2, 3):
+            world.monitor(f"shop-{app}", app=app, mirror={"newest": 30})
+            backups = [world.taken(app * 100 + number, minutes=number) for number in range(30)]
+            await world.answer(
+                *(each._replace(id=f"{each.id[-8:]}{each.id[8:]}") for each in backups), app=ID.format(app)
+            )
+        await asyncio.sleep(8)
+        times = [at for verb, _, at in world.api.calls if verb == "create"]
+        assert len(times) == 60
+        assert all(later - earlier >= 0.99 for earlier, later in zip(times, times[20:], strict=False))
+
+
+async def test_a_ref_that_is_no_longer_owned_is_somebody_elses(world: MonitorWorld) -> None:
+    """It is neither repaired nor removed."""
+    async with world.running():
+        name, *_ = await _current(world)
+        world.edit(name, metadata={"ownerReferences": None}, spec={"backupID": ID.format(9)})
+        await world.reason("RefsCurrent", "RefConflict")
+        assert world.cluster.objects[name]["spec"]["backupID"] == ID.format(9)
+
+
+async def test_a_new_secret_repairs_with_the_first_list_that_it_reads(world: MonitorWorld) -> None:
+    """Until then the refs stay as they are."""
+    async with world.running():
+        name, *_ = await _current(world)
+        world.monitor(mirror=MIRROR, secretRef={"name": "other"})
+        await asyncio.sleep(3)
+        assert world.cluster.objects[name]["spec"]["secretRef"] == {"name": "astra-control"}
+        await world.answer(world.taken(1), world.taken(2, minutes=2))
+        await asyncio.sleep(3)
+        assert world.cluster.objects[name]["spec"]["secretRef"] == {"name": "other"}
+
+
+async def test_a_new_leader_takes_the_refs_as_they_are(world: MonitorWorld) -> None:
+    """Nothing is written for what is right."""
+    async with world.running():
+        names = await _current(world)
+    world.api.calls.clear()
+    async with world.running({APP_BACKUP_REF: "0"}):
+        await asyncio.sleep(1)
+        while not world.astra.asked.empty():
+            asked, _, request = world.astra.asked.get_nowait()
+            if asked == IDS["appID"] and not request.done():
+                request.set_result(Listed(0, {"": Unchanged()}, None))
+        await asyncio.sleep(5)
+        assert list(world.api.objects) == names
+        assert world.api.writes() == []
