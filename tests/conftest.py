@@ -33,6 +33,7 @@ def installed(control_plane: ControlPlane) -> ControlPlane:
     """The control plane with manifests/default applied, as the README says."""
     control_plane.kubectl("apply", "-k", "manifests/default")
     control_plane.kubectl("wait", "--for=condition=Established", "crd/appbackuprefs.astra-mirror.io")
+    control_plane.kubectl("wait", "--for=condition=Established", "crd/appbackupmonitors.astra-mirror.io")
     # It is served a moment later, of which no condition tells.
     pause = threading.Event()
     for _ in range(150):

@@ -1,0 +1,78 @@
+"""A kind without which the operator works: its CRD or its role may be missing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.optional_kind import ASK_SECONDS, OptionalInformer
+from astra_mirror.engine.kinds.app_backup_monitor import APP_BACKUP_MONITOR
+
+PAGE = b'{"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "items": []}'
+
+
+class Server:
+    """Answers each list with this status code."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        self.asked: list[float] = []
+
+    async def get(self, path: str, *, accept: str = "", seconds: float) -> tuple[int, bytes]:
+        """Answer."""
+        del accept, seconds
+        assert "/appbackupmonitors" in path
+        self.asked.append(asyncio.get_running_loop().time())
+        return self.code, PAGE
+
+
+def _informer(server: Server) -> OptionalInformer:
+    nothing: Any = None
+    endpoint: Any = server
+    return OptionalInformer(
+        APP_BACKUP_MONITOR.names,
+        endpoint,
+        Availability(),
+        objects=nothing,
+        namespaces=(),
+        engine=nothing,
+        kopf_started=lambda: None,
+    )
+
+
+@asynccontextmanager
+async def _running(informer: OptionalInformer) -> AsyncIterator[None]:
+    [(work, _)] = informer.tasks()
+    task = asyncio.get_running_loop().create_task(work)
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.virtual
+@pytest.mark.parametrize("code", [404, 403])
+async def test_without_it_the_operator_is_ready(code: int, caplog: pytest.LogCaptureFixture) -> None:
+    """It is asked for again each minute, and one line says so."""
+    server = Server(code)
+    informer = _informer(server)
+    async with _running(informer):
+        await asyncio.sleep(5 * ASK_SECONDS + 30)
+        assert informer.not_ready_reason is None
+    assert 4 <= len({round(at / ASK_SECONDS) for at in server.asked}) <= 6
+    assert sum("not looked after" in each.message for each in caplog.records) == 1
+
+
+@pytest.mark.virtual
+async def test_with_it_the_operator_waits_for_its_list() -> None:
+    """As for any kind, from when it is there."""
+    server = Server(404)
+    informer = _informer(server)
+    async with _running(informer):
+        await asyncio.sleep(5)
+        server.code = 200
+        assert informer.not_ready_reason is None
+        await asyncio.sleep(ASK_SECONDS)
+        assert informer.not_ready_reason == "the AppBackupMonitors of all namespaces have not been listed yet"
