@@ -17,6 +17,7 @@ from astra_mirror.core.rate import CONNECTION_PER_SECOND, Rate
 from astra_mirror.core.request_plan import AVOID_SECONDS, Catalog
 from astra_mirror.core.tickets import Ticket
 from astra_mirror.engine.connection.breakers import Go, HeldRequests, Result
+from astra_mirror.engine.connection.reader_lists import ReaderLists
 from astra_mirror.engine.connection.total_rate import TotalRate
 from astra_mirror.engine.connection.waiting import Waiting
 from astra_mirror.engine.effects import AvoidList, LearnList, ListEffect, RequestEffect, Send, SuspectList, Wake
@@ -58,6 +59,7 @@ class ConnectionQueue:
         self._total = total
         self._in_flight = objects.in_flight
         self._held_requests = HeldRequests(connection, objects)
+        self.lists = ReaderLists(connection, objects)
         self._rate = Rate(CONNECTION_PER_SECOND)
         self._slots = RequestSlots()
         self._waiting = Waiting()
@@ -98,7 +100,7 @@ class ConnectionQueue:
 
     def wake(self, moment: Moment) -> list[RequestEffect]:
         """A timer that `Wake` has set has expired."""
-        return [*self._going(self._held_requests.find_out(moment)), *self.pump(moment)]
+        return [*self._going(self._held_requests.find_out(moment)), *self.lists.wake(moment), *self.pump(moment)]
 
     def start_from_total(self, request: Request, moment: Moment) -> list[RequestEffect]:
         """A request that has waited for the global rate limit may start."""
@@ -149,16 +151,19 @@ class ConnectionQueue:
     def _held(self, request: Request, moment: Moment) -> tuple[list[RequestEffect], bool]:
         """The effects, and True if the request must not start: no object waits for it, or a breaker holds it back."""
         if request not in self._in_flight:
+            self.lists.dropped(request)
             ticket = self._tickets.pop(request, None)
             return ([] if ticket is None else self._recorded(ticket, None, moment)), True
         if request in self._tickets:
             return [], False
         held = self._held_requests.hold(request, moment.at)
+        held = self.lists.hold(request, moment.at) if held is None else self.lists.held_elsewhere(request, held)
         return list(held or ()), held is not None
 
     def _start(self, request: Request, now: float) -> Send:
         self._rate.take()
         ticket = self._tickets.pop(request, None) or self.breakers.start(request.account, request.app, now)
+        self.lists.start(request, now)
         self._sent[request] = _Sent(ticket)
         return Send(request, now)
 
@@ -185,7 +190,7 @@ class ConnectionQueue:
         """A request was answered; `ended` follows when the answer has been fanned out."""
         sent = self._sent[request]
         self._free(request, sent)
-        return self._recorded(sent.ticket, answer, moment)
+        return [*self._recorded(sent.ticket, answer, moment), *self.lists.answered(request, answer, moment)]
 
     def ended(self, request: Request, moment: Moment) -> list[RequestEffect]:
         """A request has ended, with or without an answer."""
@@ -193,7 +198,7 @@ class ConnectionQueue:
         was_answered = sent.is_answered
         self._free(request, sent)
         effects = [] if was_answered else self._recorded(sent.ticket, None, moment)
-        return [*effects, *self.pump(moment)]
+        return [*effects, *self.lists.answered(request, None, moment), *self.pump(moment)]
 
     def is_answered(self, request: Request) -> bool:
         """Whether a request in flight has been answered."""
@@ -217,7 +222,7 @@ class ConnectionQueue:
     def not_answered(self) -> list[Request]:
         """The requests whose objects report that no answer has arrived: slow, queued and held ones."""
         slow = (request for request, sent in self._sent.items() if sent.is_unanswered_for_long)
-        return list(chain(slow, self._waiting, self._held_requests.held))
+        return list(chain(slow, self._waiting, self._held_requests.held, self.lists))
 
     def remember(self, effect: ListEffect, now: float) -> None:
         """Record the result of a list in the catalog."""
@@ -234,10 +239,11 @@ class ConnectionQueue:
     def retain(self, accounts: Container[str], apps: Container[Hashable], namespaces: Container[str]) -> None:
         """Keep only the breakers and probe times of these, and drop held requests that no object waits for."""
         self._held_requests.retain(accounts, apps, namespaces)
+        self.lists.retain(accounts, apps, namespaces)
 
     def close(self) -> list[Request]:
         """Drop all queued and held requests. Returns the held ones."""
         for request in self._waiting.outside():
             self._total.drop(request)
         self._waiting.clear()
-        return self._held_requests.clear()
+        return self._held_requests.clear() + self.lists.clear()

@@ -52,7 +52,7 @@ class ConnectionQueues:
 
     def open_breakers(self) -> int:
         """How many circuit breakers hold requests back."""
-        return sum(queue.breakers.open_breakers for queue in self._in_use())
+        return sum(queue.breakers.open_breakers + queue.lists.breakers.open_breakers for queue in self._in_use())
 
     def states(self, now: float) -> Mapping[State, int]:
         """How many connections are in each state."""

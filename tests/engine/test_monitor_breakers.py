@@ -1,0 +1,70 @@
+"""The circuit breakers among the lists of monitors, beside which no ref of their apps is there."""
+
+import asyncio
+
+import pytest
+
+from astra_mirror.core.monitor.listing import WHOLE, WholeList
+from astra_mirror.core.outcome import Listed
+from tests.engine.monitor_world import MonitorWorld
+from tests.engine.service import FORBIDDEN, UNAUTHORIZED
+from tests.engine.world import ID, backup
+
+
+@pytest.fixture
+def world() -> MonitorWorld:
+    """A mirror at rest, with ten monitors of as many apps."""
+    return MonitorWorld()
+
+
+def _monitors(world: MonitorWorld, number: int = 10) -> None:
+    for app in range(100, 100 + number):
+        world.monitor(f"shop-{app}", app=app, interval="10s")
+
+
+async def test_a_refused_token_costs_one_request_a_minute(world: MonitorWorld) -> None:
+    """Not one for each monitor; all of them show it, and a good answer ends it for all."""
+    async with world.running():
+        _monitors(world)
+        _, request = await world.astra.next_within(5)
+        await asyncio.sleep(0.5)
+        assert world.astra.asked.empty(), "nothing is proven: one request at a time"
+        request.set_result(UNAUTHORIZED)
+        asked = 1
+        for app in range(100, 110):
+            await world.reason("Synced", "Unauthorized", f"shop-{app}", seconds=20)
+        for _ in range(5):
+            _, request = await world.astra.next_within(70)
+            request.set_result(UNAUTHORIZED)
+            asked += 1
+        assert asyncio.get_running_loop().time() > 200
+        _, request = await world.astra.next_within(70)
+        request.set_result(Listed(1, {WHOLE: WholeList(0, (), digest=1)}, 0))
+        for _ in range(9):
+            _, request = await world.astra.next_within(10)
+            request.set_result(Listed(1, {WHOLE: WholeList(0, (), digest=1)}, 0))
+
+
+async def test_a_refused_list_opens_nothing_for_refs(world: MonitorWorld) -> None:
+    """Their single GETs go on."""
+    async with world.running():
+        _monitors(world, 1)
+        _, request = await world.astra.next_within(5)
+        request.set_result(UNAUTHORIZED)
+        await world.reason("Synced", "Unauthorized", "shop-100")
+        world.refs.seen(world.cluster.put("ref", 11))
+        _, request = await world.astra.next(ID.format(11))
+        request.set_result(backup(11, "completed"))
+        await world.cluster.until("ref", state="completed")
+
+
+async def test_a_forbidden_list_concerns_its_app(world: MonitorWorld) -> None:
+    """The other monitors are read on; the app's list is probed once a minute."""
+    async with world.running():
+        _monitors(world, 2)
+        _, request = await world.astra.next_within(5)
+        request.set_result(FORBIDDEN)
+        _, request = await world.astra.next_within(5)
+        request.set_result(Listed(1, {WHOLE: WholeList(0, (), digest=1)}, 0))
+        await world.reason("Synced", "Forbidden", "shop-100")
+        await world.reason("Synced", "Observed", "shop-101")
