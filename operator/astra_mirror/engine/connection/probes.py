@@ -13,15 +13,14 @@ def probe_for(request: Request, objects: Objects) -> Request | None:
     """Move one object from a held request to a single request of its own; None if no suitable object waits.
 
     An object that was observed before is preferred. The probe of a list is a single request too, because a list may
-    fail for reasons of its own; but if all its objects read the list itself, it is its own probe.
+    fail for reasons of its own.
     """
     for each in objects.waiting(request):
         if not each.desire.is_polled:
             objects.in_flight.release(each.uid)
-    waiting = objects.waiting(request)
-    candidates = _candidates(request, objects.alone(waiting))
+    candidates = _candidates(request, objects.alone(objects.waiting(request)))
     if not candidates:
-        return request if waiting and isinstance(request, ListRequest) else None
+        return None
     chosen = next((each for each in candidates if each.reported.is_observed), candidates[0])
     probe = SingleRequest(
         connection=request.connection,

@@ -59,7 +59,7 @@ class ConnectionQueue:
         self._total = total
         self._in_flight = objects.in_flight
         self._held_requests = HeldRequests(connection, objects)
-        self.lists = ReaderLists(connection, objects)
+        self.lists = ReaderLists(connection, objects, self.breakers, self._held_requests.held)
         self._rate = Rate(CONNECTION_PER_SECOND)
         self._slots = RequestSlots()
         self._waiting = Waiting()
@@ -156,8 +156,8 @@ class ConnectionQueue:
             return ([] if ticket is None else self._recorded(ticket, None, moment)), True
         if request in self._tickets:
             return [], False
-        held = self._held_requests.hold(request, moment.at)
-        held = self.lists.hold(request, moment.at) if held is None else self.lists.held_elsewhere(request, held)
+        holding = self.lists if self.lists.decides_on(request) else self._held_requests
+        held = holding.hold(request, moment.at)
         return list(held or ()), held is not None
 
     def _start(self, request: Request, now: float) -> Send:

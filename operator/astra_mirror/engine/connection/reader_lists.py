@@ -1,11 +1,13 @@
 """The circuit breakers among the lists that only objects wait for which read lists themselves, such as monitors.
 
 Such a list's 401, 403, 429 or 5xx says nothing about single GETs, so it opens nothing for refs; among these lists it
-counts as it does among single GETs. What the breakers of refs hold back is held back there, and never gets here.
+counts as it does among single GETs. While the breakers of refs hold back what such a list needs as well, it waits
+behind them: the probe is a ref's single GET where a ref waits, because the failure of the list would prove nothing.
 """
 
-from collections.abc import Container, Hashable, Iterator
+from collections.abc import Container, Hashable, Iterable, Iterator
 from itertools import chain
+from typing import Final
 
 from astra_mirror.core.breaker import Breakers
 from astra_mirror.core.connection import Connection
@@ -13,11 +15,15 @@ from astra_mirror.core.held_requests import Canary, Candidate, Held, Probe, Wait
 from astra_mirror.core.outcome import Answer, Listed
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.tickets import Purpose, Ticket
+from astra_mirror.engine.connection.behind_refs import BehindRefs
 from astra_mirror.engine.effects import RequestEffect, Resume, Show, Submit, Wake
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.requests import ListRequest, Request
 from astra_mirror.engine.state.tracked import Tracked
+
+AHEAD: Final = -60.0
+"""The urgency of a list that is requested ahead of all others."""
 
 Effects = Iterator[RequestEffect]
 
@@ -28,12 +34,15 @@ class ReaderLists:
     Args:
         connection: the connection.
         objects: all objects, from which canaries are chosen.
+        refs: the breakers of refs.
+        refs_held: the requests that those hold back.
     """
 
-    def __init__(self, connection: Connection, objects: Objects) -> None:
+    def __init__(self, connection: Connection, objects: Objects, refs: Breakers, refs_held: Held[Request]) -> None:
         self.breakers = Breakers()
         self._connection = connection
         self._objects = objects
+        self._behind = BehindRefs(connection, objects.in_flight, refs, refs_held)
         self._held: Held[Request] = Held()
         self._parked: dict[Request, None] = {}
         self._tickets: dict[Request, Ticket] = {}
@@ -42,9 +51,10 @@ class ReaderLists:
 
     def __iter__(self) -> Iterator[Request]:
         """The requests that are held back."""
-        return chain(self._held, list(self._parked))
+        return chain(self._held, list(self._parked), self._behind)
 
-    def _is_mine(self, request: Request) -> bool:
+    def decides_on(self, request: Request) -> bool:
+        """Whether only objects wait for a request that read lists themselves."""
         if not isinstance(request, ListRequest):
             return False
         waiting = self._objects.waiting(request)
@@ -53,8 +63,14 @@ class ReaderLists:
     # Requests start and end.
 
     def hold(self, request: Request, now: float) -> tuple[Show | Wake, ...] | None:
-        """Keep a request here if a breaker or a pause holds it back; None if it may start."""
-        if not isinstance(request, ListRequest) or request in self._tickets or not self._is_mine(request):
+        """Keep a request that this `decides_on` if a breaker or a pause holds it back; None if it may start."""
+        if not isinstance(request, ListRequest):
+            return None
+        behind = self._behind.hold(request, now)
+        if behind is not None:
+            self.dropped(request)
+            return behind
+        if request in self._tickets:
             return None
         account, app = request.account, request.collection
         hold = self.breakers.hold(account, app, now)
@@ -72,16 +88,27 @@ class ReaderLists:
         until = self.breakers.paused_until
         return (*shown, *self._wake(until if until is not None else self._held.when(self.breakers, who)))
 
+    def _passed(self, now: float) -> Effects:
+        released, effects = self._behind.look_again(now)
+        yield from effects
+        yield from self._released(released)
+
+    def _released(self, requests: Iterable[Request]) -> Effects:
+        """Let these go on: what is ahead of all others stays so, and the others are planned again."""
+        others = []
+        for request in requests:
+            if request.urgency == AHEAD and request in self._objects.in_flight:
+                yield Submit(request, first=True)
+            else:
+                others.append(request)
+        if others:
+            yield Resume(self._connection, tuple(others))
+
     def start(self, request: Request, now: float) -> None:
         """A request is sent."""
-        if isinstance(request, ListRequest) and (request in self._tickets or self._is_mine(request)):
+        if isinstance(request, ListRequest) and (request in self._tickets or self.decides_on(request)):
             ticket = self._tickets.pop(request, None)
             self._sent[request] = ticket or self.breakers.start(request.account, request.collection, now)
-
-    def held_elsewhere(self, request: Request, held: tuple[Show | Wake, ...]) -> tuple[Show | Wake, ...]:
-        """The breakers of refs hold a request back. Returns what they say, `held`."""
-        self.dropped(request)
-        return held
 
     def dropped(self, request: Request) -> None:
         """A request is not sent now."""
@@ -93,7 +120,7 @@ class ReaderLists:
         """A request was answered, or has ended without an answer: what follows."""
         ticket = self._sent.pop(request, None)
         if ticket is None:
-            return []
+            return list(self._passed(moment.at))
         if answer is None:
             self.breakers.abandon(ticket)
         else:
@@ -102,7 +129,8 @@ class ReaderLists:
 
     def wake(self, moment: Moment) -> list[RequestEffect]:
         """Resume and report what has changed, and start the probes that are due."""
-        return [*self._changes(moment.at), *self._unparked(moment.at), *self._find_out(moment)]
+        now = moment.at
+        return [*self._passed(now), *self._changes(now), *self._unparked(now), *self._find_out(moment)]
 
     def _changes(self, now: float) -> Effects:
         if self.breakers.version == self._seen_version:
@@ -111,7 +139,7 @@ class ReaderLists:
         for group in self._held.groups():
             hold = self.breakers.hold(group.account, group.app, now)
             if hold is None and self.breakers.paused_until is None:
-                yield Resume(self._connection, tuple(self._held.take_all(group)))
+                yield from self._released(self._held.take_all(group))
             elif hold is not None and hold.failure is not None and hold.failure != group.shown:
                 group.shown = hold.failure
                 for request in group.waiting:
@@ -120,7 +148,7 @@ class ReaderLists:
     def _unparked(self, now: float) -> Effects:
         if self._parked and self.breakers.may_start(now):
             parked, self._parked = tuple(self._parked), {}
-            yield Resume(self._connection, parked)
+            yield from self._released(parked)
 
     # Probes and canaries.
 
@@ -144,7 +172,7 @@ class ReaderLists:
         request = self._held.take(who)
         if not isinstance(request, ListRequest):
             return
-        if not self._is_mine(request):
+        if not self.decides_on(request):
             self._held.drop_unneeded(self._objects.in_flight)
             if request in self._objects.in_flight:
                 yield Resume(self._connection, (request,))
@@ -165,7 +193,7 @@ class ReaderLists:
             connection=self._connection,
             about=chosen.identity,
             due=moment.at,
-            urgency=0.0,
+            urgency=AHEAD,
             draw=moment.draw,
             is_fallback=True,
             is_observed=chosen.reported.is_observed,
@@ -185,12 +213,14 @@ class ReaderLists:
         self.breakers.retain(accounts, apps)
         self._held.retain(accounts, namespaces, self._objects.in_flight)
         self._parked = {each: None for each in self._parked if each in self._objects.in_flight}
+        self._behind.drop_unneeded()
 
     def clear(self) -> list[Request]:
         """Drop all held requests. Returns them."""
         held = list(self)
         self._held.clear()
         self._parked.clear()
+        self._behind.clear()
         return held
 
 

@@ -15,6 +15,7 @@ from astra_mirror.core.monitor.report import NoAnswerInTime
 from astra_mirror.core.outcome import Outcome
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.schedule import Pace
+from astra_mirror.engine.connection.reader_lists import AHEAD
 from astra_mirror.engine.effects import CheckAt, Step, Submit
 from astra_mirror.engine.kinds.app_backup_monitor import Memory
 from astra_mirror.engine.monitors.remote import App
@@ -85,7 +86,7 @@ class Deadlines:
             connection=connection,
             about=waiting[0].identity,
             due=moment.at,
-            urgency=0.0,
+            urgency=AHEAD,
             draw=moment.draw,
             is_fallback=False,
             is_observed=True,
