@@ -106,7 +106,7 @@ class Components:
             own,
             lists=lists,
             api=RefClient(cluster.api, cluster.availability),
-            clocks=clocks,
+            informer=self._informers[APP_BACKUP_REF],
             pace=settings.pace,
         )
         self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None

@@ -26,7 +26,7 @@ _PLACES: Final = {
     "core/status.py": "the rules for the status",
     "cluster/ref_writes.py": "the refs of monitors",
     "engine/kinds/app_backup_ref.py": "the kind",
-    "engine/monitors/ref_round.py": "a message names the resource",
+    "engine/monitors/findings.py": "a message names the resource",
 }
 """The modules that may name the AppBackupRef, and why. Of the engine and of cluster/ there is the kind's own alone."""
 

@@ -3,16 +3,17 @@
 import asyncio
 import copy
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from astra_mirror.api import app_backup_monitor
 from astra_mirror.api.meta import FIELD_MANAGER
+from astra_mirror.core.backup import Backup
 from astra_mirror.core.monitor.listing import WHOLE, ListedBackup, WholeList, nanoseconds_of
 from astra_mirror.core.monitor.ref_results import Ended, RefResult
-from astra_mirror.core.outcome import Answer, Failed, Listed, Unchanged
+from astra_mirror.core.outcome import Answer, Failed, Listed, Observed, Unchanged
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.engine.engine import Engine
@@ -30,11 +31,16 @@ DAILY = {"name": "daily", "maxAge": "1h"}
 
 
 class Refs:
-    """The API server's part for the refs that monitors make. `fails` says how a call of that verb ends instead."""
+    """The API server's part for the refs that monitors make.
+
+    `fails` says how each call of a verb ends instead, `once` how the next one does, `quota` how many refs there may be.
+    """
 
     def __init__(self, world: "MonitorWorld") -> None:
         self.fails: dict[str, RefResult] = {}
         self.calls: list[tuple[str, str, float]] = []
+        self.once: dict[str, RefResult] = {}
+        self.quota: int | None = None
         self.moves = 0
         self._world = world
         self._uids = itertools.count(1)
@@ -50,7 +56,9 @@ class Refs:
 
     def _begin(self, verb: str, name: str) -> RefResult | None:
         self.calls.append((verb, name, asyncio.get_running_loop().time()))
-        return self.fails.get(verb)
+        if verb == "create" and self.quota is not None and len(self.objects) >= self.quota:
+            return RefResult(Ended.REFUSED, message="exceeded quota")
+        return self.once.pop(verb, None) or self.fails.get(verb)
 
     async def get(self, namespace: str, name: str) -> RefResult:
         """Read a ref."""
@@ -114,6 +122,12 @@ class Refs:
         return found
 
 
+class Informer:
+    """The informer of refs."""
+
+    not_ready_reason: str | None = None
+
+
 class MonitorWorld(World):
     """A mirror with monitors, by the running loop's clock."""
 
@@ -124,7 +138,7 @@ class MonitorWorld(World):
         base = self.utcnow
         self.utcnow = lambda: base() + self.shift
         clocks = Clocks(clock, lambda: self.utcnow(), lambda: 0.5)  # noqa: PLW0108 - it changes
-        lists = ListKeeper(self.astra, clocks)
+        self.lists = lists = ListKeeper(self.astra, clocks)
         self.engine = Engine(
             remote=lists,
             connections=self.secrets,
@@ -138,13 +152,20 @@ class MonitorWorld(World):
         self.refs = Watched(self.engine.entrance(APP_BACKUP_REF), own)
         self.monitors = Watched(self.engine.entrance(APP_BACKUP_MONITOR))
         self.api = Refs(self)
+        self.informer = Informer()
         self.controller = MonitorController(
-            self.engine.performer, self.monitors, own, lists=lists, api=self.api, clocks=clocks, pace=pace
+            self.engine.performer,
+            self.monitors,
+            own,
+            lists=lists,
+            api=self.api,
+            informer=self.informer,
+            pace=pace,
         )
 
-    def monitor(self, name: str = "shop", *, app: int = 2, **spec: Any) -> None:
+    def monitor(self, name: str = "shop", *, app: int = 2, namespace: str = "ns", **spec: Any) -> None:
         """Let the mirror see a monitor, or its edit."""
-        self.cluster.put(name, 0, app=app)
+        self.cluster.put(name, 0, app=app, namespace=namespace)
         found = self.cluster.objects[name]
         found["kind"] = app_backup_monitor.NAMES.kind
         found["spec"] = {"accountID": IDS["accountID"], "appID": ID.format(app), **spec}
@@ -152,8 +173,17 @@ class MonitorWorld(World):
 
     def remove(self, name: str) -> None:
         """Delete a ref, and report it."""
-        found = self.cluster.objects.pop(name)
-        self.refs.deleted(found["metadata"]["uid"], "ns")
+        metadata = self.cluster.objects.pop(name)["metadata"]
+        self.refs.deleted(metadata["uid"], metadata["namespace"])
+
+    def forged(self, monitor: str, number: int, *, namespace: str = "ns", app: int = 2) -> None:
+        """Somebody makes a ref, and names the monitor as its owner."""
+        found = self.cluster.put(f"{monitor}-{number}", number, namespace=namespace, app=app)
+        owner = {"kind": "AppBackupMonitor", "apiVersion": "astra-mirror.io/v1", "name": monitor, "uid": monitor}
+        found["metadata"]["ownerReferences"] = [owner | {"controller": True}]
+        found["kind"] = "AppBackupRef"
+        self.cluster.objects[f"{monitor}-{number}"] = found
+        self.refs.seen(copy.deepcopy(found))
 
     def edit(self, name: str, **changes: Any) -> None:
         """Somebody edits a ref: its metadata, spec or status."""
@@ -179,6 +209,27 @@ class MonitorWorld(World):
                 asked, _, request = await self.astra.asked.get()
         whole = WholeList(len(backups), backups, digest=hash(backups))
         request.set_result(Listed(whole.digest, {WHOLE: whole, **(items or {})}, len(backups)))
+
+    @asynccontextmanager
+    async def serving(self, lists: Mapping[str, Sequence[ListedBackup]]) -> AsyncIterator[None]:
+        """Answer each request for the list of an app as `lists` says at that moment, for the time of a `with` block."""
+
+        async def serve() -> None:
+            while True:
+                asked, _, request = await self.astra.asked.get()
+                if asked in lists and not request.done():
+                    whole = WholeList(len(lists[asked]), tuple(lists[asked]), digest=hash(tuple(lists[asked])))
+                    request.set_result(Listed(whole.digest, {WHOLE: whole}, len(whole.backups)))
+                elif asked == "None":
+                    # An account's list, which names no app.
+                    request.set_result(Listed(1, {}, 0))
+                elif not request.done():
+                    request.set_result(Observed(Backup(asked, "completed"), digest=1))
+
+        task = asyncio.get_running_loop().create_task(serve())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     async def unchanged(self, *, seconds: float = 10.0) -> None:
         """Answer the next request: nothing has changed."""

@@ -1,7 +1,9 @@
 """The refs of a monitor: their names and content, and which are made, repaired and removed."""
 
+import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from astra_mirror.core.monitor.listing import ListedBackup, WholeList
-from astra_mirror.core.monitor.ref_plan import Context, context_of, may_remove, plan
+from astra_mirror.core.monitor.ref_plan import Context, Plan, context_of, may_remove, planning
 from astra_mirror.core.monitor.ref_report import Problem, Trouble, report_of
 from astra_mirror.core.monitor.refs import Owner, OwnRef, body_of, name_of, own_ref, repair_of, wanted_refs
 from astra_mirror.core.monitor.selection import UNDER_WAY, selected
@@ -20,6 +22,7 @@ OWNER = Owner("m-1", "ns", "shop")
 MIRROR: dict[str, Any] = {"newest": 2, "readyWhen": "Observed", "interval": "20s", "labels": {"team": "shop"}}
 MIRRORING = spec(mirror=MIRROR)
 HOUR = timedelta(hours=1)
+SINCE = 100_000.0
 
 
 @pytest.mark.parametrize(
@@ -41,10 +44,22 @@ def test_names(name: str | None, expected: str) -> None:
 
 
 def _context(
-    backups: Sequence[ListedBackup], of: Any = MIRRORING, missed: Mapping[str, datetime] | None = None
+    backups: Sequence[ListedBackup], of: Any = MIRRORING, missed: Mapping[str, float] | None = None
 ) -> Context:
     ordered = selected(WholeList(len(backups), tuple(backups)), of.select, AT)
-    return context_of(of, wanted_refs(OWNER, of, ordered), backups, ordered, missed or {})
+    context = context_of(of, wanted_refs(OWNER, of, ordered), backups, ordered)
+    return replace(context, missed_since=missed or {}, gone=set(missed or ()))
+
+
+def plan(context: Context, own: Sequence[OwnRef]) -> Plan:
+    """The plan, after all of its steps."""
+    steps = planning(context, own, SINCE)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            found: Plan = ended.value
+            return found
 
 
 def _own(number: int, *, name: str | None = None, **changes: Any) -> OwnRef:
@@ -59,7 +74,7 @@ def _own(number: int, *, name: str | None = None, **changes: Any) -> OwnRef:
 def test_what_is_made() -> None:
     """The newest selected ones, whatever their state, with what `mirror` gives, the label and the owner."""
     context = _context([backup(1, hours=3), backup(2, "failed", hours=2), backup(3, "running", hours=1)])
-    found = plan(context, [], NOW)
+    found = plan(context, [])
     assert [each.backup_id for each in found.make] == [ID.format(3), ID.format(2)]
     body = body_of(OWNER, found.make[0])
     assert body["metadata"] == {
@@ -96,7 +111,7 @@ def test_an_id_that_no_ref_can_name_is_left_out() -> None:
 def test_what_is_right_is_left() -> None:
     """Also with fields, labels and IDs that are the user's: another case, more of them."""
     own = _own(1, accountID=ACCOUNT.upper(), suspend=True, metadata={"labels": {"team": "shop", "mine": "x"} | LABEL})
-    found = plan(_context([backup(1)]), [own], NOW)
+    found = plan(_context([backup(1)]), [own])
     assert (len(found.kept), found.make, found.repair, found.remove) == (1, (), (), ())
 
 
@@ -119,7 +134,7 @@ def test_what_is_repaired() -> None:
         readyWhen="Completed",
         metadata={"labels": labels, "managedFields": managed},
     )
-    [(_, wanted)] = plan(_context([backup(1)]), [own], NOW).repair
+    [(_, wanted)] = plan(_context([backup(1)]), [own]).repair
     assert repair_of(own, wanted) == {
         "metadata": {"labels": {"team": "shop", "old": None, **LABEL}},
         "spec": {"appID": APP, "secretRef": {"name": "astra-control"}, "readyWhen": "Observed"},
@@ -128,10 +143,10 @@ def test_what_is_repaired() -> None:
 
 def test_a_renamed_backup_keeps_its_ref_and_an_edited_id_is_set_back() -> None:
     """Refs are matched by the backup's ID first, by the name second."""
-    renamed = plan(_context([backup(1, name="another")]), [_own(1)], NOW)
+    renamed = plan(_context([backup(1, name="another")]), [_own(1)])
     assert (len(renamed.kept), renamed.make, renamed.remove) == (1, (), ())
     first, second = _own(1, backupID=ID.format(2)), _own(2)
-    found = plan(_context([backup(1), backup(2)]), [first, second], NOW)
+    found = plan(_context([backup(1), backup(2)]), [first, second])
     assert [(own.uid, wanted.backup_id) for own, wanted in found.repair] == [("u-1", ID.format(1))]
     assert [own.uid for own, _ in found.kept] == ["u-2"]
 
@@ -141,9 +156,9 @@ def test_what_is_not_among_the_newest_goes() -> None:
     backups = [*(backup(number, hours=number) for number in range(1, 5)), backup(5, "running", hours=5)]
     own = [_own(number) for number in range(1, 6)]
     context = _context(backups)
-    found = plan(context, own, NOW)
+    found = plan(context, own)
     assert [each.uid for each in found.remove] == ["u-4", "u-3"]
-    assert [each.uid for each in found.left] == ["u-5"]
+    assert [each.uid for each in found.under_way] == ["u-5"]
     assert may_remove(context, own[2], {"state": "completed"}, NOW)
     assert may_remove(context, own[2], None, NOW)
     for state in UNDER_WAY:
@@ -165,11 +180,13 @@ def _status(reason: str, *moved: timedelta) -> dict[str, Any]:
 def test_what_the_list_lacks_goes_when_it_is_known_to_be_gone() -> None:
     """For an hour since the last transition of any condition, and since this process first missed it."""
     own = _own(9)
-    for missed, removed in ((None, False), (HOUR * 0.9, False), (HOUR, True)):
-        context = _context([backup(1)], missed={} if missed is None else {"u-9": NOW - missed})
-        found = plan(context, [own], NOW)
+    for missed, removed in ((None, False), (3590.0, False), (3600.0, True)):
+        context = _context([backup(1)], missed={} if missed is None else {"u-9": SINCE - missed})
+        found = plan(context, [own])
         assert [each.uid for each in found.remove] == (["u-9"] if removed else [])
-        assert may_remove(context, own, _status("BackupNotFound", HOUR, HOUR), NOW) is removed
+        assert [each.uid for each in found.lacking] == ([] if removed else ["u-9"])
+        assert found.missed == {"u-9": SINCE - (missed or 0)}
+    assert may_remove(context, own, _status("BackupNotFound", HOUR, HOUR), NOW)
     for status in (
         _status("BackupNotFound", HOUR, HOUR * 0.9),
         _status("ObservationStale", HOUR),
@@ -185,7 +202,7 @@ def test_what_the_list_lacks_goes_when_it_is_known_to_be_gone() -> None:
 def test_all_go_with_mirror() -> None:
     """Whether the list holds their backups or not, by the same exception."""
     context = _context([backup(1), backup(2, "running")], spec())
-    found = plan(context, [_own(1), _own(2), _own(9)], NOW)
+    found = plan(context, [_own(1), _own(2), _own(9)])
     assert sorted(each.uid for each in found.remove) == ["u-1", "u-9"]
     assert may_remove(context, _own(9), {}, NOW)
     assert not may_remove(context, _own(9), {"state": "pending"}, NOW)
@@ -195,14 +212,14 @@ def test_the_refs_of_an_old_target_go() -> None:
     """With the first complete list of the new one."""
     old = _own(9, appID=ID.format(77))
     context = _context([backup(1)])
-    assert [each.uid for each in plan(context, [old], NOW).remove] == ["u-9"]
+    assert [each.uid for each in plan(context, [old]).remove] == ["u-9"]
     assert may_remove(context, old, {"state": "completed"}, NOW)
 
 
 def test_a_ref_that_waits_for_a_finalizer_is_neither_there_nor_made() -> None:
     """Its name is taken."""
     dying = _own(1, metadata={"deletionTimestamp": "2026-03-01T12:00:00Z"})
-    found = plan(_context([backup(1)]), [dying], NOW)
+    found = plan(_context([backup(1)]), [dying])
     assert (found.make, found.kept, found.remove) == ((), (), ())
     assert [each.backup_id for each in found.waiting] == [ID.format(1)]
 
@@ -222,9 +239,9 @@ def test_no_list_leads_to_the_removal_of_a_ref_whose_backup_is_under_way(
     """Whatever it contains; and a ref that is removed is none that there should be."""
     backups = [backup(number, state, hours=hours) for number, state, hours in listed]
     own = {number: _own(number, **({"appID": ID.format(77)} if old else {})) for number, _ in held}
-    missed = {each.uid: NOW - 2 * HOUR for each in own.values()}
+    missed = {each.uid: SINCE - 7200 for each in own.values()}
     context = _context(backups, MIRRORING if mirrors else spec(), missed)
-    found = plan(context, list(own.values()), NOW)
+    found = plan(context, list(own.values()))
     states = {number: state for number, state, _ in listed}
     for number, state in held:
         status = {"state": state, **_status("BackupNotFound", 2 * HOUR)}
@@ -236,7 +253,7 @@ def test_no_list_leads_to_the_removal_of_a_ref_whose_backup_is_under_way(
 
 def test_what_a_round_found() -> None:
     """The reasons in their order; the message counts what is in each."""
-    fine = report_of(2, {}, [], existing=2, has_mirror=True)
+    fine = report_of(2, {}, [], existing=2, has_mirror=True, generation=1)
     assert (fine.status, fine.reason, fine.is_shown) == ("True", "RefsCurrent", True)
     problems = [
         Problem(Trouble.PENDING),
@@ -244,16 +261,31 @@ def test_what_a_round_found() -> None:
         Problem(Trouble.REFUSED, "No."),
         Problem(Trouble.REFUSED, "No."),
     ]
-    found = report_of(4, {}, problems, existing=0, has_mirror=True)
+    found = report_of(4, {}, problems, existing=0, has_mirror=True, generation=1)
     assert (found.status, found.reason) == ("False", "RefsRefused")
     assert found.message == (
         "2 refs refused by the API server: No. 1 ref in conflict: a is somebody else's. 1 ref not done yet."
     )
-    forbidden = report_of(1, {}, [*problems, Problem(Trouble.FORBIDDEN, "x")], existing=0, has_mirror=True)
+    forbidden = report_of(
+        1, {}, [*problems, Problem(Trouble.FORBIDDEN, "x")], existing=0, has_mirror=True, generation=1
+    )
     assert forbidden.reason == "RefsForbidden"
 
 
 @pytest.mark.parametrize(("existing", "has_mirror", "shown"), [(0, False, False), (1, False, True), (0, True, True)])
 def test_where_the_condition_is(existing: int, has_mirror: bool, shown: bool) -> None:
     """Where there is `mirror`, or a ref of its own is left."""
-    assert report_of(0, {}, [], existing=existing, has_mirror=has_mirror).is_shown is shown
+    assert report_of(0, {}, [], existing=existing, has_mirror=has_mirror, generation=1).is_shown is shown
+
+
+def test_thousands_of_refs_are_planned_one_step_at_a_time() -> None:
+    """Their number counts once, whatever they name: somebody may have given all of them this owner."""
+    context = _context([backup(number, hours=number) for number in range(1, 101)], spec(mirror={"newest": 100}))
+    same = [replace(_own(1), uid=f"s-{number}", name=f"same-{number}") for number in range(5000)]
+    others = [replace(_own(1000 + number, appID=ID.format(77)), uid=f"o-{number}") for number in range(5000)]
+    before = time.process_time()
+    steps = sum(1 for _ in planning(context, [*same, *others], SINCE))
+    assert time.process_time() - before < 2.0
+    assert steps <= 2 * 10_000 + 3 * 100
+    found = plan(context, [*same, *others])
+    assert (len(found.remove), len(found.make), len(found.repair) + len(found.kept)) == (5000, 99, 1)

@@ -119,7 +119,6 @@ def conditions_of(
     *,
     generation: int,
     has_objectives: bool,
-    refs: Condition | None,
 ) -> tuple[Condition, ...]:
     """The conditions, without times, in the order in which they are shown.
 
@@ -128,7 +127,6 @@ def conditions_of(
         sync_result: how the last poll ended.
         generation: the object's generation.
         has_objectives: whether anything is asked of the backups.
-        refs: RefsCurrent, if it is present.
     """
     reason, text = assessment.reason, assessment.text
     found = [
@@ -137,8 +135,6 @@ def conditions_of(
     ]
     if has_objectives:
         found.append(condition("ObjectivesMet", assessment.objectives_met, reason, text, generation))
-    if refs is not None:
-        found.append(refs.model_copy(update={"observed_generation": generation}))
     activity = Activity.NONE if sync_result is SUSPENDED else assessment.activity
     if activity is Activity.RECONCILING:
         found.append(condition("Reconciling", "True", reason, text, generation))

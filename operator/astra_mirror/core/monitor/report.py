@@ -20,6 +20,7 @@ class RefsReport(Described):
         reason: of the condition.
         message: of the condition.
         names: the names of its own refs, by the backup's ID.
+        generation: of the spec that they were compared with.
     """
 
     wanted: int
@@ -29,15 +30,16 @@ class RefsReport(Described):
     reason: str
     message: str
     names: Mapping[str, str] = field(default_factory=dict)
+    generation: int = 1
 
-    def condition(self, generation: int) -> Condition | None:
+    def condition(self) -> Condition | None:
         """RefsCurrent, if it is present."""
         if not self.is_shown:
             return None
-        return condition("RefsCurrent", self.status, self.reason, self.message, generation)
+        return condition("RefsCurrent", self.status, self.reason, self.message, self.generation)
 
 
-def not_looked_at(wanted: int, existing: int) -> RefsReport:
+def not_looked_at(wanted: int, existing: int, generation: int) -> RefsReport:
     """The refs of a monitor for which no round has ended yet."""
     return RefsReport(
         wanted,
@@ -46,6 +48,7 @@ def not_looked_at(wanted: int, existing: int) -> RefsReport:
         status="False",
         reason="RefsPending",
         message="The refs have not been compared with the list yet.",
+        generation=generation,
     )
 
 

@@ -21,10 +21,10 @@ def with_refs(
         generation: of the spec that the status is about.
     """
     report, before = _refs(status, held, event), held.condition("RefsCurrent")
-    condition = report.condition(generation) if report is not None else None
+    condition = report.condition() if report is not None else None
     if report is not None and event.refs is None and before is not None and report.is_shown:
-        # After a start nothing better is known of the refs than what the status says.
-        condition = before.model_copy(update={"observed_generation": generation})
+        # After a start nothing better is known of the refs than what the status says, of the spec that it was for.
+        condition = before
     names = dict(report.names) if event.refs is not None and report is not None else _names(held)
     return status.model_copy(
         update={
@@ -44,10 +44,11 @@ def _refs(status: AppBackupMonitorStatus, held: AppBackupMonitorStatus, event: M
     mirror = event.spec.mirror
     if mirror is None:
         before = held.condition("RefsCurrent")
-        return None if before is None else not_looked_at(0, 0)
+        return None if before is None else not_looked_at(0, 0, event.generation)
     if held.refs is not None:
-        return not_looked_at(held.refs.wanted, held.refs.existing)
-    return not_looked_at(min(mirror.newest, status.backups.selected) if status.backups else 0, 0)
+        return not_looked_at(held.refs.wanted, held.refs.existing, event.generation)
+    wanted = min(mirror.newest, status.backups.selected) if status.backups else 0
+    return not_looked_at(wanted, 0, event.generation)
 
 
 def _names(held: AppBackupMonitorStatus) -> Mapping[str, str]:

@@ -44,7 +44,6 @@ def next_status(held: AppBackupMonitorStatus, event: MonitorEvent) -> AppBackupM
             sync_result,
             generation=event.generation,
             has_objectives=bool(event.spec.objectives),
-            refs=None,
         ),
     }
     return with_refs(observed.model_copy(update=shown), held, event, generation=event.generation)

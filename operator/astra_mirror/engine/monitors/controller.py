@@ -5,21 +5,24 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from astra_mirror.core.monitor.listing import nanoseconds_of
+from astra_mirror.core.monitor.listing import ListRead, nanoseconds_of
 from astra_mirror.core.schedule import Pace
 from astra_mirror.engine.kinds.app_backup_monitor import Memory
 from astra_mirror.engine.monitors.deadlines import Deadlines
-from astra_mirror.engine.monitors.ports import RefAPI
-from astra_mirror.engine.monitors.ref_rounds import REPEAT_SECONDS, RefRounds
+from astra_mirror.engine.monitors.ports import RefAPI, RefInformer
+from astra_mirror.engine.monitors.ref_rounds import RefRounds
 from astra_mirror.engine.monitors.remote import ListKeeper
 from astra_mirror.engine.monitors.watching import OwnRefs, Watched
 from astra_mirror.engine.next_report import next_report
 from astra_mirror.engine.performer import Performer
-from astra_mirror.engine.ports import Clocks
+from astra_mirror.engine.state.tracked import Tracked
+from astra_mirror.support.time_slices import TimeSlice
 
 _LOOK_SECONDS: Final = 1.0
 """How often the wall clock is looked at: it may be set."""
 _AFTER_DEADLINE: Final = 0.001
+_ROUND_SECONDS: Final = 1.0
+"""How often at most a monitor has a round because something has changed."""
 _WORKERS: Final = 4
 """How many namespaces are written to at a time."""
 
@@ -35,7 +38,7 @@ class MonitorController:
         refs: the refs of all monitors.
         lists: Astra Control, with the last lists.
         api: the refs on the API server.
-        clocks: the clocks and the random samples.
+        informer: of the refs.
         pace: the administrator's intervals.
     """
 
@@ -47,7 +50,7 @@ class MonitorController:
         *,
         lists: ListKeeper,
         api: RefAPI,
-        clocks: Clocks,
+        informer: RefInformer,
         pace: Pace,
     ) -> None:
         self._performer = performer
@@ -55,65 +58,98 @@ class MonitorController:
         self._monitors = monitors
         self._refs = refs
         self._lists = lists
-        self._clocks = clocks
+        self._clocks = clocks = performer.parts.clocks
         self._pace = pace
         self._deadlines = Deadlines(performer.parts.objects, clocks, pace)
-        self._rounds = RefRounds(api, refs, clocks)
+        self._rounds = RefRounds(api, refs, self._index, clocks)
+        self._informer = informer
         self._seen: dict[str, tuple[object, object]] = {}
-        self._repeat: dict[str, float] = {}
+        self._due: dict[str, float] = {}
+        self._began: dict[str, float] = {}
 
     async def run(self) -> None:
         """Work until cancelled, while this process leads."""
         self._seen.clear()
-        self._repeat.clear()
+        self._due.clear()
+        self._rounds.begin(
+            {uid: read for uid in self._monitors if (read := _read_of(self._index.get(uid))) is not None}
+        )
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_WORKERS):
                 tasks.create_task(self._write())
             while True:
                 try:
-                    self._look()
-                except Exception:  # a defect here must not end what the engine does for refs
+                    await self._look()
+                except Exception:  # a defect here must not end what the engine does for refs, nor happen all the time
                     logger.exception("The deadlines of monitors could not be looked at")
-                await self._wait()
+                    await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _wait(self) -> None:
-        """Wait until a ref has changed, or a deadline has passed, and a second at most."""
-        at, now = self._deadlines.next_at(self._monitors), nanoseconds_of(self._clocks.utcnow())
-        seconds = _LOOK_SECONDS if at is None else min(_LOOK_SECONDS, (at - now) / 1e9 + _AFTER_DEADLINE)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._refs.has_changed.wait()
-
-    def _look(self) -> None:
+    async def _look(self) -> None:
+        """Look at all monitors, then wait until a deadline has passed, and a second at most."""
+        time_slice, now = TimeSlice(), self._clocks.monotonic()
         for step in self._deadlines.list_is_due(self._lists.take_completed(), self._monitors):
             self._performer.perform(step)
-        for each in self._deadlines.passed(self._monitors):
+        async for each in self._deadlines.passed(self._monitors, time_slice):
             self._performer.perform(each)
-        self._submit_rounds()
+        await self._look_at_rounds(time_slice)
+        at, utc = await self._deadlines.next_at(self._monitors, time_slice), nanoseconds_of(self._clocks.utcnow())
+        ends = now + _LOOK_SECONDS
+        if at is not None:
+            ends = min(ends, self._clocks.monotonic() + (at - utc) / 1e9 + _AFTER_DEADLINE)
+        await self._wait(ends)
 
-    # Refs.
+    async def _wait(self, ends: float) -> None:
+        """Wait until then; meanwhile, monitors whose refs have changed get a round."""
+        while (now := self._clocks.monotonic()) < ends:
+            is_waiting = self._informer.not_ready_reason is not None
+            due = ends if is_waiting else min(self._due.values(), default=ends)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(min(ends, due) - now, 0.0)):
+                    await self._refs.has_changed.wait()
+            # What is taken first is not taken again after an exception.
+            changed = self._refs.take_changed()
+            for uid in changed:
+                self._submit(uid)
+            self._submit_due()
 
-    def _submit_rounds(self) -> None:
-        """Let each monitor have a round that has a new list or a new spec, or whose refs have changed."""
-        now, changed = self._clocks.monotonic(), set(self._refs.take_changed())
-        changed |= {uid for uid, at in self._repeat.items() if at <= now}
+    # Rounds.
+
+    async def _look_at_rounds(self, time_slice: TimeSlice) -> None:
+        """Let each monitor have a round that has a new list or a new spec."""
         present = set[str]()
         for uid in self._monitors:
+            await time_slice.checkpoint()
             tracked = self._index.get(uid)
             if tracked is None:
                 continue
             present.add(uid)
-            memory = tracked.reported.memory
-            state = (memory.read if isinstance(memory, Memory) else None, tracked.spec)
-            before = self._seen.get(uid)
-            if uid in changed or before is None or any(a is not b for a, b in zip(state, before, strict=True)):
+            state, before = (_read_of(tracked), tracked.spec), self._seen.get(uid)
+            if before is None or any(a is not b for a, b in zip(state, before, strict=True)):
                 self._seen[uid] = state
-                self._repeat.pop(uid, None)
-                self._rounds.submit(tracked.namespace, uid)
+                self._submit(uid)
+        self._submit_due()
         if len(self._seen) > len(present):
             self._seen = {uid: each for uid, each in self._seen.items() if uid in present}
-            self._repeat = {uid: each for uid, each in self._repeat.items() if uid in present}
+            self._due = {uid: at for uid, at in self._due.items() if uid in present}
+            self._began = {uid: at for uid, at in self._began.items() if uid in present}
+            self._deadlines.retain(present)
             self._rounds.retain(present)
+
+    def _submit(self, uid: str, at: float = 0.0) -> None:
+        """Let a monitor have a round then, and a second after its last one at the earliest."""
+        at = max(at, self._began.get(uid, float("-inf")) + _ROUND_SECONDS)
+        self._due[uid] = min(at, self._due.get(uid, at))
+
+    def _submit_due(self) -> None:
+        if self._informer.not_ready_reason is not None:
+            # A ref that is not known yet would be made a second time, where its backup has another name by now.
+            return
+        now = self._clocks.monotonic()
+        for uid in [uid for uid, at in self._due.items() if at <= now]:
+            del self._due[uid]
+            tracked = self._index.get(uid)
+            if tracked is not None and uid in self._seen:
+                self._rounds.submit(tracked.namespace, uid)
 
     async def _write(self) -> None:
         while True:
@@ -127,13 +163,24 @@ class MonitorController:
 
     async def _round(self, uid: str) -> None:
         tracked = self._index.get(uid)
+        if tracked is None or _read_of(tracked) is None:
+            return
+        self._began[uid] = self._clocks.monotonic()
+        ended = await self._rounds.round(tracked)
+        tracked = self._index.get(uid)
         if tracked is None:
             return
-        report, is_to_be_repeated = await self._rounds.round(tracked)
-        if is_to_be_repeated:
-            self._repeat[uid] = self._clocks.monotonic() + REPEAT_SECONDS
-        tracked = self._index.get(uid)
-        memory = tracked.reported.memory if tracked is not None else None
+        if ended.again_in == 0:
+            self._rounds.submit(tracked.namespace, uid)
+        elif ended.again_in is not None:
+            self._submit(uid, self._clocks.monotonic() + ended.again_in)
+        memory, report = tracked.reported.memory, ended.report
         known = memory.refs if isinstance(memory, Memory) else None
-        if tracked is not None and report is not None and report != known:
+        # What was found for another spec says nothing about this one.
+        if report is not None and report != known and report.generation == tracked.desire.generation:
             self._performer.perform(next_report(tracked, report, self._clocks.moment(), self._pace))
+
+
+def _read_of(tracked: Tracked | None) -> ListRead | None:
+    memory = tracked.reported.memory if tracked is not None else None
+    return memory.read if isinstance(memory, Memory) else None

@@ -5,7 +5,7 @@ whether it is met is unknown.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,7 @@ from astra_mirror.engine.ports import Clocks, Moment
 from astra_mirror.engine.requests import ListRequest
 from astra_mirror.engine.state import polling
 from astra_mirror.engine.state.tracked import Tracked
+from astra_mirror.support.time_slices import TimeSlice
 
 MAX_WAIT: Final = 60.0
 """How long after the deadline the answer may take, in seconds."""
@@ -53,11 +54,12 @@ class Deadlines:
         self._pace = pace
         self._asked: dict[str, _Asked] = {}
 
-    def passed(self, uids: Iterable[str]) -> Iterator[Step | Submit]:
+    async def passed(self, uids: Iterable[str], time_slice: TimeSlice) -> AsyncIterator[Step | Submit]:
         """What follows for the monitors whose deadline has passed: a request, or a status without its answer."""
         moment, due = self._clocks.moment(), defaultdict[App, list[Tracked]](list)
         now = nanoseconds_of(moment.utc)
         for uid in uids:
+            await time_slice.checkpoint()
             tracked = self._objects.index.get(uid)
             deadline = None if tracked is None else deadline_of(tracked)
             if tracked is None or deadline is None or now <= deadline * SECOND:
@@ -96,11 +98,16 @@ class Deadlines:
             self._objects.in_flight.wait(each.uid, request)
         return Submit(request, first=True)
 
-    def next_at(self, uids: Iterable[str]) -> int | None:
-        """The earliest deadline that has not passed, in nanoseconds since 1970."""
-        now = nanoseconds_of(self._clocks.utcnow())
-        found = (deadline_of(each) for each in map(self._objects.index.get, uids) if each is not None)
-        return min((each * SECOND for each in found if each is not None and each * SECOND >= now), default=None)
+    async def next_at(self, uids: Iterable[str], time_slice: TimeSlice) -> int | None:
+        """The earliest deadline that has not been asked about yet, in nanoseconds since 1970."""
+        earliest = None
+        for uid in uids:
+            await time_slice.checkpoint()
+            tracked, asked = self._objects.index.get(uid), self._asked.get(uid)
+            deadline = None if tracked is None else deadline_of(tracked)
+            if deadline is not None and (asked is None or asked.deadline != deadline):
+                earliest = deadline if earliest is None else min(earliest, deadline)
+        return None if earliest is None else earliest * SECOND
 
     def list_is_due(self, apps: Iterable[App], uids: Iterable[str]) -> Iterator[Step]:
         """Make the list of these apps due now for their monitors."""
@@ -110,9 +117,9 @@ class Deadlines:
             if app in wanted and self._objects.in_flight.request_of(tracked.uid) is None:
                 yield Step(tracked.but(polling=polling.next_at(tracked.polling, now)), (CheckAt(tracked.uid, now),))
 
-    def forget(self, uid: str) -> None:
-        """Forget a monitor."""
-        self._asked.pop(uid, None)
+    def retain(self, uids: Container[str]) -> None:
+        """Forget other monitors."""
+        self._asked = {uid: asked for uid, asked in self._asked.items() if uid in uids}
 
 
 def deadline_of(tracked: Tracked) -> int | None:

@@ -20,3 +20,11 @@ class RefAPI(Protocol):
 
     async def delete(self, namespace: str, name: str, *, uid: str, version: str) -> RefResult:
         """Delete one version of a ref."""
+
+
+class RefInformer(Protocol):
+    """What tells the engine of refs."""
+
+    @property
+    def not_ready_reason(self) -> str | None:
+        """What has not been listed or is not watched yet; None when all refs are known."""

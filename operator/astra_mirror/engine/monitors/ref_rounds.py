@@ -1,35 +1,52 @@
 """The rounds of writes for the refs of all monitors: who is next, how many writes a second, and what a status says.
 
-Monitors wait by turns over namespaces. A round that waits for the API server delays no other namespace.
+Monitors wait by turns over namespaces, and a round ends after a second's writes: what is left waits for another turn.
+So neither a round that waits for the API server nor one with thousands of writes delays another namespace for long.
 """
 
 import asyncio
-from collections.abc import Container
-from dataclasses import replace
-from datetime import datetime
+import logging
+from collections.abc import Container, Generator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from typing import Final
 
 from astra_mirror.core.fair import FairQueue, Others
 from astra_mirror.core.monitor.listing import ListRead
-from astra_mirror.core.monitor.ref_plan import context_of, missed, plan
-from astra_mirror.core.monitor.ref_report import report_of
-from astra_mirror.core.monitor.refs import Owner, WantedRef, wanted_refs
+from astra_mirror.core.monitor.ref_plan import Context, Plan, context_of, planning
+from astra_mirror.core.monitor.ref_report import Problem, Trouble, report_of
+from astra_mirror.core.monitor.refs import Owner, OwnRef, wanted_refs
 from astra_mirror.core.monitor.report import RefsReport
-from astra_mirror.core.monitor.selection import selected
+from astra_mirror.core.monitor.selection import UNDER_WAY, selected
+from astra_mirror.core.refusals import Refusals
+from astra_mirror.engine.index import Index
 from astra_mirror.engine.kinds.app_backup_monitor import Memory, MonitorSpec
 from astra_mirror.engine.monitors.attempts import Attempts
+from astra_mirror.engine.monitors.findings import Findings, NamespaceIsTerminatingError
 from astra_mirror.engine.monitors.ports import RefAPI
-from astra_mirror.engine.monitors.ref_round import NamespaceIsTerminatingError, RefRound, still_being_deleted
+from astra_mirror.engine.monitors.ref_round import RefRound
+from astra_mirror.engine.monitors.repeats import Repeats
 from astra_mirror.engine.monitors.watching import OwnRefs
 from astra_mirror.engine.ports import Clocks
 from astra_mirror.engine.state.tracked import Tracked
+from astra_mirror.support.time_slices import TimeSlice
 
-WRITES_PER_SECOND: Final = 20.0
-REPEAT_SECONDS: Final = 5.0
-"""After how long a round is repeated that may do better then."""
+WRITES_PER_SECOND: Final = 20
 
-Since = dict[str, datetime]
-"""Since when the list lacks the backup of a ref, by the ref's uid."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a round has ended.
+
+    Attributes:
+        report: what the status says of the refs; None for nothing new.
+        again_in: the seconds after which another round may do more; None if only a change can.
+    """
+
+    report: RefsReport | None = None
+    again_in: float | None = None
 
 
 class RefRounds:
@@ -38,19 +55,26 @@ class RefRounds:
     Args:
         api: the refs on the API server.
         refs: the own refs of all monitors.
+        index: all objects.
         clocks: the clocks.
     """
 
-    def __init__(self, api: RefAPI, refs: OwnRefs, clocks: Clocks) -> None:
+    def __init__(self, api: RefAPI, refs: OwnRefs, index: Index, clocks: Clocks) -> None:
         self._api = api
         self._refs = refs
+        self._index = index
         self._clocks = clocks
-        self._attempts = Attempts()
+        self._attempts: dict[str, Attempts] = {}
+        self._earlier: dict[str, ListRead] = {}
+        self._missed: dict[str, dict[str, float]] = {}
+        self._repeats = Repeats(clocks)
+        self._logged = Refusals()
         self._next_write_at = 0.0
         self._waiting: FairQueue[str, None] = FairQueue()
         self._busy: set[str] = set()
-        self._missed: dict[str, Since] = {}
         self._has_waiting = asyncio.Event()
+
+    # Who is next.
 
     def submit(self, namespace: str, uid: str) -> None:
         """Let the monitor have a round."""
@@ -73,38 +97,85 @@ class RefRounds:
         self._busy.discard(namespace)
         self._has_waiting.set()
 
-    async def round(self, tracked: Tracked) -> tuple[RefsReport | None, bool]:
-        """One round for a monitor.
+    def begin(self, earlier: dict[str, ListRead]) -> None:
+        """This process leads from now on. `earlier` are the lists of monitors of before: no round is for them."""
+        self._waiting = FairQueue()
+        self._busy.clear()
+        self._earlier = earlier
 
-        Returns:
-            What its status says of its refs, None for nothing new; and whether another round soon may do better.
-        """
+    # A round.
+
+    async def round(self, tracked: Tracked) -> Ended:
+        """One round for a monitor."""
         spec, memory = tracked.spec, tracked.reported.memory
         read = memory.read if isinstance(memory, Memory) else None
         if not isinstance(spec, MonitorSpec) or not tracked.desire.is_polled or read is None:
-            return None, False
-        owner = Owner(tracked.uid, tracked.namespace, tracked.identity.name)
+            return Ended()
+        if self._earlier.get(tracked.uid) is read:
+            return Ended()
+        self._earlier.pop(tracked.uid, None)
         try:
-            return await self._round(owner, spec, read)
+            return await self._round(tracked, spec, read)
         except NamespaceIsTerminatingError:
-            return None, False
+            return Ended()
 
-    async def _round(self, owner: Owner, spec: MonitorSpec, read: ListRead) -> tuple[RefsReport | None, bool]:
-        model, own = spec.model, self._refs.of(owner.uid)
+    async def _round(self, tracked: Tracked, spec: MonitorSpec, read: ListRead) -> Ended:
+        uid, model, own = tracked.uid, spec.model, self._refs.of(tracked.uid)
+        generation = tracked.desire.generation
         if model.mirror is None and not own:
-            return report_of(0, {}, (), existing=0, has_mirror=False), False
-        ordered = selected(read.whole, model.select, read.sent)
-        wanted, now = wanted_refs(owner, model, ordered), self._clocks.utcnow()
+            return Ended(report_of(0, {}, (), existing=0, has_mirror=False, generation=generation))
+        owner = Owner(uid, tracked.namespace, tracked.identity.name)
+        ordered, time_slice = selected(read.whole, model.select, read.sent), TimeSlice(tracked.namespace)
+        wanted = wanted_refs(owner, model, ordered)
+        context = await self._knowing(context_of(model, wanted, read.whole.backups, ordered), uid, own, time_slice)
+        found = await _in_slices(planning(context, own, self._clocks.monotonic()), time_slice)
+        self._missed[uid] = dict(found.missed)
+        attempts = self._attempts.setdefault(uid, Attempts())
+        for _, each in (*found.kept, *found.repair):
+            attempts.exists(each.backup_id)
+        findings = Findings(attempts, read.sent, self._clocks)
+        one = RefRound(self._api, owner, context, refs=self._refs, findings=findings, clocks=self._clocks)
+        turns = 0
+        async with aclosing(one.perform(found)) as steps:
+            async for is_look in steps:
+                if is_look and turns == WRITES_PER_SECOND:
+                    # The ref that was about to be looked at, and those after it, have to wait.
+                    findings.problems.append(Problem(Trouble.PENDING, count=one.remaining + 1))
+                    is_shown = self._repeats.is_shown_before_the_end(uid)
+                    report = await self._report(tracked, spec, context, found, findings, time_slice)
+                    return Ended(report if is_shown else None, again_in=0.0)
+                if is_look:
+                    turns += 1
+                    await self._turn()
+                if not self._is_current(tracked, read):
+                    return Ended()
+        report = await self._report(tracked, spec, context, found, findings, time_slice)
+        return Ended(report, self._repeats.again_in(uid, findings))
+
+    async def _knowing(self, context: Context, monitor: str, own: list[OwnRef], time_slice: TimeSlice) -> Context:
+        """`context` with what is known of each ref: by its own status, and by earlier rounds."""
+        under_way, gone, names, ids = set[str](), set[str](), set[str](), set(context.wanted_ids)
+        names |= {each.name for each in context.wanted}
         for each in own:
-            self._attempts.exists(owner.uid, each.backup_id)
-        before = self._missed.get(owner.uid, {})
-        context = context_of(model, wanted, read.whole.backups, ordered, before)
-        self._missed[owner.uid] = since = missed(context, own, now)
-        context = replace(context, missed_since=since)
-        one = RefRound(self._api, owner, context, read, refs=self._refs, attempts=self._attempts, clocks=self._clocks)
-        async for _ in one.perform(plan(context, own, now)):
-            await self._turn()
-        return self._report(owner, spec, wanted, one), one.is_to_be_repeated
+            await time_slice.checkpoint()
+            names.add(each.name)
+            ids.add(each.backup_id)
+            tracked = self._index.get(each.uid)
+            if tracked is not None and tracked.reported.state in UNDER_WAY:
+                under_way.add(each.uid)
+            elif tracked is not None and tracked.reported.is_observed and tracked.reported.state is None:
+                gone.add(each.uid)
+        if monitor in self._attempts:
+            self._attempts[monitor].retain(names, ids)
+        return replace(context, missed_since=self._missed.get(monitor, {}), under_way=under_way, gone=gone)
+
+    def _is_current(self, tracked: Tracked, read: ListRead) -> bool:
+        """Whether the monitor still asks for what the round does, and its list is still the last one."""
+        now = self._index.get(tracked.uid)
+        if now is None or now.spec is not tracked.spec or not now.desire.is_polled:
+            return False
+        memory = now.reported.memory
+        return isinstance(memory, Memory) and memory.read is not None and memory.read.whole is read.whole
 
     async def _turn(self) -> None:
         """Wait until another write may be sent."""
@@ -115,19 +186,56 @@ class RefRounds:
         if at > now:
             await asyncio.sleep(at - now)
 
-    def _report(self, owner: Owner, spec: MonitorSpec, wanted: tuple[WantedRef, ...], one: RefRound) -> RefsReport:
-        own = self._refs.of(owner.uid)
-        alive = [each for each in own if not each.is_deleting]
-        problems = [*one.problems, *(still_being_deleted(each.name) for each in own if each.is_deleting)]
+    # How it has ended.
+
+    async def _report(
+        self,
+        tracked: Tracked,
+        spec: MonitorSpec,
+        context: Context,
+        found: Plan,
+        findings: Findings,
+        time_slice: TimeSlice,
+    ) -> RefsReport:
+        problems, names, existing = list(findings.problems), dict[str, str](), 0
+        for each in self._refs.of(tracked.uid):
+            await time_slice.checkpoint()
+            if each.is_deleting:
+                problems.append(Problem(Trouble.PENDING, f"{each.name} is still being deleted."))
+            else:
+                existing += 1
+                if each.backup_id in context.listed:
+                    names.setdefault(each.backup_id, each.name)
+        self._log(tracked.namespace, problems)
         return report_of(
-            len(wanted),
-            {each.backup_id: each.name for each in alive},
+            len(context.wanted),
+            names,
             problems,
-            existing=len(alive),
+            existing=existing,
             has_mirror=spec.model.mirror is not None,
+            generation=tracked.desire.generation,
+            lacking=len(found.lacking),
         )
+
+    def _log(self, namespace: str, problems: list[Problem]) -> None:
+        for each in {one.text for one in problems if one.trouble is Trouble.FORBIDDEN}:
+            if self._logged.is_news(namespace, each, self._clocks.monotonic()):
+                logger.warning(
+                    "The refs of monitors in the namespace %s are not as they should be: %s", namespace, each
+                )
 
     def retain(self, monitors: Container[str]) -> None:
         """Forget other monitors."""
-        self._attempts.retain(monitors)
+        self._attempts = {uid: each for uid, each in self._attempts.items() if uid in monitors}
         self._missed = {uid: each for uid, each in self._missed.items() if uid in monitors}
+        self._repeats.retain(monitors)
+
+
+async def _in_slices(steps: Generator[None, None, Plan], time_slice: TimeSlice) -> Plan:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            plan: Plan = ended.value
+            return plan
+        await time_slice.checkpoint()
