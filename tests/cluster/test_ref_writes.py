@@ -1,5 +1,6 @@
 """Writes of monitors' refs: how each is fenced, and what each response of the API server means."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from astra_mirror.cluster.raw import Response
 from astra_mirror.cluster.ref_writes import RefClient, result_of
 from astra_mirror.core.monitor.ref_results import Ended
 from tests.cluster.fake import serving
+from tests.engine.availability import Away
 
 PATH = "/apis/astra-mirror.io/v1/namespaces/shop/appbackuprefs"
 OBJECT: dict[str, Any] = {
@@ -22,6 +24,7 @@ RBAC = (
 )
 QUOTA = 'appbackuprefs.astra-mirror.io "ref" is forbidden: exceeded quota: refs, requested: 1, used: 5, limited: 5'
 WEBHOOK = 'admission webhook "policy.example.com" denied the request: no'
+FAILED_WEBHOOK = 'Internal error occurred: failed calling webhook "policy.example.com": context deadline exceeded'
 
 
 def _status(code: int, reason: str, message: str = "…", **details: Any) -> Response:
@@ -43,6 +46,10 @@ def _status(code: int, reason: str, message: str = "…", **details: Any) -> Res
         (Response(403, "<html>"), Ended.AWAY),
         (_status(401, "Unauthorized"), Ended.AWAY),
         (_status(429, "TooManyRequests"), Ended.AWAY),
+        (_status(500, "InternalError", "etcdserver: request timed out"), Ended.AWAY),
+        (_status(500, "InternalError", FAILED_WEBHOOK), Ended.REFUSED),
+        (_status(503, "", WEBHOOK), Ended.REFUSED),
+        (_status(429, "", WEBHOOK), Ended.REFUSED),
         (_status(409, "AlreadyExists"), Ended.EXISTS),
         (_status(409, "Conflict"), Ended.MOVED),
         (_status(422, "Invalid", causes=[{"field": "metadata.uid"}]), Ended.MOVED),
@@ -84,3 +91,16 @@ async def test_each_write_is_fenced_and_names_its_manager() -> None:
     )
     method, path, _, body = server.asked[2]
     assert (method, path, body["preconditions"]) == ("DELETE", f"{PATH}/ref", fence)
+
+
+async def test_no_write_is_tried_while_the_api_server_is_away() -> None:
+    """It waits, as all others do."""
+    away = Away()
+    away.changed.clear()
+    async with serving() as (server, api):
+        server.answer = lambda _: (201, OBJECT)
+        making = asyncio.create_task(RefClient(api, away).create("shop", OBJECT))
+        await asyncio.sleep(0.1)
+        assert server.asked == []
+        away.changed.set()
+        assert (await making).ended is Ended.DONE

@@ -1,7 +1,8 @@
 """Creates, repairs and deletes the refs of monitors. Each write of a ref that exists is fenced by uid and version.
 
-The API server uses one status code for several things; which of them it is, the Status's reason and causes say. Of a
-403 alone they do not say whether the role or a quota is the cause: there its message decides.
+The API server uses one status code for several things; which of them it is, the Status's reason and causes say. They do
+not say whether the role or a quota is the cause of a 403, and whether a webhook is that of a 5xx: there its message
+decides.
 """
 
 from collections.abc import Mapping
@@ -62,6 +63,7 @@ class RefClient:
         return await self._call("DELETE", f"{collection_path(NAMES, namespace)}/{name}", body)
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> RefResult:
+        await self._availability.wait_until_back()
         response = await call(self._client, method, path, body, seconds=REQUEST_TIMEOUT)
         if response.suggests_outage:
             self._availability.request_probe()
@@ -72,7 +74,8 @@ def result_of(response: Response) -> RefResult:
     """What a response means for a ref."""
     if response.code in _GOOD:
         return RefResult(Ended.DONE, response.value) if _is_ref(response.value) else _without_object(response)
-    if response.suggests_outage or not response.is_status:
+    is_outage = response.suggests_outage and not _is_of_a_webhook(response)
+    if is_outage or not response.is_status:
         return RefResult(Ended.AWAY, message=response.message)
     return RefResult(_ended(response), message=response.message)
 
@@ -121,6 +124,11 @@ def _causes(response: Response) -> list[Mapping[str, Any]]:
 
 def _is_about_the_uid(causes: list[Mapping[str, Any]]) -> bool:
     return bool(causes) and all(each.get("field") == "metadata.uid" for each in causes)
+
+
+def _is_of_a_webhook(response: Response) -> bool:
+    """Whether a webhook has refused it or does not answer. Unlike an outage of the API server, that may last."""
+    return response.is_status and " webhook " in response.message
 
 
 def _is_by_the_role(message: str) -> bool:
