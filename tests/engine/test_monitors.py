@@ -8,7 +8,7 @@ import pytest
 from astra_mirror.core.monitor.listing import WHOLE
 from astra_mirror.core.outcome import Failed, Listed, NotFound, SyncReason, Unchanged
 from tests.engine.monitor_world import DAILY, MonitorWorld
-from tests.engine.service import ERROR, UNAUTHORIZED
+from tests.engine.service import ERROR, UNAUTHORIZED, limited
 from tests.engine.world import ID, backup
 
 
@@ -213,3 +213,65 @@ async def test_a_single_get_that_shows_a_complete_backup_makes_the_list_due(worl
                 await world.answer(world.taken(11), world.taken(12), seconds=2)
             await asyncio.sleep(3)
             assert world.astra.asked.empty()
+
+
+async def test_after_a_restart_in_an_outage_the_deadline_counts(world: MonitorWorld) -> None:
+    """That of the status: the first failure has decided nothing, and the deadline passes later."""
+    async with world.running():
+        await _met(world)
+    status = world.cluster.objects["shop"]
+    world = MonitorWorld()
+    world.cluster.objects["shop"] = status
+    async with world.running({}):
+        world.monitors.seen(status)
+        for _ in range(9):
+            await world.end(ERROR, seconds=400)
+            await asyncio.sleep(1)
+            if world.cluster.reasons("shop")["ObjectivesMet"] != "ObjectivesMet":
+                break
+        assert world.cluster.reasons("shop")["ObjectivesMet"] == "ObservationStale"
+        assert asyncio.get_running_loop().time() < 320
+
+
+async def test_an_earlier_failure_alone_decides_nothing_at_a_deadline(world: MonitorWorld) -> None:
+    """The list is read once more, and may bring another backup."""
+    async with world.running():
+        world.monitor(objectives=[DAILY], interval="290s")
+        await world.answer(world.taken(1, minutes=55))
+        await world.reason("Ready", "ObjectivesMet")
+        await world.end(ERROR, seconds=320)
+        async with asyncio.timeout(20):
+            _, _, request = await world.astra.asked.get()
+        await asyncio.sleep(3)
+        assert world.cluster.reasons("shop")["ObjectivesMet"] == "ObjectivesMet"
+        request.set_result(Listed(1, {WHOLE: Unchanged()}, None))
+        await world.reason("ObjectivesMet", "ObjectiveMissed", seconds=2)
+
+
+async def test_a_retry_after_of_the_list_is_kept_at_a_deadline(world: MonitorWorld) -> None:
+    """Whether the objective is met is unknown until then."""
+    async with world.running():
+        world.monitor(objectives=[DAILY], interval="200s")
+        await world.answer(world.taken(1, minutes=55))
+        await world.reason("Ready", "ObjectivesMet")
+        await world.end(limited(300), seconds=220)
+        await world.reason("ObjectivesMet", "ObservationStale", seconds=110)
+        assert world.astra.asked.empty()
+        await world.unchanged(seconds=310)
+        await world.reason("ObjectivesMet", "ObjectiveMissed", seconds=2)
+
+
+async def test_a_complete_backup_is_not_forgotten_while_a_list_is_in_flight(world: MonitorWorld) -> None:
+    """That list may be of before."""
+    async with world.running():
+        world.monitor(interval="100s")
+        await world.answer(world.taken(11, "running"))
+        world.refs.seen(world.cluster.put("ref", 11))
+        _, request = await world.astra.next(ID.format(11))
+        _, early = await world.astra.next_within(120)
+        request.set_result(backup(11, "completed"))
+        await asyncio.sleep(3)
+        early.set_result(Listed(1, {WHOLE: Unchanged()}, None))
+        await world.answer(world.taken(11), seconds=3)
+        await asyncio.sleep(5)
+        assert world.astra.asked.empty()

@@ -35,12 +35,14 @@ class Memory:
     Attributes:
         read: the last complete list of its target; None if the app was missing since, or before the first list.
         refs: the last round of writes.
-        deadline: the earliest one in the status, in seconds since 1970, if it is by a list that this process has read.
+        deadline: the earliest one in the status, in seconds since 1970, as soon as a poll of this process has ended.
+        has_polled: whether one has ended: after a start, the first answer or failure decides.
     """
 
     read: ListRead | None = None
     refs: RefsReport | None = None
     deadline: int | None = None
+    has_polled: bool = False
 
 
 NOTHING: Final = Memory()
@@ -93,7 +95,6 @@ class MonitorSpec(Spec):
 
     def _report(self, status: AppBackupMonitorStatus, pace: Pace, memory: Memory = NOTHING) -> Report:
         deadline = moment_of(status.deadline)
-        has_deadline = deadline is not None and memory.read is not None
         return Report(
             status=status.model_dump_json(by_alias=True, exclude_none=True).encode(),
             state=None,
@@ -101,7 +102,9 @@ class MonitorSpec(Spec):
             is_at_rest=False,
             interval=self._interval(status, pace),
             handled=status.last_handled_reconcile_at,
-            memory=replace(memory, deadline=nanoseconds_of(deadline) // SECOND if deadline and has_deadline else None),
+            memory=replace(
+                memory, deadline=nanoseconds_of(deadline) // SECOND if deadline and memory.has_polled else None
+            ),
         )
 
     def _interval(self, status: AppBackupMonitorStatus, pace: Pace) -> float:
@@ -141,9 +144,11 @@ def _remembering(happened: Happened) -> Memory:
     memory = happened.memory if isinstance(happened.memory, Memory) else NOTHING
     match happened.outcome:
         case ListRead() as read:
-            return replace(memory, read=read)
+            return replace(memory, read=read, has_polled=True)
         case NotFound():
-            return replace(memory, read=None)
+            return replace(memory, read=None, has_polled=True)
+        case Failed():
+            return replace(memory, has_polled=True)
         case RefsReport() as refs:
             return replace(memory, refs=refs)
         case _:

@@ -60,7 +60,7 @@ class MonitorController:
         self._lists = lists
         self._clocks = clocks = performer.parts.clocks
         self._pace = pace
-        self._deadlines = Deadlines(performer.parts.objects, clocks, pace)
+        self._deadlines = Deadlines(performer.parts.objects, performer.parts.queues, clocks, pace)
         self._rounds = RefRounds(api, refs, self._index, clocks)
         self._informer = informer
         self._seen: dict[str, tuple[object, object]] = {}
@@ -87,8 +87,13 @@ class MonitorController:
     async def _look(self) -> None:
         """Look at all monitors, then wait until a deadline has passed, and a second at most."""
         time_slice, now = TimeSlice(), self._clocks.monotonic()
-        for step in self._deadlines.list_is_due(self._lists.take_completed(), self._monitors):
-            self._performer.perform(step)
+        for app, backups in self._lists.take_completed().items():
+            steps, is_waiting = self._deadlines.list_is_due(app)
+            for step in steps:
+                self._performer.perform(step)
+            if is_waiting:
+                # Its answer may be of before: then another one follows.
+                self._lists.note_completed(app, backups)
         async for each in self._deadlines.passed(self._monitors, time_slice):
             self._performer.perform(each)
         await self._look_at_rounds(time_slice)

@@ -1,20 +1,21 @@
 """Keeps the deadlines of objectives against the wall clock: at each, the list is read once more, ahead of all else.
 
-Until that answer the objective counts as met. If none comes, because the request is held back or waits for too long,
-whether it is met is unknown.
+Until that answer the objective counts as met. If the request is held back, or waits for too long, whether it is met is
+unknown.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Container, Iterable, Iterator
+from collections.abc import AsyncIterator, Container, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.monitor.listing import SECOND, nanoseconds_of
 from astra_mirror.core.monitor.report import NoAnswerInTime
-from astra_mirror.core.outcome import Outcome
+from astra_mirror.core.outcome import Failed, Outcome
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.schedule import Pace
+from astra_mirror.engine.connection.queues import ConnectionQueues
 from astra_mirror.engine.connection.reader_lists import AHEAD
 from astra_mirror.engine.effects import CheckAt, Step, Submit
 from astra_mirror.engine.kinds.app_backup_monitor import Memory
@@ -44,12 +45,14 @@ class Deadlines:
 
     Args:
         objects: all objects.
+        queues: the connection queues, with their circuit breakers.
         clocks: the clocks and the random samples.
         pace: the administrator's intervals.
     """
 
-    def __init__(self, objects: Objects, clocks: Clocks, pace: Pace) -> None:
+    def __init__(self, objects: Objects, queues: ConnectionQueues, clocks: Clocks, pace: Pace) -> None:
         self._objects = objects
+        self._queues = queues
         self._clocks = clocks
         self._pace = pace
         self._asked: dict[str, _Asked] = {}
@@ -65,19 +68,29 @@ class Deadlines:
             if tracked is None or deadline is None or now <= deadline * SECOND:
                 self._asked.pop(uid, None)
                 continue
-            asked = self._asked.get(uid)
+            connection, asked = self._objects.connection_of(tracked), self._asked.get(uid)
+            is_held, failure = self._is_held(tracked, connection, moment.at), tracked.polling.last_failure
             if asked is None or asked.deadline != deadline:
                 asked = self._asked[uid] = _Asked(deadline, moment.at)
-                connection = self._objects.connection_of(tracked)
-                if isinstance(connection, Connection):
+                if isinstance(connection, Connection) and not is_held:
                     due[connection, Collection(tracked.spec.account_id, tracked.spec.app_id)].append(tracked)
-            failure = tracked.polling.last_failure
-            if failure is not None:
+            if is_held and failure is not None:
                 yield self._unknown(tracked, failure, moment)
-            elif moment.at - asked.since >= MAX_WAIT:
+            elif moment.at - asked.since >= (0.0 if is_held else MAX_WAIT):
                 yield self._unknown(tracked, NoAnswerInTime(), moment)
         for (connection, collection), waiting in due.items():
             yield self._submit(connection, collection, waiting, moment)
+
+    def _is_held(self, tracked: Tracked, connection: Connection | Failed | None, now: float) -> bool:
+        """Whether no request can be sent now: for the Secret, a circuit breaker, a pause, or the list's Retry-After."""
+        if not isinstance(connection, Connection):
+            return connection is not None
+        spec, before, queue = tracked.spec, tracked.polling, self._queues.of(connection)
+        if before.last_failure is not None and before.last_failure.pause is not None and before.next_poll_at > now:
+            return True
+        app = Collection(spec.account_id, spec.app_id)
+        held = queue.breakers.hold(spec.account_id, None, now) or queue.lists.breakers.hold(spec.account_id, app, now)
+        return held is not None
 
     def _unknown(self, tracked: Tracked, outcome: Outcome, moment: Moment) -> Step:
         return next_report(tracked, outcome, moment, self._pace)
@@ -109,13 +122,19 @@ class Deadlines:
                 earliest = deadline if earliest is None else min(earliest, deadline)
         return None if earliest is None else earliest * SECOND
 
-    def list_is_due(self, apps: Iterable[App], uids: Iterable[str]) -> Iterator[Step]:
-        """Make the list of these apps due now for their monitors."""
-        wanted, now = set(apps), self._clocks.monotonic()
-        for tracked in filter(None, map(self._objects.index.get, uids)) if wanted else ():
-            app = self._objects.connection_of(tracked), Collection(tracked.spec.account_id, tracked.spec.app_id)
-            if app in wanted and self._objects.in_flight.request_of(tracked.uid) is None:
-                yield Step(tracked.but(polling=polling.next_at(tracked.polling, now)), (CheckAt(tracked.uid, now),))
+    def list_is_due(self, app: App) -> tuple[list[Step], bool]:
+        """Make the list of an app due now for its monitors; and whether one of them waits for an earlier request."""
+        now, steps, is_waiting = self._clocks.monotonic(), list[Step](), False
+        connection, (account, name) = app
+        for tracked in self._objects.index.of_app(account, str(name)):
+            if not tracked.spec.reads_list or not self._objects.is_current(connection, tracked):
+                continue
+            if self._objects.in_flight.request_of(tracked.uid) is not None:
+                is_waiting = True
+                continue
+            due = tracked.but(polling=polling.next_at(tracked.polling, now))
+            steps.append(Step(due, (CheckAt(tracked.uid, now),)))
+        return steps, is_waiting
 
     def retain(self, uids: Container[str]) -> None:
         """Forget other monitors."""

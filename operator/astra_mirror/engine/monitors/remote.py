@@ -28,7 +28,7 @@ class ListKeeper:
         self._remote = remote
         self._clocks = clocks
         self._lists: WeakValueDictionary[App, WholeList] = WeakValueDictionary()
-        self._completed: dict[App, None] = {}
+        self._completed: dict[App, set[str]] = {}
 
     async def get_backup(
         self, connection: Connection, document: Document, known: int | None, *, namespace: str
@@ -39,28 +39,38 @@ class ListKeeper:
             app = connection, Collection(document.account_id, document.app_id)
             whole = self._lists.get(app)
             if whole is not None and not _is_completed(whole, document.backup_id):
-                self._completed[app] = None
+                self.note_completed(app, {document.backup_id})
         return answer
 
     async def list_backups(
         self, connection: Connection, collection: Collection, known: Known, *, namespace: str
     ) -> Listed | Failed:
         """Read a list of backups."""
-        sent = nanoseconds_of(self._clocks.utcnow())
+        # What has not changed is what was known when the request was sent, though a later one may have ended since.
+        sent, before = nanoseconds_of(self._clocks.utcnow()), self._lists.get((connection, collection))
         listed = await self._remote.list_backups(connection, collection, known, namespace=namespace)
         if isinstance(listed, Failed):
             return listed
         found = listed.found.get(WHOLE)
-        whole = self._lists.get((connection, collection)) if isinstance(found, Unchanged) else found
+        whole = before if isinstance(found, Unchanged) else found
         if not isinstance(whole, WholeList):
             return listed
         self._lists[connection, collection] = whole
         return replace(listed, found={**listed.found, WHOLE: ListRead(whole, sent, digest=whole.digest)})
 
-    def take_completed(self) -> list[App]:
-        """The apps of which a single GET has shown that a backup is complete, and the last list has not."""
-        apps, self._completed = list(self._completed), {}
-        return apps
+    def note_completed(self, app: App, backup_ids: set[str]) -> None:
+        """Note that these backups are complete, which the last list of their app has not shown."""
+        self._completed.setdefault(app, set()).update(backup_ids)
+
+    def take_completed(self) -> dict[App, set[str]]:
+        """What was noted, as far as no list has shown it since."""
+        noted, self._completed = self._completed, {}
+        found = {app: {each for each in ids if not self._is_shown(app, each)} for app, ids in noted.items()}
+        return {app: ids for app, ids in found.items() if ids}
+
+    def _is_shown(self, app: App, backup_id: str) -> bool:
+        whole = self._lists.get(app)
+        return whole is None or _is_completed(whole, backup_id)
 
 
 def _is_completed(whole: WholeList, backup_id: str) -> bool:
