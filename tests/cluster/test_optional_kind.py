@@ -17,8 +17,9 @@ PAGE = b'{"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "
 class Server:
     """Answers each list with this status code."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, watch: int = 200) -> None:
         self.code = code
+        self.watch = watch
         self.asked: list[float] = []
 
     async def get(self, path: str, *, accept: str = "", seconds: float) -> tuple[int, bytes]:
@@ -26,7 +27,7 @@ class Server:
         del accept, seconds
         assert "/appbackupmonitors" in path
         self.asked.append(asyncio.get_running_loop().time())
-        return self.code, PAGE
+        return self.watch if "watch=" in path else self.code, PAGE
 
 
 def _informer(server: Server) -> OptionalInformer:
@@ -53,10 +54,10 @@ async def _running(informer: OptionalInformer) -> AsyncIterator[None]:
 
 
 @pytest.mark.virtual
-@pytest.mark.parametrize("code", [404, 403])
-async def test_without_it_the_operator_is_ready(code: int, caplog: pytest.LogCaptureFixture) -> None:
-    """It is asked for again each minute, and one line says so."""
-    server = Server(code)
+@pytest.mark.parametrize(("code", "watch"), [(404, 404), (403, 403), (200, 403)])
+async def test_without_it_the_operator_is_ready(code: int, watch: int, caplog: pytest.LogCaptureFixture) -> None:
+    """It is asked for again each minute, and one line says so: also where the role has one verb of the two."""
+    server = Server(code, watch)
     informer = _informer(server)
     async with _running(informer):
         await asyncio.sleep(5 * ASK_SECONDS + 30)

@@ -3,9 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
+import aiohttp
+
 from astra_mirror.api.meta import Names
+from astra_mirror.cluster.api import REQUEST_TIMEOUT, collection_path
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import Endpoint
 from astra_mirror.cluster.feed import Engine
@@ -15,6 +19,8 @@ from astra_mirror.cluster.probe import NotUsableError, wait_for_cluster
 
 ASK_SECONDS: Final = 60.0
 """How often it is looked whether the kind is there."""
+_WATCH_OF_NOTHING: Final = "watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Dastra-mirror-probe"
+"""A watch of one object that does not exist, which ends after a second."""
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +76,7 @@ class OptionalInformer(Informer):
         while True:
             try:
                 await wait_for_cluster(self._endpoint, self._availability, self._names, self._namespaces)
+                await self._check_watch()
             except NotUsableError as error:
                 if not was_logged:
                     logger.warning("%s are not looked after: %s", self._names.several, error)
@@ -77,3 +84,21 @@ class OptionalInformer(Informer):
                 await asyncio.sleep(ASK_SECONDS)
             else:
                 return
+
+    async def _check_watch(self) -> None:
+        """Check that the kind may be watched as well: otherwise the operator would never be ready.
+
+        Raises:
+            NotUsableError: the role lacks the verb.
+        """
+        for scope in self._namespaces or (None,):
+            path = f"{collection_path(self._names, scope)}?{_WATCH_OF_NOTHING}"
+            try:
+                status, _ = await self._endpoint.get(path, seconds=REQUEST_TIMEOUT)
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                # The watch itself tries again, and says so.
+                continue
+            if status == HTTPStatus.FORBIDDEN:
+                raise NotUsableError(
+                    f"the credentials may not watch {self._names.several}: apply the role in manifests/default"
+                )
