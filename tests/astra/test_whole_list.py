@@ -43,7 +43,7 @@ async def test_refs_and_monitors_are_answered_by_one_pass() -> None:
     assert isinstance(whole, WholeList)
     assert isinstance(item, Observed)
     assert ({ID: item}, WHOLE in alone.found) == (alone.found, False)
-    assert (whole.total, [each.id for each in whole.backups], whole.digest) == (2, [ID, OTHER], listed.digest)
+    assert (whole.total, {each.id for each in whole.backups}, whole.digest) == (2, {ID, OTHER}, listed.digest)
     again = await answers.read_list(body, Known({WHOLE: whole.digest, ID: item.digest}, listed.digest), str)
     assert again.found == {WHOLE: Unchanged(), ID: Unchanged()}
 

@@ -94,13 +94,18 @@ class WholeListReader(ListReader):
         if len(self._backups) > MAX_BACKUPS:
             text = f"The answer is a list of more than {MAX_BACKUPS} backups, which is too long to be kept."
             return {WHOLE: Failed(SyncReason.UNEXPECTED_RESPONSE, text, code=200)}
-        backups = tuple(backup for _, backup in self._backups.values())
+        # In the order in which they are needed: to sort them again each time costs little then.
+        backups = tuple(sorted((backup for _, backup in self._backups.values()), key=_rank))
         return {WHOLE: WholeList(len(backups) + self._unusable, backups, digest=digest)}
 
     def _why(self, metadata: Mapping[str, Any], *, is_short: bool) -> str:
         if metadata.get("continue"):
             return "it says that there is more"
         return "it counts more backups than it has" if is_short else "it has items that are no objects"
+
+
+def _rank(backup: ListedBackup) -> tuple[int, str]:
+    return (0 if backup.time is None else -backup.time, backup.id)
 
 
 def _incomplete(why: str) -> Failed:

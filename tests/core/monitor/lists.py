@@ -8,6 +8,7 @@ from astra_mirror.api.app_backup_monitor import AppBackupMonitorSpec, AppBackupM
 from astra_mirror.core.monitor.event import UNSEEN, MonitorEvent
 from astra_mirror.core.monitor.listing import ListedBackup, ListRead, WholeList, nanoseconds_of
 from astra_mirror.core.monitor.report import RefsReport
+from astra_mirror.core.monitor.selection import selected
 from astra_mirror.core.monitor.status import next_status
 from astra_mirror.core.outcome import Outcome
 from tests.core.cases import ACCOUNT, APP, NOW
@@ -44,7 +45,8 @@ def event(
     known, refs = fields.pop("read", None), fields.pop("refs", None)
     known = outcome if isinstance(outcome, ListRead) else known
     refs = outcome if isinstance(outcome, RefsReport) else refs
-    return MonitorEvent(generation, of, outcome, now, known, refs, **fields)
+    found = () if known is None else selected(known.whole, of.select, known.sent)
+    return MonitorEvent(generation, of, outcome, now, known, refs, found, **fields)
 
 
 def after(

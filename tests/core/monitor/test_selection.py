@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from astra_mirror.api.app_backup_monitor import Select
 from astra_mirror.core.monitor.listing import ListedBackup, WholeList, read_time, seconds_text, time_text
-from astra_mirror.core.monitor.selection import counted, is_match, newest, selected
-from tests.core.monitor.lists import AT, HOUR, ID, SCHEDULE, backup
+from astra_mirror.core.monitor.selection import counted, is_match, newest, ordered, selected
+from tests.core.monitor.lists import AT, HOUR, ID, SCHEDULE, backup, read
 
 
 def _numbers(found: tuple[ListedBackup, ...]) -> list[int]:
@@ -143,3 +143,12 @@ def test_early_years_have_four_digits() -> None:
     time = read_time("0033-04-03T15:00:00Z")
     assert time is not None
     assert time_text(time) == "0033-04-03T15:00:00Z"
+
+
+def test_a_list_is_sorted_once() -> None:
+    """For as long as it and what is selected are the same."""
+    one, select = read(backup(1), backup(2, hours=2)), Select(names=("nightly-*",))
+    known = ordered(one, select, None)
+    assert ordered(one, select, known) is known
+    assert ordered(one, None, known) is not known
+    assert ordered(read(backup(1)), select, known) is not known

@@ -192,6 +192,19 @@ def test_suspended() -> None:
     }
 
 
+def test_objectives_that_are_edited_while_suspended_are_not_judged() -> None:
+    """They go where there are none; others than those in the status are unknown."""
+    held = after([OLD], ASKING)
+    without = next_status(held, event(None, spec(suspend=True), generation=2))
+    assert shown(without) == {"Ready": "False ObjectiveMissed", "Synced": "Unknown Suspended"}
+    assert (without.objectives, without.deadline) == (None, None)
+    more = spec(objectives=[DAILY, {"name": "hourly", "maxAge": "1h"}], suspend=True)
+    for before in (without, held):
+        edited = next_status(before, event(None, more, generation=3))
+        assert shown(edited)["ObjectivesMet"] == "Unknown NotObserved"
+        assert next_status(edited, event(None, more, generation=3)) == edited
+
+
 def test_nothing_of_an_old_target_survives() -> None:
     """After an edit of an ID or of the Secret, and after one while no operator ran."""
     held = own(_stored(after([GOOD], ASKING)))

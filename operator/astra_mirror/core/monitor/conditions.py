@@ -17,6 +17,7 @@ from astra_mirror.core.monitor.objectives import Judged, earliest
 from astra_mirror.support.text import cut
 
 STALE: Final = "ObservationStale"
+LISTED: Final = "ListObserved"
 APP_NOT_FOUND: Final = "AppNotFound"
 FIRST: Final = "FirstBackupInProgress"
 MISSED: Final = "ObjectiveMissed"
@@ -72,7 +73,7 @@ def assess(found: Sequence[Judged], newest: NewestCompleted | None, sync_result:
     missed = [each for each in found if each.met == "False"]
     unknown = [each for each in found if each.met == "Unknown"]
     if not found:
-        return Assessment("True", "True", "ListObserved", _listed(newest))
+        return Assessment("True", "True", LISTED, _listed(newest))
     if missed and all(each.is_first for each in missed):
         return Assessment("False", "False", FIRST, _join(map(_first, missed)), Activity.RECONCILING)
     if missed:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from astra_mirror.api.app_backup_monitor import AppBackupMonitorSpec, AppBackupMonitorStatus, MonitorTarget
-from astra_mirror.core.monitor.listing import ListRead
+from astra_mirror.core.monitor.listing import ListedBackup, ListRead
 from astra_mirror.core.monitor.report import RefsReport
 from astra_mirror.core.outcome import Outcome
 
@@ -22,6 +22,7 @@ class MonitorEvent:
         outcome: the outcome of the last poll, or of a round of writes; None before the first poll.
         now: UTC.
         read: the last complete list, the one in `outcome` included; None if there was none since the start.
+        ordered: its selected backups in their order.
         refs: the last round of writes, likewise.
         stale_after: if the last list is too old to count, the limit that it has exceeded, in seconds; else None.
         handled: the value of requestedAt that a poll has handled.
@@ -35,6 +36,7 @@ class MonitorEvent:
     now: datetime
     read: ListRead | None = None
     refs: RefsReport | None = None
+    ordered: tuple[ListedBackup, ...] = ()
     stale_after: float | None = None
     handled: str | None = None
     keeps_message: bool = False

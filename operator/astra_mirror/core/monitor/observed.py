@@ -20,7 +20,7 @@ from astra_mirror.core.monitor.event import MonitorEvent, is_app_missing, is_obs
 from astra_mirror.core.monitor.listing import ListedBackup, ListRead, nanoseconds_of, time_text
 from astra_mirror.core.monitor.objectives import Judged, judged, remembered, unmet, without_list
 from astra_mirror.core.monitor.report import NoAnswerInTime
-from astra_mirror.core.monitor.selection import counted, is_good, newest, selected
+from astra_mirror.core.monitor.selection import counted, is_good, newest
 from astra_mirror.core.outcome import Failed, NotFound
 from astra_mirror.support.durations import format_duration
 
@@ -33,8 +33,7 @@ def observed_by(held: AppBackupMonitorStatus, event: MonitorEvent) -> AppBackupM
         return AppBackupMonitorStatus(target=target_of(event.spec))
     if event.read is None or (is_app_missing(held) and not isinstance(event.outcome, ListRead)):
         return held
-    now, read = event.read.sent, event.read.whole
-    found = selected(read, event.spec.select, now)
+    now, read, found = event.read.sent, event.read.whole, event.ordered
     return AppBackupMonitorStatus(
         target=target_of(event.spec),
         backups=counted(read, found),
@@ -64,8 +63,7 @@ def objectives_by(held: AppBackupMonitorStatus, event: MonitorEvent) -> tuple[Ju
     if isinstance(outcome, NotFound) or (is_app_missing(held) and not isinstance(outcome, ListRead)):
         found = unmet(objectives)
     elif event.read is not None:
-        read = event.read
-        found = judged(objectives, selected(read.whole, event.spec.select, read.sent), read.sent)
+        found = judged(objectives, event.ordered, event.read.sent)
     else:
         shown = held.objectives if held.observed_generation == event.generation else None
         ready = held.condition("Ready")

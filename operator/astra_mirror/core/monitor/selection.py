@@ -1,14 +1,37 @@
 """Which backups of a list count for a monitor, their order, and their number by state."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from astra_mirror.api.app_backup_monitor import Backups, Select
-from astra_mirror.core.monitor.listing import ListedBackup, WholeList
+from astra_mirror.core.monitor.listing import ListedBackup, ListRead, WholeList
 
 UNDER_WAY = frozenset({"pending", "discovering", "running"})
 """The states of a backup that may still complete."""
 COMPLETED = "completed"
 _FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """The backups of a list that count, in their order. A list is sorted once for its status and its refs.
+
+    Attributes:
+        read: the list.
+        select: which of its backups count.
+        backups: those.
+    """
+
+    read: ListRead
+    select: Select | None
+    backups: tuple[ListedBackup, ...]
+
+
+def ordered(read: ListRead, select: Select | None, known: Ordered | None) -> Ordered:
+    """The backups that count; `known` if that is about the same."""
+    if known is not None and known.read is read and known.select is select:
+        return known
+    return Ordered(read, select, selected(read.whole, select, read.sent))
 
 
 def selected(whole: WholeList, select: Select | None, now: int) -> tuple[ListedBackup, ...]:

@@ -1,13 +1,14 @@
 """The next status of a monitor, as a function of its present status and of what happened."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from astra_mirror.api.app_backup_monitor import AppBackupMonitorStatus
+from astra_mirror.api.app_backup_monitor import AppBackupMonitorStatus, ObjectiveStatus
 from astra_mirror.api.meta import Condition
 from astra_mirror.core.backup import Activity
 from astra_mirror.core.conditions import NOT_ASKED_YET, REFRESHED, SyncResult, failed_sync_result
 from astra_mirror.core.messages import shows
-from astra_mirror.core.monitor.conditions import APP_NOT_FOUND, SUSPENDED, conditions_of
+from astra_mirror.core.monitor.conditions import APP_NOT_FOUND, NOTHING_YET, SUSPENDED, condition, conditions_of
 from astra_mirror.core.monitor.event import MonitorEvent, is_observed
 from astra_mirror.core.monitor.listing import seconds_text
 from astra_mirror.core.monitor.objectives import earliest
@@ -52,20 +53,34 @@ def next_status(held: AppBackupMonitorStatus, event: MonitorEvent) -> AppBackupM
 def _standing(held: AppBackupMonitorStatus, event: MonitorEvent) -> AppBackupMonitorStatus:
     """What was observed stands: polling is suspended, or the refs alone have moved."""
     kept = [each for each in held.conditions or () if each.type != "RefsCurrent"]
-    generation = held.observed_generation
-    if event.spec.suspend:
-        generation = event.generation
-        kept = [each for each in kept if each.type not in {"Reconciling", "Stalled"}]
-        kept = [_suspended(each, generation) for each in kept]
-    status = held.model_copy(update={"conditions": tuple(kept)})
-    return with_refs(status, held, event, generation=generation)
+    if not event.spec.suspend:
+        status = held.model_copy(update={"conditions": tuple(kept)})
+        return with_refs(status, held, event, generation=held.observed_generation)
+    generation = event.generation
+    kept = [_suspended(each, generation) for each in kept if each.type not in {"Reconciling", "Stalled"}]
+    found = _of_spec(held.objectives or (), event)
+    if found != held.objectives or not found:
+        kept = [each for each in kept if each.type != "ObjectivesMet"]
+    if event.spec.objectives and not any(each.type == "ObjectivesMet" for each in kept):
+        # They were edited meanwhile, and are judged when polling goes on.
+        kept.append(condition("ObjectivesMet", "Unknown", NOTHING_YET.reason, SUSPENDED.message, generation))
+    deadlines = [each.deadline for each in found if each.deadline is not None]
+    shown = {"conditions": tuple(kept), "objectives": found or None, "deadline": min(deadlines, default=None)}
+    return with_refs(held.model_copy(update=shown), held, event, generation=generation)
 
 
-def _suspended(condition: Condition, generation: int) -> Condition:
+def _of_spec(shown: Sequence[ObjectiveStatus], event: MonitorEvent) -> tuple[ObjectiveStatus, ...]:
+    """The objectives in the status that the spec still has."""
+    names = {each.name for each in event.spec.objectives or ()}
+    found = tuple(each for each in shown if each.name in names)
+    return found if len(found) == len(names) else ()
+
+
+def _suspended(shown: Condition, generation: int) -> Condition:
     found: dict[str, object] = {"observed_generation": generation}
-    if condition.type == "Synced":
+    if shown.type == "Synced":
         found |= {"status": SUSPENDED.status, "reason": SUSPENDED.reason, "message": SUSPENDED.message}
-    return condition.model_copy(update=found)
+    return shown.model_copy(update=found)
 
 
 # The outcome.

@@ -13,10 +13,11 @@ from astra_mirror.core.events import Around
 from astra_mirror.core.messages import Shown, may_have_id, shows
 from astra_mirror.core.monitor.conditions import APP_NOT_FOUND
 from astra_mirror.core.monitor.event import UNSEEN, MonitorEvent, forget, is_observed
-from astra_mirror.core.monitor.events import notes_of
+from astra_mirror.core.monitor.events import judged_by, notes_of
 from astra_mirror.core.monitor.inherited import inherited, own
 from astra_mirror.core.monitor.listing import SECOND, WHOLE, ListRead, nanoseconds_of
 from astra_mirror.core.monitor.report import RefsReport
+from astra_mirror.core.monitor.selection import Ordered, ordered
 from astra_mirror.core.monitor.status import next_status
 from astra_mirror.core.outcome import Failed, NotFound, Outcome
 from astra_mirror.core.reasons import FACTS
@@ -34,15 +35,19 @@ class Memory:
 
     Attributes:
         read: the last complete list of its target; None if the app was missing since, or before the first list.
+        ordered: its selected backups in their order.
         refs: the last round of writes.
         deadline: the earliest one in the status, in seconds since 1970, as soon as a poll of this process has ended.
         has_polled: whether one has ended: after a start, the first answer or failure decides.
+        judged: the last reason of Ready that said something about the backups; None if there was none.
     """
 
     read: ListRead | None = None
+    ordered: Ordered | None = None
     refs: RefsReport | None = None
     deadline: int | None = None
     has_polled: bool = False
+    judged: str | None = None
 
 
 NOTHING: Final = Memory()
@@ -69,7 +74,7 @@ class MonitorSpec(Spec):
 
     def next_report(self, held: bytes, happened: Happened, pace: Pace) -> Next:
         """See `Spec`."""
-        before, memory = _status(held), _remembering(happened)
+        before, memory = _status(held), _remembering(happened, self.model)
         event = MonitorEvent(
             generation=happened.generation,
             spec=self.model,
@@ -77,6 +82,7 @@ class MonitorSpec(Spec):
             now=happened.utc,
             read=memory.read,
             refs=memory.refs,
+            ordered=memory.ordered.backups if memory.ordered is not None else (),
             stale_after=happened.stale_after,
             handled=happened.handled,
             keeps_message=happened.keeps_message,
@@ -91,7 +97,10 @@ class MonitorSpec(Spec):
             shown=shown,
         )
         has_new_message = _messages(after) != _messages(before)
-        return Next(self._report(after, pace, memory), shown, has_new_message, notes_of(before, after, around))
+        judged = judged_by(before, memory.judged)
+        notes = notes_of(before, after, around, judged)
+        report = self._report(after, pace, replace(memory, judged=judged_by(after, judged)))
+        return Next(report, shown, has_new_message, notes)
 
     def _report(self, status: AppBackupMonitorStatus, pace: Pace, memory: Memory = NOTHING) -> Report:
         deadline = moment_of(status.deadline)
@@ -140,7 +149,13 @@ def _status(held: bytes) -> AppBackupMonitorStatus:
     return AppBackupMonitorStatus.model_validate_json(held)
 
 
-def _remembering(happened: Happened) -> Memory:
+def _remembering(happened: Happened, model: AppBackupMonitorSpec) -> Memory:
+    memory = _after(happened)
+    known = None if memory.read is None else ordered(memory.read, model.select, memory.ordered)
+    return replace(memory, ordered=known)
+
+
+def _after(happened: Happened) -> Memory:
     memory = happened.memory if isinstance(happened.memory, Memory) else NOTHING
     match happened.outcome:
         case ListRead() as read:

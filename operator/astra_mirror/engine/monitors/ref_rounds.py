@@ -17,7 +17,7 @@ from astra_mirror.core.monitor.ref_plan import Context, Plan, context_of, planni
 from astra_mirror.core.monitor.ref_report import Problem, Trouble, report_of
 from astra_mirror.core.monitor.refs import Owner, OwnRef, wanted_refs
 from astra_mirror.core.monitor.report import RefsReport
-from astra_mirror.core.monitor.selection import UNDER_WAY, selected
+from astra_mirror.core.monitor.selection import UNDER_WAY, ordered
 from astra_mirror.core.refusals import Refusals
 from astra_mirror.engine.index import Index
 from astra_mirror.engine.kinds.app_backup_monitor import Memory, MonitorSpec
@@ -125,9 +125,10 @@ class RefRounds:
         if model.mirror is None and not own:
             return Ended(report_of(0, {}, (), existing=0, has_mirror=False, generation=generation))
         owner = Owner(uid, tracked.namespace, tracked.identity.name)
-        ordered, time_slice = selected(read.whole, model.select, read.sent), TimeSlice(tracked.namespace)
-        wanted = wanted_refs(owner, model, ordered)
-        context = await self._knowing(context_of(model, wanted, read.whole.backups, ordered), uid, own, time_slice)
+        time_slice, memory = TimeSlice(tracked.namespace), tracked.reported.memory
+        backups = ordered(read, model.select, memory.ordered if isinstance(memory, Memory) else None).backups
+        wanted = wanted_refs(owner, model, backups)
+        context = await self._knowing(context_of(model, wanted, read.whole.backups, backups), uid, own, time_slice)
         found = await _in_slices(planning(context, own, self._clocks.monotonic()), time_slice)
         self._missed[uid] = dict(found.missed)
         attempts = self._attempts.setdefault(uid, Attempts())
