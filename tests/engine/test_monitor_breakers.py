@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from astra_mirror.core.circuit import State
 from astra_mirror.core.monitor.listing import WHOLE, WholeList
 from astra_mirror.core.outcome import Failed, Listed
 from tests.engine.monitor_world import MonitorWorld
@@ -35,6 +36,7 @@ async def test_a_refused_token_costs_one_request_a_minute(world: MonitorWorld) -
         asked = 1
         for app in range(100, 110):
             await world.reason("Synced", "Unauthorized", f"shop-{app}", seconds=20)
+        assert world.engine.connections() == {State.OPEN: 1}
         for _ in range(5):
             _, request = await world.astra.next_within(70)
             request.set_result(UNAUTHORIZED)

@@ -30,6 +30,11 @@ NO_SCHEDULE: Final = ""
 _NULL_UUID: Final = "00000000-0000-0000-0000-000000000000"
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+_LABEL_KEY: Final = re.compile(
+    r"((?=[^/]{1,253}/)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+    r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?",
+    re.ASCII,
+)
 _LABEL_VALUE: Final = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?", re.ASCII)
 
 
@@ -78,6 +83,8 @@ def _dns_label(text: str) -> str:
 def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
     if any(key.startswith(f"{GROUP}/") for key in labels):
         raise ValueError(f"keys under {GROUP}/ are the operator's")
+    if not all(_LABEL_KEY.fullmatch(key) for key in labels):
+        raise ValueError("must have keys of labels")
     if not all(_LABEL_VALUE.fullmatch(value) for value in labels.values()):
         raise ValueError("must be values of labels")
     return labels

@@ -43,6 +43,10 @@ def test_no_schedule(text: str) -> None:
         ({"mirror": {"newest": 1, "interval": "0s"}}, "spec.mirror.interval: must be from 1s to 24h"),
         ({"mirror": {"newest": 1, "labels": {"astra-mirror.io/x": "y"}}}, "spec.mirror.labels: keys under"),
         ({"mirror": {"newest": 1, "labels": {"x": "a b"}}}, "spec.mirror.labels: must be values of labels"),
+        *(
+            ({"mirror": {"newest": 1, "labels": {key: "y"}}}, "spec.mirror.labels: must have keys of labels")
+            for key in ("", "a b", "/a", "a/", "a/b/c", "-a", "a" * 64, "A/b", "a..b/c", "a" * 254 + "/b")
+        ),
     ],
 )
 def test_a_bad_spec_is_a_failure_that_names_the_field(fields: dict[str, Any], words: str) -> None:
@@ -51,3 +55,12 @@ def test_a_bad_spec_is_a_failure_that_names_the_field(fields: dict[str, Any], wo
     assert isinstance(spec, Failed)
     assert spec.reason is SyncReason.INVALID_SPEC
     assert words in spec.message
+
+
+def test_keys_of_labels() -> None:
+    """A name, with the domain of its owner before it or without."""
+    keys = ("team", "Team_1.x", "example.com/team", "a" * 63, "a" * 250 + ".co/" + "b" * 63)
+    spec = read_spec(AppBackupMonitorSpec, GOOD | {"mirror": {"newest": 1, "labels": dict.fromkeys(keys[:4], "x")}})
+    assert isinstance(spec, AppBackupMonitorSpec)
+    too_long = read_spec(AppBackupMonitorSpec, GOOD | {"mirror": {"newest": 1, "labels": {keys[4]: "x"}}})
+    assert isinstance(too_long, Failed)

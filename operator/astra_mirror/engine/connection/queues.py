@@ -56,7 +56,7 @@ class ConnectionQueues:
 
     def states(self, now: float) -> Mapping[State, int]:
         """How many connections are in each state."""
-        return Counter(queue.breakers.state(now) for queue in self._in_use())
+        return Counter(queue.lists.state(queue.breakers.state(now), now) for queue in self._in_use())
 
     def drop_unused(self, busy: Container[Connection]) -> tuple[set[Connection], list[Defect]]:
         """Drop the queues of connections, and the breakers of apps, that no object uses.

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Final
 
 from astra_mirror.core.breaker import Breakers
+from astra_mirror.core.circuit import State
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.held_requests import Canary, Candidate, Held, Probe, Wait, next_step
 from astra_mirror.core.outcome import Answer, Listed
@@ -24,6 +25,8 @@ from astra_mirror.engine.state.tracked import Tracked
 
 AHEAD: Final = -60.0
 """The urgency of a list that is requested ahead of all others."""
+
+_SEVERITY: Final = (State.CLOSED, State.HALF_OPEN, State.OPEN, State.PAUSED)
 
 Effects = Iterator[RequestEffect]
 
@@ -52,6 +55,12 @@ class ReaderLists:
     def __iter__(self) -> Iterator[Request]:
         """The requests that are held back."""
         return chain(self._held, list(self._parked), self._behind)
+
+    def state(self, of_refs: State, now: float) -> State:
+        """The state of the connection, given that for refs: that of these lists where their breakers are not closed."""
+        is_in_use = self.breakers.open_breakers or self.breakers.paused_until is not None or self.breakers.is_proven
+        mine = self.breakers.state(now) if is_in_use else of_refs
+        return max(mine, of_refs, key=_SEVERITY.index)
 
     def decides_on(self, request: Request) -> bool:
         """Whether only objects wait for a request that read lists themselves."""
