@@ -30,7 +30,7 @@ from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.engine.monitors.controller import MonitorController
 from astra_mirror.engine.monitors.remote import ListKeeper
-from astra_mirror.engine.monitors.watching import OwnRefs, Watched
+from astra_mirror.engine.monitors.watching import NotedStatuses, OwnRefs, Watched
 from astra_mirror.engine.ports import Clocks
 from astra_mirror.observability.metrics import (
     EngineCollector,
@@ -85,18 +85,18 @@ class Components:
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
         self.events = EventRecorder(cluster.api, identity, cluster.availability)
         shard = Shard.parse(settings.shard)
+        own = OwnRefs()
         clocks = Clocks(clock(), lambda: datetime.now(UTC), random.random)
         lists = ListKeeper(AstraClient(self._clients, settings.request_timeout), clocks)
         self.engine = Engine(
             remote=lists,
             connections=self.secrets,
-            api=status_client,
+            api=NotedStatuses(status_client, APP_BACKUP_REF.names, own),
             events=self.events,
             clocks=clocks,
             pace=settings.pace,
             shard=shard,
         )
-        own = OwnRefs()
         refs, monitors = (self.engine.entrance(each) for each in (APP_BACKUP_REF, APP_BACKUP_MONITOR))
         watched = {APP_BACKUP_REF: Watched(refs, own), APP_BACKUP_MONITOR: Watched(monitors)}
         self._informers = _informers(settings, cluster, status_client, watched, kopf_started)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from astra_mirror.cluster.availability import Availability
+from astra_mirror.cluster.informer import Informer
 from astra_mirror.cluster.optional_kind import ASK_SECONDS, OptionalInformer
 from astra_mirror.engine.kinds.app_backup_monitor import APP_BACKUP_MONITOR
 
@@ -77,3 +78,24 @@ async def test_with_it_the_operator_waits_for_its_list() -> None:
         assert informer.not_ready_reason is None
         await asyncio.sleep(ASK_SECONDS)
         assert informer.not_ready_reason == "the AppBackupMonitors of all namespaces have not been listed yet"
+
+
+@pytest.mark.virtual
+async def test_a_kind_that_goes_leaves_the_operator_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has deleted its CRD: it is waited for again, and looked after when it is back."""
+
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Informer, "tasks", lambda _: iter([(forever(), "watch")]))
+    server = Server(200)
+    informer = _informer(server)
+    async with _running(informer):
+        await asyncio.sleep(5)
+        assert informer.not_ready_reason is not None
+        server.code = 404
+        await asyncio.sleep(2 * ASK_SECONDS)
+        assert informer.not_ready_reason is None
+        server.code = 200
+        await asyncio.sleep(2 * ASK_SECONDS)
+        assert informer.not_ready_reason is not None

@@ -21,7 +21,7 @@ from astra_mirror.engine.kinds.app_backup_monitor import APP_BACKUP_MONITOR
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.monitors.controller import MonitorController
 from astra_mirror.engine.monitors.remote import ListKeeper
-from astra_mirror.engine.monitors.watching import OwnRefs, Watched
+from astra_mirror.engine.monitors.watching import NotedStatuses, OwnRefs, Watched
 from astra_mirror.engine.ports import Clocks
 from tests.engine.world import ID, IDS, World, _merged
 from tests.virtual_time import clock
@@ -138,17 +138,17 @@ class MonitorWorld(World):
         base = self.utcnow
         self.utcnow = lambda: base() + self.shift
         clocks = Clocks(clock, lambda: self.utcnow(), lambda: 0.5)  # noqa: PLW0108 - it changes
+        self.own = own = OwnRefs()
         self.lists = lists = ListKeeper(self.astra, clocks)
         self.engine = Engine(
             remote=lists,
             connections=self.secrets,
-            api=self.cluster,
+            api=NotedStatuses(self.cluster, APP_BACKUP_REF.names, own),
             events=self,
             clocks=clocks,
             pace=pace,
             shard=Shard(),
         )
-        own = OwnRefs()
         self.refs = Watched(self.engine.entrance(APP_BACKUP_REF), own)
         self.monitors = Watched(self.engine.entrance(APP_BACKUP_MONITOR))
         self.api = Refs(self)

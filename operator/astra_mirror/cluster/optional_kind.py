@@ -26,7 +26,9 @@ logger = logging.getLogger(__name__)
 
 
 class OptionalInformer(Informer):
-    """An informer that waits until objects of its kind can be listed. Until then it does not count for /readyz.
+    """An informer that waits until objects of its kind can be listed and watched, also when they no longer can.
+
+    While it waits, it does not count for /readyz.
 
     Args: as those of an informer.
     """
@@ -65,25 +67,40 @@ class OptionalInformer(Informer):
         yield self._run(), f"informer of {self._names.several}"
 
     async def _run(self) -> None:
-        await self._wait_until_there()
-        self._is_there = True
-        async with asyncio.TaskGroup() as tasks:
-            for work, name in super().tasks():
-                tasks.create_task(work, name=name)
-
-    async def _wait_until_there(self) -> None:
         was_logged = False
         while True:
-            try:
-                await wait_for_cluster(self._endpoint, self._availability, self._names, self._namespaces)
-                await self._check_watch()
-            except NotUsableError as error:
-                if not was_logged:
-                    logger.warning("%s are not looked after: %s", self._names.several, error)
-                was_logged = True
-                await asyncio.sleep(ASK_SECONDS)
+            failure = await self._failure()
+            if failure is not None and not was_logged:
+                logger.warning("%s are not looked after: %s", self._names.several, failure)
+            was_logged = failure is not None
+            if failure is None:
+                await self._inform_until_gone()
             else:
-                return
+                await asyncio.sleep(ASK_SECONDS)
+
+    async def _inform_until_gone(self) -> None:
+        self._is_there = True
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(work, name=name) for work, name in super().tasks()]
+            await self._wait_until_gone()
+            self._is_there = False
+            for each in running:
+                each.cancel()
+
+    async def _wait_until_gone(self) -> None:
+        failure = None
+        while failure is None:
+            await asyncio.sleep(ASK_SECONDS)
+            failure = await self._failure()
+
+    async def _failure(self) -> NotUsableError | None:
+        """Why the kind cannot be looked after; None if it can."""
+        try:
+            await wait_for_cluster(self._endpoint, self._availability, self._names, self._namespaces)
+            await self._check_watch()
+        except NotUsableError as error:
+            return error
+        return None
 
     async def _check_watch(self) -> None:
         """Check that the kind may be watched as well: otherwise the operator would never be ready.

@@ -143,6 +143,14 @@ def test_each_missed_objective_must_wait_for_its_first() -> None:
     assert shown(missed)["Ready"] == "False ObjectiveMissed"
 
 
+def test_a_backup_whose_hooks_have_failed_was_the_first_one() -> None:
+    """Another one that is under way is none that the objective waits for from the beginning."""
+    of = spec(objectives=[DAILY | {"hooks": "Succeeded"}])
+    running = backup(2, "running", hours=0.5)
+    assert shown(after([read(running)], of))["Ready"] == "False FirstBackupInProgress"
+    assert shown(after([read(running, backup(1, hook_state="failed"))], of))["Ready"] == "False ObjectiveMissed"
+
+
 def test_what_was_false_stays_so_until_all_is_stale() -> None:
     """An objective whose deadline passes while nothing can be read is unknown."""
     both = spec(objectives=[DAILY, DAILY | {"name": "hourly", "maxAge": "1h"}])

@@ -23,7 +23,7 @@ class Judged:
         met: whether it is met; Unknown while that cannot be told.
         newest: the newest good backup that counts for it.
         deadline: when it is missed unless another backup completes, in whole seconds since 1970; None unless it is met.
-        is_first: whether no good backup counts for it, but one is under way that could.
+        is_first: whether there is no good backup for it, whatever its hooks, but one under way that could count.
     """
 
     objective: Objective
@@ -52,10 +52,11 @@ def judged(objectives: Iterable[Objective], ordered: Sequence[ListedBackup], now
 
 def _judged(objective: Objective, ordered: Sequence[ListedBackup], now: int) -> Judged:
     of_it = [each for each in ordered if objective.schedule_id in {None, each.schedule_id}]
-    good = (each for each in of_it if is_good(each, now) and _has_hooks(objective, each))
-    newest = next(good, None)
+    good = [each for each in of_it if is_good(each, now)]
+    newest = next((each for each in good if _has_hooks(objective, each)), None)
     if newest is None or newest.time is None:
-        return Judged(objective, "False", is_first=any(_may_count(objective, each, now) for each in of_it))
+        is_first = not good and any(_may_count(objective, each, now) for each in of_it)
+        return Judged(objective, "False", is_first=is_first)
     shown = ObjectiveBackup(id=newest.id, name=newest.name, time=time_text(newest.time))
     deadline = -(-(newest.time + parse_nanoseconds(objective.max_age)) // SECOND)
     if now > deadline * SECOND:

@@ -8,8 +8,11 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from astra_mirror.api.meta import Names
 from astra_mirror.core.monitor.refs import OwnRef, controller_of, is_monitor, own_ref
+from astra_mirror.core.write_results import Stored, WriteResult
 from astra_mirror.engine.entrance import Entrance
+from astra_mirror.engine.ports import Availability, StatusAPI
 
 
 class OwnRefs:
@@ -29,6 +32,10 @@ class OwnRefs:
     def of(self, monitor: str) -> list[OwnRef]:
         """The refs of the monitor with that uid, by name."""
         return sorted(self._refs.get(monitor, {}).values(), key=lambda each: each.name)
+
+    def uids(self) -> list[str]:
+        """The uids of all refs."""
+        return list(self._owners)
 
     def seen(self, body: Mapping[str, Any]) -> None:
         """Note a ref as the API server has it."""
@@ -74,6 +81,39 @@ def _is_same(old: OwnRef, new: OwnRef) -> bool:
     return kept == (new.name, new.spec, new.labels, new.given, new.is_deleting)
 
 
+class NotedStatuses:
+    """The statuses on the API server. What is read of a ref after a conflict is noted, for no watch reports it again.
+
+    Args:
+        api: the API server.
+        names: what refs are called.
+        refs: the refs of monitors.
+    """
+
+    def __init__(self, api: StatusAPI, names: Names, refs: OwnRefs) -> None:
+        self._api = api
+        self._names = names
+        self._refs = refs
+
+    @property
+    def availability(self) -> Availability:
+        """Whether the API server is away."""
+        return self._api.availability
+
+    async def patch(
+        self, names: Names, namespace: str, name: str, *, uid: str, version: str, patch: Mapping[str, Any]
+    ) -> WriteResult:
+        """Patch the status of one version of one object."""
+        return await self._api.patch(names, namespace, name, uid=uid, version=version, patch=patch)
+
+    async def get(self, names: Names, namespace: str, name: str, *, uid: str) -> WriteResult:
+        """Read one object."""
+        found = await self._api.get(names, namespace, name, uid=uid)
+        if isinstance(found, Stored) and names == self._names:
+            self._refs.seen(found.object)
+        return found
+
+
 class Watched:
     """The entrance of a kind, beside which refs and monitors are noted.
 
@@ -117,6 +157,13 @@ class Watched:
     def forget_others(self, uids: set[str]) -> None:
         """Forget the objects of other shards that are not in `uids`."""
         self._entrance.forget_others(uids)
+        gone = [each for each in (self._uids if self._refs is None else self._refs.uids()) if each not in uids]
+        for each in gone:
+            # One that has come meanwhile is known.
+            if not self._entrance.knows(each):
+                self._uids.pop(each, None)
+                if self._refs is not None:
+                    self._refs.deleted(each)
 
     def knows(self, uid: str) -> bool:
         """Whether the engine has that object."""
