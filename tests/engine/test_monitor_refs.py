@@ -290,19 +290,19 @@ async def test_a_new_leader_takes_the_refs_as_they_are(world: MonitorWorld) -> N
 
 async def test_an_edit_that_is_read_after_a_conflict_is_set_back(world: MonitorWorld) -> None:
     """The watch does not report it again."""
-    lists = {IDS["appID"]: [world.taken(1), world.taken(2, minutes=2)]}
+    lists = {IDS["appID"]: [world.taken(11), world.taken(12, minutes=2)]}
     async with world.running(), world.serving(lists):
         world.monitor(mirror=MIRROR)
         await world.reason("RefsCurrent", "RefsCurrent")
-        name = "nightly-1-00000000"
+        name = "nightly-11-00000000"
         found = world.cluster.objects[name]
         found["spec"]["backupID"] = ID.format(9)
         found["metadata"] |= {"generation": 2, "resourceVersion": str(next(world.cluster.versions))}
         # The next write of its status meets a conflict.
         await asyncio.sleep(5)
-        lists[IDS["appID"]] = [world.taken(1, "running", minutes=0), world.taken(2, minutes=2)]
+        lists[IDS["appID"]] = [world.taken(11, "running", minutes=0), world.taken(12, minutes=2)]
         await asyncio.sleep(400)
-        assert world.cluster.objects[name]["spec"]["backupID"] == ID.format(1)
+        assert world.cluster.objects[name]["spec"]["backupID"] == ID.format(11)
 
 
 async def test_what_another_shard_has_lost_is_forgotten(world: MonitorWorld) -> None:

@@ -98,11 +98,11 @@ async def test_another_client_that_always_changes_a_ref_back(world: MonitorWorld
 
 async def test_what_the_list_lacks_is_not_pending(world: MonitorWorld) -> None:
     """Its ref stays, and the message counts it; nothing is read again and again for it."""
-    lists = {APP: [world.taken(1), world.taken(2, minutes=2)]}
+    lists = {APP: [world.taken(11), world.taken(12, minutes=2)]}
     async with world.running(), world.serving(lists):
         world.monitor(mirror=MIRROR)
         await world.reason("RefsCurrent", "RefsCurrent")
-        lists[APP] = [world.taken(1), world.taken(3)]
+        lists[APP] = [world.taken(11), world.taken(13)]
         await asyncio.sleep(3 * 3600)
         condition = _condition(world)
         assert (condition["status"], condition["reason"]) == ("True", "RefsCurrent")

@@ -9,6 +9,7 @@ import yaml
 
 from dev.controlplane import ControlPlane
 from tests.core.cases import ACCOUNT, APP, BACKUP, ROWS
+from tests.judges.monitors import monitors
 
 _SPECS: dict[str, dict[str, object]] = {
     "suspended": {"suspend": True},
@@ -60,3 +61,18 @@ def rows(installed: ControlPlane) -> Iterator[dict[str, dict[str, Any]]]:
 def fresh_rows(installed: ControlPlane, namespace: str) -> dict[str, dict[str, Any]]:
     """The same in a namespace of the test's own, as no operator has seen them: for what reads the cluster itself."""
     return _create(installed, namespace)
+
+
+@pytest.fixture
+def monitor_rows(installed: ControlPlane, namespace: str) -> dict[str, dict[str, Any]]:
+    """A monitor in each of its states, in a namespace of the test's own."""
+    rows = monitors()
+    shown = ("apiVersion", "kind", "spec")
+    manifests = [
+        {**{key: each[key] for key in shown}, "metadata": {"name": each["metadata"]["name"]}} for each in rows.values()
+    ]
+    installed.kubectl("create", "-f", "-", f"--namespace={namespace}", stdin=yaml.safe_dump_all(manifests))
+    for each in rows.values():
+        arguments = ["abm", each["metadata"]["name"], f"--namespace={namespace}", "--subresource=status"]
+        installed.kubectl("patch", *arguments, "--type=merge", "--patch", json.dumps({"status": each["status"]}))
+    return rows

@@ -126,10 +126,11 @@ def test_a_new_generation_is_in_progress(rows: Rows, health_check: Path, express
 
 
 def test_flux_objects_are_what_flux_reads() -> None:
-    """Two Kustomizations, of which one depends on the other."""
-    backups, migration = yaml.safe_load_all(Path("manifests/gitops/flux-kustomization.yaml").read_text())
+    """Two Kustomizations, of which one depends on the other, and one of monitors on which nothing depends."""
+    backups, migration, monitors = yaml.safe_load_all(Path("manifests/gitops/flux-kustomization.yaml").read_text())
     assert backups["spec"]["wait"] is True
     assert migration["spec"]["dependsOn"] == [{"name": backups["metadata"]["name"]}]
+    assert monitors["spec"]["wait"] is True
 
 
 def test_the_patch_for_argo_cd_is_accepted(installed: ControlPlane) -> None:
@@ -140,7 +141,8 @@ def test_the_patch_for_argo_cd_is_accepted(installed: ControlPlane) -> None:
         "patch", "configmap", "argocd-cm", "--namespace", "argocd", "--patch-file", "manifests/gitops/argocd-cm.yaml"
     )
     keys = yaml.safe_load(installed.kubectl("get", "configmap", "argocd-cm", "--namespace=argocd", "-o", "yaml"))
-    assert set(keys["data"]) == {"url", "resource.customizations.health.astra-mirror.io_AppBackupRef"}
+    health = "resource.customizations.health.astra-mirror.io_AppBackup"
+    assert set(keys["data"]) == {"url", f"{health}Ref", f"{health}Monitor"}
     installed.kubectl("delete", "namespace", "argocd", "--wait=false")
 
 

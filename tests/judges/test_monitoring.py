@@ -21,6 +21,7 @@ from dev.judges import folder
 from dev.simulator import Simulator
 from tests.core.cases import ROWS
 from tests.e2e.user import User
+from tests.judges.monitors import KSTATUS as MONITORS
 from tests.operator_process import StartOperator
 
 MONITORING = Path("manifests/monitoring")
@@ -137,11 +138,36 @@ def test_each_alert_is_on_the_page() -> None:
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [rule["alert"] for rule in rules]
 
 
-def test_every_series_in_the_alerts_exists(metrics: str) -> None:
+def test_series_of_a_monitor(metrics: str, monitor_rows: dict[str, Any], namespace: str) -> None:
+    """Its IDs, conditions and objectives, the numbers of its backups, and the times in seconds since 1970."""
+    del monitor_rows
+    met: dict[str, Any] = {"namespace": namespace, "appbackupmonitor": "row-met"}
+    [info] = _series(metrics, "kube_appbackupmonitor_info", **met)
+    assert {"account", "app"} <= set(dict(info))
+    objectives = _series(metrics, "kube_appbackupmonitor_objective", **met)
+    assert {(dict(each)["objective"], dict(each)["met"]) for each, value in objectives.items() if value} == {
+        ("daily", "True")
+    }
+    [taken] = _series(metrics, "kube_appbackupmonitor_newest_completed_time", **met).values()
+    [deadline] = _series(metrics, "kube_appbackupmonitor_deadline", **met).values()
+    assert deadline - taken == 26 * 3600
+    for name, number in {"total": 1, "selected": 1, "completed": 1, "in_progress": 0, "failed": 0}.items():
+        assert list(_series(metrics, f"kube_appbackupmonitor_backups_{name}", **met).values()) == [number]
+    asleep: dict[str, Any] = {"namespace": namespace, "appbackupmonitor": "row-suspended-met"}
+    assert list(_series(metrics, "kube_appbackupmonitor_suspended", **asleep).values()) == [1]
+    conditions = _series(metrics, "kube_appbackupmonitor_condition", namespace=namespace)
+    assert {dict(each)["appbackupmonitor"] for each, value in conditions.items() if value} == {
+        f"row-{name}" for name in MONITORS if name != "untouched"
+    }
+
+
+def test_every_series_in_the_alerts_exists(metrics: str, monitor_rows: dict[str, Any]) -> None:
     """An alert on a series that nobody makes would never fire."""
+    del monitor_rows
     rules = yaml.safe_load((MONITORING / "prometheusrule.yaml").read_text())["spec"]["groups"][0]["rules"]
     used = {name for rule in rules for name in re.findall(r"\bkube_\w+", rule["expr"])}
-    assert used == {"kube_appbackupref_condition", "kube_lease_renew_time"}
+    of_monitors = {"kube_appbackupmonitor_condition", "kube_appbackupmonitor_deadline"}
+    assert used == {"kube_appbackupref_condition", "kube_lease_renew_time"} | of_monitors
     for name in used:
         assert _series(metrics, name)
 
