@@ -32,13 +32,8 @@ from astra_mirror.engine.monitors.controller import MonitorController
 from astra_mirror.engine.monitors.remote import ListKeeper
 from astra_mirror.engine.monitors.watching import NotedStatuses, OwnRefs, Watched
 from astra_mirror.engine.ports import Clocks
-from astra_mirror.observability.metrics import (
-    EngineCollector,
-    MonitorsCollector,
-    ObjectsCollector,
-    Registered,
-    SecretsCollector,
-)
+from astra_mirror.observability.metrics import EngineCollector, ObjectsCollector, SecretsCollector
+from astra_mirror.observability.monitors import MonitorsCollector
 from astra_mirror.settings import Settings
 from astra_mirror.support.scheduler import clock
 
@@ -114,7 +109,9 @@ class Components:
         for each in self._collectors:
             each.register()
 
-    def _measuring(self, refs: Entrance, monitors: Entrance) -> tuple[Registered, ...]:
+    def _measuring(
+        self, refs: Entrance, monitors: Entrance
+    ) -> tuple[ObjectsCollector | EngineCollector | SecretsCollector, ...]:
         return (
             ObjectsCollector(APP_BACKUP_REF.label, APP_BACKUP_REF.names.several, refs.states),
             MonitorsCollector(monitors.objects),

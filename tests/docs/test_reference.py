@@ -19,6 +19,7 @@ from astra_mirror.core.status import UNSEEN, Event, next_status
 from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine.patcher import label_of
 from astra_mirror.observability import metrics
+from astra_mirror.observability.monitors import MonitorsCollector
 from astra_mirror.settings import Settings
 from tests.core.cases import COMPLETED, MISSING, NOW, RUNNING, backup, failed, spec
 from tests.core.test_conditions import TABLE
@@ -102,7 +103,7 @@ def test_metrics() -> None:
     rows = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) for row in _rows("## Metrics")}
     own = [
         metrics.ObjectsCollector("ref", "AppBackupRefs", lambda: ["running", None, "tenant's own"]),
-        metrics.MonitorsCollector(list),
+        MonitorsCollector(list),
         metrics.EngineCollector(lambda: 0, dict, lambda: (0, 0.0)),
         metrics.SecretsCollector(lambda: ["ok"]),
     ]

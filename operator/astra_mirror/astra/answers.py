@@ -42,9 +42,7 @@ class AnswerError(Exception):
         self.reason = reason
 
 
-def failure_of(
-    code: int, body: bytes, redact: Redact, *, retry_after: str = "", date: str = "", asked_for: str = "backup"
-) -> NotFound | Failed:
+def failure_of(code: int, body: bytes, redact: Redact, *, retry_after: str = "", date: str = "") -> NotFound | Failed:
     """What a response with a status code other than 200 means.
 
     Args:
@@ -53,12 +51,11 @@ def failure_of(
         redact: removes the token from the body's words.
         retry_after: the header Retry-After.
         date: the header Date.
-        asked_for: what the server does not have after a 404 with a problem document.
     """
     problem = _problem(body)
     correlation_id = _correlation_id(problem, redact)
     if code == HTTPStatus.NOT_FOUND and problem is not None:
-        return NotFound(_words(f"Astra Control has no such {asked_for} (404)", problem, redact), correlation_id)
+        return NotFound(_words("Astra Control has no such backup (404)", problem, redact), correlation_id)
     reason, text = _REASONS.get(code) or _CLASSES.get(code // 100, _UNDOCUMENTED)
     message = _words(text.format(code=code), problem, redact)
     return Failed(reason, message, _retry_seconds(retry_after, date), code, correlation_id)

@@ -19,6 +19,7 @@ from astra_mirror.astra.failures import closed_mid_response, evicted, timed_out,
 from astra_mirror.astra.listing import Body, ListError
 from astra_mirror.astra.names import REQUEST_NAMESPACE
 from astra_mirror.astra.transport import Client, ClientPool, header
+from astra_mirror.astra.whole_list import no_such_app
 from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.monitor.listing import WHOLE
@@ -185,28 +186,24 @@ async def _receive(
     )
 
 
-def _refused(
-    connection: Connection, response: aiohttp.ClientResponse, body: bytes, *, asked_for: str = "backup"
-) -> NotFound | Failed:
+def _refused(connection: Connection, response: aiohttp.ClientResponse, body: bytes) -> NotFound | Failed:
     return failure_of(
         response.status,
         connection.redact(body),
         connection.redact_text,
         retry_after=header(response, "Retry-After"),
         date=header(response, "Date"),
-        asked_for=asked_for,
     )
 
 
 def _refused_list(
     connection: Connection, response: aiohttp.ClientResponse, windows: Body, known: Known
 ) -> Listed | Failed:
-    body = b"".join(windows)
-    failure = _refused(connection, response, body, asked_for="app")
+    failure = _refused(connection, response, b"".join(windows))
     if isinstance(failure, Failed):
         return failure
     if WHOLE in known.documents:
-        return Listed(hash(body), {WHOLE: failure}, size=None, complete=False)
+        return no_such_app(failure)
     # A 404 for a list does not mean that any backup does not exist.
     return Failed(
         SyncReason.UNEXPECTED_RESPONSE,

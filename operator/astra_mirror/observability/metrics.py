@@ -4,7 +4,7 @@ No label takes its values from tenants or from the remote, so that the number of
 """
 
 from collections import Counter as Tally
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Final, TypeVar
 
@@ -52,7 +52,7 @@ def series(metric: Metric, *labels: str) -> Metric:
     return metric.labels(*labels)
 
 
-class Registered(Collector):
+class _Registered(Collector):
     """A collector that can be added to /metrics."""
 
     def register(self) -> None:
@@ -64,7 +64,7 @@ class Registered(Collector):
         REGISTRY.unregister(self)
 
 
-class ObjectsCollector(Registered):
+class ObjectsCollector(_Registered):
     """A gauge computed from the objects of one kind when /metrics is read.
 
     Args:
@@ -86,18 +86,7 @@ class ObjectsCollector(Registered):
         yield objects
 
 
-class MonitorsCollector(Registered):
-    """The number of monitors, which have no state of a backup."""
-
-    def __init__(self, monitors: Callable[[], Collection[str]]) -> None:
-        self._monitors = monitors
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Their number."""
-        yield GaugeMetricFamily("astra_mirror_monitors", "AppBackupMonitors", value=len(self._monitors()))
-
-
-class EngineCollector(Registered):
+class EngineCollector(_Registered):
     """Gauges computed from the engine's state when /metrics is read."""
 
     def __init__(
@@ -131,7 +120,7 @@ class EngineCollector(Registered):
         )
 
 
-class SecretsCollector(Registered):
+class SecretsCollector(_Registered):
     """A gauge computed from the Secrets in use when /metrics is read."""
 
     def __init__(self, results: Callable[[], Iterable[str]]) -> None:
