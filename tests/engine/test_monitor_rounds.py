@@ -56,6 +56,28 @@ async def test_a_round_of_many_writes_is_one_patch_of_the_status(world: MonitorW
         assert [name for name, _ in world.cluster.patched].count("shop") <= 2
 
 
+async def test_namespaces_in_which_writes_hang_delay_no_other_for_long(world: MonitorWorld) -> None:
+    """A round ends with the call that took too long."""
+    listed = [world.taken(number)._replace(id=f"{number:08}" + ID.format(1)[8:]) for number in range(10)]
+    lists = {
+        ID.format(100 + number): [each._replace(name=f"{number}-{each.name}") for each in listed] for number in range(9)
+    }
+    create = world.api.create
+
+    async def hanging(namespace: str, body: Any) -> RefResult:
+        if namespace != "shop-8":
+            await asyncio.sleep(30)
+        return await create(namespace, body)
+
+    world.api.create = hanging  # type: ignore[method-assign]
+    async with world.running(), world.serving(lists):
+        for number in range(9):
+            name = f"shop-{number}"
+            world.monitor(name, app=100 + number, namespace=name, mirror={"newest": 10}, interval="24h")
+        await asyncio.sleep(40)
+        assert [name for name, each in world.api.objects.items() if each["metadata"]["namespace"] == "shop-8"]
+
+
 async def test_no_old_list_is_kept(world: MonitorWorld) -> None:
     """A write that was not allowed is remembered with the number of its list alone."""
     async with world.running():

@@ -23,7 +23,7 @@ _LOOK_SECONDS: Final = 1.0
 _AFTER_DEADLINE: Final = 0.001
 _ROUND_SECONDS: Final = 1.0
 """How often at most a monitor has a round because something has changed."""
-_WORKERS: Final = 4
+_WORKERS: Final = 8
 """How many namespaces are written to at a time."""
 
 logger = logging.getLogger(__name__)

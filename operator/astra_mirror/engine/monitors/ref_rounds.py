@@ -32,6 +32,8 @@ from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.support.time_slices import TimeSlice
 
 WRITES_PER_SECOND: Final = 20
+ROUND_SECONDS: Final = 5.0
+"""How long a round lasts at most, and one call: a webhook of its namespace may hang."""
 
 logger = logging.getLogger(__name__)
 
@@ -136,10 +138,10 @@ class RefRounds:
             attempts.exists(each.backup_id)
         findings = Findings(attempts, read.sent, self._clocks)
         one = RefRound(self._api, owner, context, refs=self._refs, findings=findings, clocks=self._clocks)
-        turns = 0
+        turns, ends = 0, self._clocks.monotonic() + ROUND_SECONDS
         async with aclosing(one.perform(found)) as steps:
             async for is_look in steps:
-                if is_look and turns == WRITES_PER_SECOND:
+                if is_look and turns and (turns == WRITES_PER_SECOND or self._clocks.monotonic() >= ends):
                     # The ref that was about to be looked at, and those after it, have to wait.
                     findings.problems.append(Problem(Trouble.PENDING, count=one.remaining + 1))
                     is_shown = self._repeats.is_shown_before_the_end(uid)
