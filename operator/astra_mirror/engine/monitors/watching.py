@@ -131,9 +131,9 @@ class Watched:
         """The uids of all objects that were seen."""
         return iter(list(self._uids))
 
-    def seen(self, body: Mapping[str, Any], *, listed: bool = False) -> None:
+    def seen(self, body: Mapping[str, Any], *, listed_at: float | None = None) -> None:
         """Record an object."""
-        self._entrance.seen(body, listed=listed)
+        self._entrance.seen(body, listed_at=listed_at)
         if self._refs is not None:
             self._refs.seen(body)
         else:
