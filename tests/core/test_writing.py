@@ -110,12 +110,12 @@ def test_a_namespace_is_tried_once_a_second_after_ten_refusals() -> None:
     assert refusals.admits("ns", 0.0)
     refusals.started("ns", 0.0)
     assert not refusals.admits("ns", 0.9)
-    assert refusals.next_turn("ns") == 1.0
+    assert refusals.next_turn(0.9) == 1.0
     assert refusals.admits("ns", 1.0)
     assert refusals.admits("other", 0.9)
     refusals.accepted(3, "ns")
     assert refusals.admits("ns", 0.9)
-    assert refusals.next_turn("ns") == 0.0
+    assert refusals.next_turn(0.9) is None
 
 
 def test_a_namespace_whose_objects_are_gone_is_forgotten() -> None:

@@ -11,9 +11,11 @@ import pytest
 from astra_mirror.api.meta import Names
 from astra_mirror.core.outcome import Described, Failed, Listed, Observed, SyncReason, Unchanged
 from astra_mirror.core.schedule import Pace
+from astra_mirror.core.write_results import Refused
 from astra_mirror.engine.kinds.kind import Happened, Inherited, Kind, Next, Report, Spec
 from tests.engine.service import ERROR, FORBIDDEN, UNAUTHORIZED
 from tests.engine.world import ID, IDS, World, backup
+from tests.virtual_time import clock
 
 INTERVAL = 8.0
 WHOLE = ""
@@ -255,3 +257,34 @@ async def test_what_was_edited_meanwhile_reads_the_list_of_its_new_app(world: Wo
         again.set_result(Listed(2, {WHOLE: Whole(5, digest=5)}, 5))
         await world.cluster.until("counter", total=5)
         assert world.astra.asked.empty()
+
+
+async def test_a_kind_whose_writes_are_refused_slows_down_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role may lack one kind's status. Refs of the namespace are written at once, which ends no limit but theirs."""
+    patch, refused, has_tried = world.cluster.patch, list[float](), asyncio.Event()
+
+    async def patched(names: Names, *args: Any, **options: Any) -> Any:
+        if names == COUNTER.names:
+            refused.append(clock())
+            has_tried.set()
+            return Refused(403, "Forbidden", "cannot patch appcounters/status")
+        return await patch(names, *args, **options)
+
+    monkeypatch.setattr(world.cluster, "patch", patched)
+    async with world.running():
+        for number in range(100):
+            put(world, f"counter-{number}")
+        await answer(world, Whole(2, digest=1))
+        await asyncio.sleep(INTERVAL / 2)
+        begin = len(refused)
+        for number in range(1000, 1003):
+            has_tried.clear()
+            await has_tried.wait()
+            start = clock()
+            world.entrance.seen(world.cluster.put(f"ref-{number}", number, account=number))
+            await world.answer([number])
+            await world.cluster.until(f"ref-{number}", state="completed")
+            assert clock() - start < 0.1
+        assert len(refused) - begin <= 4

@@ -82,7 +82,7 @@ class StatusWriter:
         uid = tracked.uid
         self._queue.drop(uid)
         self._again.discard(uid)
-        self._refusals.forget(uid, tracked.namespace)
+        self._refusals.forget(uid, tracked.identity.place)
         self._history.forget(uid)
 
     # For the metrics and the loop.
@@ -99,8 +99,7 @@ class StatusWriter:
 
     def next_due(self, now: float) -> float | None:
         """When the next delay or time-out ends; None if there is nothing to do before something changes."""
-        turns = (self._refusals.next_turn(each) for each in self._queue.namespaces())
-        times = (self._queue.next_due(), self._overdue.next_due(), *(each for each in turns if each > now))
+        times = (self._queue.next_due(), self._overdue.next_due(), self._refusals.next_turn(now))
         return min((each for each in times if each is not None), default=None)
 
     # Writes.
@@ -147,7 +146,7 @@ class StatusWriter:
             if patch is not None:
                 patches.append(patch)
                 self._slots.start(turn.uid, patch.about.namespace, is_correction=turn.is_correction)
-                self._refusals.started(patch.about.namespace, moment.at)
+                self._refusals.started(patch.about.place, moment.at)
                 self._overdue.set(turn.uid, moment.at + OVERDUE_SECONDS)
         return patches, True
 
@@ -226,7 +225,7 @@ class StatusWriter:
                     self._index.put(tracked.but(texts=texts.unconfirmed(tracked.texts, patch.sent)))
                 if result is not None:
                     log_refusal(tracked, result, self._refusals, now)
-                delay = self._refusals.refused(tracked.uid, tracked.namespace)
+                delay = self._refusals.refused(tracked.uid, tracked.identity.place)
                 self._queue.delay(tracked.uid, now + delay, Why.REFUSED)
 
     def _stored(self, tracked: Tracked, patch: SendPatch, body: Mapping[str, Any], now: float) -> None:
@@ -234,7 +233,7 @@ class StatusWriter:
         answer = accepted(tracked.texts, body, sent=patch.sent, desired=patch.desired)
         self._index.put(tracked.but(texts=answer.texts))
         self._settled(tracked.uid)
-        self._refusals.accepted(tracked.uid, tracked.namespace)
+        self._refusals.accepted(tracked.uid, tracked.identity.place)
         until = self._history.stored(tracked, patch, answer, body.get("status") or {}, now)
         if until is not None:
             self._queue.delay(tracked.uid, until, Why.HELD)

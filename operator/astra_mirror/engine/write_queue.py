@@ -34,7 +34,7 @@ class NextWrite(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Admitted(Container[Path]):
-    """The namespaces, as (namespace,), whose writes may start now."""
+    """The namespaces, as (namespace,), and the places in them whose writes may start now."""
 
     slots: WriteSlots
     refusals: Refusals
@@ -46,7 +46,7 @@ class Admitted(Container[Path]):
             return False
         namespace = str(path[0])
         has_slot = self.slots.admits(namespace, is_correction=self.is_correction)
-        return has_slot and self.refusals.admits(namespace, self.now)
+        return has_slot and self.refusals.admits(path, self.now)
 
 
 class WriteQueue:
@@ -92,7 +92,7 @@ class WriteQueue:
         self._stop_delay(uid)
         here, other = (self._corrections, self._news) if is_correction else (self._news, self._corrections)
         other.drop(uid)
-        here.put((tracked.namespace,), uid, None, rank)
+        here.put(tracked.identity.place, uid, None, rank)
 
     def delay(self, uid: str, until: float, why: Why) -> None:
         """Delay its write until then."""
@@ -110,7 +110,7 @@ class WriteQueue:
         """The next write; a correction comes first.
 
         Args:
-            news: the namespaces, as (namespace,), whose writes may start now.
+            news: the namespaces and places whose writes may start now.
             corrections: those whose corrections may.
         """
         for queue, admitted, is_correction in ((self._corrections, corrections, True), (self._news, news, False)):
@@ -126,10 +126,6 @@ class WriteQueue:
     def next_due(self) -> float | None:
         """When the first delay ends; None if there is none."""
         return self._delays.next_due()
-
-    def namespaces(self) -> list[str]:
-        """The namespaces that have a write queued."""
-        return [str(each) for each in (*self._news.keys(), *self._corrections.keys())]
 
     def _stop_delay(self, uid: str) -> None:
         if self._why.pop(uid, None) is not None:

@@ -29,6 +29,11 @@ class Identity(NamedTuple):
     grace_until: float = 0.0
 
     @property
+    def place(self) -> tuple[str, Kind]:
+        """What a role and a policy are about that refuse a write: a kind in a namespace."""
+        return self.namespace, self.kind
+
+    @property
     def label(self) -> str:
         """The object in a log line."""
         return f"{self.namespace}/{self.name}"
