@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from astra_mirror.astra import answers, whole_list
+from astra_mirror.astra import answers
 from astra_mirror.astra.client import AstraClient
-from astra_mirror.astra.listing import ListError
+from astra_mirror.astra.listing import WINDOW, ListError
 from astra_mirror.astra.transport import ClientPool
-from astra_mirror.core.monitor.listing import WHOLE, ListedBackup, WholeList, read_time
+from astra_mirror.core.monitor.listing import WHOLE, ListedBackup, NotKept, WholeList, read_time
 from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.request_plan import Collection
 from dev.simulator import Simulator
@@ -22,7 +22,8 @@ TIMES = {"creationTimestamp": "2026-03-01T10:00:00Z", "modificationTimestamp": "
 
 
 def _body(*items: Any, **metadata: Any) -> list[bytes]:
-    return [json.dumps({"items": list(items), "metadata": metadata}).encode()]
+    text = json.dumps({"items": list(items), "metadata": metadata}).encode()
+    return [text[at : at + WINDOW] for at in range(0, len(text), WINDOW)]
 
 
 def _item(backup_id: str = ID, state: str = "completed", **fields: Any) -> dict[str, Any]:
@@ -128,13 +129,24 @@ async def test_a_body_without_items_is_no_list(text: bytes) -> None:
         await answers.read_list([text], Known({WHOLE: None}), str)
 
 
-async def test_a_list_has_a_limit() -> None:
-    """What is kept of it is bounded."""
-    items = [_item(OTHER[:-5] + f"{number:05}") for number in range(whole_list.MAX_BACKUPS + 1)]
-    assert isinstance(await _read(*items[1:]), WholeList)
-    refused = await _read(*items)
-    assert isinstance(refused, Failed)
+async def test_any_number_of_backups_is_kept() -> None:
+    """Its size is known."""
+    whole = await _read(*(_item(OTHER[:-5] + f"{number:05}") for number in range(20_000)))
+    assert isinstance(whole, WholeList)
+    assert whole.total == 20_000
+    assert 300 * 20_000 < whole.size < 400 * 20_000
+
+
+async def test_the_memory_for_a_list_has_a_limit() -> None:
+    """Beyond it nothing more is kept of that list; the refs in it are answered all the same."""
+    # A single character of that kind makes each of the others take four bytes.
+    name = "\U0001f600" + "x" * 1023
+    items = [_item(OTHER[:-5] + f"{number:05}", name=name) for number in range(9000)]
+    listed = await answers.read_list(_body(*items, _item()), Known({WHOLE: None, ID: None}), str)
+    refused = listed.found[WHOLE]
+    assert isinstance(refused, NotKept)
     assert (refused.reason, refused.code) == (SyncReason.UNEXPECTED_RESPONSE, 200)
+    assert isinstance(listed.found[ID], Observed)
 
 
 async def test_texts_are_redacted_and_cut() -> None:

@@ -14,12 +14,12 @@ from astra_mirror.api.app_backup_monitor import schedule_of
 from astra_mirror.astra.listing import Body, ListReader
 from astra_mirror.astra.wire import BackupDocument, Redact
 from astra_mirror.core.backup import DOCUMENTED_STATES
-from astra_mirror.core.monitor.listing import WHOLE, ListedBackup, WholeList, read_time
+from astra_mirror.core.body import MIB
+from astra_mirror.core.monitor.kept import LIST_BYTES, size_of
+from astra_mirror.core.monitor.listing import WHOLE, ListedBackup, NotKept, WholeList, read_time
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, NotFound, SyncReason
 from astra_mirror.support.text import cut
 
-MAX_BACKUPS: Final = 10_000
-"""How many backups of one app are kept: about 5 MiB, ten times that with the longest names."""
 _MAX_LENGTH: Final = 1024
 _MAX_STATE_LENGTH: Final = 256
 
@@ -38,7 +38,7 @@ class WholeListReader(ListReader):
         self._is_asked_for = WHOLE in known.documents
         self._redact = redact
         self._backups: dict[str, tuple[int | None, ListedBackup]] = {}
-        self._number = self._unusable = 0
+        self._number = self._unusable = self._size = 0
         self._has_array = False
 
     def __iter__(self) -> Iterator[tuple[Any, str] | None]:
@@ -51,7 +51,7 @@ class WholeListReader(ListReader):
     def _add(self, item: object) -> None:
         self._number += 1
         self._has_array |= isinstance(item, list)
-        if len(self._backups) > MAX_BACKUPS:
+        if self._size > LIST_BYTES:
             return
         try:
             document = BackupDocument.model_validate(item)
@@ -66,6 +66,7 @@ class WholeListReader(ListReader):
         known = self._backups.get(backup.id)
         if known is None or known[0] is None or modified is None or known[0] <= modified:
             self._backups[backup.id] = modified, backup
+            self._size += size_of(backup)
 
     def _backup(self, document: BackupDocument, taken: object, created: object) -> ListedBackup:
         redact, time = self._redact, read_time(taken)
@@ -92,12 +93,12 @@ class WholeListReader(ListReader):
         is_short = isinstance(count, int | float) and count > self._number
         if metadata.get("continue") or is_short or self._has_array:
             return {WHOLE: _incomplete(self._why(metadata, is_short=is_short))}
-        if len(self._backups) > MAX_BACKUPS:
-            text = f"The answer is a list of more than {MAX_BACKUPS} backups, which is too long to be kept."
-            return {WHOLE: Failed(SyncReason.UNEXPECTED_RESPONSE, text, code=200)}
+        if self._size > LIST_BYTES:
+            text = f"The list of the app's backups takes more than {LIST_BYTES // MIB} MiB of memory, and is not kept."
+            return {WHOLE: NotKept(SyncReason.UNEXPECTED_RESPONSE, text, code=200)}
         # In the order in which they are needed: to sort them again each time costs little then.
         backups = tuple(sorted((backup for _, backup in self._backups.values()), key=_rank))
-        return {WHOLE: WholeList(len(backups) + self._unusable, backups, digest=digest)}
+        return {WHOLE: WholeList(len(backups) + self._unusable, backups, self._size, digest=digest)}
 
     def _why(self, metadata: Mapping[str, Any], *, is_short: bool) -> str:
         if metadata.get("continue"):
@@ -105,8 +106,8 @@ class WholeListReader(ListReader):
         return "it counts more backups than it has" if is_short else "it has items that are no objects"
 
 
-def _rank(backup: ListedBackup) -> tuple[int, str]:
-    return (0 if backup.time is None else -backup.time, backup.id)
+def _rank(backup: ListedBackup) -> tuple[bool, int, str]:
+    return (backup.time is None, 0 if backup.time is None else -backup.time, backup.id)
 
 
 def no_such_app(answer: NotFound) -> Listed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from astra_mirror.core.outcome import Described
+from astra_mirror.core.outcome import Described, Failed
 
 WHOLE: Final = ""
 """The key of the whole list among the answers for single backups."""
@@ -53,11 +53,13 @@ class WholeList(Described):
 
     Attributes:
         total: the number of all of them, also of those that are not described validly.
-        backups: the others, each once.
+        backups: the others, each once, the latest first.
+        size: the bytes that it takes in memory.
     """
 
     total: int
     backups: tuple[ListedBackup, ...]
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,11 @@ class ListRead(Described):
 
     whole: WholeList
     sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotKept(Failed):
+    """There is no memory for a list. What is kept of the one before goes as well."""
 
 
 def nanoseconds_of(moment: datetime) -> int:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import is_
+from typing import Final
 
 from astra_mirror.api.app_backup_monitor import Backups, Select
 from astra_mirror.core.monitor.listing import ListedBackup, ListRead, WholeList
@@ -10,6 +12,8 @@ UNDER_WAY = frozenset({"pending", "discovering", "running"})
 """The states of a backup that may still complete."""
 COMPLETED = "completed"
 _FAILED = "failed"
+_MAX_KEPT: Final = 2000
+"""How many backups are kept in an order of their own: each monitor of an app has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,12 @@ class Ordered:
     select: Select | None
     backups: tuple[ListedBackup, ...]
 
+    @property
+    def if_small(self) -> "Ordered | None":
+        """None if it takes memory that is not counted with its list."""
+        is_own = self.backups is not self.read.whole.backups
+        return None if is_own and len(self.backups) > _MAX_KEPT else self
+
 
 def ordered(read: ListRead, select: Select | None, known: Ordered | None) -> Ordered:
     """The backups that count; `known` if that is about the same."""
@@ -37,7 +47,9 @@ def ordered(read: ListRead, select: Select | None, known: Ordered | None) -> Ord
 def selected(whole: WholeList, select: Select | None, now: int) -> tuple[ListedBackup, ...]:
     """The backups that count: the latest first, those of one time by their IDs, those without a usable time last."""
     found = [each for each in whole.backups if select is None or is_selected(each, select)]
-    return tuple(sorted(found, key=lambda each: _rank(each, now)))
+    found.sort(key=lambda each: _rank(each, now))
+    # Where the order is that of the list, there is no need for another one.
+    return whole.backups if len(found) == len(whole.backups) and all(map(is_, found, whole.backups)) else tuple(found)
 
 
 def _rank(backup: ListedBackup, now: int) -> tuple[bool, int, str]:

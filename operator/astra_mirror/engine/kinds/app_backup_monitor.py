@@ -15,7 +15,7 @@ from astra_mirror.core.monitor.conditions import APP_NOT_FOUND
 from astra_mirror.core.monitor.event import UNSEEN, MonitorEvent, forget, is_observed
 from astra_mirror.core.monitor.events import judged_by, notes_of
 from astra_mirror.core.monitor.inherited import inherited, own
-from astra_mirror.core.monitor.listing import SECOND, WHOLE, ListRead, nanoseconds_of
+from astra_mirror.core.monitor.listing import SECOND, WHOLE, ListRead, NotKept, nanoseconds_of
 from astra_mirror.core.monitor.report import RefsReport
 from astra_mirror.core.monitor.selection import Ordered, ordered
 from astra_mirror.core.monitor.status import next_status
@@ -35,7 +35,7 @@ class Memory:
 
     Attributes:
         read: the last complete list of its target; None if the app was missing since, or before the first list.
-        ordered: its selected backups in their order.
+        ordered: its selected backups in their order; None if there are too many to be kept.
         refs: the last round of writes.
         deadline: the earliest one in the status, in seconds since 1970, as soon as a poll of this process has ended.
         has_polled: whether one has ended: after a start, the first answer or failure decides.
@@ -99,7 +99,8 @@ class MonitorSpec(Spec):
         has_new_message = _messages(after) != _messages(before)
         judged = judged_by(before, memory.judged)
         notes = notes_of(before, after, around, judged)
-        report = self._report(after, pace, replace(memory, judged=judged_by(after, judged)))
+        kept = memory.ordered.if_small if memory.ordered is not None else None
+        report = self._report(after, pace, replace(memory, ordered=kept, judged=judged_by(after, judged)))
         return Next(report, shown, has_new_message, notes)
 
     def _report(self, status: AppBackupMonitorStatus, pace: Pace, memory: Memory = NOTHING) -> Report:
@@ -160,7 +161,7 @@ def _after(happened: Happened) -> Memory:
     match happened.outcome:
         case ListRead() as read:
             return replace(memory, read=read, has_polled=True)
-        case NotFound():
+        case NotFound() | NotKept():
             return replace(memory, read=None, has_polled=True)
         case Failed():
             return replace(memory, has_polled=True)

@@ -5,7 +5,7 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from astra_mirror.core.monitor.listing import ListRead, nanoseconds_of
+from astra_mirror.core.monitor.listing import nanoseconds_of
 from astra_mirror.core.schedule import Pace
 from astra_mirror.engine.kinds.app_backup_monitor import Memory
 from astra_mirror.engine.monitors.deadlines import Deadlines
@@ -63,7 +63,7 @@ class MonitorController:
         self._deadlines = Deadlines(performer.parts.objects, performer.parts.queues, clocks, pace)
         self._rounds = RefRounds(api, refs, self._index, clocks)
         self._informer = informer
-        self._seen: dict[str, tuple[object, object]] = {}
+        self._seen: dict[str, tuple[int | None, object]] = {}
         self._due: dict[str, float] = {}
         self._began: dict[str, float] = {}
 
@@ -72,7 +72,7 @@ class MonitorController:
         self._seen.clear()
         self._due.clear()
         self._rounds.begin(
-            {uid: read for uid in self._monitors if (read := _read_of(self._index.get(uid))) is not None}
+            {uid: sent for uid in self._monitors if (sent := _list_of(self._index.get(uid))) is not None}
         )
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_WORKERS):
@@ -128,8 +128,8 @@ class MonitorController:
             if tracked is None:
                 continue
             present.add(uid)
-            state, before = (_read_of(tracked), tracked.spec), self._seen.get(uid)
-            if before is None or any(a is not b for a, b in zip(state, before, strict=True)):
+            state, before = (_list_of(tracked), tracked.spec), self._seen.get(uid)
+            if before is None or state[0] != before[0] or state[1] is not before[1]:
                 self._seen[uid] = state
                 self._submit(uid)
         self._submit_due()
@@ -168,7 +168,7 @@ class MonitorController:
 
     async def _round(self, uid: str) -> None:
         tracked = self._index.get(uid)
-        if tracked is None or _read_of(tracked) is None:
+        if tracked is None or _list_of(tracked) is None:
             return
         self._began[uid] = self._clocks.monotonic()
         ended = await self._rounds.round(tracked)
@@ -186,6 +186,7 @@ class MonitorController:
             self._performer.perform(next_report(tracked, report, self._clocks.moment(), self._pace))
 
 
-def _read_of(tracked: Tracked | None) -> ListRead | None:
+def _list_of(tracked: Tracked | None) -> int | None:
+    """When the last list of a monitor was requested, which tells it from others; None without one."""
     memory = tracked.reported.memory if tracked is not None else None
-    return memory.read if isinstance(memory, Memory) else None
+    return memory.read.sent if isinstance(memory, Memory) and memory.read is not None else None

@@ -67,7 +67,7 @@ class RefRounds:
         self._index = index
         self._clocks = clocks
         self._attempts: dict[str, Attempts] = {}
-        self._earlier: dict[str, ListRead] = {}
+        self._earlier: dict[str, int] = {}
         self._missed: dict[str, dict[str, float]] = {}
         self._repeats = Repeats(clocks)
         self._logged = Refusals()
@@ -99,8 +99,8 @@ class RefRounds:
         self._busy.discard(namespace)
         self._has_waiting.set()
 
-    def begin(self, earlier: dict[str, ListRead]) -> None:
-        """This process leads from now on. `earlier` are the lists of monitors of before: no round is for them."""
+    def begin(self, earlier: dict[str, int]) -> None:
+        """This process leads from now on. `earlier`: when monitors' lists of before were requested, for no round."""
         self._waiting = FairQueue()
         self._busy.clear()
         self._earlier = earlier
@@ -113,7 +113,7 @@ class RefRounds:
         read = memory.read if isinstance(memory, Memory) else None
         if not isinstance(spec, MonitorSpec) or not tracked.desire.is_polled or read is None:
             return Ended()
-        if self._earlier.get(tracked.uid) is read:
+        if self._earlier.get(tracked.uid) == read.sent:
             return Ended()
         self._earlier.pop(tracked.uid, None)
         try:
@@ -231,6 +231,7 @@ class RefRounds:
         """Forget other monitors."""
         self._attempts = {uid: each for uid, each in self._attempts.items() if uid in monitors}
         self._missed = {uid: each for uid, each in self._missed.items() if uid in monitors}
+        self._earlier = {uid: each for uid, each in self._earlier.items() if uid in monitors}
         self._repeats.retain(monitors)
 
 

@@ -1,19 +1,27 @@
 """Astra Control, with the last list of each app in mind: one that has not changed is judged again without being parsed.
 
-A list is kept as long as a monitor remembers it, and no longer.
+A list is kept as long as a monitor remembers it, and no longer, and only if there is memory for it.
 """
 
 from dataclasses import replace
-from weakref import WeakValueDictionary
+from typing import Final
+from weakref import WeakValueDictionary, finalize
 
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.monitor.listing import WHOLE, ListRead, WholeList, nanoseconds_of
+from astra_mirror.core.monitor.kept import KeptLists
+from astra_mirror.core.monitor.listing import WHOLE, ListRead, NotKept, WholeList, nanoseconds_of
 from astra_mirror.core.monitor.selection import COMPLETED
-from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, Unchanged
+from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
 from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.engine.ports import Clocks, Remote
 
 App = tuple[Connection, Collection]
+
+_NO_ROOM: Final = NotKept(
+    SyncReason.UNEXPECTED_RESPONSE,
+    "There is no memory left to keep the list of the app's backups: those of this namespace take all of its part.",
+    code=200,
+)
 
 
 class ListKeeper:
@@ -28,6 +36,7 @@ class ListKeeper:
         self._remote = remote
         self._clocks = clocks
         self._lists: WeakValueDictionary[App, WholeList] = WeakValueDictionary()
+        self._kept = KeptLists()
         self._completed: dict[App, set[str]] = {}
 
     async def get_backup(
@@ -48,6 +57,9 @@ class ListKeeper:
         """Read a list of backups."""
         # What has not changed is what was known when the request was sent, though a later one may have ended since.
         sent, before = nanoseconds_of(self._clocks.utcnow()), self._lists.get((connection, collection))
+        if before is None and WHOLE in known.documents:
+            # It is not kept, so it has to be parsed, even if it has not changed.
+            known = Known({**known.documents, WHOLE: None})
         listed = await self._remote.list_backups(connection, collection, known, namespace=namespace)
         if isinstance(listed, Failed):
             return listed
@@ -55,8 +67,19 @@ class ListKeeper:
         whole = before if isinstance(found, Unchanged) else found
         if not isinstance(whole, WholeList):
             return listed
-        self._lists[connection, collection] = whole
-        return replace(listed, found={**listed.found, WHOLE: ListRead(whole, sent, digest=whole.digest)})
+        read = self._keep((connection, collection), whole, before, sent, namespace)
+        return replace(listed, found={**listed.found, WHOLE: read})
+
+    def _keep(self, app: App, whole: WholeList, before: WholeList | None, sent: int, namespace: str) -> Answer:
+        """What monitors are given: the list, or the reason why it is not kept."""
+        if not self._kept.has_room(namespace, whole.size, {id(before), id(whole)}):
+            self._lists.pop(app, None)
+            return _NO_ROOM
+        if whole is not before:
+            self._kept.add(id(whole), namespace, whole.size)
+            finalize(whole, self._kept.remove, id(whole)).atexit = False
+        self._lists[app] = whole
+        return ListRead(whole, sent, digest=whole.digest)
 
     def note_completed(self, app: App, backup_ids: set[str]) -> None:
         """Note that these backups are complete, which the last list of their app has not shown."""
