@@ -82,7 +82,8 @@ class Components:
         shard = Shard.parse(settings.shard)
         own = OwnRefs()
         clocks = Clocks(clock(), lambda: datetime.now(UTC), random.random)
-        lists = ListKeeper(AstraClient(self._clients, settings.request_timeout), clocks)
+        time_out = settings.request_timeout
+        lists = ListKeeper(AstraClient(self._clients, time_out), clocks, time_out)
         self.engine = Engine(
             remote=lists,
             connections=self.secrets,

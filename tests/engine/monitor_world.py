@@ -28,6 +28,7 @@ from tests.virtual_time import clock
 
 APP = IDS["appID"]
 DAILY = {"name": "daily", "maxAge": "1h"}
+TIME_OUT = 10.0
 
 
 class Refs:
@@ -139,7 +140,7 @@ class MonitorWorld(World):
         self.utcnow = lambda: base() + self.shift
         clocks = Clocks(clock, lambda: self.utcnow(), lambda: 0.5)  # noqa: PLW0108 - it changes
         self.own = own = OwnRefs()
-        self.lists = lists = ListKeeper(self.astra, clocks)
+        self.lists = lists = ListKeeper(self.astra, clocks, TIME_OUT)
         self.engine = Engine(
             remote=lists,
             connections=self.secrets,

@@ -60,7 +60,7 @@ class MonitorController:
         self._lists = lists
         self._clocks = clocks = performer.parts.clocks
         self._pace = pace
-        self._deadlines = Deadlines(performer.parts.objects, performer.parts.queues, clocks, pace)
+        self._deadlines = Deadlines(performer.parts.objects, performer.parts.queues, lists, clocks, pace)
         self._rounds = RefRounds(api, refs, self._index, clocks)
         self._informer = informer
         self._seen: dict[str, tuple[int | None, object]] = {}

@@ -1,7 +1,7 @@
 """Keeps the deadlines of objectives against the wall clock: at each, the list is read once more, ahead of all else.
 
-Until that answer the objective counts as met. If the request is held back, or waits for too long, whether it is met is
-unknown.
+Until that answer the objective counts as met. If the request is held back, waits its turn for too long, or is not
+answered within its time-out, whether it is met is unknown.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from astra_mirror.engine.connection.queues import ConnectionQueues
 from astra_mirror.engine.connection.reader_lists import AHEAD
 from astra_mirror.engine.effects import CheckAt, Step, Submit
 from astra_mirror.engine.kinds.app_backup_monitor import Memory
-from astra_mirror.engine.monitors.remote import App
+from astra_mirror.engine.monitors.remote import App, ListKeeper
 from astra_mirror.engine.next_report import next_report
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Clocks, Moment
@@ -29,7 +29,7 @@ from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.support.time_slices import TimeSlice
 
 MAX_WAIT: Final = 60.0
-"""How long after the deadline the answer may take, in seconds."""
+"""How long after the deadline its request may wait its turn, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,17 @@ class Deadlines:
     Args:
         objects: all objects.
         queues: the connection queues, with their circuit breakers.
+        lists: Astra Control, with the requests that were sent.
         clocks: the clocks and the random samples.
         pace: the administrator's intervals.
     """
 
-    def __init__(self, objects: Objects, queues: ConnectionQueues, clocks: Clocks, pace: Pace) -> None:
+    def __init__(
+        self, objects: Objects, queues: ConnectionQueues, lists: ListKeeper, clocks: Clocks, pace: Pace
+    ) -> None:
         self._objects = objects
         self._queues = queues
+        self._lists = lists
         self._clocks = clocks
         self._pace = pace
         self._asked: dict[str, _Asked] = {}
@@ -76,10 +80,17 @@ class Deadlines:
                     due[connection, Collection(tracked.spec.account_id, tracked.spec.app_id)].append(tracked)
             if is_held and failure is not None:
                 yield self._unknown(tracked, failure, moment)
-            elif moment.at - asked.since >= (0.0 if is_held else MAX_WAIT):
+            elif is_held or moment.at >= self._ends(tracked, connection, asked):
                 yield self._unknown(tracked, NoAnswerInTime(), moment)
         for (connection, collection), waiting in due.items():
             yield self._submit(connection, collection, waiting, moment)
+
+    def _ends(self, tracked: Tracked, connection: Connection | Failed | None, asked: _Asked) -> float:
+        """Until when the answer is waited for."""
+        app = Collection(tracked.spec.account_id, tracked.spec.app_id)
+        # A request that was sent before the deadline decides nothing.
+        ends = self._lists.ends((connection, app), asked.since) if isinstance(connection, Connection) else None
+        return asked.since + MAX_WAIT if ends is None else ends
 
     def _is_held(self, tracked: Tracked, connection: Connection | Failed | None, now: float) -> bool:
         """Whether no request can be sent now: for the Secret, a circuit breaker, a pause, or the list's Retry-After."""

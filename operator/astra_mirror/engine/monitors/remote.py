@@ -30,13 +30,16 @@ class ListKeeper:
     Args:
         remote: Astra Control.
         clocks: the clocks.
+        time_out: the time limit for one request, in seconds.
     """
 
-    def __init__(self, remote: Remote, clocks: Clocks) -> None:
+    def __init__(self, remote: Remote, clocks: Clocks, time_out: float) -> None:
         self._remote = remote
         self._clocks = clocks
+        self._time_out = time_out
         self._lists: WeakValueDictionary[App, WholeList] = WeakValueDictionary()
         self._kept = KeptLists()
+        self._requested: dict[App, float] = {}
         self._completed: dict[App, set[str]] = {}
 
     async def get_backup(
@@ -56,7 +59,18 @@ class ListKeeper:
     ) -> Listed | Failed:
         """Read a list of backups."""
         # What has not changed is what was known when the request was sent, though a later one may have ended since.
-        sent, before = nanoseconds_of(self._clocks.utcnow()), self._lists.get((connection, collection))
+        app, at = (connection, collection), self._clocks.monotonic()
+        self._requested[app] = at
+        try:
+            return await self._list(app, known, namespace)
+        finally:
+            # Another one may have been sent since.
+            if self._requested.get(app) == at:
+                del self._requested[app]
+
+    async def _list(self, app: App, known: Known, namespace: str) -> Listed | Failed:
+        connection, collection = app
+        sent, before = nanoseconds_of(self._clocks.utcnow()), self._lists.get(app)
         if before is None and WHOLE in known.documents:
             # It is not kept, so it has to be parsed, even if it has not changed.
             known = Known({**known.documents, WHOLE: None})
@@ -67,7 +81,7 @@ class ListKeeper:
         whole = before if isinstance(found, Unchanged) else found
         if not isinstance(whole, WholeList):
             return listed
-        read = self._keep((connection, collection), whole, before, sent, namespace)
+        read = self._keep(app, whole, before, sent, namespace)
         return replace(listed, found={**listed.found, WHOLE: read})
 
     def _keep(self, app: App, whole: WholeList, before: WholeList | None, sent: int, namespace: str) -> Answer:
@@ -80,6 +94,11 @@ class ListKeeper:
             finalize(whole, self._kept.remove, id(whole)).atexit = False
         self._lists[app] = whole
         return ListRead(whole, sent, digest=whole.digest)
+
+    def ends(self, app: App, since: float) -> float | None:
+        """When the time of a request for a list ends that was sent since then; None if none waits for its answer."""
+        at = self._requested.get(app)
+        return None if at is None or at < since else at + self._time_out
 
     def note_completed(self, app: App, backup_ids: set[str]) -> None:
         """Note that these backups are complete, which the last list of their app has not shown."""
