@@ -18,11 +18,10 @@ from astra_mirror.astra.bodies import Bodies, NoMemoryError, Reservation
 from astra_mirror.astra.failures import closed_mid_response, evicted, timed_out, unreachable
 from astra_mirror.astra.listing import Body, ListError
 from astra_mirror.astra.names import REQUEST_NAMESPACE
+from astra_mirror.astra.refused_list import refused_list
 from astra_mirror.astra.transport import Client, ClientPool, header
-from astra_mirror.astra.whole_list import no_such_app
 from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.monitor.listing import WHOLE
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.observability.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS, series
@@ -102,7 +101,7 @@ class AstraClient:
 
         async def answer(response: aiohttp.ClientResponse, windows: Body) -> Listed | Failed:
             if response.status != HTTPStatus.OK:
-                return _refused_list(connection, response, windows, known)
+                return refused_list(_refused(connection, response, b"".join(windows)), known)
             try:
                 if len(windows) == 1:
                     return await read_list(windows, known, connection.redact_text, namespace)
@@ -193,21 +192,4 @@ def _refused(connection: Connection, response: aiohttp.ClientResponse, body: byt
         connection.redact_text,
         retry_after=header(response, "Retry-After"),
         date=header(response, "Date"),
-    )
-
-
-def _refused_list(
-    connection: Connection, response: aiohttp.ClientResponse, windows: Body, known: Known
-) -> Listed | Failed:
-    failure = _refused(connection, response, b"".join(windows))
-    if isinstance(failure, Failed):
-        return failure
-    if WHOLE in known.documents:
-        return no_such_app(failure)
-    # A 404 for a list does not mean that any backup does not exist.
-    return Failed(
-        SyncReason.UNEXPECTED_RESPONSE,
-        failure.message,
-        code=response.status,
-        correlation_id=failure.correlation_id,
     )

@@ -5,7 +5,6 @@ A list is as it is for all of them or for none: one that is not complete says no
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -17,7 +16,7 @@ from astra_mirror.core.backup import DOCUMENTED_STATES
 from astra_mirror.core.body import MIB
 from astra_mirror.core.monitor.kept import LIST_BYTES, size_of
 from astra_mirror.core.monitor.listing import WHOLE, ListedBackup, NotKept, WholeList, read_time
-from astra_mirror.core.outcome import Answer, Failed, Known, Listed, NotFound, SyncReason
+from astra_mirror.core.outcome import Answer, Failed, Known, SyncReason
 from astra_mirror.support.text import cut
 
 _MAX_LENGTH: Final = 1024
@@ -108,12 +107,6 @@ class WholeListReader(ListReader):
 
 def _rank(backup: ListedBackup) -> tuple[bool, int, str]:
     return (backup.time is None, 0 if backup.time is None else -backup.time, backup.id)
-
-
-def no_such_app(answer: NotFound) -> Listed:
-    """A list's 404 with a problem document: `answer` is what it would mean for a single backup."""
-    found = replace(answer, message=answer.message.replace("no such backup", "no such app", 1))
-    return Listed(hash(found), {WHOLE: found}, size=None, complete=False)
 
 
 def _incomplete(why: str) -> Failed:

@@ -9,7 +9,6 @@ from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.request_plan import Attempt, Collection
-from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.engine.requests import Request
 from astra_mirror.engine.state.identity import Identity
 from astra_mirror.engine.state.tracked import Tracked
@@ -67,7 +66,7 @@ class RecordEvent:
 class CountPoll:
     """Count a finished poll by its result."""
 
-    kind: Kind
+    kind: str
     result: SyncReason
 
 

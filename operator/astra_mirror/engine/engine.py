@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 class Engine:
-    """All tracked objects, their polls and their statuses.
+    """All tracked objects, their polls and their statuses; `performer` performs the effects.
 
     Args:
         remote: Astra Control.
@@ -54,9 +54,6 @@ class Engine:
         clocks: the clocks and the random samples.
         pace: the administrator's intervals.
         shard: which objects this process owns.
-
-    Attributes:
-        performer: performs effects.
     """
 
     def __init__(

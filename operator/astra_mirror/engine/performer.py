@@ -68,7 +68,7 @@ class Performer:
             case effects.CheckAt(uid, at):
                 self._wake_if(parts.poller.check_at(uid, at))
             case effects.CountPoll(kind, result):
-                series(OBSERVATIONS, kind.label, result).inc()
+                series(OBSERVATIONS, kind, result).inc()
             case effects.StopWaiting(uid):
                 parts.objects.in_flight.release(uid)
             case effects.StatusMoved(uid, moved):

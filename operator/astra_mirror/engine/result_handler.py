@@ -56,7 +56,7 @@ def answered(tracked: Tracked, answer: Answer, poll: Poll, moment: Moment, pace:
     is_outdated = before.poll_requested_at > poll.started
     polled = polling.answered(before, answer, sent_at=poll.started, now=now)
     effects: tuple[ObjectEffect, ...] = (
-        CountPoll(tracked.identity.kind, answer.reason if isinstance(answer, Failed) else SyncReason.OBSERVED),
+        CountPoll(tracked.identity.kind.label, answer.reason if isinstance(answer, Failed) else SyncReason.OBSERVED),
     )
     if not isinstance(answer, Unchanged):
         step = next_report(

@@ -18,7 +18,8 @@ def probe_for(request: Request, objects: Objects) -> Request | None:
     for each in objects.waiting(request):
         if not each.desire.is_polled:
             objects.in_flight.release(each.uid)
-    candidates = _candidates(request, objects.alone(objects.waiting(request)))
+    waiting = objects.waiting(request)
+    candidates = _candidates(request, objects.alone(waiting))
     if not candidates:
         return None
     chosen = next((each for each in candidates if each.reported.is_observed), candidates[0])

@@ -16,8 +16,8 @@ from astra_mirror.core.outcome import Answer, Listed
 from astra_mirror.core.rate import CONNECTION_PER_SECOND, Rate
 from astra_mirror.core.request_plan import AVOID_SECONDS, Catalog
 from astra_mirror.core.tickets import Ticket
-from astra_mirror.engine.connection.breakers import Go, HeldRequests, Result
-from astra_mirror.engine.connection.reader_lists import ReaderLists
+from astra_mirror.engine.connection.all_held import AllHeldRequests, Result
+from astra_mirror.engine.connection.breakers import Go
 from astra_mirror.engine.connection.total_rate import TotalRate
 from astra_mirror.engine.connection.waiting import Waiting
 from astra_mirror.engine.effects import AvoidList, LearnList, ListEffect, RequestEffect, Send, SuspectList, Wake
@@ -58,8 +58,8 @@ class ConnectionQueue:
         self._connection = connection
         self._total = total
         self._in_flight = objects.in_flight
-        self._held_requests = HeldRequests(connection, objects)
-        self.lists = ReaderLists(connection, objects, self.breakers, self._held_requests.held)
+        self._held_requests = AllHeldRequests(connection, objects)
+        self.lists = self._held_requests.lists
         self._rate = Rate(CONNECTION_PER_SECOND)
         self._slots = RequestSlots()
         self._waiting = Waiting()
@@ -100,7 +100,7 @@ class ConnectionQueue:
 
     def wake(self, moment: Moment) -> list[RequestEffect]:
         """A timer that `Wake` has set has expired."""
-        return [*self._going(self._held_requests.find_out(moment)), *self.lists.wake(moment), *self.pump(moment)]
+        return [*self._going(self._held_requests.find_out(moment)), *self.pump(moment)]
 
     def start_from_total(self, request: Request, moment: Moment) -> list[RequestEffect]:
         """A request that has waited for the global rate limit may start."""
@@ -156,14 +156,12 @@ class ConnectionQueue:
             return ([] if ticket is None else self._recorded(ticket, None, moment)), True
         if request in self._tickets:
             return [], False
-        holding = self.lists if self.lists.decides_on(request) else self._held_requests
-        held = holding.hold(request, moment.at)
+        held = self._held_requests.hold(request, moment.at)
         return list(held or ()), held is not None
 
     def _start(self, request: Request, now: float) -> Send:
         self._rate.take()
-        ticket = self._tickets.pop(request, None) or self.breakers.start(request.account, request.app, now)
-        self.lists.start(request, now)
+        ticket = self._tickets.pop(request, None) or self._held_requests.start(request, now)
         self._sent[request] = _Sent(ticket)
         return Send(request, now)
 
@@ -190,7 +188,7 @@ class ConnectionQueue:
         """A request was answered; `ended` follows when the answer has been fanned out."""
         sent = self._sent[request]
         self._free(request, sent)
-        return [*self._recorded(sent.ticket, answer, moment), *self.lists.answered(request, answer, moment)]
+        return self._recorded(sent.ticket, answer, moment)
 
     def ended(self, request: Request, moment: Moment) -> list[RequestEffect]:
         """A request has ended, with or without an answer."""
@@ -198,7 +196,7 @@ class ConnectionQueue:
         was_answered = sent.is_answered
         self._free(request, sent)
         effects = [] if was_answered else self._recorded(sent.ticket, None, moment)
-        return [*effects, *self.lists.answered(request, None, moment), *self.pump(moment)]
+        return [*effects, *self.pump(moment)]
 
     def is_answered(self, request: Request) -> bool:
         """Whether a request in flight has been answered."""
@@ -222,7 +220,7 @@ class ConnectionQueue:
     def not_answered(self) -> list[Request]:
         """The requests whose objects report that no answer has arrived: slow, queued and held ones."""
         slow = (request for request, sent in self._sent.items() if sent.is_unanswered_for_long)
-        return list(chain(slow, self._waiting, self._held_requests.held, self.lists))
+        return list(chain(slow, self._waiting, self._held_requests))
 
     def remember(self, effect: ListEffect, now: float) -> None:
         """Record the result of a list in the catalog."""
@@ -239,11 +237,10 @@ class ConnectionQueue:
     def retain(self, accounts: Container[str], apps: Container[Hashable], namespaces: Container[str]) -> None:
         """Keep only the breakers and probe times of these, and drop held requests that no object waits for."""
         self._held_requests.retain(accounts, apps, namespaces)
-        self.lists.retain(accounts, apps, namespaces)
 
     def close(self) -> list[Request]:
         """Drop all queued and held requests. Returns the held ones."""
         for request in self._waiting.outside():
             self._total.drop(request)
         self._waiting.clear()
-        return self._held_requests.clear() + self.lists.clear()
+        return self._held_requests.clear()

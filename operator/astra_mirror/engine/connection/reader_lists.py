@@ -17,7 +17,7 @@ from astra_mirror.core.outcome import Answer, Listed
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.tickets import Purpose, Ticket
 from astra_mirror.engine.connection.behind_refs import BehindRefs
-from astra_mirror.engine.effects import RequestEffect, Resume, Show, Submit, Wake
+from astra_mirror.engine.effects import Resume, Show, Submit, Wake
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment
 from astra_mirror.engine.requests import ListRequest, Request
@@ -28,7 +28,8 @@ AHEAD: Final = -60.0
 
 _SEVERITY: Final = (State.CLOSED, State.HALF_OPEN, State.OPEN, State.PAUSED)
 
-Effects = Iterator[RequestEffect]
+Effect = Submit | Show | Resume | Wake
+Effects = Iterator[Effect]
 
 
 class ReaderLists:
@@ -49,7 +50,6 @@ class ReaderLists:
         self._held: Held[Request] = Held()
         self._parked: dict[Request, None] = {}
         self._tickets: dict[Request, Ticket] = {}
-        self._sent: dict[Request, Ticket] = {}
         self._seen_version = 0
 
     def __iter__(self) -> Iterator[Request]:
@@ -113,11 +113,12 @@ class ReaderLists:
         if others:
             yield Resume(self._connection, tuple(others))
 
-    def start(self, request: Request, now: float) -> None:
-        """A request is sent."""
-        if isinstance(request, ListRequest) and (request in self._tickets or self.decides_on(request)):
-            ticket = self._tickets.pop(request, None)
-            self._sent[request] = ticket or self.breakers.start(request.account, request.collection, now)
+    def start(self, request: Request, now: float) -> Ticket | None:
+        """A request is sent. Returns its ticket, if it is one of these lists."""
+        if not isinstance(request, ListRequest) or not (request in self._tickets or self.decides_on(request)):
+            return None
+        ticket = self._tickets.pop(request, None)
+        return ticket or self.breakers.start(request.account, request.collection, now)
 
     def dropped(self, request: Request) -> None:
         """A request is not sent now."""
@@ -125,9 +126,8 @@ class ReaderLists:
         if ticket is not None:
             self.breakers.abandon(ticket)
 
-    def answered(self, request: Request, answer: Answer | Listed | None, moment: Moment) -> list[RequestEffect]:
-        """A request was answered, or has ended without an answer: what follows."""
-        ticket = self._sent.pop(request, None)
+    def recorded(self, ticket: Ticket | None, answer: Answer | Listed | None, moment: Moment) -> list[Effect]:
+        """A request was answered, or has ended without an answer: what follows. `ticket` is that of a list."""
         if ticket is None:
             return list(self._passed(moment.at))
         if answer is None:
@@ -136,7 +136,7 @@ class ReaderLists:
             self.breakers.record(ticket, answer, moment.at)
         return self.wake(moment)
 
-    def wake(self, moment: Moment) -> list[RequestEffect]:
+    def wake(self, moment: Moment) -> list[Effect]:
         """Resume and report what has changed, and start the probes that are due."""
         now = moment.at
         return [*self._passed(now), *self._changes(now), *self._unparked(now), *self._find_out(moment)]
