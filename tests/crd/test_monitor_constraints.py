@@ -40,6 +40,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"mirror": {"newest": 1}},
     {"mirror": {"newest": 100, "readyWhen": "Observed", "interval": "15s", "labels": {"team": "shop", "a.io/b": ""}}},
     {"mirror": {"newest": 5, "labels": {f"label-{number}": "x" for number in range(16)}}},
+    {"mirror": {"newest": 5, "labels": {"Team_1.x": "", "a.b/C": "x", "a" * 253 + "/" + "b" * 63: "x"}}},
 ]
 
 
@@ -85,7 +86,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"mirror": {"newest": 101}}, "spec.mirror.newest", "less than or equal to 100"),
     ({"mirror": {"newest": 1, "readyWhen": "Ready"}}, "spec.mirror.readyWhen", "supported values"),
     ({"mirror": {"newest": 1, "interval": "999ms"}}, "spec.mirror.interval", "from 1s to 24h"),
-    ({"mirror": {"newest": 1, "labels": {"astra-mirror.io/x": "y"}}}, "spec.mirror.labels", "are the operator's"),
+    *(
+        ({"mirror": {"newest": 1, "labels": {each: "y"}}}, "spec.mirror.labels", "must have keys of labels")
+        for each in ("astra-mirror.io/x", "a b", "-a", "A.B/c", "a/b/c", "a/", "/a", "", "a" * 64, "a" * 254 + "/b")
+    ),
     ({"mirror": {"newest": 1, "labels": {"team": "a b"}}}, "spec.mirror.labels", "should match"),
     ({"mirror": {"newest": 1, "labels": {"team": "a" * 64}}}, "spec.mirror.labels", "63"),
     ({"mirror": {"newest": 1, "labels": {f"x{each}": "" for each in range(17)}}}, "spec.mirror.labels", "at most 16"),
