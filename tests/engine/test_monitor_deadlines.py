@@ -8,9 +8,9 @@ import pytest
 from astra_mirror.core.monitor.listing import WHOLE
 from astra_mirror.core.outcome import Listed, Unchanged
 from astra_mirror.engine.effects import Effect, Pump
-from tests.engine.monitor_world import DAILY, TIME_OUT, MonitorWorld
+from tests.engine.monitor_world import APP, DAILY, TIME_OUT, MonitorWorld
 from tests.engine.service import ERROR, UNAUTHORIZED, limited
-from tests.engine.world import OLD
+from tests.engine.world import ID, OLD
 
 
 @pytest.fixture
@@ -222,3 +222,34 @@ async def test_a_retry_after_of_the_list_is_kept_at_a_deadline(world: MonitorWor
         assert world.astra.asked.empty()
         await world.unchanged(seconds=310)
         await world.reason("ObjectivesMet", "ObjectiveMissed", seconds=2)
+
+
+async def test_its_request_is_ahead_of_all_else(world: MonitorWorld) -> None:
+    """What has waited for longer on the connection comes after it."""
+    async with world.running():
+        await _met(world)
+        await asyncio.sleep(290)
+        queue = world.engine.performer.parts.queues.of(OLD)
+        queue.gather()
+        for number in range(10):
+            world.refs.seen(world.cluster.put(f"ref-{number}", 100 + number, app=50 + number))
+        await asyncio.sleep(15)
+        queue.release()
+        world.engine.performer.perform(Pump(OLD))
+        asked, _, _ = await world.astra.asked.get()
+        assert asked == APP
+
+
+async def test_many_deadlines_at_the_same_second(world: MonitorWorld) -> None:
+    """Each of two hundred apps is asked once, and each objective is missed within two seconds of its answer."""
+    lists = {ID.format(1000 + number): [world.taken(1, minutes=55)] for number in range(200)}
+    async with world.running(), world.serving(lists):
+        for number in range(200):
+            world.monitor(f"shop-{number}", app=1000 + number, objectives=[DAILY], interval="24h")
+        for number in range(200):
+            await world.reason("Ready", "ObjectivesMet", f"shop-{number}")
+        asked = len(world.astra.namespaces)
+        await asyncio.sleep(305)
+        reasons = {world.cluster.reasons(f"shop-{number}")["ObjectivesMet"] for number in range(200)}
+        assert reasons == {"ObjectiveMissed"}
+        assert len(world.astra.namespaces) == asked + 200

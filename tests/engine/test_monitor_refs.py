@@ -128,24 +128,6 @@ async def test_labels_that_are_taken_out_go(world: MonitorWorld) -> None:
         assert world.cluster.objects[name]["metadata"]["labels"] == {"astra-mirror.io/monitor": "shop"}
 
 
-async def test_without_mirror_all_refs_go(world: MonitorWorld) -> None:
-    """But one whose backup is under way, by the list or by its own status; then the condition goes as well."""
-    async with world.running():
-        first, _ = await _current(world)
-        world.edit(first, status={"state": "running"})
-        world.monitor()
-        await world.answer(world.taken(1), world.taken(2, minutes=2))
-        await asyncio.sleep(2)
-        assert list(world.api.objects) == [first]
-        status = await world.reason("RefsCurrent", "RefsPending")
-        assert "refs" not in status
-        world.edit(first, status={"state": "completed"})
-        await _next(world, world.taken(1))
-        await asyncio.sleep(2)
-        assert world.api.objects == {}
-        assert "RefsCurrent" not in world.cluster.reasons("shop")
-
-
 async def test_a_foreign_name_is_a_conflict(world: MonitorWorld) -> None:
     """Which says whose it is; nothing is written into it, and Ready does not depend on it."""
     async with world.running():

@@ -1,5 +1,7 @@
 """Which backups count, in which order, and what their times are."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,6 +96,15 @@ def test_patterns_match_as_a_table_says(parts: list[str], name: str) -> None:
         else:
             reach = {start + 1 for start in reach if name[start : start + 1] == character}
     assert is_match(pattern, name) is (len(name) in reach)
+
+
+def test_no_pattern_takes_long() -> None:
+    """Its time grows with the length of the name alone, whatever the pattern is."""
+    pattern, name = "*a" * 126, "a" * 125 + "b" * 900
+    before = time.process_time()
+    for _ in range(1000):
+        assert not is_match(pattern + "c", name)
+    assert time.process_time() - before < 1.0
 
 
 def test_they_are_counted_by_state() -> None:
