@@ -201,5 +201,5 @@ def _yaml_blocks() -> list[Any]:
 
 def test_untested_blocks_are_yaml_at_least() -> None:
     """And of the shape that their tools read."""
-    assert PAGE.count("```yaml\n") == 8
+    assert PAGE.count("```yaml\n") == 10
     assert all(_yaml_blocks())
