@@ -8,6 +8,8 @@ curl $ASTRA/_control/faults -d '{"path": "*", "status": 503}'
 curl $ASTRA/_control/faults -d '{"path": "*", "kind": "hang"}'
 curl -X DELETE $ASTRA/_control/faults
 curl $ASTRA/_control/requests
+curl $ASTRA/_control/schedules -d '{"name": "nightly", "days": 200, "keep": 90}'
+curl $ASTRA/_control/clock -d '{"hours": 30}'
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,6 +20,8 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from dev.simulator.scheduled import ScheduledStore
+from dev.simulator.schedules import over_days
 from dev.simulator.store import DEFAULT_ACCOUNT, DEFAULT_APP, Backup, Fault, FaultKind, Store
 
 _NOT_FROM_JSON = {"cleared", "body", "_chance"}
@@ -25,7 +29,7 @@ _FAULT_FIELDS = {each.name for each in fields(Fault)} - _NOT_FROM_JSON
 _BACKUP_FIELDS = {"scenario", "account", "app", "id", "name", "seconds", "size"}
 
 
-def control_routes(store: Store) -> list[Route]:
+def control_routes(store: ScheduledStore) -> list[Route]:
     """The routes under /_control."""
 
     async def list_backups(_: HTTPRequest) -> Response:
@@ -60,19 +64,38 @@ def control_routes(store: Store) -> list[Route]:
     async def list_requests(_: HTTPRequest) -> Response:
         return JSONResponse([asdict(each) for each in store.requests.matching()])
 
-    def route(path: str, method: str, endpoint: Callable[[HTTPRequest], Awaitable[Response]]) -> Route:
-        return Route(f"/_control/{path}", _with_errors(endpoint), methods=[method])
-
     return [
-        route("backups", "GET", list_backups),
-        route("backups", "POST", add_backup),
-        route("backups/{id}", "POST", change_backup),
-        route("backups/{id}", "DELETE", remove_backup),
-        route("faults", "GET", list_faults),
-        route("faults", "POST", add_fault),
-        route("faults", "DELETE", clear_faults),
-        route("requests", "GET", list_requests),
+        _route("backups", "GET", list_backups),
+        _route("backups", "POST", add_backup),
+        _route("backups/{id}", "POST", change_backup),
+        _route("backups/{id}", "DELETE", remove_backup),
+        _route("faults", "GET", list_faults),
+        _route("faults", "POST", add_fault),
+        _route("faults", "DELETE", clear_faults),
+        _route("requests", "GET", list_requests),
+        *_routes_of_time(store),
     ]
+
+
+def _routes_of_time(store: ScheduledStore) -> list[Route]:
+    """Schedules, and the clock by which they take backups."""
+
+    async def add_schedule(request: HTTPRequest) -> Response:
+        options = await _options(request, {"name", "days", "keep", "seconds", "scenario"})
+        defaults: dict[str, Any] = {"name": "nightly", "days": 30.0, "now": store.wall_clock()}
+        schedule = over_days(**defaults | options)
+        store.add_schedule(schedule)
+        return JSONResponse({"id": schedule.id, "name": schedule.name}, 201)
+
+    async def move_clock(request: HTTPRequest) -> Response:
+        store.wall_clock.move(**await _options(request, {"days", "hours", "minutes", "seconds"}))
+        return JSONResponse({"now": store.wall_clock().isoformat()})
+
+    return [_route("schedules", "POST", add_schedule), _route("clock", "POST", move_clock)]
+
+
+def _route(path: str, method: str, endpoint: Callable[[HTTPRequest], Awaitable[Response]]) -> Route:
+    return Route(f"/_control/{path}", _with_errors(endpoint), methods=[method])
 
 
 def _with_errors(

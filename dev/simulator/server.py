@@ -12,7 +12,8 @@ import trustme
 import uvicorn
 
 from dev.loop_thread import LoopThread, bound_socket, stop_accepting
-from dev.simulator.store import DEFAULT_ACCOUNT, DEFAULT_APP, Store
+from dev.simulator.scheduled import ScheduledStore
+from dev.simulator.store import DEFAULT_ACCOUNT, DEFAULT_APP
 from dev.simulator.web import application
 
 _START_SECONDS: Final = 10.0
@@ -35,7 +36,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class Simulator(Store):
+class Simulator(ScheduledStore):
     """A running simulator; its state is what Store offers.
 
     `url` is its address, `ca_pem` its authority when it speaks TLS, `token` one that may read everything, `account` and

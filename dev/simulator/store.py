@@ -1,6 +1,7 @@
 """The simulator's state: backups, tokens, faults and the log of requests. Safe for use from several threads."""
 
 import hashlib
+import json
 import random
 import secrets
 import threading
@@ -199,6 +200,10 @@ class Store:
     def may_read(self, token: str, app: str) -> bool:
         """Whether the token's role includes the app."""
         return app not in self._forbidden.get(token, frozenset())
+
+    def add_item(self, item: Any, *, account: str = DEFAULT_ACCOUNT, app: str = DEFAULT_APP) -> None:  # noqa: ANN401
+        """Add any JSON value to the lists of an app, such as an item without an ID."""
+        self.add_backup("completes", account=account, app=app).serve_raw(json.dumps(item).encode())
 
     def add_backup(
         self,

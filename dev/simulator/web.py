@@ -17,17 +17,19 @@ from starlette.routing import Route
 
 from dev.simulator import problems
 from dev.simulator.control import control_routes
-from dev.simulator.model import Document
-from dev.simulator.store import Backup, Fault, Request, Store, fingerprint
+from dev.simulator.scheduled import ScheduledStore
+from dev.simulator.store import Backup, Fault, Request, fingerprint
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _CHECK_SECONDS: Final = 0.05
+_NOTHING: Final = object()
+"""In place of an item of a list that there is none of."""
 _LIST_PARAMETERS: Final = frozenset({"include", "limit", "continue"})
 
 Handler = Callable[[HTTPRequest], Awaitable[Response]]
 
 
-def application(store: Store) -> Starlette:
+def application(store: ScheduledStore) -> Starlette:
     """The server's application."""
     api = _API(store)
     prefix = "/accounts/{account}"
@@ -59,7 +61,7 @@ def _problem(document: dict[str, Any]) -> Response:
 
 
 class _API:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ScheduledStore) -> None:
         self._store = store
 
     def handler(self, answer: Handler) -> Handler:
@@ -133,7 +135,7 @@ class _API:
                 return _problem(problems.invalid_parameter(name))
         app = request.path_params.get("app")
         backups = self._store.of_app(request.path_params["account"].lower(), app.lower() if app else None)
-        return _page(request, [found for found in map(_as_document, backups) if found is not None])
+        return _page(request, [found for found in map(_as_item, backups) if found is not _NOTHING])
 
     async def apps(self, request: HTTPRequest) -> Response:
         """List the apps of the account that have backups (path and `include` as in NetApp's page "List the apps")."""
@@ -144,7 +146,7 @@ class _API:
         return _page(request, [{"id": each, "name": f"app-{each[:8]}", "state": "ready"} for each in ids])
 
 
-def _page(request: HTTPRequest, documents: list[Document]) -> Response:
+def _page(request: HTTPRequest, documents: list[Any]) -> Response:
     """The part of a list that was asked for, and the fields that were."""
     start = int(request.query_params.get("continue") or 0)
     limit = int(request.query_params.get("limit") or len(documents) or 1)
@@ -153,18 +155,17 @@ def _page(request: HTTPRequest, documents: list[Document]) -> Response:
     if start + limit < len(documents):
         metadata["continue"] = str(start + limit)
     if include := request.query_params.get("include"):
-        page = [[each.get(name) for name in include.split(",")] for each in page]
+        page = [[each.get(name) for name in include.split(",")] for each in page if isinstance(each, dict)]
     return _json({"items": page, "metadata": metadata})
 
 
-def _as_document(backup: Backup) -> Document | None:
-    if backup.raw is not None:
-        try:
-            raw = json.loads(backup.raw)
-        except ValueError:
-            return None
-        return raw if isinstance(raw, dict) else None
-    return backup.document()
+def _as_item(backup: Backup) -> Any:  # noqa: ANN401 - any JSON value
+    if backup.raw is None:
+        return backup.document() or _NOTHING
+    try:
+        return json.loads(backup.raw)
+    except ValueError:
+        return _NOTHING
 
 
 async def _hang(request: HTTPRequest, fault: Fault) -> None:
