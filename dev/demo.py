@@ -1,4 +1,4 @@
-"""The demo: what a user sees, on a real API server, in about a minute. `make demo` runs it.
+"""The demo: what a user sees, on a real API server, in about two minutes. `make demo` runs it.
 
 It types the commands that it shows; nothing is pretended but Astra Control itself, which is the simulator.
 """
@@ -12,22 +12,26 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import yaml
 
 from dev.controlplane import ControlPlane, KubectlError
-from dev.controlplane.kubectl import kubectl
 from dev.controlplane.processes import StartError
 from dev.controlplane.toolchain import kubectl_binary
+from dev.demo_cluster import Cluster
+from dev.demo_monitor import play_monitor
 from dev.gobuild import ToolchainError
 from dev.simulator import Simulator
 
 _NAMESPACE: Final = "astra-mirror-demo"
 _SYSTEM: Final = "astra-mirror-system"
-_CRD: Final = "crd/appbackuprefs.astra-mirror.io"
+_CRDS: Final = {
+    "crd/appbackuprefs.astra-mirror.io": "crds/appbackupref.yaml",
+    "crd/appbackupmonitors.astra-mirror.io": "crds/appbackupmonitor.yaml",
+}
 _ROOT: Final = Path(__file__).parents[1]
 _BACKUPS: Final = {
     "nightly-shop": ("completes", "completed"),
@@ -36,48 +40,6 @@ _BACKUPS: Final = {
 }
 """What becomes of each backup: the simulator's scenario, and the state in the end."""
 _SECONDS: Final = 20.0
-_PATIENCE: Final = 120.0
-
-
-class Cluster:
-    """kubectl for one cluster, with the commands shown as they are typed."""
-
-    def __init__(self, binary: Path, kubeconfig: Path) -> None:
-        self.binary, self.kubeconfig = binary, kubeconfig
-
-    def run(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run kubectl without showing it."""
-        return kubectl(self.binary, self.kubeconfig, *arguments, stdin=stdin)
-
-    def show(self, *arguments: str) -> None:
-        """Run kubectl as a person would see it."""
-        print(f"\n$ kubectl {shlex.join(arguments)}", flush=True)
-        print(self.run(*arguments), end="", flush=True)
-
-    def watch(self, states: Mapping[str, str]) -> None:
-        """Show a watch of the refs until each of them has had a row with its state.
-
-        Raises:
-            KubectlError: one of them had none in time.
-        """
-        arguments, missing = ("get", "appbackuprefs", "-w"), dict(states)
-        print(f"\n$ kubectl {shlex.join(arguments)}", flush=True)
-        command = [str(self.binary), f"--kubeconfig={self.kubeconfig}", *arguments]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
-            timer = threading.Timer(_PATIENCE, process.terminate)
-            timer.start()
-            try:
-                for line in process.stdout or ():
-                    print(line, end="", flush=True)
-                    name, *columns = line.split()
-                    if missing.get(name) in columns:
-                        del missing[name]
-                    if not missing:
-                        return
-            finally:
-                timer.cancel()
-                process.terminate()
-        raise KubectlError(f"the watch ended, after {_PATIENCE:.0f} s at most, without a row for {missing}")
 
 
 def main() -> None:
@@ -112,7 +74,7 @@ def _cluster(context: str | None) -> Iterator[tuple[Cluster, Path]]:
             cluster = Cluster(control_plane.binaries / "kubectl", control_plane.kubeconfig)
             _say("installing: kubectl apply -k manifests/default")
             cluster.run("apply", "-k", str(_ROOT / "manifests/default"))
-            cluster.run("wait", "--for=condition=Established", _CRD, "--timeout=30s")
+            cluster.run("wait", "--for=condition=Established", *_CRDS, "--timeout=30s")
             cluster.run("create", "namespace", _NAMESPACE)
             yield cluster, control_plane.kubeconfig_for(_SYSTEM, "astra-mirror")
         return
@@ -135,20 +97,20 @@ def _minified(context: str) -> str:
 
 @contextlib.contextmanager
 def _borrowed(cluster: Cluster, context: str) -> Iterator[None]:
-    """The CRD and a namespace in somebody's cluster; what was not there before is removed at the end."""
-    _say(f"using the context {context}: the CRD and the namespace {_NAMESPACE}, removed at the end")
-    had_crd = bool(cluster.run("get", _CRD, "--ignore-not-found"))
+    """The CRDs and a namespace in somebody's cluster; what was not there before is removed at the end."""
+    _say(f"using the context {context}: the CRDs and the namespace {_NAMESPACE}, removed at the end")
+    new = [crd for crd in _CRDS if not cluster.run("get", crd, "--ignore-not-found")]
     cluster.run("create", "namespace", _NAMESPACE)
     try:
-        if not had_crd:
-            cluster.run("create", "-f", str(_ROOT / "crds/appbackupref.yaml"))
-        cluster.run("wait", "--for=condition=Established", _CRD, "--timeout=30s")
+        for crd in new:
+            cluster.run("create", "-f", str(_ROOT / _CRDS[crd]))
+        cluster.run("wait", "--for=condition=Established", *_CRDS, "--timeout=30s")
         yield
     finally:
         _say("removing what was created")
         cluster.run("delete", "namespace", _NAMESPACE, "--timeout=120s")
-        if not had_crd:
-            cluster.run("delete", _CRD, "--timeout=60s")
+        if new:
+            cluster.run("delete", *new, "--timeout=60s")
 
 
 @contextlib.contextmanager
@@ -171,7 +133,7 @@ def _play(cluster: Cluster, astra: Simulator) -> None:
         "metadata": {"name": "astra-control", "namespace": _NAMESPACE},
         "stringData": {"url": astra.url, "token": astra.token},
     }
-    _apply(cluster, secret)
+    cluster.apply(secret)
     manifests = []
     for name, (scenario, _) in _BACKUPS.items():
         backup = astra.add_backup(scenario, seconds=_SECONDS, name=name)
@@ -182,21 +144,18 @@ def _play(cluster: Cluster, astra: Simulator) -> None:
         )
     print(f"\n$ kubectl apply -f -\n{yaml.safe_dump(manifests[0], sort_keys=False)}", end="", flush=True)
     for manifest in manifests:
-        _apply(cluster, manifest)
+        cluster.apply(manifest)
     cluster.watch({name: state for name, (_, state) in _BACKUPS.items()})
     cluster.show("wait", "--for=condition=Succeeded", "abr/nightly-shop", "--timeout=10s")
     cluster.show("wait", "--for=condition=Succeeded=False", "abr/nightly-billing", "--timeout=10s")
     cluster.show("get", "abr", "-o", "wide")
-
-
-def _apply(cluster: Cluster, manifest: Mapping[str, object]) -> None:
-    cluster.run("apply", "-f", "-", stdin=yaml.safe_dump(manifest))
+    play_monitor(cluster, astra, _NAMESPACE)
 
 
 def _keep(cluster: Cluster, astra: Simulator) -> None:
     print(f"\n== all of it runs until Ctrl-C; in another terminal:\nexport KUBECONFIG={cluster.kubeconfig}")
     print(f"export ASTRA={astra.url}   # curl $ASTRA/_control/backups\nexport PATH={cluster.binary.parent}:$PATH")
-    print("kubectl get abr -w", flush=True)
+    print("kubectl get abr -w; kubectl get abm -w", flush=True)
     threading.Event().wait()
 
 

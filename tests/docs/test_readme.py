@@ -179,6 +179,10 @@ def test_the_demo_ends_as_the_page_shows() -> None:
     ended = subprocess.run([sys.executable, "-m", "dev.demo"], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert _table(ended.stdout) == wanted
+    # The monitor's part comes after it, line by line.
+    for line in re.findall(r"^    (\$ kubectl wait .* abm/.*)$", README, re.MULTILINE):
+        assert line in ended.stdout
+    assert ended.stdout.count("appbackupmonitor.astra-mirror.io/shop condition met") == 3
 
 
 def test_every_reason_is_in_the_table() -> None:
