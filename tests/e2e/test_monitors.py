@@ -1,85 +1,23 @@
 """Monitors on the real API server, under the shipped RBAC: lists, deadlines, refs that are made and removed."""
 
 import json
-import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-import yaml
 
 from dev.controlplane import ControlPlane, KubectlError
-from dev.simulator import Backup, Simulator
+from dev.simulator import Simulator
+from tests.e2e.monitors import APP_LIST, SINGLE, Monitors, add_backup, until
 from tests.e2e.user import User, condition
 from tests.operator_process import StartOperator
-
-APP_LIST = "/accounts/*/k8s/v1/apps/*/appBackups"
-SINGLE = f"{APP_LIST}/*"
-
-
-def _ago(**age: float) -> str:
-    return (datetime.now(UTC) - timedelta(**age)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _backup(astra: Simulator, state: str = "completed", **age: float) -> Backup:
-    backup = astra.add_backup("stuck", seconds=0.001)
-    backup.set(state=state, backupCreationTimestamp=_ago(**age or {"minutes": 1}))
-    return backup
-
-
-class Monitors:
-    """The monitors of a user."""
-
-    def __init__(self, user: User, astra: Simulator) -> None:
-        self._user = user
-        self._astra = astra
-
-    def apply(self, name: str = "shop", **spec: Any) -> None:
-        """Write one, whose list is read every ten seconds unless `spec` says otherwise."""
-        ids = {"accountID": self._astra.account, "appID": self._astra.app}
-        manifest = {"apiVersion": "astra-mirror.io/v1", "kind": "AppBackupMonitor", "metadata": {"name": name}}
-        self._user.apply({**manifest, "spec": {**ids, "interval": "10s", **spec}})
-
-    def status(self, name: str = "shop") -> dict[str, Any]:
-        """Its status."""
-        status: dict[str, Any] = yaml.safe_load(self._user.kubectl("get", "abm", name, "-o", "yaml"))["status"]
-        return status
-
-    def wait(self, reason: str, kind: str = "Ready", name: str = "shop") -> dict[str, Any]:
-        """Wait until a condition has that reason."""
-        path = f'{{.status.conditions[?(@.type=="{kind}")].reason}}'
-        self._user.kubectl("wait", f"--for=jsonpath={path}={reason}", f"abm/{name}", "--timeout=90s")
-        return self.status(name)
-
-    def refs(self) -> dict[str, dict[str, Any]]:
-        """The refs in the namespace, by name."""
-        found = json.loads(self._user.kubectl("get", "abr", "-o", "json"))["items"]
-        return {each["metadata"]["name"]: each for each in found}
-
-
-@pytest.fixture
-def monitors(user: User, astra: Simulator) -> Monitors:
-    """Monitors, and the Secret that they use."""
-    user.secret_for(astra)
-    return Monitors(user, astra)
-
-
-def _until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
-    pause = threading.Event()
-    for _ in range(int(seconds * 5)):
-        if holds():
-            return
-        pause.wait(0.2)
-    raise AssertionError("it has not come")
 
 
 def test_which_backups_the_app_has(
     monitors: Monitors, user: User, astra: Simulator, start_operator: StartOperator
 ) -> None:
     """The counts, the newest ones and the objective's deadline, also in the table."""
-    good = _backup(astra, hours=1)
-    _backup(astra, "failed", minutes=30)
+    good = add_backup(astra, hours=1)
+    add_backup(astra, "failed", minutes=30)
     monitors.apply(objectives=[{"name": "daily", "maxAge": "26h"}])
     start_operator()
     status = monitors.wait("ObjectivesMet")
@@ -97,7 +35,7 @@ def test_a_deadline_is_kept_by_the_wall_clock(
     monitors: Monitors, astra: Simulator, start_operator: StartOperator
 ) -> None:
     """Without waiting for the next poll; a good backup meets the objective again."""
-    _backup(astra, seconds=50)
+    add_backup(astra, seconds=50)
     monitors.apply(objectives=[{"name": "minutely", "maxAge": "1m"}], interval="1h")
     start_operator()
     deadline = monitors.wait("ObjectivesMet")["deadline"]
@@ -112,7 +50,7 @@ def test_a_monitor_beside_refs_costs_no_request_of_its_own(
     monitors: Monitors, user: User, astra: Simulator, start_operator: StartOperator
 ) -> None:
     """One list serves all of them."""
-    backups = [_backup(astra, "running") for _ in range(5)]
+    backups = [add_backup(astra, "running") for _ in range(5)]
     for number, backup in enumerate(backups):
         user.ref(f"ref-{number}", backup, interval="10s")
     monitors.apply()
@@ -128,7 +66,7 @@ def test_refs_are_made_repaired_and_removed(
     monitors: Monitors, user: User, astra: Simulator, start_operator: StartOperator
 ) -> None:
     """What a user deletes or edits is put right; the window moves; the monitor's refs go with it."""
-    old, new = _backup(astra, hours=2), _backup(astra, hours=1)
+    old, new = add_backup(astra, hours=2), add_backup(astra, hours=1)
     monitors.apply(mirror={"newest": 1, "labels": {"team": "shop"}})
     start_operator()
     monitors.wait("RefsCurrent", "RefsCurrent")
@@ -137,25 +75,25 @@ def test_refs_are_made_repaired_and_removed(
     assert ref["metadata"]["labels"] == {"team": "shop", "astra-mirror.io/monitor": "shop"}
     assert name.endswith(new.id[:8])
     user.kubectl("delete", "abr", name)
-    _until(lambda: name in monitors.refs(), 10)
+    until(lambda: name in monitors.refs(), 10)
     user.kubectl("patch", "abr", name, "--type=merge", "-p", json.dumps({"spec": {"backupID": old.id}}))
-    _until(lambda: monitors.refs()[name]["spec"]["backupID"] == new.id, 10)
+    until(lambda: monitors.refs()[name]["spec"]["backupID"] == new.id, 10)
     user.kubectl("label", "abr", name, "mine=x", "team=other", "--overwrite")
-    _until(lambda: monitors.refs()[name]["metadata"]["labels"]["team"] == "shop", 10)
+    until(lambda: monitors.refs()[name]["metadata"]["labels"]["team"] == "shop", 10)
     monitors.apply(mirror={"newest": 1})
-    _until(lambda: "team" not in monitors.refs()[name]["metadata"]["labels"], 30)
+    until(lambda: "team" not in monitors.refs()[name]["metadata"]["labels"], 30)
     assert monitors.refs()[name]["metadata"]["labels"]["mine"] == "x"
-    newest = _backup(astra, seconds=5)
-    _until(lambda: [each["spec"]["backupID"] for each in monitors.refs().values()] == [newest.id], 30)
+    newest = add_backup(astra, seconds=5)
+    until(lambda: [each["spec"]["backupID"] for each in monitors.refs().values()] == [newest.id], 30)
     user.kubectl("delete", "abm", "shop")
-    _until(lambda: monitors.refs() == {}, 30)
+    until(lambda: monitors.refs() == {}, 30)
 
 
 def test_a_name_that_is_somebody_elses(
     monitors: Monitors, user: User, astra: Simulator, start_operator: StartOperator
 ) -> None:
     """Is a conflict, and nothing is written into it."""
-    backup = _backup(astra)
+    backup = add_backup(astra)
     document = backup.document()
     assert document is not None
     user.ref(f"{document['name']}-{backup.id[:8]}", backup)
@@ -170,7 +108,7 @@ def test_a_name_that_is_somebody_elses(
 
 def test_a_quota_is_shown(monitors: Monitors, user: User, astra: Simulator, start_operator: StartOperator) -> None:
     """With the API server's message."""
-    _backup(astra)
+    add_backup(astra)
     hard = {"count/appbackuprefs.astra-mirror.io": "0"}
     user.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": hard}})
     monitors.apply(mirror={"newest": 1})
@@ -183,7 +121,7 @@ def test_without_the_role_for_refs(
     monitors: Monitors, installed: ControlPlane, astra: Simulator, start_operator: StartOperator
 ) -> None:
     """All but `mirror` works, and the condition names verb and resource."""
-    _backup(astra)
+    add_backup(astra)
     installed.kubectl("delete", "clusterrolebinding", "astra-mirror-refs")
     try:
         monitors.apply(mirror={"newest": 1}, objectives=[{"name": "daily", "maxAge": "26h"}])
@@ -202,7 +140,7 @@ def test_without_the_kind_the_refs_are_looked_after(
     user.secret_for(astra)
     installed.kubectl("delete", "crd", "appbackupmonitors.astra-mirror.io")
     try:
-        user.ref("ref", _backup(astra))
+        user.ref("ref", add_backup(astra))
         start_operator()
         user.wait("ref", "Ready")
     finally:
@@ -222,8 +160,8 @@ def test_no_such_app(monitors: Monitors, astra: Simulator, start_operator: Start
 
 def test_a_list_that_is_not_complete(monitors: Monitors, astra: Simulator, start_operator: StartOperator) -> None:
     """Changes nothing but Synced."""
-    _backup(astra)
-    _backup(astra)
+    add_backup(astra)
+    add_backup(astra)
     monitors.apply()
     start_operator()
     monitors.wait("ListObserved")
