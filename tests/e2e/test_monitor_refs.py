@@ -17,9 +17,13 @@ def _edit(user: User, name: str, patch: object) -> None:
     user.kubectl("patch", "abr", name, "--type=merge", "-p", json.dumps(patch))
 
 
-def _is_another(monitors: Monitors, name: str, before: dict[str, str]) -> bool:
-    key = f"AppBackupRef {name}"
-    return monitors.versions().get(key) not in {None, before[key]}
+def _uid(monitors: Monitors, name: str) -> str | None:
+    ref = monitors.refs().get(name)
+    return None if ref is None else str(ref["metadata"]["uid"])
+
+
+def _is_another(monitors: Monitors, name: str, before: str | None) -> bool:
+    return _uid(monitors, name) not in {None, before}
 
 
 def test_what_is_the_users_stays(
@@ -97,7 +101,7 @@ def test_a_third_deletion_waits_for_the_next_list(
     monitors.wait("RefsCurrent", "RefsCurrent")
     [name] = monitors.refs()
     for _ in range(2):
-        before = monitors.versions()
+        before = _uid(monitors, name)
         user.kubectl("delete", "abr", name)
         until(partial(_is_another, monitors, name, before), 10)
     user.kubectl("delete", "abr", name)
