@@ -1,6 +1,7 @@
 """A list as a whole, for monitors, in the same pass in which refs find their backups."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -127,6 +128,26 @@ async def test_a_body_without_items_is_no_list(text: bytes) -> None:
     """For monitors as for refs."""
     with pytest.raises(ListError):
         await answers.read_list([text], Known({WHOLE: None}), str)
+
+
+async def test_two_thousand_backups_cost_no_more_than_their_parsing() -> None:
+    """As much as it costs to read them for as many refs; and once, for what is the same again is not parsed."""
+    ids = [OTHER[:-5] + f"{number:05}" for number in range(2000)]
+    body = _body(*(_item(each) for each in ids))
+
+    async def cost(known: Known) -> tuple[float, Listed]:
+        before = time.process_time()
+        listed = await answers.read_list(body, known, str)
+        return time.process_time() - before, listed
+
+    of_refs, of_whole, of_again = list[float](), list[float](), list[float]()
+    for _ in range(5):
+        of_refs.append((await cost(Known(dict.fromkeys(ids))))[0])
+        spent, listed = await cost(Known({WHOLE: None}))
+        of_whole.append(spent)
+        of_again.append((await cost(Known({WHOLE: listed.digest}, listed.digest)))[0])
+    assert min(of_whole) < 1.5 * min(of_refs)
+    assert min(of_again) < 0.1 * min(of_whole)
 
 
 async def test_any_number_of_backups_is_kept() -> None:

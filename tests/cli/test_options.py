@@ -29,6 +29,8 @@ def test_help_has_each_exit_code_on_a_line() -> None:
         ("lease-namespace", "x" * 64, "is no name of a namespace"),
         ("interval", "15", "15s, 1m30s or 24h"),
         ("interval", "500ms", "must be at least 1s"),
+        ("monitor-interval", "9s", "must be from 10s to 24h"),
+        ("monitor-interval", "24h1s", "must be from 10s to 24h"),
         ("request-timeout", "0s", "must be longer than nothing"),
         ("allowed-url", "https://a.example,b.example", "'b.example' is not scheme://host[:port]"),
         ("http-address", "8080", "'8080' is not HOST:PORT"),

@@ -8,10 +8,13 @@ from prometheus_client import REGISTRY
 
 from astra_mirror.core.monitor.listing import WHOLE
 from astra_mirror.core.outcome import Listed, Unchanged
+from astra_mirror.core.request_plan import Collection
+from astra_mirror.engine.fan_out import is_covered
 from astra_mirror.engine.kinds.app_backup_monitor import APP_BACKUP_MONITOR
-from tests.engine.monitor_world import DAILY, MonitorWorld
+from astra_mirror.engine.requests import ListRequest
+from tests.engine.monitor_world import APP, DAILY, MonitorWorld
 from tests.engine.service import ERROR
-from tests.engine.world import ID, IDS
+from tests.engine.world import ID, IDS, OLD, backup
 from tests.virtual_time import clock
 
 
@@ -170,3 +173,36 @@ async def test_its_polls_and_writes_are_counted_as_a_monitors(world: MonitorWorl
     async with world.running():
         await _read(world)
     assert [after - each for after, each in zip(counted(), before, strict=True)] == [1, 1, 1]
+
+
+async def test_only_the_list_of_its_app_counts(world: MonitorWorld) -> None:
+    """That of the account names no app: it covers refs whose app is confirmed, and no monitor."""
+    async with world.running():
+        await _read(world)
+        world.refs.seen(world.cluster.put("ref", 11))
+        _, request = await world.astra.next_within(10)
+        request.set_result(backup(11, "completed"))
+        await world.cluster.until("ref", state="completed")
+        objects = world.engine.performer.parts.objects
+        covered = {
+            (collection.app, uid): is_covered(_request(world, collection), tracked, objects, is_waiting=False)
+            for collection in (Collection(IDS["accountID"], None), Collection(IDS["accountID"], APP))
+            for uid in ("ref", "shop")
+            if (tracked := objects.index.get(uid)) is not None
+        }
+        assert covered == {(None, "ref"): True, (None, "shop"): False, (APP, "ref"): True, (APP, "shop"): True}
+
+
+def _request(world: MonitorWorld, collection: Collection) -> ListRequest:
+    tracked = world.engine.performer.parts.objects.index.get("ref")
+    assert tracked is not None
+    return ListRequest(
+        connection=OLD,
+        about=tracked.identity,
+        due=0.0,
+        urgency=0.0,
+        draw=0.5,
+        is_fallback=False,
+        is_observed=True,
+        collection=collection,
+    )

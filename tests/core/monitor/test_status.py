@@ -112,6 +112,15 @@ def test_a_deadline_is_rounded_up_and_then_rules() -> None:
     assert after([read(one)], ASKING).deadline == "2026-03-02T13:00:01Z"
 
 
+def test_the_earliest_deadline_is_that_of_the_monitor() -> None:
+    """Of the objectives that are met."""
+    objectives = [DAILY, {"name": "weekly", "maxAge": "168h"}, {"name": "hourly", "maxAge": "30m"}]
+    status = after([read(backup(1, hours=1))], spec(objectives=objectives))
+    deadlines = [each.deadline for each in status.objectives or ()]
+    assert deadlines == ["2026-03-02T13:00:00Z", "2026-03-08T11:00:00Z", None]
+    assert status.deadline == deadlines[0]
+
+
 def test_a_missed_objective_is_named() -> None:
     """With the newest good backup, its time, and maxAge."""
     ready = after([OLD], ASKING).condition("Ready")
