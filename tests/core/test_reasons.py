@@ -43,7 +43,7 @@ def _modules() -> Iterator[tuple[Path, ast.Module]]:
 def _is_made(node: ast.AST, file: Path) -> Iterator[ast.expr]:
     """The expressions in which `node` may name the reason of a failure: an argument, or a row of status codes."""
     match node:
-        case ast.Call(func=ast.Name(id="Failed" | "AnswerError" | "NoMemoryError"), args=[reason, *_]):
+        case ast.Call(func=ast.Name(id="Failed" | "NotKept" | "AnswerError" | "NoMemoryError"), args=[reason, *_]):
             yield reason
         case ast.Tuple(elts=[reason, ast.Constant(value=str())]) if file == STATUS_CODES:
             yield reason
