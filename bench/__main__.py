@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bench import report, stock, world
+from bench import monitors, report, stock, world
 from bench.budgets import Measured
 from bench.largest import longest_hold
 from bench.measure import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _ROOT: Final = Path(__file__).parents[1]
 _PASSES: Final = 5
+_BESIDE: Final = Layout(10_000, 200, 4, report.ACTIVE, monitors=1000)
 
 
 class Bench:
@@ -50,8 +51,8 @@ class Bench:
     async def open(cls, remote: world.Remote, window: float) -> "AsyncIterator[Bench]":
         """A new control plane: how much its API server holds has a part in what a PATCH costs it."""
         with ControlPlane.start() as control_plane:
-            control_plane.kubectl("apply", "-f", "crds/appbackupref.yaml")
-            control_plane.kubectl("wait", "--for=condition=Established", "crd/appbackuprefs.astra-mirror.io")
+            control_plane.kubectl("apply", "-f", "crds/appbackupref.yaml", "-f", "crds/appbackupmonitor.yaml")
+            control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
             async with world.Cluster.open(control_plane) as cluster:
                 yield cls(cluster, remote, window)
 
@@ -112,6 +113,15 @@ class Bench:
         _say(f"  {found}")
         return found
 
+    async def made(self) -> monitors.Made:
+        """What it costs when monitors make refs."""
+        _say("monitors that make refs")
+        idle = await idle_memory("mirror", self._cluster, self._remote, "default")
+        namespace = await self._refs(Layout(0, 1, 1, 0.0))
+        found = await monitors.made(self._cluster, self._remote, namespace, self._window, idle)
+        _say(f"  {found}")
+        return found
+
     async def idle(self) -> tuple[Memory, ...]:
         """What an idle operator takes, without refs and with a thousand."""
         _say("idle processes: no refs, and 1,000")
@@ -137,6 +147,8 @@ class Bench:
             active=layout.active,
         )
         await self._cluster.create_refs(namespace, specs, self._remote)
+        if layout.monitors:
+            await monitors.add_beside(self._cluster, self._remote, namespace, layout.monitors, specs)
         return namespace
 
     async def _status(self) -> dict[str, Any]:
@@ -171,6 +183,10 @@ async def _run(sizes: list[int], window: float, sweeps: list[Layout], out: Path)
         if sweeps:
             async with Bench.open(remote, window) as bench:
                 measured = replace(measured, polls=await bench.polls(), memory=await bench.idle())
+            async with Bench.open(remote, window) as bench:
+                measured = replace(measured, monitors=await bench.measure("mirror", _BESIDE))
+            async with Bench.open(remote, window) as bench:
+                measured = replace(measured, made=await bench.made())
     if not report.write(measured, out):
         sys.exit("bench: a budget is broken")
 
@@ -184,7 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--refs", type=int, nargs="+", default=[1000, 3000, 10_000], help="numbers of refs")
     parser.add_argument("--window", type=float, default=45.0, help="seconds of steady state")
-    left_out = "the costs of active refs and of apps, single polls, and idle processes"
+    left_out = "the costs of active refs and of apps, single polls, idle processes, and monitors"
     parser.add_argument("--no-sweeps", action="store_true", help=f"leave out {left_out}")
     parser.add_argument("--out", type=Path, help="folder for bench.json and bench.svg: docs, or build/bench for a part")
     options = parser.parse_args()

@@ -7,6 +7,7 @@ from typing import Final
 
 from bench.measure import Result
 from bench.memory import Memory
+from bench.monitors import INTERVAL_SECONDS, Made
 from bench.polls import Polls
 from bench.process import TICK
 
@@ -25,6 +26,8 @@ class Measured:
         hold: for how many milliseconds a list of the largest size has held the event loop.
         polls: what one poll costs; None where that was left out, as are the next.
         memory: what an idle operator takes.
+        monitors: the operator with monitors beside the largest number of refs.
+        made: the operator with monitors that make refs.
     """
 
     results: tuple[Result, ...]
@@ -32,6 +35,8 @@ class Measured:
     hold: float
     polls: Polls | None = None
     memory: tuple[Memory, ...] = ()
+    monitors: Result | None = None
+    made: Made | None = None
 
     @property
     def largest(self) -> Result:
@@ -80,6 +85,16 @@ def budgets(measured: Measured) -> Iterator[Budget]:
         yield _poll(measured.polls)
     for memory in measured.memory:
         yield _memory(memory)
+    if measured.monitors is not None:
+        yield from _first_pass(measured.monitors)
+        yield from _steady_state(measured.monitors)
+        yield from _punctuality(measured.monitors)
+    if measured.made is not None:
+        made = measured.made
+        of = f" with {made.refs:,} refs made by {made.monitors:,} monitors"
+        yield Budget(f"monitors and refs that are not done{of}", made.missing, 0)
+        yield Budget(f"memory growth, MB{of}", made.growth * 2**20 / 10**6, 150)
+        yield Budget(f"steady writes{of}", made.steady.writes, 0)
 
 
 def _first_pass(mirror: Result) -> Iterator[Budget]:
@@ -98,10 +113,12 @@ def _steady_state(mirror: Result) -> Iterator[Budget]:
     yield Budget(f"steady writes{of}", mirror.steady.writes, 0)
     if mirror.restart and mirror.bare:
         yield Budget(f"restart, times the bare loop{of}", mirror.restart.seconds / mirror.bare, 1.5)
+    if mirror.restart:
         yield Budget(f"writes after a restart{of}", mirror.restart.writes, 0)
     rounds = mirror.steady.seconds / 15 + 1
-    requests = mirror.steady.requests / rounds / mirror.layout.apps
-    yield Budget(f"steady requests an app and interval{of}", requests, 1)
+    of_monitors = mirror.steady.seconds / INTERVAL_SECONDS + 1
+    allowed = rounds * mirror.layout.apps + of_monitors * max(mirror.layout.monitors - mirror.layout.apps, 0)
+    yield Budget(f"steady requests an app and interval{of}", mirror.steady.requests / allowed, 1)
 
 
 def _punctuality(mirror: Result) -> Iterator[Budget]:
@@ -123,4 +140,5 @@ def _memory(memory: Memory) -> Budget:
 
 
 def _of(mirror: Result) -> str:
-    return f" with {mirror.layout.refs:,} refs"
+    monitors = f" and {mirror.layout.monitors:,} monitors" if mirror.layout.monitors else ""
+    return f" with {mirror.layout.refs:,} refs{monitors}"

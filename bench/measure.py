@@ -20,7 +20,8 @@ REST_SECONDS: Final = 20.0
 class Layout:
     """How many refs there are, over how many apps and accounts, and the share whose backups are running.
 
-    `lists` is false where the token may read single backups and no list.
+    `lists` is false where the token may read single backups and no list. Of the `monitors`, there is one for each of
+    the refs' apps, and the others have apps of their own.
     """
 
     refs: int
@@ -28,6 +29,7 @@ class Layout:
     accounts: int
     active: float
     lists: bool = True
+    monitors: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,11 @@ async def first_pass(
 
 
 async def until_written(operator: Process, cluster: Cluster, layout: Layout, namespace: str) -> tuple[float, int]:
-    """Wait until each ref has a state: the seconds from the first line of log, and how many have none at the end."""
+    """Wait until each ref has a state and each monitor is observed.
+
+    Returns:
+        The seconds from the first line of log, and how many objects are not there yet at the end.
+    """
     revision, before = await cluster.revision(), (await cluster.writes())[1]
     while operator.is_starting:  # noqa: ASYNC110 - its log is a file
         await asyncio.sleep(_LOOK_SECONDS)
@@ -154,10 +160,10 @@ async def until_written(operator: Process, cluster: Cluster, layout: Layout, nam
     while (now := time.monotonic()) - started < _PASS_SECONDS:
         if (latest := await cluster.revision()) - revision >= patches:
             revision, patches = latest, layout.refs - (await cluster.writes())[1] + before
-            if patches <= 0 and not (patches := await cluster.without_state(namespace)):
+            if patches <= 0 and not (patches := await cluster.not_observed(namespace)):
                 return now - started, 0
         await asyncio.sleep(_LOOK_SECONDS)
-    return now - started, await cluster.without_state(namespace)
+    return now - started, await cluster.not_observed(namespace)
 
 
 async def restart(operator: Process, cluster: Cluster, remote: Remote, layout: Layout) -> Restart:

@@ -30,6 +30,8 @@ def small_tables(document: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str
         yield "One poll, where no list can be shared", _polls(document["polls"])
     if document["memory"]:
         yield "An idle process", _memory(document["memory"])
+    if document.get("monitors"):
+        yield "Monitors", _monitors(document["monitors"], document["made"])
     yield "The budgets", [("budget", "measured", "limit", ""), *map(_budget, document["budgets"])]
 
 
@@ -52,6 +54,31 @@ def _polls(polls: dict[str, Any]) -> list[tuple[str, ...]]:
 def _memory(memory: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     rows = ((f"{each['refs']:,}", f"{each['mirror']:.1f}", f"{each['floor']:.1f}") for each in memory)
     return [("idle with so many refs", "mirror, MiB", "the libraries and a Kopf watch alone, MiB"), *rows]
+
+
+def _monitors(beside: dict[str, Any], made: dict[str, Any]) -> list[tuple[str, ...]]:
+    head = ("", "until done, s", "CPU, s", "writes", "requests", "memory, MiB", "CPU, %", "writes/min", "requests/min")
+    layout = beside["layout"]
+    return [
+        head,
+        _cost(f"{layout['monitors']:,} monitors beside {layout['refs']:,} refs", beside["first"], beside["steady"]),
+        _cost(f"{made['monitors']:,} monitors that make {made['refs']:,} refs", made, made["steady"]),
+    ]
+
+
+def _cost(name: str, first: dict[str, Any], steady: dict[str, Any]) -> tuple[str, ...]:
+    per_minute = 60 / steady["seconds"]
+    return (
+        name,
+        f"{first['seconds']:.1f}" if not first["missing"] else f"{first['missing']:,} missing",
+        f"{first['cpu']:.1f}",
+        f"{first['writes']:,}",
+        f"{first['requests']:,}",
+        f"{first['growth']:.0f}",
+        f"{100 * steady['cpu']:.2f}",
+        f"{steady['writes'] * per_minute:.0f}",
+        f"{steady['requests'] * per_minute:.0f}",
+    )
 
 
 def write(document: dict[str, Any], page: Path) -> None:

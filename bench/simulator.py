@@ -39,6 +39,17 @@ def _add(astra: Simulator, *, world: str, refs: int, apps: int, accounts: int, a
     return made
 
 
+def _catalog(astra: Simulator, *, world: str, apps: int, backups: int) -> Any:  # noqa: ANN401 - a JSON value
+    """Apps of one account with so many completed backups each."""
+    made = [
+        {"accountID": uuid_of(f"{world} account"), "appID": uuid_of(f"{world} app {number}")} for number in range(apps)
+    ]
+    for each in made:
+        for _ in range(backups):
+            astra.add_backup(_in_the_end("completes"), account=each["accountID"], app=each["appID"])
+    return made
+
+
 def _in_the_end(name: str) -> Scenario:
     """A scenario as it is at its end, made once: the simulator shares the cores with those that are measured."""
     made: Document | None = None
@@ -102,6 +113,7 @@ def _large(astra: Simulator, *, size: int, compressed: bool) -> Any:  # noqa: AN
 
 _COMMANDS: dict[str, Callable[..., Any]] = {
     "add": _add,
+    "catalog": _catalog,
     "faults": _faults,
     "large": _large,
     "lateness": _lateness,

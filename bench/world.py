@@ -75,6 +75,13 @@ class Cluster:
             for number, spec in enumerate(specs)
         )
 
+    async def create_monitors(self, namespace: str, specs: list[dict[str, Any]]) -> None:
+        """A monitor for each spec."""
+        await self.many(
+            ("POST", f"{_GROUP}/namespaces/{namespace}/appbackupmonitors", _monitor(number, spec))
+            for number, spec in enumerate(specs)
+        )
+
     async def patch_statuses(self, namespace: str, number: int, status: dict[str, Any]) -> float:
         """The bare loop: as many status PATCHes, `AT_ONCE` at once; the seconds that it took."""
         started = asyncio.get_running_loop().time()
@@ -123,27 +130,43 @@ class Cluster:
         return int(found["metadata"]["resourceVersion"])
 
     async def writes(self) -> tuple[int, int]:
-        """How many PATCHes of AppBackupRefs succeeded so far: all, and those of statuses."""
+        """How many writes of refs and monitors succeeded so far, and how many of them were of refs' statuses."""
         async with self._session.get("/metrics") as answer:
             text = await answer.text()
         lines = re.findall(
-            r'^apiserver_request_total\{.*code="200".*resource="appbackuprefs".*\} .*$', text, re.MULTILINE
+            r'^apiserver_request_total\{.*code="20[01]".*resource="appbackup(?:refs|monitors)".*\} .*$',
+            text,
+            re.MULTILINE,
         )
-        patches = [line for line in lines if 'verb="PATCH"' in line]
-        status = [line for line in patches if 'subresource="status"' in line]
-        return _sum(patches), _sum(status)
+        writes = [line for line in lines if re.search('verb="(?:POST|PATCH|DELETE)"', line)]
+        status = [line for line in writes if 'resource="appbackuprefs"' in line and 'subresource="status"' in line]
+        return _sum(writes), _sum(status)
 
-    async def without_state(self, namespace: str) -> int:
-        """How many refs have no state in their status yet."""
-        return sum(
-            ["state" not in each.get("status", {}) async for page in self._pages(namespace) for each in page["items"]]
-        )
+    async def not_observed(self, namespace: str) -> int:
+        """How many refs have no state in their status yet, and how many monitors no backups."""
+        refs = ["state" not in each.get("status", {}) async for each in self._objects(namespace, "appbackuprefs")]
+        monitors = self._objects(namespace, "appbackupmonitors")
+        return sum(refs) + sum(["backups" not in each.get("status", {}) async for each in monitors])
 
-    async def _pages(self, namespace: str) -> AsyncIterator[dict[str, Any]]:
-        """The list of a namespace's refs, page by page."""
+    async def refs_not_made(self, namespace: str, monitors: int, refs: int) -> int:
+        """How many of so many monitors do not say RefsCurrent yet, and how many of so many refs have no state."""
+        current = [_is_current(each) async for each in self._objects(namespace, "appbackupmonitors")]
+        if missing := monitors - sum(current):
+            return missing
+        stated = ["state" in each.get("status", {}) async for each in self._objects(namespace, "appbackuprefs")]
+        return refs - sum(stated)
+
+    async def _objects(self, namespace: str, plural: str) -> AsyncIterator[dict[str, Any]]:
+        """The objects of a namespace."""
+        async for page in self._pages(namespace, plural):
+            for each in page["items"]:
+                yield each
+
+    async def _pages(self, namespace: str, plural: str = "appbackuprefs") -> AsyncIterator[dict[str, Any]]:
+        """The list of a namespace's objects, page by page."""
         token: str | None = ""
         while token is not None:
-            path = f"{_GROUP}/namespaces/{namespace}/appbackuprefs?limit=500&continue={token}"
+            path = f"{_GROUP}/namespaces/{namespace}/{plural}?limit=500&continue={token}"
             page = await self.call("GET", path)
             yield page
             token = page["metadata"].get("continue") or None
@@ -190,6 +213,16 @@ class Cluster:
 def _ref(number: int, spec: dict[str, str]) -> dict[str, Any]:
     kind = {"apiVersion": "astra-mirror.io/v1", "kind": "AppBackupRef"}
     return {**kind, "metadata": {"name": f"ref-{number:05}"}, "spec": spec}
+
+
+def _monitor(number: int, spec: dict[str, Any]) -> dict[str, Any]:
+    kind = {"apiVersion": "astra-mirror.io/v1", "kind": "AppBackupMonitor"}
+    return {**kind, "metadata": {"name": f"monitor-{number:04}"}, "spec": spec}
+
+
+def _is_current(monitor: dict[str, Any]) -> bool:
+    conditions = monitor.get("status", {}).get("conditions", [])
+    return any(each["type"] == "RefsCurrent" and each["status"] == "True" for each in conditions)
 
 
 async def _read(stream: aiohttp.StreamReader) -> None:

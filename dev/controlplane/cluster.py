@@ -27,6 +27,7 @@ _CONTROLLERS: Final = (
     "serviceaccount-token-controller",
     "root-ca-certificate-publisher-controller",
     "clusterrole-aggregation-controller",
+    "resourcequota-controller",
 )
 _AUDIT_POLICY: Final = """\
 apiVersion: audit.k8s.io/v1

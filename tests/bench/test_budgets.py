@@ -8,6 +8,7 @@ from bench import page
 from bench.budgets import Budget, Measured, budgets
 from bench.measure import Layout, Pass, Result, Steady, Watched, ratios
 from bench.memory import Memory
+from bench.monitors import Made
 from bench.polls import Polling, Polls
 
 PASS = Pass(startup=1.0, seconds=30.0, cpu=15.0, writes=10_000, requests=200, memory=180.0, growth=80.0, peak=190.0)
@@ -33,6 +34,27 @@ FIRST_PASS = "first full pass, times a bare loop of equal PATCHes that holds a w
 POLL = "CPU of a poll where no list can be shared, times that of stock"
 IDLE = "memory of an idle process, MiB"
 IDLE_WITH_REFS = "memory of an idle process with 1,000 refs, MiB"
+
+
+MONITORS = replace(
+    MIRROR,
+    layout=Layout(10_000, 200, 4, 0.05, monitors=1000),
+    steady=replace(STEADY, cpu=0.02, requests=920),
+    bare=None,
+    ratios=(),
+    watched=None,
+)
+MADE = Made(
+    monitors=100,
+    refs=10_000,
+    seconds=520.0,
+    cpu=30.0,
+    writes=20_400,
+    requests=100,
+    growth=90.0,
+    missing=0,
+    steady=STEADY,
+)
 
 
 def judged(measured: Measured) -> dict[str, Budget]:
@@ -84,6 +106,18 @@ def test_idle_process_is_held_to_its_memory() -> None:
     found = judged(MEASURED)
     assert (found[IDLE].value, found[IDLE].limit, found[IDLE].floor) == (84.0, 85, 75.0)
     assert (found[IDLE_WITH_REFS].value, found[IDLE_WITH_REFS].limit, found[IDLE_WITH_REFS].floor) == (104.0, 105, 95.0)
+
+
+def test_monitors_are_held_to_the_steady_budgets() -> None:
+    """Their own apps are read every five minutes, those of the refs every 15 seconds."""
+    found = judged(replace(MEASURED, monitors=MONITORS, made=replace(MADE, missing=1)))
+    of = " with 10,000 refs and 1,000 monitors"
+    assert found[f"steady CPU, % of a core{of}"].value == 2.0
+    assert found[f"steady writes{of}"].limit == 0
+    # 200 apps four times, and 800 apps 1.15 times.
+    assert found[f"steady requests an app and interval{of}"].value == pytest.approx(920 / (800 + 920))
+    made = found["monitors and refs that are not done with 10,000 refs made by 100 monitors"]
+    assert (made.value, made.limit, made.holds) == (1, 0, False)
 
 
 def test_what_was_left_out_is_not_judged() -> None:

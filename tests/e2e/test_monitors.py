@@ -111,6 +111,7 @@ def test_a_quota_is_shown(monitors: Monitors, user: User, astra: Simulator, star
     add_backup(astra)
     hard = {"count/appbackuprefs.astra-mirror.io": "0"}
     user.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": hard}})
+    user.kubectl("wait", "--for=jsonpath={.status.hard}", "resourcequota/q", "--timeout=60s")
     monitors.apply(mirror={"newest": 1})
     start_operator()
     status = monitors.wait("RefsRefused", "RefsCurrent")
