@@ -91,13 +91,14 @@ def test_a_private_registry(tmp_path: Path, base: str, kind: str) -> None:
     ("base", "kind"), [("default", "Deployment"), ("ha", "Deployment"), ("sharded", "StatefulSet")]
 )
 def test_only_some_namespaces(tmp_path: Path, base: str, kind: str) -> None:
-    """The binding in the namespace gives what the one for the cluster gave, and the operator has the option."""
+    """The bindings in the namespace give what those for the cluster gave, and the operator has the option."""
     before = _kustomized(tmp_path, f"resources: [../manifests/{base}]\n")
     overlay = f"resources: [../manifests/{base}, namespaces.yaml]\npatches:\n{marked_block('namespaces-patches')}"
     after = _kustomized(tmp_path, overlay, namespaces=marked_block("namespaces"))
-    everywhere = before.pop("ClusterRoleBinding astra-mirror")
-    there = after.pop("RoleBinding shop/astra-mirror")
-    assert (there["roleRef"], there["subjects"]) == (everywhere["roleRef"], everywhere["subjects"])
+    for name in ("astra-mirror", "astra-mirror-refs"):
+        everywhere = before.pop(f"ClusterRoleBinding {name}")
+        there = after.pop(f"RoleBinding shop/{name}")
+        assert (there["roleRef"], there["subjects"]) == (everywhere["roleRef"], everywhere["subjects"])
     arguments = after[f"{kind} astra-mirror-system/astra-mirror"]["spec"]["template"]["spec"]["containers"][0]["args"]
     assert Settings(namespace=arguments.pop().removeprefix("--namespace=")).namespace == ["shop"]
     assert after == before

@@ -151,6 +151,9 @@ def test_series_of_a_monitor(metrics: str, monitor_rows: dict[str, Any], namespa
     [taken] = _series(metrics, "kube_appbackupmonitor_newest_completed_time", **met).values()
     [deadline] = _series(metrics, "kube_appbackupmonitor_deadline", **met).values()
     assert deadline - taken == 26 * 3600
+    daily = met | {"objective": "daily"}
+    assert list(_series(metrics, "kube_appbackupmonitor_objective_deadline", **daily).values()) == [deadline]
+    assert list(_series(metrics, "kube_appbackupmonitor_objective_newest_time", **daily).values()) == [taken]
     for name, number in {"total": 1, "selected": 1, "completed": 1, "in_progress": 0, "failed": 0}.items():
         assert list(_series(metrics, f"kube_appbackupmonitor_backups_{name}", **met).values()) == [number]
     asleep: dict[str, Any] = {"namespace": namespace, "appbackupmonitor": "row-suspended-met"}
@@ -166,7 +169,8 @@ def test_every_series_in_the_alerts_exists(metrics: str, monitor_rows: dict[str,
     del monitor_rows
     rules = yaml.safe_load((MONITORING / "prometheusrule.yaml").read_text())["spec"]["groups"][0]["rules"]
     used = {name for rule in rules for name in re.findall(r"\bkube_\w+", rule["expr"])}
-    of_monitors = {"kube_appbackupmonitor_condition", "kube_appbackupmonitor_deadline"}
+    names = ("condition", "deadline", "objective_deadline", "objective_newest_time")
+    of_monitors = {f"kube_appbackupmonitor_{each}" for each in names}
     assert used == {"kube_appbackupref_condition", "kube_lease_renew_time"} | of_monitors
     for name in used:
         assert _series(metrics, name)
