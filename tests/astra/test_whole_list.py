@@ -102,6 +102,7 @@ async def test_a_backup_that_stands_twice_counts_once(first: str | None, second:
     [
         ([_item()], {"continue": "1"}, "there is more"),
         ([_item()], {"count": 2}, "counts more backups than it has"),
+        ([_item()], {"count": "2"}, "counts more backups than it has"),
         ([_item(), [OTHER, "x", "completed"]], {}, "no objects"),
     ],
 )

@@ -31,16 +31,37 @@ class Server:
         return self.watch if "watch=" in path else self.code, PAGE
 
 
-def _informer(server: Server) -> OptionalInformer:
+class Engine:
+    """An engine that has two objects."""
+
+    def __init__(self) -> None:
+        self.known = {"a": ("shop", "one"), "b": ("pay", "two")}
+        self.has_forgotten_others = False
+
+    def objects(self) -> dict[str, tuple[str, str]]:
+        """They."""
+        return dict(self.known)
+
+    def deleted(self, uid: str, namespace: str) -> None:
+        """One is gone."""
+        assert self.known.pop(uid)[0] == namespace
+
+    def forget_others(self, uids: set[str]) -> None:
+        """Those of other shards."""
+        self.has_forgotten_others = not uids
+
+
+def _informer(server: Server, engine: Engine | None = None) -> OptionalInformer:
     nothing: Any = None
     endpoint: Any = server
+    known: Any = engine
     return OptionalInformer(
         APP_BACKUP_MONITOR.names,
         endpoint,
         Availability(),
         objects=nothing,
         namespaces=(),
-        engine=nothing,
+        engine=known,
         kopf_started=lambda: None,
     )
 
@@ -88,14 +109,17 @@ async def test_a_kind_that_goes_leaves_the_operator_ready(monkeypatch: pytest.Mo
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Informer, "tasks", lambda _: iter([(forever(), "watch")]))
-    server = Server(200)
-    informer = _informer(server)
+    server, engine = Server(200), Engine()
+    informer = _informer(server, engine)
     async with _running(informer):
         await asyncio.sleep(5)
         assert informer.not_ready_reason is not None
+        assert len(engine.known) == 2
         server.code = 404
         await asyncio.sleep(2 * ASK_SECONDS)
         assert informer.not_ready_reason is None
+        # Nothing is written by specs that nobody can change any more.
+        assert (engine.known, engine.has_forgotten_others) == ({}, True)
         server.code = 200
         await asyncio.sleep(2 * ASK_SECONDS)
         assert informer.not_ready_reason is not None

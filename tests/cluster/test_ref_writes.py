@@ -94,13 +94,17 @@ async def test_each_write_is_fenced_and_names_its_manager() -> None:
 
 
 async def test_no_write_is_tried_while_the_api_server_is_away() -> None:
-    """It waits, as all others do."""
+    """Nor when it is back: what made the write right may have changed meanwhile. What is read waits."""
     away = Away()
-    away.changed.clear()
+    away.leave()
     async with serving() as (server, api):
         server.answer = lambda _: (201, OBJECT)
-        making = asyncio.create_task(RefClient(api, away).create("shop", OBJECT))
+        refs = RefClient(api, away)
+        making = asyncio.create_task(refs.create("shop", OBJECT))
+        removing = asyncio.create_task(refs.delete("shop", "ref", uid="u-1", version="7"))
+        reading = asyncio.create_task(refs.get("shop", "ref"))
         await asyncio.sleep(0.1)
         assert server.asked == []
-        away.changed.set()
-        assert (await making).ended is Ended.DONE
+        away.come_back()
+        assert [(await each).ended for each in (making, removing, reading)] == [Ended.AWAY, Ended.AWAY, Ended.DONE]
+        assert [method for method, *_ in server.asked] == ["GET"]

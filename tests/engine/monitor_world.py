@@ -58,7 +58,8 @@ class Refs:
     def _begin(self, verb: str, name: str) -> RefResult | None:
         self.calls.append((verb, name, asyncio.get_running_loop().time()))
         if verb == "create" and self.quota is not None and len(self.objects) >= self.quota:
-            return RefResult(Ended.REFUSED, message="exceeded quota")
+            message = f'appbackuprefs.astra-mirror.io "{name}" is forbidden: exceeded quota: q'
+            return RefResult(Ended.REFUSED, message=message)
         return self.once.pop(verb, None) or self.fails.get(verb)
 
     async def get(self, namespace: str, name: str) -> RefResult:

@@ -1,6 +1,7 @@
 """Rounds of writes for refs: how long they are, what ends them, and how often they are repeated."""
 
 import asyncio
+import copy
 import gc
 import logging
 import weakref
@@ -213,6 +214,48 @@ async def test_a_quota_is_tried_with_few_refs(world: MonitorWorld) -> None:
         await _next(world, *backups)
         await asyncio.sleep(5)
         assert len(set(world.api.writes("create"))) == 6
+
+
+async def test_a_quota_that_refuses_others_each_time_moves_no_status(world: MonitorWorld) -> None:
+    """The API server's message names the ref, and each time others are tried."""
+    async with world.running():
+        world.api.quota = 0
+        world.monitor(mirror={"newest": 10})
+        backups = [world.taken(number)._replace(id=f"{number:08}" + ID.format(1)[8:]) for number in range(10)]
+        await world.answer(*backups)
+        await world.reason("RefsCurrent", "RefsRefused")
+        await asyncio.sleep(5)
+        before = world.cluster.patches
+        message = _condition(world)["message"]
+        refused = 'appbackuprefs.astra-mirror.io "…" is forbidden: exceeded quota: q'
+        assert message == f"10 refs refused by the API server: {refused}"
+        for _ in range(3):
+            await asyncio.sleep(60)
+            await _next(world, *backups)
+        await asyncio.sleep(5)
+        assert len(set(world.api.writes("create"))) > 3
+        assert (world.cluster.patches, _condition(world)["message"]) == (before, message)
+
+
+async def test_a_repair_that_is_not_stored_is_reported(world: MonitorWorld) -> None:
+    """A webhook sets the field back at once. It is tried again with the next list."""
+    async with world.running():
+        await _current(world)
+        [name, *_] = world.api.objects
+        patch = world.api.patch
+
+        async def altered(namespace: str, name: str, **options: Any) -> RefResult:
+            await patch(namespace, name, **options)
+            found = world.cluster.objects[name]
+            found["spec"]["appID"] = ID.format(9)
+            return RefResult(Ended.DONE, copy.deepcopy(found))
+
+        world.api.patch = altered  # type: ignore[method-assign]
+        world.edit(name, spec={"appID": ID.format(9)})
+        await world.reason("RefsCurrent", "RefsPending")
+        assert "does a webhook change it" in _condition(world)["message"]
+        await asyncio.sleep(30)
+        assert world.api.writes("patch") == [name]
 
 
 async def test_a_name_that_is_free_by_now_is_tried_again_at_once(world: MonitorWorld) -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from astra_mirror.api.app_backup_monitor import schedule_of
 from astra_mirror.astra.listing import Body, ListReader
-from astra_mirror.astra.wire import BackupDocument, Redact
+from astra_mirror.astra.wire import BackupDocument, Redact, number_of
 from astra_mirror.core.backup import DOCUMENTED_STATES
 from astra_mirror.core.body import MIB
 from astra_mirror.core.monitor.kept import LIST_BYTES, size_of
@@ -88,8 +88,8 @@ class WholeListReader(ListReader):
         if not self._is_asked_for:
             return {}
         metadata: Mapping[str, Any] = self.metadata if isinstance(self.metadata, dict) else {}
-        count = metadata.get("count")
-        is_short = isinstance(count, int | float) and count > self._number
+        count = number_of(metadata.get("count"))
+        is_short = count is not None and count > self._number
         if metadata.get("continue") or is_short or self._has_array:
             return {WHOLE: _incomplete(self._why(metadata, is_short=is_short))}
         if self._size > LIST_BYTES:

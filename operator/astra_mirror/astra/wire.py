@@ -45,7 +45,7 @@ def _absent_when_wrong(value: Any, handler: ValidatorFunctionWrapHandler) -> Any
         return None
 
 
-def _number(value: object) -> int | float | None:
+def number_of(value: object) -> int | float | None:
     """An integer, a float or a numeric string as a finite number; None for anything else."""
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         text = value.strip()
@@ -57,12 +57,12 @@ def _number(value: object) -> int | float | None:
 
 
 def _size(value: Any) -> int | None:  # noqa: ANN401 - any JSON value
-    number = _number(value)
+    number = number_of(value)
     return int(number) if number is not None and 0 <= number <= _MAX_INT64 else None
 
 
 def _percentage(value: Any) -> float | None:  # noqa: ANN401 - any JSON value
-    number = _number(value)
+    number = number_of(value)
     return number if number is not None and 0 <= number <= 100 else None
 
 

@@ -54,6 +54,7 @@ class OptionalInformer(Informer):
             kopf_started=kopf_started,
         )
         self._availability = availability
+        self._engine = engine
         self._namespaces = namespaces
         self._is_there = False
 
@@ -86,6 +87,10 @@ class OptionalInformer(Informer):
             self._is_there = False
             for each in running:
                 each.cancel()
+        # Nobody says any more what becomes of them. Objects that are still there are new when the kind is back.
+        for uid, (namespace, _) in self._engine.objects().items():
+            self._engine.deleted(uid, namespace)
+        self._engine.forget_others(set())
 
     async def _wait_until_gone(self) -> None:
         failure = None

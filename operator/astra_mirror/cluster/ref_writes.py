@@ -63,7 +63,11 @@ class RefClient:
         return await self._call("DELETE", f"{collection_path(NAMES, namespace)}/{name}", body)
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> RefResult:
-        await self._availability.wait_until_back()
+        if self._availability.is_away:
+            await self._availability.wait_until_back()
+            if method != "GET":
+                # What made it right to write this may have changed.
+                return RefResult(Ended.AWAY)
         response = await call(self._client, method, path, body, seconds=REQUEST_TIMEOUT)
         if response.suggests_outage:
             self._availability.request_probe()

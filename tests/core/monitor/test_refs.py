@@ -289,3 +289,22 @@ def test_thousands_of_refs_are_planned_one_step_at_a_time() -> None:
     assert steps <= 2 * 10_000 + 3 * 100
     found = plan(context, [*same, *others])
     assert (len(found.remove), len(found.make), len(found.repair) + len(found.kept)) == (5000, 99, 1)
+
+
+def test_of_thousands_of_labels_few_are_kept() -> None:
+    """What the operator has set is always among them."""
+    set_by_us = {"astra-mirror.io/monitor": "shop", "team": "shop"}
+    fields = {"f:metadata": {"f:labels": {f"f:{key}": {} for key in set_by_us}}}
+    body = {
+        "metadata": {
+            "uid": "u",
+            "name": "ref",
+            "resourceVersion": "1",
+            "labels": {**{f"a-{number}": "x" for number in range(5000)}, **set_by_us},
+            "managedFields": [{"manager": "astra-mirror", "fieldsV1": fields}],
+        }
+    }
+    own = own_ref(body)
+    assert len(own.labels) == 64 + 2
+    assert set_by_us.items() <= own.labels.items()
+    assert own.given == set_by_us.keys()

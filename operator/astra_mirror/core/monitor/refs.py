@@ -20,6 +20,11 @@ _MAX_NAME: Final = 244
 _OTHERS: Final = re.compile(r"[^a-z0-9]+")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _NO_NAME: Final = "backup"
+_MAX_LABELS: Final = 64
+"""How many labels of a ref are kept beside those that the operator has set, and how many of these.
+
+Somebody may give it thousands. A ref is read again before it is repaired.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,8 @@ class OwnRef:
         name: its name.
         version: its resourceVersion.
         spec: its spec.
-        labels: its labels.
-        given: the names of the labels that the operator has set, by managedFields.
+        labels: its labels, as far as they are kept.
+        given: the names of the labels that the operator has set, by managedFields, as far as they are kept.
         is_deleting: whether it is being deleted, and waits for a finalizer.
     """
 
@@ -182,14 +187,14 @@ def whose(owner: Mapping[str, Any] | None) -> str:
 def own_ref(body: Mapping[str, Any]) -> OwnRef:
     """What is kept of an own ref; `body` is the object as the API server has it."""
     metadata, spec = body["metadata"], body.get("spec")
-    labels = metadata.get("labels")
+    given = _given(metadata.get("managedFields"))
     return OwnRef(
         uid=metadata["uid"],
         name=metadata["name"],
         version=str(metadata["resourceVersion"]),
         spec=spec if isinstance(spec, Mapping) else {},
-        labels=labels if isinstance(labels, Mapping) else {},
-        given=_given(metadata.get("managedFields")),
+        labels=_kept_labels(metadata.get("labels"), given),
+        given=given,
         is_deleting=metadata.get("deletionTimestamp") is not None,
     )
 
@@ -201,7 +206,14 @@ def _given(managed: object) -> frozenset[str]:
         if isinstance(each, Mapping) and each.get("manager") == FIELD_MANAGER and not each.get("subresource"):
             labels = _at(each, "fieldsV1", "f:metadata", "f:labels")
             found.update(str(key).removeprefix("f:") for key in labels if str(key).startswith("f:"))
-    return frozenset(found)
+    return frozenset(sorted(found)[:_MAX_LABELS])
+
+
+def _kept_labels(labels: object, given: frozenset[str]) -> Mapping[str, Any]:
+    if not isinstance(labels, Mapping) or len(labels) <= _MAX_LABELS:
+        return labels if isinstance(labels, Mapping) else {}
+    others = sorted(key for key in labels if key not in given)[:_MAX_LABELS]
+    return {key: labels[key] for key in (*sorted(given), *others) if key in labels}
 
 
 def _at(value: object, *keys: str) -> Mapping[str, Any]:

@@ -38,16 +38,21 @@ class Ordered:
 
 
 def ordered(read: ListRead, select: Select | None, known: Ordered | None) -> Ordered:
-    """The backups that count; `known` if that is about the same."""
-    if known is not None and known.read is read and known.select is select:
-        return known
-    return Ordered(read, select, selected(read.whole, select, read.sent))
+    """The backups that count; `known` is what was found last, of the same list or of another one."""
+    whole = read.whole
+    if known is None or known.read.whole is not whole or known.select is not select:
+        return Ordered(read, select, selected(whole, select, read.sent))
+    # Which of them count has not changed, and is not asked again; which times are usable may have.
+    return known if known.read is read else Ordered(read, select, _in_order(whole, known.backups, read.sent))
 
 
 def selected(whole: WholeList, select: Select | None, now: int) -> tuple[ListedBackup, ...]:
     """The backups that count: the latest first, those of one time by their IDs, those without a usable time last."""
-    found = [each for each in whole.backups if select is None or is_selected(each, select)]
-    found.sort(key=lambda each: _rank(each, now))
+    return _in_order(whole, [each for each in whole.backups if select is None or is_selected(each, select)], now)
+
+
+def _in_order(whole: WholeList, backups: Sequence[ListedBackup], now: int) -> tuple[ListedBackup, ...]:
+    found = sorted(backups, key=lambda each: _rank(each, now))
     # Where the order is that of the list, there is no need for another one.
     return whole.backups if len(found) == len(whole.backups) and all(map(is_, found, whole.backups)) else tuple(found)
 

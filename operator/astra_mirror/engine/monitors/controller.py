@@ -71,6 +71,8 @@ class MonitorController:
         """Work until cancelled, while this process leads."""
         self._seen.clear()
         self._due.clear()
+        # Deadlines that passed while another process led are asked about anew.
+        self._deadlines.retain(())
         self._rounds.begin(
             {uid: sent for uid in self._monitors if (sent := _list_of(self._index.get(uid))) is not None}
         )
@@ -162,7 +164,11 @@ class MonitorController:
             try:
                 await self._round(uid)
             except Exception:  # a defect in one round must not end the others
-                logger.exception("The refs of a monitor in the namespace %s could not be written", namespace)
+                logger.exception(
+                    "The refs of a monitor in the namespace %s could not be written",
+                    namespace,
+                    extra={"namespace": namespace},
+                )
             finally:
                 self._rounds.end(namespace)
 

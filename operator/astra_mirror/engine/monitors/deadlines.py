@@ -83,7 +83,14 @@ class Deadlines:
             elif is_held or moment.at >= self._ends(tracked, connection, asked):
                 yield self._unknown(tracked, NoAnswerInTime(), moment)
         for (connection, collection), waiting in due.items():
-            yield self._submit(connection, collection, waiting, moment)
+            # Others have had their turns since: edited, suspended and deleted ones wait for something else, or nothing.
+            current = [each for each in waiting if self._is_current(connection, each)]
+            if current:
+                yield self._submit(connection, collection, current, moment)
+
+    def _is_current(self, connection: Connection, tracked: Tracked) -> bool:
+        now = self._objects.index.get(tracked.uid)
+        return now is not None and now.spec is tracked.spec and self._objects.is_current(connection, now)
 
     def _ends(self, tracked: Tracked, connection: Connection | Failed | None, asked: _Asked) -> float:
         """Until when the answer is waited for."""

@@ -117,7 +117,8 @@ class Findings:
                 text = f"The operator's role does not allow it to {verb} {_RESOURCE}."
                 self.remember(verb, "", Problem(Trouble.FORBIDDEN, text))
             case Ended.REFUSED:
-                problem = Problem(Trouble.REFUSED, result.message)
+                # Of several that a quota refuses others are tried each time: their names would change the status.
+                problem = Problem(Trouble.REFUSED, result.message.replace(name, "…"))
                 self.remember(verb, name, problem)
                 self._refused_in_a_row += 1
                 if verb == "create" and self._refused_in_a_row >= _REFUSED:

@@ -161,6 +161,10 @@ class RefRound:
             if result.object is not None:
                 self._refs.seen(result.object)
                 self._found.repaired(own)
+                if repair_of(own_ref(result.object), wanted):
+                    text = f"The API server does not store {own.name} as it is sent: does a webhook change it?"
+                    self._found.remember("patch", own.name, Problem(Trouble.PENDING, text))
+                    return
             if not _looks_again(result):
                 self._found.failed("patch", own.name, result)
                 return

@@ -224,7 +224,10 @@ class RefRounds:
         for each in {one.text for one in problems if one.trouble is Trouble.FORBIDDEN}:
             if self._logged.is_news(namespace, each, self._clocks.monotonic()):
                 logger.warning(
-                    "The refs of monitors in the namespace %s are not as they should be: %s", namespace, each
+                    "The refs of monitors in the namespace %s are not as they should be: %s",
+                    namespace,
+                    each,
+                    extra={"namespace": namespace},
                 )
 
     def retain(self, monitors: Container[str]) -> None:

@@ -71,8 +71,8 @@ class ListKeeper:
     async def _list(self, app: App, known: Known, namespace: str) -> Listed | Failed:
         connection, collection = app
         sent, before = nanoseconds_of(self._clocks.utcnow()), self._lists.get(app)
-        if before is None and WHOLE in known.documents:
-            # It is not kept, so it has to be parsed, even if it has not changed.
+        if WHOLE in known.documents and (before is None or known.list_digest != before.digest):
+            # What is kept is not the list with that digest, which refs may know alone: it has to be parsed again.
             known = Known({**known.documents, WHOLE: None})
         listed = await self._remote.list_backups(connection, collection, known, namespace=namespace)
         if isinstance(listed, Failed):

@@ -6,13 +6,17 @@ refs that belong to a monitor.
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from astra_mirror.api.meta import Names
 from astra_mirror.core.monitor.refs import OwnRef, controller_of, is_monitor, own_ref
 from astra_mirror.core.write_results import Stored, WriteResult
 from astra_mirror.engine.entrance import Entrance
 from astra_mirror.engine.ports import Availability, StatusAPI
+
+
+_MAX_CHANGED: Final = 20_000
+"""How many monitors are noted. Nobody takes them in a process that does not lead, and any uid may be an owner's."""
 
 
 class OwnRefs:
@@ -65,7 +69,8 @@ class OwnRefs:
         self._touch(monitor)
 
     def _touch(self, monitor: str) -> None:
-        self.changed[monitor] = None
+        if len(self.changed) < _MAX_CHANGED:
+            self.changed[monitor] = None
         self.has_changed.set()
 
     def take_changed(self) -> list[str]:
