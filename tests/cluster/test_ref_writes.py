@@ -10,7 +10,7 @@ from astra_mirror.cluster.raw import Response
 from astra_mirror.cluster.ref_writes import RefClient, result_of
 from astra_mirror.core.monitor.ref_results import Ended
 from tests.cluster.fake import serving
-from tests.engine.availability import Away
+from tests.cluster.secret_world import Away
 
 PATH = "/apis/astra-mirror.io/v1/namespaces/shop/appbackuprefs"
 OBJECT: dict[str, Any] = {

@@ -47,7 +47,10 @@ def test_a_monitor_is_the_second_thing_that_a_reader_meets() -> None:
         (REFERENCE, "`wait` fails it while last night's backup is missing: give monitors a Kustomization of their own"),
         (REFERENCE, "Labels by which Argo CD tracks its objects do not belong in `mirror.labels`"),
         (REFERENCE, "Refs that Velero restores with an old owner are collected and made again"),
-        (RECIPES, "Argo CD tracks its objects (by default `app.kubernetes.io/instance`) do not belong in `mirror.labels`"),
+        (
+            RECIPES,
+            "Argo CD tracks its objects (by default `app.kubernetes.io/instance`) do not belong in `mirror.labels`",
+        ),
         (RECIPES, "Monitors have a Kustomization of their own"),
     ],
 )

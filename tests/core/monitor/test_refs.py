@@ -294,7 +294,7 @@ def test_thousands_of_refs_are_planned_one_step_at_a_time() -> None:
 def test_of_thousands_of_labels_few_are_kept() -> None:
     """What the operator has set is always among them."""
     set_by_us = {"astra-mirror.io/monitor": "shop", "team": "shop"}
-    fields = {"f:metadata": {"f:labels": {f"f:{key}": {} for key in set_by_us}}}
+    fields: dict[str, Any] = {"f:metadata": {"f:labels": {f"f:{key}": {} for key in set_by_us}}}
     body = {
         "metadata": {
             "uid": "u",

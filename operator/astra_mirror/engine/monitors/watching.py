@@ -14,7 +14,6 @@ from astra_mirror.core.write_results import Stored, WriteResult
 from astra_mirror.engine.entrance import Entrance
 from astra_mirror.engine.ports import Availability, StatusAPI
 
-
 _MAX_CHANGED: Final = 20_000
 """How many monitors are noted. Nobody takes them in a process that does not lead, and any uid may be an owner's."""
 
