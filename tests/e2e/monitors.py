@@ -13,6 +13,7 @@ from tests.e2e.user import User
 
 APP_LIST = "/accounts/*/k8s/v1/apps/*/appBackups"
 SINGLE = f"{APP_LIST}/*"
+OPERATOR = "system:serviceaccount:astra-mirror-system:astra-mirror"
 DAILY = {"name": "daily", "maxAge": "26h"}
 
 

@@ -10,18 +10,17 @@ from typing import Any
 from dev.controlplane import ControlPlane
 from dev.simulator import Simulator
 from dev.simulator.model import uuid_of
-from tests.e2e.monitors import DAILY, Monitors, add_backup, ago, until
+from tests.e2e.monitors import DAILY, OPERATOR, Monitors, add_backup, ago, until
 from tests.e2e.user import User, condition
 from tests.operator_process import StartOperator
 
-_OPERATOR = "system:serviceaccount:astra-mirror-system:astra-mirror"
 _QUIET_SECONDS = float(os.environ.get("QUIET_SECONDS", "45"))
 
 
 def _writes(control_plane: ControlPlane) -> list[dict[str, Any]]:
     return [
         each
-        for each in control_plane.audit_events(of=_OPERATOR)
+        for each in control_plane.audit_events(of=OPERATOR)
         if each["verb"] not in {"get", "list", "watch"} and each["objectRef"]["resource"] != "leases"
     ]
 

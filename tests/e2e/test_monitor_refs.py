@@ -8,7 +8,7 @@ import yaml
 
 from dev.controlplane import ControlPlane
 from dev.simulator import Simulator
-from tests.e2e.monitors import Monitors, add_backup, until
+from tests.e2e.monitors import OPERATOR, Monitors, add_backup, until
 from tests.e2e.user import User, condition
 from tests.operator_process import StartOperator
 
@@ -120,8 +120,13 @@ def test_a_renamed_backup_keeps_its_ref(monitors: Monitors, astra: Simulator, st
     [before] = monitors.refs().values()
     backup.set(name="another name")
     until(lambda: monitors.status()["newest"]["name"] == "another name", 30)
-    [after] = monitors.refs().values()
-    assert before["metadata"]["uid"] == after["metadata"]["uid"]
+    # A second backup has its ref made in the same round, or a later one.
+    other = add_backup(astra, hours=1)
+    monitors.apply(mirror={"newest": 2})
+    until(lambda: other.id in {each["spec"]["backupID"] for each in monitors.refs().values()}, 30)
+    after = {each["spec"]["backupID"]: each["metadata"] for each in monitors.refs().values()}
+    assert after.keys() == {backup.id, other.id}
+    assert after[backup.id]["uid"] == before["metadata"]["uid"]
 
 
 def test_no_ref_goes_while_its_backup_is_under_way(
@@ -188,14 +193,24 @@ def test_a_policy_that_refuses_refs(
 
 
 def test_a_namespace_that_terminates(
-    monitors: Monitors, user: User, astra: Simulator, start_operator: StartOperator
+    monitors: Monitors, installed: ControlPlane, user: User, astra: Simulator, start_operator: StartOperator
 ) -> None:
-    """Nothing is written into it, and nothing logged."""
+    """Nothing is written into it once its refs go, and nothing logged."""
     for hours in range(1, 6):
         add_backup(astra, hours=hours)
     monitors.apply(mirror={"newest": 5})
     operator = start_operator()
     monitors.wait("RefsCurrent", "RefsCurrent")
     user.kubectl("delete", "namespace", user.namespace, "--timeout=60s")
+    made = [
+        each
+        for each in installed.audit_events(of=OPERATOR)
+        if each["verb"] == "create"
+        and each["objectRef"]["resource"] == "appbackuprefs"
+        and each["objectRef"].get("namespace") == user.namespace
+    ]
+    assert sum(each["responseStatus"]["code"] == 201 for each in made) == 5
+    # A ref that the namespace's end has taken away may be tried once, and never in a loop.
+    assert len(made) <= 10
     assert "refs of monitors" not in operator.log
     assert "ERROR" not in operator.log.upper()

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -72,6 +73,16 @@ async def test_a_forbidden_list_concerns_its_app(world: MonitorWorld) -> None:
         request.set_result(Listed(1, {WHOLE: WholeList(0, (), digest=1)}, 0))
         await world.reason("Synced", "Forbidden", "shop-100")
         await world.reason("Synced", "Observed", "shop-101")
+        probed = list[float]()
+        while len(probed) < 3:
+            async with asyncio.timeout(80):
+                asked, _, request = await world.astra.asked.get()
+            if asked == ID.format(100):
+                probed.append(asyncio.get_running_loop().time())
+                request.set_result(FORBIDDEN)
+            else:
+                request.set_result(Listed(1, {WHOLE: WholeList(0, (), digest=1)}, 0))
+        assert all(55 < later - earlier < 75 for earlier, later in pairwise(probed))
 
 
 async def _refused_ref(world: MonitorWorld, failure: Failed = UNAUTHORIZED) -> None:

@@ -38,6 +38,10 @@ async def test_a_list_of_refs_serves_a_monitor_and_so_the_other_way(world: Monit
         await world.reason("Ready", "ListObserved")
         await world.cluster.until("ref", state="completed")
         assert world.astra.asked.empty()
+        # The monitor is due after five minutes, the ref after fifteen.
+        await world.answer(world.taken(11, "failed"), items={ID.format(11): backup(11, "failed")}, seconds=320)
+        await world.cluster.until("ref", state="failed")
+        assert world.astra.asked.empty()
 
 
 async def test_the_list_is_read_often_while_a_backup_is_under_way(world: MonitorWorld) -> None:
