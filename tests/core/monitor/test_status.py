@@ -1,5 +1,6 @@
 """The table of a monitor's conditions, and what the status function promises beyond it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_mirror.api.app_backup_monitor import AppBackupMonitorStatus
+from astra_mirror.api.app_backup_monitor import AppBackupMonitorStatus, Refs
 from astra_mirror.core.diff import merge_patch, stamped
 from astra_mirror.core.monitor.event import UNSEEN, forget
 from astra_mirror.core.monitor.inherited import inherited, own
@@ -229,6 +230,18 @@ def test_nothing_of_an_old_target_survives() -> None:
     assert inherited(held, ASKING) == held
     for forgotten in forget(held), inherited(held, other):
         assert set(forgotten.model_dump(exclude_none=True)) <= {"observed_generation", "last_handled_reconcile_at"}
+
+
+def test_the_refs_of_an_old_target_are_counted_until_they_go() -> None:
+    """With the first complete list of the new one; until then they are pending."""
+    asking = spec(mirror={"newest": 2})
+    report = RefsReport(2, 2, is_shown=True, status="True", reason="RefsCurrent", message="All.")
+    held = next_status(after([GOOD], asking), replace(event(report, asking), refs=report))
+    assert held.refs == Refs(wanted=2, existing=2)
+    other = spec(mirror={"newest": 2}, secretRef={"name": "other"})
+    edited = next_status(forget(held), event(ERROR, other, generation=2))
+    assert edited.refs == Refs(wanted=0, existing=2)
+    assert shown(edited)["RefsCurrent"] == "False RefsPending"
 
 
 @given(

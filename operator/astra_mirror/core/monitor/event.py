@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from astra_mirror.api.app_backup_monitor import AppBackupMonitorSpec, AppBackupMonitorStatus, MonitorTarget
+from astra_mirror.api.app_backup_monitor import AppBackupMonitorSpec, AppBackupMonitorStatus, MonitorTarget, Refs
 from astra_mirror.core.monitor.listing import ListedBackup, ListRead
 from astra_mirror.core.monitor.report import RefsReport
 from astra_mirror.core.outcome import Outcome
@@ -49,9 +49,14 @@ def target_of(spec: AppBackupMonitorSpec) -> MonitorTarget:
 
 
 def forget(status: AppBackupMonitorStatus) -> AppBackupMonitorStatus:
-    """`status` without anything that was observed, for a monitor that names another target now."""
+    """`status` without anything that was observed, for a monitor that names another target now.
+
+    The refs of the old one are there until the first list of the new one.
+    """
     return AppBackupMonitorStatus(
-        observed_generation=status.observed_generation, last_handled_reconcile_at=status.last_handled_reconcile_at
+        observed_generation=status.observed_generation,
+        last_handled_reconcile_at=status.last_handled_reconcile_at,
+        refs=None if status.refs is None else Refs(wanted=0, existing=status.refs.existing),
     )
 
 
