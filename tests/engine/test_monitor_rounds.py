@@ -97,6 +97,28 @@ async def test_no_old_list_is_kept(world: MonitorWorld) -> None:
         assert old() is None
 
 
+async def test_a_suspended_monitor_keeps_no_list(world: MonitorWorld) -> None:
+    """It would take memory for as long as nobody reads another one."""
+    async with world.running():
+        whole = WholeList(1, (world.taken(1),), digest=7)
+        world.monitor()
+        _, request = await world.astra.next_within(5)
+        request.set_result(Listed(7, {WHOLE: whole}, 1))
+        old = weakref.ref(whole)
+        del whole, request
+        status = await world.reason("Ready", "ListObserved")
+        gc.collect()
+        assert old() is not None
+        world.monitor(suspend=True)
+        suspended = await world.reason("Synced", "Suspended")
+        gc.collect()
+        assert old() is None
+        assert suspended["newest"] == status["newest"]
+        world.monitor()
+        await world.answer(world.taken(1), seconds=5)
+        await world.reason("Synced", "Observed")
+
+
 async def test_another_client_that_always_changes_a_ref_back(world: MonitorWorld) -> None:
     """Costs a few writes at once, and one a minute then."""
     async with world.running():

@@ -152,6 +152,9 @@ def _status(held: bytes) -> AppBackupMonitorStatus:
 
 def _remembering(happened: Happened, model: AppBackupMonitorSpec) -> Memory:
     memory = _after(happened)
+    if model.suspend:
+        # The list would take memory for as long as that lasts. Another one is read at once afterwards.
+        memory = replace(memory, read=None)
     known = None if memory.read is None else ordered(memory.read, model.select, memory.ordered)
     return replace(memory, ordered=known)
 
