@@ -85,7 +85,7 @@ async def test_without_it_the_operator_is_ready(code: int, watch: int, caplog: p
         await asyncio.sleep(5 * ASK_SECONDS + 30)
         assert informer.not_ready_reason is None
     assert 4 <= len({round(at / ASK_SECONDS) for at in server.asked}) <= 6
-    assert sum("not looked after" in each.message for each in caplog.records) == 1
+    assert sum("are not managed" in each.message for each in caplog.records) == 1
 
 
 @pytest.mark.virtual

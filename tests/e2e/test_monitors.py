@@ -148,7 +148,7 @@ def test_without_the_kind_the_refs_are_looked_after(
         user.ref("ref", add_backup(astra))
         operator = start_operator()
         user.wait("ref", "Ready")
-        assert operator.log.count("AppBackupMonitors are not looked after") == 1
+        assert operator.log.count("AppBackupMonitors are not managed") == 1
         assert operator.http("/readyz")
     finally:
         installed.kubectl("apply", "-k", "manifests/default")

@@ -72,7 +72,7 @@ class OptionalInformer(Informer):
         while True:
             failure = await self._failure()
             if failure is not None and not was_logged:
-                logger.warning("%s are not looked after: %s", self._names.several, failure)
+                logger.warning("%s are not managed: %s", self._names.several, failure)
             was_logged = failure is not None
             if failure is None:
                 await self._inform_until_gone()
