@@ -13,11 +13,13 @@ import pytest
 import yaml
 
 from astra_mirror.core.backup import DOCUMENTED_STATES, NOT_FOUND, meaning_of
+from astra_mirror.core.monitor.ref_report import Trouble
 from astra_mirror.core.outcome import SyncReason
 from astra_mirror.settings import Settings
 from dev.controlplane import ControlPlane
 from dev.simulator import Simulator
 from tests.core.cases import ROWS
+from tests.judges.monitors import monitors
 from tests.operator_process import run_operator
 
 README: Final = Path("README.md").read_text()
@@ -191,4 +193,14 @@ def test_every_reason_is_in_the_table() -> None:
     shown = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines()[1:])))
     reasons = {each["reason"] for status in ROWS.values() for each in status["conditions"]}
     reasons |= {*SyncReason, NOT_FOUND.reason, *(meaning_of(state).reason for state in (*DOCUMENTED_STATES, "other"))}
-    assert shown == reasons - {"Observed", "BackupObserved", "BackupCompleted"}
+    conditions = [each["status"].get("conditions", []) for each in monitors().values()]
+    reasons |= {each["reason"] for found in conditions for each in found}
+    reasons |= {each.value for each in Trouble}
+    assert shown == reasons - {
+        "Observed",
+        "BackupObserved",
+        "BackupCompleted",
+        "ListObserved",
+        "ObjectivesMet",
+        "RefsCurrent",
+    }

@@ -35,8 +35,8 @@ def test_each_shipped_rule_is_a_right_for_each_of_its_words() -> None:
     assert "watch secrets 'astra-control' (role astra-mirror)" in rights
     assert "update leases.coordination.k8s.io 'astra-mirror' (role astra-mirror)" in rights
     assert "create leases.coordination.k8s.io (role astra-mirror)" in rights
-    assert len(rights) == 12
-    assert len(ACCOUNTS[1].rights()) == 6
+    assert len(rights) == 19
+    assert len(ACCOUNTS[1].rights()) == 8
 
 
 def test_a_right_is_used_by_whoever_it_allows() -> None:
@@ -47,7 +47,7 @@ def test_a_right_is_used_by_whoever_it_allows() -> None:
         _event("get", "leases", about={"apiGroup": "coordination.k8s.io", "name": "astra-mirror-0-of-2"}),
     ]
     left = {str(each) for each in unused(OPERATOR.rights(), gathered(events, OPERATOR).used)}
-    assert len(left) == 10
+    assert len(left) == 17
     assert "get leases.coordination.k8s.io 'astra-mirror' (role astra-mirror)" in left
     assert not unused([PATCH], gathered(events[:1], OPERATOR).used)
 
@@ -119,7 +119,7 @@ def test_a_part_of_the_tests_need_not_use_everything() -> None:
     found = {each.user: Gathered() for each in ACCOUNTS}
     assert not faults_of(found, is_whole=False)
     faults = faults_of(found, is_whole=True)
-    assert len(faults) == 18
+    assert len(faults) == 27
     assert (
         "nothing uses this right in manifests/default/rbac.yaml: patch events.events.k8s.io (role astra-mirror)"
         in faults
