@@ -2,7 +2,8 @@
 
 A list is kept until the next one: the refs of a monitor are compared with it, and it is judged again when nothing has
 changed. A namespace may have any number of monitors, and a server may list any number of backups: a namespace that is
-alone may use all the memory, and of many that use too much together each may use an equal part.
+alone may use all the memory, and of many that use too much together each may use an equal part. What one has too much
+goes when its list is read again; until then those that use little have a part of their own.
 """
 
 from collections import Counter
@@ -15,8 +16,12 @@ from astra_mirror.core.monitor.listing import ListedBackup
 
 KEPT_BYTES: Final = 96 * MIB
 """For the lists of all apps: about 250,000 backups. Twice as much at most, until those that are to go are due."""
-LIST_BYTES: Final = 32 * MIB
-"""For one list."""
+SMALL_BYTES: Final = 32 * MIB
+"""Beside that, for the lists of namespaces that keep little."""
+LITTLE: Final = 256 * 1024
+"""What one of these keeps at most: about 600 backups."""
+LIST_BYTES: Final = 4 * MIB
+"""For one list: about 10,000 backups. All of them are looked at at once when the list is judged."""
 _FEW: Final = 128
 """A text that other backups have as well, such as a state, counts if it takes more than this."""
 _PLACES: Final = 16
@@ -72,4 +77,5 @@ class KeptLists:
         if after <= KEPT_BYTES:
             return True
         own = self._held[namespace] + size - sum(each.size for each in gone if each.namespace == namespace)
-        return own * len({*self._held, namespace}) <= KEPT_BYTES and after <= 2 * KEPT_BYTES
+        limit = 2 * KEPT_BYTES + (SMALL_BYTES if own <= LITTLE else 0)
+        return own * len({*self._held, namespace}) <= KEPT_BYTES and after <= limit

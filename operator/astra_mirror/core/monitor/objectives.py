@@ -47,15 +47,17 @@ def judged(objectives: Iterable[Objective], ordered: Sequence[ListedBackup], now
         ordered: the selected backups in their order.
         now: when the list was asked for, in nanoseconds.
     """
-    return tuple(_judged(each, ordered, now) for each in objectives)
+    # A list may have thousands of backups: each is looked at once for all objectives.
+    good = [each for each in ordered if is_good(each, now)]
+    under_way = [each for each in ordered if each.state in UNDER_WAY]
+    return tuple(_judged(each, good, under_way, now) for each in objectives)
 
 
-def _judged(objective: Objective, ordered: Sequence[ListedBackup], now: int) -> Judged:
-    of_it = [each for each in ordered if objective.schedule_id in {None, each.schedule_id}]
-    good = [each for each in of_it if is_good(each, now)]
-    newest = next((each for each in good if _has_hooks(objective, each)), None)
+def _judged(objective: Objective, good: Sequence[ListedBackup], under_way: Sequence[ListedBackup], now: int) -> Judged:
+    of_it = [each for each in good if _is_of(objective, each)]
+    newest = next((each for each in of_it if _has_hooks(objective, each)), None)
     if newest is None or newest.time is None:
-        is_first = not good and any(_may_count(objective, each, now) for each in of_it)
+        is_first = not of_it and any(_may_count(objective, each, now) for each in under_way)
         return Judged(objective, "False", is_first=is_first)
     shown = ObjectiveBackup(id=newest.id, name=newest.name, time=time_text(newest.time))
     deadline = -(-(newest.time + parse_nanoseconds(objective.max_age)) // SECOND)
@@ -64,12 +66,16 @@ def _judged(objective: Objective, ordered: Sequence[ListedBackup], now: int) -> 
     return Judged(objective, "True", shown, deadline)
 
 
+def _is_of(objective: Objective, backup: ListedBackup) -> bool:
+    return objective.schedule_id in {None, backup.schedule_id}
+
+
 def _has_hooks(objective: Objective, backup: ListedBackup) -> bool:
     return objective.hooks is Hooks.ANY or backup.hook_state != _HOOKS_FAILED
 
 
 def _may_count(objective: Objective, backup: ListedBackup, now: int) -> bool:
-    if backup.state not in UNDER_WAY:
+    if not _is_of(objective, backup):
         return False
     is_usable = backup.is_usable_at(now)
     return backup.time is None or not is_usable or now - backup.time <= parse_nanoseconds(objective.max_age)
