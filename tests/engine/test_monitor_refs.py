@@ -300,5 +300,17 @@ async def test_what_another_shard_has_lost_is_forgotten(world: MonitorWorld) -> 
         owned = {"metadata": {**world.cluster.objects[other]["metadata"], "uid": "lost", "name": "lost"}, "spec": {}}
         world.own.seen(owned)
         world.refs.forget_others({uid})
-        assert {each.name for each in world.own.of("shop")} == {name, other}
+        assert {each.name for each in world.own.of("ns", "shop")} == {name, other}
         assert "lost" not in world.own.uids()
+
+
+async def test_a_ref_in_another_namespace_is_none_of_its_own(world: MonitorWorld) -> None:
+    """It names a monitor that is not there, and is collected one day; until then it counts for nothing."""
+    async with world.running():
+        await _current(world)
+        existing = world.cluster.objects["shop"]["status"]["refs"]["existing"]
+        world.forged("shop", 77, namespace="elsewhere")
+        await asyncio.sleep(30)
+        assert world.cluster.objects["shop"]["status"]["refs"]["existing"] == existing
+        assert {each.name for each in world.own.of("elsewhere", "shop")} == {"shop-77"}
+        assert world.api.writes("delete") == []

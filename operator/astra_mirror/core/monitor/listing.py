@@ -46,6 +46,11 @@ class ListedBackup(NamedTuple):
         """Whether its time is known, and not ahead of the operator's clock."""
         return self.time is not None and self.time <= now + _AHEAD
 
+    @property
+    def usable_from(self) -> int | None:
+        """When its time is ahead of the clock no more; None if that is not known."""
+        return None if self.time is None else self.time - _AHEAD
+
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class WholeList(Described):
@@ -64,10 +69,17 @@ class WholeList(Described):
 
 @dataclass(frozen=True, slots=True)
 class ListRead(Described):
-    """A list, and when its request was sent: what it says is judged as of then, and again each time it is delivered."""
+    """A list, and when its request was sent: what it says is judged as of then, and again each time it is delivered.
+
+    Attributes:
+        whole: the list.
+        sent: when it was requested, in nanoseconds since 1970.
+        ordered: for one monitor, its selected backups in their order, if these were found out beforehand.
+    """
 
     whole: WholeList
     sent: int
+    ordered: tuple[ListedBackup, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from astra_mirror.core.monitor.conditions import APP_NOT_FOUND
 from astra_mirror.core.monitor.event import UNSEEN, MonitorEvent, forget, is_observed
 from astra_mirror.core.monitor.events import judged_by, notes_of
 from astra_mirror.core.monitor.inherited import inherited, own
-from astra_mirror.core.monitor.listing import SECOND, WHOLE, ListRead, NotKept, nanoseconds_of
-from astra_mirror.core.monitor.report import RefsReport
-from astra_mirror.core.monitor.selection import Ordered, ordered
+from astra_mirror.core.monitor.listing import SECOND, WHOLE, ListRead, nanoseconds_of
+from astra_mirror.core.monitor.memory import NOTHING, Later, Memory, Standing, is_for_later, remembering
+from astra_mirror.core.monitor.standing import stands_until
 from astra_mirror.core.monitor.status import next_status
 from astra_mirror.core.outcome import Failed, NotFound, Outcome
 from astra_mirror.core.reasons import FACTS
@@ -27,30 +27,6 @@ from astra_mirror.engine.kinds.kind import Happened, Inherited, Kind, Next, Repo
 from astra_mirror.support.times import moment_of
 
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What is remembered of a monitor beside its status.
-
-    Attributes:
-        read: the last complete list of its target; None if the app was missing since, or before the first list.
-        ordered: its selected backups in their order; None if there are too many to be kept.
-        refs: the last round of writes.
-        deadline: the earliest one in the status, in seconds since 1970, as soon as a poll of this process has ended.
-        has_polled: whether one has ended: after a start, the first answer or failure decides.
-        judged: the last reason of Ready that said something about the backups; None if there was none.
-    """
-
-    read: ListRead | None = None
-    ordered: Ordered | None = None
-    refs: RefsReport | None = None
-    deadline: int | None = None
-    has_polled: bool = False
-    judged: str | None = None
-
-
-NOTHING: Final = Memory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +50,39 @@ class MonitorSpec(Spec):
 
     def next_report(self, held: bytes, happened: Happened, pace: Pace) -> Next:
         """See `Spec`."""
-        before, memory = _status(held), _remembering(happened, self.model)
+        as_before = _as_before(held, happened)
+        if as_before is not None:
+            return as_before
+        before, outcome, select = _status(held), happened.outcome, self.model.select
+        if self.model.suspend or not is_for_later(outcome, happened.memory, select):
+            memory = remembering(happened.memory, outcome, select, is_suspended=self.model.suspend)
+            return self._judged(before, happened, outcome, memory, pace)
+        memory = happened.memory if isinstance(happened.memory, Memory) else NOTHING
+        if isinstance(outcome, ListRead):
+            memory = replace(memory, later=Later(outcome, happened.handled, happened.has_new_secret))
+        if before.conditions:
+            # Until the list is judged, what is said stands.
+            return Next(self._report(before, pace, memory), happened.shown, has_new_message=False, notes=[])
+        return self._judged(before, happened, None, memory, pace)
+
+    def _judged(
+        self, before: AppBackupMonitorStatus, happened: Happened, outcome: Outcome | None, memory: Memory, pace: Pace
+    ) -> Next:
         event = MonitorEvent(
             generation=happened.generation,
             spec=self.model,
-            outcome=happened.outcome,
+            outcome=outcome,
             now=happened.utc,
             read=memory.read,
             refs=memory.refs,
             ordered=memory.ordered.backups if memory.ordered is not None else (),
             stale_after=happened.stale_after,
-            handled=happened.handled,
+            handled=None if outcome is None else happened.handled,
             keeps_message=happened.keeps_message,
             is_young=happened.is_grace,
         )
         after = next_status(before, event)
-        shown = _shown_in(after, happened.outcome, happened.shown)
+        shown = _shown_in(after, outcome, happened.shown)
         around = Around(
             was_grace=happened.was_grace,
             is_grace=happened.is_grace,
@@ -100,6 +93,10 @@ class MonitorSpec(Spec):
         judged = judged_by(before, memory.judged)
         notes = notes_of(before, after, around, judged)
         kept = memory.ordered.if_small if memory.ordered is not None else None
+        if isinstance(outcome, ListRead):
+            until = stands_until(after, event.ordered, outcome.sent)
+            interval, handled = self._interval(after, pace), after.last_handled_reconcile_at
+            memory = replace(memory, standing=Standing(until, happened.generation, interval, handled))
         report = self._report(after, pace, replace(memory, ordered=kept, judged=judged_by(after, judged)))
         return Next(report, shown, has_new_message, notes)
 
@@ -150,28 +147,26 @@ def _status(held: bytes) -> AppBackupMonitorStatus:
     return AppBackupMonitorStatus.model_validate_json(held)
 
 
-def _remembering(happened: Happened, model: AppBackupMonitorSpec) -> Memory:
-    memory = _after(happened)
-    if model.suspend:
-        # The list would take memory for as long as that lasts. Another one is read at once afterwards.
-        memory = replace(memory, read=None)
-    known = None if memory.read is None else ordered(memory.read, model.select, memory.ordered)
-    return replace(memory, ordered=known)
-
-
-def _after(happened: Happened) -> Memory:
-    memory = happened.memory if isinstance(happened.memory, Memory) else NOTHING
-    match happened.outcome:
-        case ListRead() as read:
-            return replace(memory, read=read, has_polled=True)
-        case NotFound() | NotKept():
-            return replace(memory, read=None, has_polled=True)
-        case Failed():
-            return replace(memory, has_polled=True)
-        case RefsReport() as refs:
-            return replace(memory, refs=refs)
-        case _:
-            return memory
+def _as_before(held: bytes, happened: Happened) -> Next | None:
+    """The report so far, if the outcome is the list that it was made by, and is judged alike; else None."""
+    memory, read = happened.memory, happened.outcome
+    if not isinstance(memory, Memory) or not isinstance(read, ListRead):
+        return None
+    standing = memory.standing_for(read)
+    if standing is None or standing.generation != happened.generation or happened.stale_after is not None:
+        return None
+    if happened.was_grace or happened.has_new_secret or happened.handled not in {None, standing.handled}:
+        return None
+    report = Report(
+        status=held,
+        state=None,
+        is_observed=True,
+        is_at_rest=False,
+        interval=standing.interval,
+        handled=standing.handled,
+        memory=memory.reading_again(read),
+    )
+    return Next(report, happened.shown, has_new_message=False, notes=[])
 
 
 def _is_grace(held: AppBackupMonitorStatus) -> bool:

@@ -5,10 +5,11 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from astra_mirror.core.monitor.listing import nanoseconds_of
+from astra_mirror.core.monitor.listing import SECOND, nanoseconds_of
 from astra_mirror.core.schedule import Pace
-from astra_mirror.engine.kinds.app_backup_monitor import Memory
-from astra_mirror.engine.monitors.deadlines import Deadlines
+from astra_mirror.engine.kinds.app_backup_monitor import MonitorSpec
+from astra_mirror.engine.monitors.deadlines import Deadlines, deadline_of
+from astra_mirror.engine.monitors.late_judge import LateJudge, memory_of
 from astra_mirror.engine.monitors.ports import RefAPI, RefInformer
 from astra_mirror.engine.monitors.ref_rounds import RefRounds
 from astra_mirror.engine.monitors.remote import ListKeeper
@@ -61,6 +62,7 @@ class MonitorController:
         self._clocks = clocks = performer.parts.clocks
         self._pace = pace
         self._deadlines = Deadlines(performer.parts.objects, performer.parts.queues, lists, clocks, pace)
+        self._judge = LateJudge(performer, clocks, pace)
         self._rounds = RefRounds(api, refs, self._index, clocks)
         self._informer = informer
         self._seen: dict[str, tuple[int | None, object]] = {}
@@ -96,14 +98,43 @@ class MonitorController:
             if is_waiting:
                 # Its answer may be of before: then another one follows.
                 self._lists.note_completed(app, backups)
-        async for each in self._deadlines.passed(self._monitors, time_slice):
+        passed, ahead = await self._look_at_each(time_slice)
+        async for each in self._deadlines.passed(passed, time_slice):
             self._performer.perform(each)
-        await self._look_at_rounds(time_slice)
-        at, utc = await self._deadlines.next_at(self._monitors, time_slice), nanoseconds_of(self._clocks.utcnow())
+        self._submit_due()
         ends = now + _LOOK_SECONDS
-        if at is not None:
-            ends = min(ends, self._clocks.monotonic() + (at - utc) / 1e9 + _AFTER_DEADLINE)
+        if ahead is not None:
+            seconds = (ahead * SECOND - nanoseconds_of(self._clocks.utcnow())) / SECOND
+            ends = min(ends, self._clocks.monotonic() + seconds + _AFTER_DEADLINE)
         await self._wait(ends)
+
+    async def _look_at_each(self, time_slice: TimeSlice) -> tuple[list[str], int | None]:
+        """Let each monitor have a round that has a new list or a new spec.
+
+        Returns:
+            The monitors whose deadline has passed, and the earliest deadline of the others, in seconds since 1970.
+        """
+        passed, ahead, present = list[str](), None, set[str]()
+        utc = nanoseconds_of(self._clocks.utcnow())
+        for uid in self._monitors:
+            await time_slice.checkpoint()
+            tracked = self._index.get(uid)
+            if tracked is None:
+                continue
+            present.add(uid)
+            self._look_at_round(tracked)
+            deadline = deadline_of(tracked)
+            if self._deadlines.has_passed(tracked, utc):
+                passed.append(uid)
+            elif deadline is not None:
+                ahead = deadline if ahead is None else min(ahead, deadline)
+        if len(self._seen) > len(present):
+            self._seen = {uid: each for uid, each in self._seen.items() if uid in present}
+            self._due = {uid: at for uid, at in self._due.items() if uid in present}
+            self._began = {uid: at for uid, at in self._began.items() if uid in present}
+            self._deadlines.retain(present)
+            self._rounds.retain(present)
+        return passed, ahead
 
     async def _wait(self, ends: float) -> None:
         """Wait until then; meanwhile, monitors whose refs have changed get a round."""
@@ -121,26 +152,14 @@ class MonitorController:
 
     # Rounds.
 
-    async def _look_at_rounds(self, time_slice: TimeSlice) -> None:
-        """Let each monitor have a round that has a new list or a new spec."""
-        present = set[str]()
-        for uid in self._monitors:
-            await time_slice.checkpoint()
-            tracked = self._index.get(uid)
-            if tracked is None:
-                continue
-            present.add(uid)
-            state, before = (_list_of(tracked), tracked.spec), self._seen.get(uid)
-            if before is None or state[0] != before[0] or state[1] is not before[1]:
-                self._seen[uid] = state
-                self._submit(uid)
-        self._submit_due()
-        if len(self._seen) > len(present):
-            self._seen = {uid: each for uid, each in self._seen.items() if uid in present}
-            self._due = {uid: at for uid, at in self._due.items() if uid in present}
-            self._began = {uid: at for uid, at in self._began.items() if uid in present}
-            self._deadlines.retain(present)
-            self._rounds.retain(present)
+    def _look_at_round(self, tracked: Tracked) -> None:
+        uid, state = tracked.uid, (_list_of(tracked), tracked.spec)
+        before = self._seen.get(uid)
+        if before is not None and state[0] == before[0] and state[1] is before[1]:
+            return
+        self._seen[uid] = state
+        if not _has_no_refs(tracked) or self._refs.of(tracked.namespace, uid):
+            self._submit(uid)
 
     def _submit(self, uid: str, at: float = 0.0) -> None:
         """Let a monitor have a round then, and a second after its last one at the earliest."""
@@ -177,6 +196,7 @@ class MonitorController:
         if tracked is None or _list_of(tracked) is None:
             return
         self._began[uid] = self._clocks.monotonic()
+        tracked = await self._judge.judged(tracked)
         ended = await self._rounds.round(tracked)
         tracked = self._index.get(uid)
         if tracked is None:
@@ -185,14 +205,22 @@ class MonitorController:
             self._rounds.submit(tracked.namespace, uid)
         elif ended.again_in is not None:
             self._submit(uid, self._clocks.monotonic() + ended.again_in)
-        memory, report = tracked.reported.memory, ended.report
-        known = memory.refs if isinstance(memory, Memory) else None
+        memory, report = memory_of(tracked), ended.report
+        known = None if memory is None else memory.refs
         # What was found for another spec says nothing about this one.
         if report is not None and report != known and report.generation == tracked.desire.generation:
             self._performer.perform(next_report(tracked, report, self._clocks.moment(), self._pace))
 
 
+def _has_no_refs(tracked: Tracked) -> bool:
+    """Whether a monitor makes no refs, and a round has found that it has none."""
+    spec, memory = tracked.spec, memory_of(tracked)
+    if not isinstance(spec, MonitorSpec) or spec.model.mirror is not None or memory is None or memory.later is not None:
+        return False
+    return memory.refs is not None and not memory.refs.is_shown and memory.refs.generation == tracked.desire.generation
+
+
 def _list_of(tracked: Tracked | None) -> int | None:
     """When the last list of a monitor was requested, which tells it from others; None without one."""
-    memory = tracked.reported.memory if tracked is not None else None
-    return memory.read.sent if isinstance(memory, Memory) and memory.read is not None else None
+    memory = memory_of(tracked)
+    return None if memory is None else memory.number

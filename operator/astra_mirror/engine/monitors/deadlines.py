@@ -11,6 +11,7 @@ from typing import Final
 
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.monitor.listing import SECOND, nanoseconds_of
+from astra_mirror.core.monitor.memory import Memory
 from astra_mirror.core.monitor.report import NoAnswerInTime
 from astra_mirror.core.outcome import Failed, Outcome
 from astra_mirror.core.request_plan import Collection
@@ -18,7 +19,6 @@ from astra_mirror.core.schedule import Pace
 from astra_mirror.engine.connection.queues import ConnectionQueues
 from astra_mirror.engine.connection.reader_lists import AHEAD
 from astra_mirror.engine.effects import CheckAt, Step, Submit
-from astra_mirror.engine.kinds.app_backup_monitor import Memory
 from astra_mirror.engine.monitors.remote import App, ListKeeper
 from astra_mirror.engine.next_report import next_report
 from astra_mirror.engine.objects import Objects
@@ -61,6 +61,14 @@ class Deadlines:
         self._pace = pace
         self._asked: dict[str, _Asked] = {}
 
+    def has_passed(self, tracked: Tracked, now: int) -> bool:
+        """Whether a deadline has passed at `now`, in nanoseconds since 1970."""
+        deadline = deadline_of(tracked)
+        if deadline is None or now <= deadline * SECOND:
+            self._asked.pop(tracked.uid, None)
+            return False
+        return True
+
     async def passed(self, uids: Iterable[str], time_slice: TimeSlice) -> AsyncIterator[Step | Submit]:
         """What follows for the monitors whose deadline has passed: a request, or a status without its answer."""
         moment, due = self._clocks.moment(), defaultdict[App, list[Tracked]](list)
@@ -69,8 +77,7 @@ class Deadlines:
             await time_slice.checkpoint()
             tracked = self._objects.index.get(uid)
             deadline = None if tracked is None else deadline_of(tracked)
-            if tracked is None or deadline is None or now <= deadline * SECOND:
-                self._asked.pop(uid, None)
+            if tracked is None or deadline is None or not self.has_passed(tracked, now):
                 continue
             connection, asked = self._objects.connection_of(tracked), self._asked.get(uid)
             is_held, failure = self._is_held(tracked, connection, moment.at), tracked.polling.last_failure
@@ -128,17 +135,6 @@ class Deadlines:
         for each in waiting:
             self._objects.in_flight.wait(each.uid, request)
         return Submit(request, first=True)
-
-    async def next_at(self, uids: Iterable[str], time_slice: TimeSlice) -> int | None:
-        """The earliest deadline that has not been asked about yet, in nanoseconds since 1970."""
-        earliest = None
-        for uid in uids:
-            await time_slice.checkpoint()
-            tracked, asked = self._objects.index.get(uid), self._asked.get(uid)
-            deadline = None if tracked is None else deadline_of(tracked)
-            if deadline is not None and (asked is None or asked.deadline != deadline):
-                earliest = deadline if earliest is None else min(earliest, deadline)
-        return None if earliest is None else earliest * SECOND
 
     def list_is_due(self, app: App) -> tuple[list[Step], bool]:
         """Make the list of an app due now for its monitors; and whether one of them waits for an earlier request."""

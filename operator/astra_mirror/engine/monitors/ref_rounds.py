@@ -6,26 +6,28 @@ So neither a round that waits for the API server nor one with thousands of write
 
 import asyncio
 import logging
-from collections.abc import Container, Generator
+from collections.abc import Container
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
 from astra_mirror.core.fair import FairQueue, Others
 from astra_mirror.core.monitor.listing import ListRead
+from astra_mirror.core.monitor.memory import Memory
 from astra_mirror.core.monitor.ref_plan import Context, Plan, context_of, planning
 from astra_mirror.core.monitor.ref_report import Problem, Trouble, report_of
 from astra_mirror.core.monitor.refs import Owner, OwnRef, wanted_refs
 from astra_mirror.core.monitor.report import RefsReport
-from astra_mirror.core.monitor.selection import UNDER_WAY, ordered
+from astra_mirror.core.monitor.selection import UNDER_WAY, ordering
 from astra_mirror.core.refusals import Refusals
 from astra_mirror.engine.index import Index
-from astra_mirror.engine.kinds.app_backup_monitor import Memory, MonitorSpec
+from astra_mirror.engine.kinds.app_backup_monitor import MonitorSpec
 from astra_mirror.engine.monitors.attempts import Attempts
 from astra_mirror.engine.monitors.findings import Findings, NamespaceIsTerminatingError
 from astra_mirror.engine.monitors.ports import RefAPI
 from astra_mirror.engine.monitors.ref_round import RefRound
 from astra_mirror.engine.monitors.repeats import Repeats
+from astra_mirror.engine.monitors.steps import in_slices
 from astra_mirror.engine.monitors.watching import OwnRefs
 from astra_mirror.engine.ports import Clocks
 from astra_mirror.engine.state.tracked import Tracked
@@ -122,16 +124,17 @@ class RefRounds:
             return Ended()
 
     async def _round(self, tracked: Tracked, spec: MonitorSpec, read: ListRead) -> Ended:
-        uid, model, own = tracked.uid, spec.model, self._refs.of(tracked.uid)
+        uid, model, own = tracked.uid, spec.model, self._refs.of(tracked.namespace, tracked.uid)
         generation = tracked.desire.generation
         if model.mirror is None and not own:
             return Ended(report_of(0, {}, (), existing=0, has_mirror=False, generation=generation))
         owner = Owner(uid, tracked.namespace, tracked.identity.name)
         time_slice, memory = TimeSlice(tracked.namespace), tracked.reported.memory
-        backups = ordered(read, model.select, memory.ordered if isinstance(memory, Memory) else None).backups
+        known = memory.ordered if isinstance(memory, Memory) else None
+        backups = (await in_slices(ordering(read, model.select, known), time_slice)).backups
         wanted = wanted_refs(owner, model, backups)
         context = await self._knowing(context_of(model, wanted, read.whole.backups, backups), uid, own, time_slice)
-        found = await _in_slices(planning(context, own, self._clocks.monotonic()), time_slice)
+        found = await in_slices(planning(context, own, self._clocks.monotonic()), time_slice)
         self._missed[uid] = dict(found.missed)
         attempts = self._attempts.setdefault(uid, Attempts())
         for _, each in (*found.kept, *found.repair):
@@ -201,7 +204,7 @@ class RefRounds:
         time_slice: TimeSlice,
     ) -> RefsReport:
         problems, names, existing = list(findings.problems), dict[str, str](), 0
-        for each in self._refs.of(tracked.uid):
+        for each in self._refs.of(tracked.namespace, tracked.uid):
             await time_slice.checkpoint()
             if each.is_deleting:
                 problems.append(Problem(Trouble.PENDING, f"{each.name} is still being deleted."))
@@ -236,13 +239,3 @@ class RefRounds:
         self._missed = {uid: each for uid, each in self._missed.items() if uid in monitors}
         self._earlier = {uid: each for uid, each in self._earlier.items() if uid in monitors}
         self._repeats.retain(monitors)
-
-
-async def _in_slices(steps: Generator[None, None, Plan], time_slice: TimeSlice) -> Plan:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as ended:
-            plan: Plan = ended.value
-            return plan
-        await time_slice.checkpoint()

@@ -17,6 +17,9 @@ from astra_mirror.engine.ports import Availability, StatusAPI
 _MAX_CHANGED: Final = 20_000
 """How many monitors are noted. Nobody takes them in a process that does not lead, and any uid may be an owner's."""
 
+_Owner = tuple[str, str]
+"""A monitor: its namespace, and its uid."""
+
 
 class OwnRefs:
     """The refs whose controller is a monitor.
@@ -29,12 +32,12 @@ class OwnRefs:
     def __init__(self) -> None:
         self.changed: dict[str, None] = {}
         self.has_changed = asyncio.Event()
-        self._refs: dict[str, dict[str, OwnRef]] = {}
-        self._owners: dict[str, str] = {}
+        self._refs: dict[_Owner, dict[str, OwnRef]] = {}
+        self._owners: dict[str, _Owner] = {}
 
-    def of(self, monitor: str) -> list[OwnRef]:
-        """The refs of the monitor with that uid, by name."""
-        return sorted(self._refs.get(monitor, {}).values(), key=lambda each: each.name)
+    def of(self, namespace: str, monitor: str) -> list[OwnRef]:
+        """The refs of the monitor with that uid, by name. Those in other namespaces only claim to be its own."""
+        return sorted(self._refs.get((namespace, monitor), {}).values(), key=lambda each: each.name)
 
     def uids(self) -> list[str]:
         """The uids of all refs."""
@@ -44,7 +47,8 @@ class OwnRefs:
         """Note a ref as the API server has it."""
         metadata = body["metadata"]
         uid, owner = metadata["uid"], controller_of(metadata)
-        monitor = str(owner.get("uid")) if owner is not None and is_monitor(owner) else None
+        is_own = owner is not None and is_monitor(owner)
+        monitor = (metadata["namespace"], str(owner.get("uid"))) if owner is not None and is_own else None
         if self._owners.get(uid) not in {None, monitor}:
             self.deleted(uid)
         if monitor is None:
@@ -67,9 +71,9 @@ class OwnRefs:
             del self._refs[monitor]
         self._touch(monitor)
 
-    def _touch(self, monitor: str) -> None:
+    def _touch(self, monitor: _Owner) -> None:
         if len(self.changed) < _MAX_CHANGED:
-            self.changed[monitor] = None
+            self.changed[monitor[1]] = None
         self.has_changed.set()
 
     def take_changed(self) -> list[str]:

@@ -1,0 +1,60 @@
+"""Judges the lists for which it takes long to find out which of their backups count for a monitor.
+
+A list may have thousands of names, and a monitor 16 patterns of a hundred wildcards each. Meanwhile the status stands.
+"""
+
+from dataclasses import replace
+
+from astra_mirror.core.monitor.memory import Memory
+from astra_mirror.core.monitor.selection import ordering
+from astra_mirror.core.schedule import Pace
+from astra_mirror.engine.kinds.app_backup_monitor import MonitorSpec
+from astra_mirror.engine.monitors.steps import in_slices
+from astra_mirror.engine.next_report import next_report
+from astra_mirror.engine.performer import Performer
+from astra_mirror.engine.ports import Clocks
+from astra_mirror.engine.state.tracked import Tracked
+from astra_mirror.support.time_slices import TimeSlice
+
+
+class LateJudge:
+    """Judges such lists.
+
+    Args:
+        performer: performs effects in the engine.
+        clocks: the clocks.
+        pace: the administrator's intervals.
+    """
+
+    def __init__(self, performer: Performer, clocks: Clocks, pace: Pace) -> None:
+        self._performer = performer
+        self._clocks = clocks
+        self._pace = pace
+
+    async def judged(self, tracked: Tracked) -> Tracked:
+        """The monitor, after its last list has been judged if that was put off."""
+        memory, spec = memory_of(tracked), tracked.spec
+        if memory is None or memory.later is None or not isinstance(spec, MonitorSpec):
+            return tracked
+        later, time_slice = memory.later, TimeSlice(tracked.namespace)
+        found = await in_slices(ordering(later.read, spec.model.select, memory.ordered), time_slice)
+        now = self._performer.parts.objects.index.get(tracked.uid)
+        memory = memory_of(now)
+        if now is None or now.spec is not spec or memory is None or memory.later is not later:
+            return now or tracked
+        step = next_report(
+            now,
+            replace(later.read, ordered=found.backups),
+            self._clocks.moment(),
+            self._pace,
+            handled=later.handled,
+            has_new_secret=later.has_new_secret,
+        )
+        self._performer.perform(step)
+        return step.tracked
+
+
+def memory_of(tracked: Tracked | None) -> Memory | None:
+    """What is remembered of a monitor."""
+    memory = tracked.reported.memory if tracked is not None else None
+    return memory if isinstance(memory, Memory) else None
