@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
 from astra_mirror.core.monitor.listing import SECOND, nanoseconds_of
 from astra_mirror.core.schedule import Pace
-from astra_mirror.engine.kinds.app_backup_monitor import MonitorSpec
-from astra_mirror.engine.monitors.deadlines import Deadlines, deadline_of
+from astra_mirror.engine.monitors.deadlines import Deadlines
 from astra_mirror.engine.monitors.late_judge import LateJudge, memory_of
+from astra_mirror.engine.monitors.news import MonitorNews
 from astra_mirror.engine.monitors.ports import RefAPI, RefInformer
 from astra_mirror.engine.monitors.ref_rounds import RefRounds
 from astra_mirror.engine.monitors.remote import ListKeeper
@@ -65,16 +66,16 @@ class MonitorController:
         self._judge = LateJudge(performer, clocks, pace)
         self._rounds = RefRounds(api, refs, self._index, clocks)
         self._informer = informer
-        self._seen: dict[str, tuple[int | None, object]] = {}
+        self._news = MonitorNews(self._index, monitors, refs)
         self._due: dict[str, float] = {}
         self._began: dict[str, float] = {}
 
     async def run(self) -> None:
         """Work until cancelled, while this process leads."""
-        self._seen.clear()
+        self._news.forget()
         self._due.clear()
         # Deadlines that passed while another process led are asked about anew.
-        self._deadlines.retain(())
+        self._deadlines.forget()
         self._rounds.begin(
             {uid: sent for uid in self._monitors if (sent := _list_of(self._index.get(uid))) is not None}
         )
@@ -98,43 +99,25 @@ class MonitorController:
             if is_waiting:
                 # Its answer may be of before: then another one follows.
                 self._lists.note_completed(app, backups)
-        passed, ahead = await self._look_at_each(time_slice)
-        async for each in self._deadlines.passed(passed, time_slice):
+        found = await self._news.look(self._clocks.utcnow(), time_slice)
+        async for each in self._deadlines.passed(found.passed, time_slice):
             self._performer.perform(each)
+        for uid in found.changed:
+            self._submit(uid)
+        if found.gone:
+            self._forget(found.gone)
         self._submit_due()
         ends = now + _LOOK_SECONDS
-        if ahead is not None:
-            seconds = (ahead * SECOND - nanoseconds_of(self._clocks.utcnow())) / SECOND
+        if found.ahead is not None:
+            seconds = (found.ahead * SECOND - nanoseconds_of(self._clocks.utcnow())) / SECOND
             ends = min(ends, self._clocks.monotonic() + seconds + _AFTER_DEADLINE)
         await self._wait(ends)
 
-    async def _look_at_each(self, time_slice: TimeSlice) -> tuple[list[str], int | None]:
-        """Let each monitor have a round that has a new list or a new spec.
-
-        Returns:
-            The monitors whose deadline has passed, and the earliest deadline of the others, in seconds since 1970.
-        """
-        passed, ahead, present = list[str](), None, set[str]()
-        utc = nanoseconds_of(self._clocks.utcnow())
-        for uid in self._monitors:
-            await time_slice.checkpoint()
-            tracked = self._index.get(uid)
-            if tracked is None:
-                continue
-            present.add(uid)
-            self._look_at_round(tracked)
-            deadline = deadline_of(tracked)
-            if self._deadlines.has_passed(tracked, utc):
-                passed.append(uid)
-            elif deadline is not None:
-                ahead = deadline if ahead is None else min(ahead, deadline)
-        if len(self._seen) > len(present):
-            self._seen = {uid: each for uid, each in self._seen.items() if uid in present}
-            self._due = {uid: at for uid, at in self._due.items() if uid in present}
-            self._began = {uid: at for uid, at in self._began.items() if uid in present}
-            self._deadlines.retain(present)
-            self._rounds.retain(present)
-        return passed, ahead
+    def _forget(self, monitors: Iterable[str]) -> None:
+        for uid in monitors:
+            self._due.pop(uid, None)
+            self._began.pop(uid, None)
+            self._rounds.forget(uid)
 
     async def _wait(self, ends: float) -> None:
         """Wait until then; meanwhile, monitors whose refs have changed get a round."""
@@ -152,15 +135,6 @@ class MonitorController:
 
     # Rounds.
 
-    def _look_at_round(self, tracked: Tracked) -> None:
-        uid, state = tracked.uid, (_list_of(tracked), tracked.spec)
-        before = self._seen.get(uid)
-        if before is not None and state[0] == before[0] and state[1] is before[1]:
-            return
-        self._seen[uid] = state
-        if not _has_no_refs(tracked) or self._refs.of(tracked.namespace, uid):
-            self._submit(uid)
-
     def _submit(self, uid: str, at: float = 0.0) -> None:
         """Let a monitor have a round then, and a second after its last one at the earliest."""
         at = max(at, self._began.get(uid, float("-inf")) + _ROUND_SECONDS)
@@ -174,7 +148,7 @@ class MonitorController:
         for uid in [uid for uid, at in self._due.items() if at <= now]:
             del self._due[uid]
             tracked = self._index.get(uid)
-            if tracked is not None and uid in self._seen:
+            if tracked is not None and uid in self._news:
                 self._rounds.submit(tracked.namespace, uid)
 
     async def _write(self) -> None:
@@ -210,14 +184,6 @@ class MonitorController:
         # What was found for another spec says nothing about this one.
         if report is not None and report != known and report.generation == tracked.desire.generation:
             self._performer.perform(next_report(tracked, report, self._clocks.moment(), self._pace))
-
-
-def _has_no_refs(tracked: Tracked) -> bool:
-    """Whether a monitor makes no refs, and a round has found that it has none."""
-    spec, memory = tracked.spec, memory_of(tracked)
-    if not isinstance(spec, MonitorSpec) or spec.model.mirror is not None or memory is None or memory.later is not None:
-        return False
-    return memory.refs is not None and not memory.refs.is_shown and memory.refs.generation == tracked.desire.generation
 
 
 def _list_of(tracked: Tracked | None) -> int | None:

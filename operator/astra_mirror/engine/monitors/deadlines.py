@@ -5,7 +5,7 @@ answered within its time-out, whether it is met is unknown.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Container, Iterable
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,23 +61,19 @@ class Deadlines:
         self._pace = pace
         self._asked: dict[str, _Asked] = {}
 
-    def has_passed(self, tracked: Tracked, now: int) -> bool:
-        """Whether a deadline has passed at `now`, in nanoseconds since 1970."""
-        deadline = deadline_of(tracked)
-        if deadline is None or now <= deadline * SECOND:
-            self._asked.pop(tracked.uid, None)
-            return False
-        return True
+    async def passed(self, uids: Sequence[str], time_slice: TimeSlice) -> AsyncIterator[Step | Submit]:
+        """What follows for these monitors, whose deadline has passed: a request, or a status without its answer.
 
-    async def passed(self, uids: Iterable[str], time_slice: TimeSlice) -> AsyncIterator[Step | Submit]:
-        """What follows for the monitors whose deadline has passed: a request, or a status without its answer."""
+        What is known of others is forgotten: they are asked about again when a deadline of theirs passes.
+        """
         moment, due = self._clocks.moment(), defaultdict[App, list[Tracked]](list)
         now = nanoseconds_of(moment.utc)
+        self._asked = {uid: self._asked[uid] for uid in uids if uid in self._asked}
         for uid in uids:
             await time_slice.checkpoint()
             tracked = self._objects.index.get(uid)
             deadline = None if tracked is None else deadline_of(tracked)
-            if tracked is None or deadline is None or not self.has_passed(tracked, now):
+            if tracked is None or deadline is None or now <= deadline * SECOND:
                 continue
             connection, asked = self._objects.connection_of(tracked), self._asked.get(uid)
             is_held, failure = self._is_held(tracked, connection, moment.at), tracked.polling.last_failure
@@ -150,9 +146,9 @@ class Deadlines:
             steps.append(Step(due, (CheckAt(tracked.uid, now),)))
         return steps, is_waiting
 
-    def retain(self, uids: Container[str]) -> None:
-        """Forget other monitors."""
-        self._asked = {uid: asked for uid, asked in self._asked.items() if uid in uids}
+    def forget(self) -> None:
+        """Forget which deadlines were asked about."""
+        self._asked.clear()
 
 
 def deadline_of(tracked: Tracked) -> int | None:

@@ -6,7 +6,6 @@ So neither a round that waits for the API server nor one with thousands of write
 
 import asyncio
 import logging
-from collections.abc import Container
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -233,9 +232,8 @@ class RefRounds:
                     extra={"namespace": namespace},
                 )
 
-    def retain(self, monitors: Container[str]) -> None:
-        """Forget other monitors."""
-        self._attempts = {uid: each for uid, each in self._attempts.items() if uid in monitors}
-        self._missed = {uid: each for uid, each in self._missed.items() if uid in monitors}
-        self._earlier = {uid: each for uid, each in self._earlier.items() if uid in monitors}
-        self._repeats.retain(monitors)
+    def forget(self, monitor: str) -> None:
+        """Forget a monitor that exists no more."""
+        for each in (self._attempts, self._missed, self._earlier):
+            each.pop(monitor, None)
+        self._repeats.forget(monitor)

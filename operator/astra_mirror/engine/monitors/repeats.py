@@ -1,6 +1,5 @@
 """After how long a monitor has another round by itself, and how often its status shows writes that take several."""
 
-from collections.abc import Container
 from typing import Final
 
 from astra_mirror.engine.monitors.findings import Findings
@@ -45,7 +44,7 @@ class Repeats:
             self._delays.pop(uid, None)
         return min(times, default=None)
 
-    def retain(self, monitors: Container[str]) -> None:
-        """Forget other monitors."""
-        self._delays = {uid: each for uid, each in self._delays.items() if uid in monitors}
-        self._shown_at = {uid: each for uid, each in self._shown_at.items() if uid in monitors}
+    def forget(self, monitor: str) -> None:
+        """Forget a monitor that exists no more."""
+        self._delays.pop(monitor, None)
+        self._shown_at.pop(monitor, None)
