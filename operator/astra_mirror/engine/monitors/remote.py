@@ -71,13 +71,13 @@ class ListKeeper:
     async def _list(self, app: App, known: Known, namespace: str) -> Listed | Failed:
         connection, collection = app
         sent, before = nanoseconds_of(self._clocks.utcnow()), self._lists.get(app)
-        if WHOLE in known.documents and (before is None or known.list_digest != before.digest):
+        if (before is None or known.list_digest != before.digest) and WHOLE in known.documents:
             # What is kept is not the list with that digest, which refs may know alone: it has to be parsed again.
             known = Known({**known.documents, WHOLE: None})
         listed = await self._remote.list_backups(connection, collection, known, namespace=namespace)
         if isinstance(listed, Failed):
             return listed
-        found = listed.found.get(WHOLE)
+        found = listed.said_of(WHOLE)
         whole = before if isinstance(found, Unchanged) else found
         if not isinstance(whole, WholeList):
             return listed
