@@ -242,6 +242,15 @@ def test_the_refs_of_an_old_target_are_counted_until_they_go() -> None:
     edited = next_status(forget(held), event(ERROR, other, generation=2))
     assert edited.refs == Refs(wanted=0, existing=2)
     assert shown(edited)["RefsCurrent"] == "False RefsPending"
+    without = next_status(forget(held), event(None, spec(secretRef={"name": "other"}), generation=2))
+    assert without.refs is None
+    assert shown(without) == {
+        "Ready": "Unknown NotObserved",
+        "Synced": "Unknown NotObserved",
+        "RefsCurrent": "False RefsPending",
+        "Reconciling": "True NotObserved",
+    }
+    assert "RefsCurrent" not in shown(next_status(forget(after([GOOD], PLAIN)), event(None, PLAIN, generation=2)))
 
 
 @given(

@@ -6,7 +6,7 @@ from typing import Final
 
 from astra_mirror.api.app_backup_monitor import AppBackupMonitorSpec, AppBackupMonitorStatus, MonitorTarget, Refs
 from astra_mirror.core.monitor.listing import ListedBackup, ListRead
-from astra_mirror.core.monitor.report import RefsReport
+from astra_mirror.core.monitor.report import RefsReport, not_looked_at
 from astra_mirror.core.outcome import Outcome
 
 UNSEEN: Final = AppBackupMonitorStatus()
@@ -53,10 +53,14 @@ def forget(status: AppBackupMonitorStatus) -> AppBackupMonitorStatus:
 
     The refs of the old one are there until the first list of the new one.
     """
+    existing = 0 if status.refs is None else status.refs.existing
+    pending = not_looked_at(0, existing, status.observed_generation).condition()
+    is_shown = status.condition("RefsCurrent") is not None
     return AppBackupMonitorStatus(
         observed_generation=status.observed_generation,
         last_handled_reconcile_at=status.last_handled_reconcile_at,
-        refs=None if status.refs is None else Refs(wanted=0, existing=status.refs.existing),
+        refs=None if status.refs is None else Refs(wanted=0, existing=existing),
+        conditions=(pending,) if is_shown and pending is not None else None,
     )
 
 

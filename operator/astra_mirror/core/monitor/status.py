@@ -29,7 +29,7 @@ def next_status(held: AppBackupMonitorStatus, event: MonitorEvent) -> AppBackupM
         # A response that was in flight when polling was suspended is ignored.
         event = replace(event, outcome=None)
     event = replace(event, outcome=_in_held_message(held, event))
-    if (event.spec.suspend or isinstance(event.outcome, RefsReport)) and held.conditions:
+    if (event.spec.suspend or isinstance(event.outcome, RefsReport)) and held.condition("Ready"):
         return _standing(held, event)
     sync_result = _sync_result(held, event)
     found = objectives_by(held, event)

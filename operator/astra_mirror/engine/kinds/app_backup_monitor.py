@@ -60,7 +60,7 @@ class MonitorSpec(Spec):
         memory = happened.memory if isinstance(happened.memory, Memory) else NOTHING
         if isinstance(outcome, ListRead):
             memory = replace(memory, later=Later(outcome, happened.handled, happened.has_new_secret))
-        if before.conditions:
+        if before.condition("Ready"):
             # Until the list is judged, what is said stands.
             return Next(self._report(before, pace, memory), happened.shown, has_new_message=False, notes=[])
         return self._judged(before, happened, None, memory, pace)
