@@ -6,6 +6,8 @@ from typing import Any, Final
 import pytest
 
 from astra_mirror.core.monitor.listing import ListedBackup
+from astra_mirror.core.monitor.memory import Later, remembering
+from astra_mirror.core.monitor.report import NoAnswerInTime
 from astra_mirror.core.monitor.selection import is_costly, ordering
 from tests.core.monitor.lists import backup, read, spec
 from tests.engine.monitor_world import DAILY, MonitorWorld
@@ -32,12 +34,15 @@ def _backups(world: MonitorWorld, *, minutes: float = 1.0) -> list[ListedBackup]
 
 def test_what_takes_long_is_divided_into_steps() -> None:
     """One for every few backups; patterns as people write them are compared at once."""
-    large = read(*(backup(number, name=LONG) for number in range(1, COUNT + 1)))
+    large = read(*(backup(number, name=LONG) for number in range(1, 10 * COUNT + 1)))
     assert is_costly(large, spec(select=COSTLY).select)
-    assert len(list(ordering(large, spec(select=COSTLY).select, None))) == COUNT // 16
+    assert len(list(ordering(large, spec(select=COSTLY).select, None))) > 50
     usual = [f"nightly-{number}-*" for number in range(16)]
     assert not is_costly(read(*(backup(number) for number in range(1, 2001))), spec(select={"names": usual}).select)
     assert not is_costly(large, None)
+    # Few wildcards may be enough: a part is compared at each place of a name.
+    parts = read(*(backup(number, name="a" * 1000) for number in range(100)))
+    assert is_costly(parts, spec(select={"names": ["*" + "a" * 250 + "b*"]}).select)
 
 
 async def test_it_is_judged_soon_afterwards(world: MonitorWorld) -> None:
@@ -105,3 +110,24 @@ async def test_refs_are_made_of_it(world: MonitorWorld) -> None:
         await world.answer(*_backups(world))
         await world.reason("RefsCurrent", "RefsCurrent", seconds=5)
         assert len(world.api.objects) == 1
+
+
+async def test_it_is_polled_soon_where_a_backup_is_under_way(world: MonitorWorld) -> None:
+    """That is known only when the list has been judged."""
+    async with world.running():
+        world.monitor(select=COSTLY, interval="1h")
+        first, second, *others = _backups(world)
+        await world.answer(first, second._replace(state="running"), *others)
+        await world.reason("Ready", "ListObserved", seconds=3)
+        await world.answer(*_backups(world), seconds=20)
+
+
+def test_a_deadline_without_an_answer_does_not_throw_it_away() -> None:
+    """What the list says is known a moment later."""
+    select = spec(select=COSTLY).select
+    large = read(*(backup(number, name=LONG) for number in range(1, 10 * COUNT + 1)))
+    put_off = remembering(None, None, None, is_suspended=False).putting_off(large, None, has_new_secret=True)
+    after = remembering(put_off, NoAnswerInTime(), select, is_suspended=False)
+    assert after.later is put_off.later
+    assert after.putting_off(large, "now", has_new_secret=False).later == Later(large, "now", has_new_secret=True)
+    assert remembering(put_off, ERROR, select, is_suspended=False).later is None

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from astra_mirror.core.backup import Backup
 from astra_mirror.core.monitor.listing import WHOLE
-from astra_mirror.core.outcome import Listed, Unchanged
+from astra_mirror.core.outcome import Listed, NotFound, Observed, Unchanged
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.engine.fan_out import is_covered
 from astra_mirror.engine.kinds.app_backup_monitor import APP_BACKUP_MONITOR
@@ -206,3 +207,16 @@ def _request(world: MonitorWorld, collection: Collection) -> ListRequest:
         is_observed=True,
         collection=collection,
     )
+
+
+async def test_a_404_of_the_list_says_nothing_about_a_ref_that_waits_for_it(world: MonitorWorld) -> None:
+    """The monitor is told that there is no such app; the ref's backup is asked for alone."""
+    async with world.running():
+        world.monitor()
+        world.refs.seen(world.cluster.put("one", 11))
+        missing = NotFound("Astra Control has no such app (404): Collection not found.")
+        await world.end(Listed(1, {WHOLE: missing}, None, complete=False))
+        _, request = await world.astra.next_within(10)
+        request.set_result(Observed(Backup(ID.format(11), "completed"), digest=1))
+        await world.reason("Ready", "AppNotFound")
+        await world.cluster.until("one", state="completed")

@@ -60,6 +60,9 @@ def test_many_large_lists_leave_room_for_small_ones() -> None:
     kept.add(9, "d", LITTLE)
     assert not kept.has_room("d", 1 + KEPT_BYTES // 4)
     assert kept.has_room("e", LITTLE)
+    for number in range(500):
+        kept.add(100 + number, f"small-{number}", 5_000)
+    assert kept.has_room("f", LITTLE)
 
 
 def test_the_size_of_a_backup() -> None:

@@ -78,4 +78,5 @@ class KeptLists:
             return True
         own = self._held[namespace] + size - sum(each.size for each in gone if each.namespace == namespace)
         limit = 2 * KEPT_BYTES + (SMALL_BYTES if own <= LITTLE else 0)
-        return own * len({*self._held, namespace}) <= KEPT_BYTES and after <= limit
+        is_within_part = own <= LITTLE or own * len({*self._held, namespace}) <= KEPT_BYTES
+        return is_within_part and after <= limit

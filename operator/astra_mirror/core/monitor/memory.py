@@ -8,7 +8,7 @@ from typing import Final
 
 from astra_mirror.api.app_backup_monitor import Select
 from astra_mirror.core.monitor.listing import ListRead, NotKept
-from astra_mirror.core.monitor.report import RefsReport
+from astra_mirror.core.monitor.report import NoAnswerInTime, RefsReport
 from astra_mirror.core.monitor.selection import Ordered, is_costly, is_known, ordered
 from astra_mirror.core.outcome import Failed, NotFound, Outcome
 
@@ -87,6 +87,11 @@ class Memory:
         known = None if self.ordered is None else replace(self.ordered, read=read)
         return replace(self, read=read, ordered=known)
 
+    def putting_off(self, read: ListRead, handled: str | None, *, has_new_secret: bool) -> "Memory":
+        """The same with a list that is judged later, in place of another one that has not been judged."""
+        is_new = has_new_secret or (self.later is not None and self.later.has_new_secret)
+        return replace(self, later=Later(read, handled, is_new))
+
 
 NOTHING: Final = Memory()
 
@@ -127,7 +132,7 @@ def is_for_later(outcome: Outcome | None, memory: object, select: Select | None)
 def _after(memory: Memory, outcome: Outcome | None) -> Memory:
     if isinstance(outcome, RefsReport):
         return replace(memory, refs=outcome)
-    if outcome is None:
+    if outcome is None or isinstance(outcome, NoAnswerInTime):
         return replace(memory, standing=None)
     memory = replace(memory, standing=None, later=None)
     match outcome:

@@ -16,7 +16,7 @@ from astra_mirror.core.monitor.event import UNSEEN, MonitorEvent, forget, is_obs
 from astra_mirror.core.monitor.events import judged_by, notes_of
 from astra_mirror.core.monitor.inherited import inherited, own
 from astra_mirror.core.monitor.listing import SECOND, WHOLE, ListRead, nanoseconds_of
-from astra_mirror.core.monitor.memory import NOTHING, Later, Memory, Standing, is_for_later, remembering
+from astra_mirror.core.monitor.memory import NOTHING, Memory, Standing, is_for_later, remembering
 from astra_mirror.core.monitor.standing import stands_until
 from astra_mirror.core.monitor.status import next_status
 from astra_mirror.core.outcome import Failed, NotFound, Outcome
@@ -59,7 +59,7 @@ class MonitorSpec(Spec):
             return self._judged(before, happened, outcome, memory, pace)
         memory = happened.memory if isinstance(happened.memory, Memory) else NOTHING
         if isinstance(outcome, ListRead):
-            memory = replace(memory, later=Later(outcome, happened.handled, happened.has_new_secret))
+            memory = memory.putting_off(outcome, happened.handled, has_new_secret=happened.has_new_secret)
         if before.condition("Ready"):
             # Until the list is judged, what is said stands.
             return Next(self._report(before, pace, memory), happened.shown, has_new_message=False, notes=[])

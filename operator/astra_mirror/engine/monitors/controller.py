@@ -100,12 +100,11 @@ class MonitorController:
                 # Its answer may be of before: then another one follows.
                 self._lists.note_completed(app, backups)
         found = await self._news.look(self._clocks.utcnow(), time_slice)
-        async for each in self._deadlines.passed(found.passed, time_slice):
-            self._performer.perform(each)
         for uid in found.changed:
             self._submit(uid)
-        if found.gone:
-            self._forget(found.gone)
+        self._forget(found.gone)
+        async for each in self._deadlines.passed(found.passed, time_slice):
+            self._performer.perform(each)
         self._submit_due()
         ends = now + _LOOK_SECONDS
         if found.ahead is not None:
@@ -174,6 +173,8 @@ class MonitorController:
         ended = await self._rounds.round(tracked)
         tracked = self._index.get(uid)
         if tracked is None:
+            # What the round has noted of it is of no use any more.
+            self._forget([uid])
             return
         if ended.again_in == 0:
             self._rounds.submit(tracked.namespace, uid)

@@ -71,17 +71,20 @@ class ListKeeper:
     async def _list(self, app: App, known: Known, namespace: str) -> Listed | Failed:
         connection, collection = app
         sent, before = nanoseconds_of(self._clocks.utcnow()), self._lists.get(app)
-        if (before is None or known.list_digest != before.digest) and WHOLE in known.documents:
+        may_be_before = before is not None and known.list_digest == before.digest
+        if not may_be_before and WHOLE in known.documents:
             # What is kept is not the list with that digest, which refs may know alone: it has to be parsed again.
-            known = Known({**known.documents, WHOLE: None})
+            known, may_be_before = Known({**known.documents, WHOLE: None}), True
         listed = await self._remote.list_backups(connection, collection, known, namespace=namespace)
         if isinstance(listed, Failed):
             return listed
         found = listed.said_of(WHOLE)
-        whole = before if isinstance(found, Unchanged) else found
-        if not isinstance(whole, WholeList):
+        if isinstance(found, Unchanged):
+            # Where no monitor reads it, it may be another one that has not changed.
+            found = before if may_be_before else None
+        if not isinstance(found, WholeList):
             return listed
-        read = self._keep(app, whole, before, sent, namespace)
+        read = self._keep(app, found, before, sent, namespace)
         return replace(listed, found={**listed.found, WHOLE: read})
 
     def _keep(self, app: App, whole: WholeList, before: WholeList | None, sent: int, namespace: str) -> Answer:
