@@ -14,11 +14,11 @@ from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.ports import Moment, Remote
 from astra_mirror.engine.requests import ListRequest, Poll, Request, SingleRequest
 
-QUIET_SECONDS: Final = 60.0
+QUIET_SECONDS: Final = 300.0
 """How often at most an unchanged list postpones the polls of objects that did not wait for it.
 
-From then on they are due together with those that did. To step through thousands of settled backups every few seconds
-would be most of the work.
+Most of them are settled, and join a request themselves when they are due soon. To step through thousands of them every
+few seconds would be most of the work.
 """
 _MAX_QUIET: Final = 10_000
 """How many lists are remembered before those that are due again are forgotten."""

@@ -91,16 +91,19 @@ class Planner:
             if tracked is not None:
                 apps[Collection(tracked.spec.account_id, tracked.spec.app_id)] = None
                 yield _want(tracked, queue, now, due=True)
-        of_due = set(due)
-        for number, each in enumerate(list(self._around(connection, apps, now))):
-            if not number % _AT_ONCE:
-                await time_slice.checkpoint()
-            if not is_due_soon(each.polling.next_poll_at, each.reported.interval, now):
-                # That is most of an account.
-                continue
-            tracked = self._objects.index.get(each.uid)
-            if tracked is not None and each.uid not in of_due and self._is_due_soon(tracked, connection, now):
-                yield _want(tracked, queue, now, due=False)
+        of_due, around = set(due), list(self._around(connection, apps, now))
+        for start in range(0, len(around), _AT_ONCE):
+            await time_slice.checkpoint()
+            # Most of an account is not due for long.
+            soon = [
+                each.uid
+                for each in around[start : start + _AT_ONCE]
+                if is_due_soon(each.polling.next_poll_at, each.reported.interval, now)
+            ]
+            for uid in soon:
+                tracked = self._objects.index.get(uid)
+                if tracked is not None and uid not in of_due and self._is_due_soon(tracked, connection, now):
+                    yield _want(tracked, queue, now, due=False)
 
     def _list(
         self,
