@@ -73,6 +73,21 @@ async def test_until_then_nothing_is_known_of_a_new_one(world: MonitorWorld) -> 
         await world.reason("Ready", "ListObserved", seconds=3)
 
 
+async def test_a_new_leader_judges_no_list_that_it_read_when_it_led_before(world: MonitorWorld) -> None:
+    """Another process may have seen later ones."""
+    async with world.running():
+        world.informer.not_ready_reason = "not listed yet"
+        world.monitor(select=COSTLY, objectives=[DAILY])
+        await world.answer(*_backups(world, minutes=70))
+        await world.reason("Ready", "NotObserved")
+    world.informer.not_ready_reason = None
+    async with world.running({}):
+        await asyncio.sleep(5)
+        assert world.cluster.reasons("shop")["Ready"] == "NotObserved"
+        await world.answer(*_backups(world))
+        await world.reason("Ready", "ObjectivesMet", seconds=3)
+
+
 async def test_a_failure_after_it_has_the_last_word(world: MonitorWorld) -> None:
     """The list before it is not judged any more; the next one is."""
     async with world.running():

@@ -10,6 +10,7 @@ import pytest
 from astra_mirror.core.monitor.kept import KEPT_BYTES
 from astra_mirror.core.monitor.listing import WHOLE, ListedBackup, WholeList
 from astra_mirror.core.outcome import Failed, Known, Listed, Unchanged
+from astra_mirror.engine.monitors.attempts import Attempts
 from tests.engine.monitor_world import DAILY, MonitorWorld
 from tests.engine.service import ERROR
 
@@ -87,3 +88,23 @@ async def test_what_is_kept_goes_with_its_monitor(world: MonitorWorld, ends: str
         await asyncio.sleep(5)
         gc.collect()
         assert old() is None
+
+
+async def test_what_rounds_have_noted_goes_with_a_monitor_that_was_deleted_while_another_process_led(
+    world: MonitorWorld,
+) -> None:
+    """Each round notes which refs were made, and when."""
+    async with world.running():
+        world.monitor(mirror={"newest": 1})
+        await world.answer(world.taken(1))
+        await world.reason("RefsCurrent", "RefsCurrent")
+        assert _noted()
+    world.monitors.deleted("shop", "ns")
+    async with world.running({}):
+        await asyncio.sleep(2)
+        assert not _noted()
+
+
+def _noted() -> list[Attempts]:
+    gc.collect()
+    return [each for each in gc.get_objects() if isinstance(each, Attempts)]

@@ -76,9 +76,7 @@ class MonitorController:
         self._due.clear()
         # Deadlines that passed while another process led are asked about anew.
         self._deadlines.forget()
-        self._rounds.begin(
-            {uid: sent for uid in self._monitors if (sent := _list_of(self._index.get(uid))) is not None}
-        )
+        self._rounds.begin({uid: _list_of(self._index.get(uid)) for uid in self._monitors})
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_WORKERS):
                 tasks.create_task(self._write())
@@ -166,7 +164,8 @@ class MonitorController:
 
     async def _round(self, uid: str) -> None:
         tracked = self._index.get(uid)
-        if tracked is None or _list_of(tracked) is None:
+        number = _list_of(tracked)
+        if tracked is None or number is None or self._rounds.is_of_before(uid, number):
             return
         self._began[uid] = self._clocks.monotonic()
         tracked = await self._judge.judged(tracked)

@@ -6,6 +6,7 @@ So neither a round that waits for the API server nor one with thousands of write
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -68,7 +69,7 @@ class RefRounds:
         self._index = index
         self._clocks = clocks
         self._attempts: dict[str, Attempts] = {}
-        self._earlier: dict[str, int] = {}
+        self._earlier: dict[str, int | None] = {}
         self._missed: dict[str, dict[str, float]] = {}
         self._repeats = Repeats(clocks)
         self._logged = Refusals()
@@ -100,11 +101,22 @@ class RefRounds:
         self._busy.discard(namespace)
         self._has_waiting.set()
 
-    def begin(self, earlier: dict[str, int]) -> None:
-        """This process leads from now on. `earlier`: when monitors' lists of before were requested, for no round."""
+    def begin(self, earlier: Mapping[str, int | None]) -> None:
+        """This process leads from now on.
+
+        Args:
+            earlier: all monitors, each with the number of the list that it had before, see `Memory.number`.
+        """
         self._waiting = FairQueue()
         self._busy.clear()
-        self._earlier = earlier
+        for uid in {*self._earlier, *self._attempts, *self._missed} - set(earlier):
+            # It was deleted while another process led.
+            self.forget(uid)
+        self._earlier = dict(earlier)
+
+    def is_of_before(self, uid: str, number: int) -> bool:
+        """Whether a monitor has had this list since before this process leads: it is for no round."""
+        return self._earlier.get(uid) == number
 
     # A round.
 
@@ -114,9 +126,6 @@ class RefRounds:
         read = memory.read if isinstance(memory, Memory) else None
         if not isinstance(spec, MonitorSpec) or not tracked.desire.is_polled or read is None:
             return Ended()
-        if self._earlier.get(tracked.uid) == read.sent:
-            return Ended()
-        self._earlier.pop(tracked.uid, None)
         try:
             return await self._round(tracked, spec, read)
         except NamespaceIsTerminatingError:
