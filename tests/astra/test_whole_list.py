@@ -10,8 +10,8 @@ from astra_mirror.astra import answers
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.listing import WINDOW, ListError
 from astra_mirror.astra.transport import ClientPool
-from astra_mirror.core.monitor.listing import WHOLE, ListedBackup, NotKept, WholeList, read_time
-from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
+from astra_mirror.core.monitor.listing import ListedBackup, NotKept, WholeList, read_time
+from astra_mirror.core.outcome import WHOLE, Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.request_plan import Collection
 from dev.simulator import Simulator
 from tests.astra.asking import connection_to

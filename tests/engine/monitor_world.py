@@ -11,9 +11,9 @@ from typing import Any
 from astra_mirror.api import app_backup_monitor
 from astra_mirror.api.meta import FIELD_MANAGER
 from astra_mirror.core.backup import Backup
-from astra_mirror.core.monitor.listing import WHOLE, ListedBackup, WholeList, nanoseconds_of
+from astra_mirror.core.monitor.listing import ListedBackup, WholeList, nanoseconds_of
 from astra_mirror.core.monitor.ref_results import Ended, RefResult
-from astra_mirror.core.outcome import Answer, Failed, Listed, Observed, Unchanged
+from astra_mirror.core.outcome import WHOLE, Answer, Failed, Listed, Observed, Unchanged
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.engine.engine import Engine

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.monitor.listing import WHOLE, ListRead, WholeList
-from astra_mirror.core.outcome import Known, Listed, Unchanged
+from astra_mirror.core.monitor.listing import ListRead, WholeList
+from astra_mirror.core.outcome import WHOLE, Known, Listed, Unchanged
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.core.urls import BaseURL
 from astra_mirror.engine.monitors.remote import ListKeeper

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from astra_mirror.core.circuit import State
-from astra_mirror.core.monitor.listing import WHOLE, WholeList
-from astra_mirror.core.outcome import Failed, Listed
+from astra_mirror.core.monitor.listing import WholeList
+from astra_mirror.core.outcome import WHOLE, Failed, Listed
 from tests.engine.monitor_world import MonitorWorld
 from tests.engine.service import FORBIDDEN, UNAUTHORIZED, limited
 from tests.engine.world import ID, backup

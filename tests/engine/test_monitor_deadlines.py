@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from astra_mirror.core.monitor.listing import WHOLE
-from astra_mirror.core.outcome import Listed, Unchanged
+from astra_mirror.core.outcome import WHOLE, Listed, Unchanged
 from astra_mirror.engine.effects import Effect, Pump
 from tests.engine.monitor_world import APP, DAILY, TIME_OUT, MonitorWorld
 from tests.engine.service import ERROR, UNAUTHORIZED, limited

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from astra_mirror.core.monitor.kept import KEPT_BYTES
-from astra_mirror.core.monitor.listing import WHOLE, ListedBackup, WholeList
-from astra_mirror.core.outcome import Failed, Known, Listed, Unchanged
+from astra_mirror.core.monitor.listing import ListedBackup, WholeList
+from astra_mirror.core.outcome import WHOLE, Failed, Known, Listed, Unchanged
 from astra_mirror.engine.monitors.attempts import Attempts
 from tests.engine.monitor_world import DAILY, MonitorWorld
 from tests.engine.service import ERROR

@@ -7,8 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from astra_mirror.core.backup import Backup
-from astra_mirror.core.monitor.listing import WHOLE
-from astra_mirror.core.outcome import Listed, NotFound, Observed, Unchanged
+from astra_mirror.core.outcome import WHOLE, Listed, NotFound, Observed, Unchanged
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.engine.fan_out import is_covered
 from astra_mirror.engine.kinds.app_backup_monitor import APP_BACKUP_MONITOR

@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
-from astra_mirror.core.monitor.listing import WHOLE
 from astra_mirror.core.monitor.ref_results import Ended, RefResult
-from astra_mirror.core.outcome import Listed, NotFound
+from astra_mirror.core.outcome import WHOLE, Listed, NotFound
 from tests.engine.monitor_world import MonitorWorld
 from tests.engine.test_monitor_refs import FORBIDDEN, MIRROR, _current, _next
 from tests.engine.world import ID

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from astra_mirror.core.monitor.listing import WHOLE, WholeList
+from astra_mirror.core.monitor.listing import WholeList
 from astra_mirror.core.monitor.ref_results import Ended, RefResult
-from astra_mirror.core.outcome import Listed
+from astra_mirror.core.outcome import WHOLE, Listed
 from tests.engine.monitor_world import APP, MonitorWorld
 from tests.engine.test_monitor_refs import FORBIDDEN, MIRROR, REFUSED, _current, _next
 from tests.engine.world import ID

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from astra_mirror.core.monitor.listing import WHOLE
-from astra_mirror.core.outcome import Failed, Listed, NotFound, SyncReason, Unchanged
+from astra_mirror.core.outcome import WHOLE, Failed, Listed, NotFound, SyncReason, Unchanged
 from tests.engine.monitor_world import DAILY, MonitorWorld
 from tests.engine.world import ID, backup
 

@@ -6,8 +6,7 @@ For refs it says nothing about their backups; monitors may learn from it that th
 from dataclasses import replace
 from http import HTTPStatus
 
-from astra_mirror.core.monitor.listing import WHOLE
-from astra_mirror.core.outcome import Failed, Known, Listed, NotFound, SyncReason
+from astra_mirror.core.outcome import WHOLE, Failed, Known, Listed, NotFound, SyncReason
 
 
 def refused_list(answer: Failed | NotFound, known: Known) -> Failed | Listed:

@@ -15,8 +15,8 @@ from astra_mirror.astra.wire import BackupDocument, Redact, number_of
 from astra_mirror.core.backup import DOCUMENTED_STATES
 from astra_mirror.core.body import MIB
 from astra_mirror.core.monitor.kept import LIST_BYTES, size_of
-from astra_mirror.core.monitor.listing import WHOLE, ListedBackup, NotKept, WholeList, read_time
-from astra_mirror.core.outcome import Answer, Failed, Known, SyncReason
+from astra_mirror.core.monitor.listing import ListedBackup, NotKept, WholeList, read_time
+from astra_mirror.core.outcome import WHOLE, Answer, Failed, Known, SyncReason
 from astra_mirror.support.text import cut
 
 _MAX_LENGTH: Final = 1024

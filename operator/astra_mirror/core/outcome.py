@@ -94,6 +94,10 @@ Outcome = Described | NotFound | Failed
 Answer = Outcome | Unchanged
 
 
+WHOLE: Final = ""
+"""The key of the whole list among the answers for single backups."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """The backups that a list request is made for.

@@ -83,9 +83,9 @@ def stale_after(interval: float, pace: Pace) -> float:
     return max(pace.stale_after, _STALE_INTERVALS * interval)
 
 
-def is_due_soon(next_poll: float, interval: float, now: float) -> bool:
-    """Whether a ref that is not due yet shares a request that is made now."""
-    return next_poll - now < _SOON * interval
+def shares_from(next_poll: float, interval: float) -> float:
+    """From when on a ref that is not due yet shares another ref's request."""
+    return next_poll - _SOON * interval
 
 
 def urgency(*, is_observed: bool, is_at_rest: bool) -> float:

@@ -5,7 +5,7 @@ Time passes between the request and its fan-out, so each object is checked again
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from astra_mirror.core.outcome import Answer, Known, Listed, Unchanged
+from astra_mirror.core.outcome import WHOLE, Answer, Known, Listed, Unchanged
 from astra_mirror.engine.objects import Objects
 from astra_mirror.engine.requests import ListRequest
 from astra_mirror.engine.state.tracked import Tracked
@@ -51,14 +51,23 @@ class _Documents(Mapping[str, int | None]):
         return len(self._all())
 
     def __contains__(self, backup_id: object) -> bool:
+        if self._known is None and backup_id == WHOLE:
+            return any(self._is_covered(each) for each in self._readers())
         return backup_id in self._all()
+
+    def _readers(self) -> Sequence[Tracked]:
+        account, app = self._request.collection
+        return () if app is None else self._objects.index.readers(account, app)
+
+    def _is_covered(self, tracked: Tracked) -> bool:
+        has_waited = self._objects.waits_for(tracked.uid, self._request)
+        return is_covered(self._request, tracked, self._objects, is_waiting=has_waited)
 
     def _all(self) -> dict[str, int | None]:
         if self._known is None:
             known = self._known = {}
-            uids = set(self._objects.in_flight.waiting(self._request))
             for tracked in named_by(self._request, self._objects):
-                if is_covered(self._request, tracked, self._objects, is_waiting=tracked.uid in uids):
+                if self._is_covered(tracked):
                     backup, digest = tracked.spec.backup_id, tracked.cache.document_digest
                     is_same = known.get(backup, digest) == digest
                     known[backup] = digest if is_same else None

@@ -1,6 +1,6 @@
 """All objects, by uid, by account and app, and by Secret."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from astra_mirror.engine.state.tracked import Tracked
@@ -13,8 +13,10 @@ class Index:
 
     def __init__(self) -> None:
         self._objects: dict[str, Tracked] = {}
-        self._by_app: dict[str, dict[str, Uids]] = {}
+        # Each with the time from which it shares a request: to find those few among thousands, no object is read.
+        self._by_app: dict[str, dict[str, dict[str, float]]] = {}
         self._by_secret: dict[tuple[str, str], Uids] = {}
+        self._readers: dict[tuple[str, str], Uids] = {}
 
     def __iter__(self) -> Iterator[Tracked]:
         """All objects."""
@@ -35,17 +37,25 @@ class Index:
         """The objects that name this account."""
         return self._of(chain.from_iterable(self._by_app.get(account, {}).values()))
 
+    def readers(self, account: str, app: str) -> list[Tracked]:
+        """The objects that read the list of this app themselves."""
+        return self._of(self._readers.get((account, app), {}))
+
     def of_secret(self, namespace: str, name: str) -> list[Tracked]:
         """The objects that use this Secret."""
         return self._of(self._by_secret.get((namespace, name), {}))
 
-    def _of(self, uids: "Iterator[str] | Uids") -> list[Tracked]:
+    def sharing(self, account: str, app: str, now: float) -> list[str]:
+        """The objects that name this app and may share a request now, whether they are due or not."""
+        return [uid for uid, since in self._by_app.get(account, {}).get(app, {}).items() if since < now]
+
+    def _of(self, uids: Iterable[str]) -> list[Tracked]:
         objects = self._objects
         return [objects[uid] for uid in uids]
 
-    def apps(self, account: str) -> int:
-        """How many apps of this account are named."""
-        return len(self._by_app.get(account, {}))
+    def apps(self, account: str) -> list[str]:
+        """The apps of this account that are named."""
+        return list(self._by_app.get(account, {}))
 
     def secrets(self) -> set[tuple[str, str]]:
         """The Secrets in use, by namespace and name."""
@@ -55,15 +65,19 @@ class Index:
         """Add an object, or replace its state."""
         old = self._objects.get(tracked.uid)
         self._objects[tracked.uid] = tracked
-        if old is not None and old.desire.spec is tracked.desire.spec:
-            return
-        if old is not None:
+        is_same = old is not None and old.desire.spec is tracked.desire.spec
+        if old is not None and not is_same:
             self._leave(old)
-        if tracked.desire.is_readable:
-            spec = tracked.spec
-            apps = self._by_app.setdefault(spec.account_id, {})
-            apps.setdefault(spec.app_id, {})[tracked.uid] = None
-            self._by_secret.setdefault((tracked.namespace, spec.secret_name), {})[tracked.uid] = None
+        if not tracked.desire.is_readable:
+            return
+        spec = tracked.spec
+        apps = self._by_app.setdefault(spec.account_id, {})
+        apps.setdefault(spec.app_id, {})[tracked.uid] = tracked.shares_from
+        if is_same:
+            return
+        self._by_secret.setdefault((tracked.namespace, spec.secret_name), {})[tracked.uid] = None
+        if spec.reads_list:
+            self._readers.setdefault((spec.account_id, spec.app_id), {})[tracked.uid] = None
 
     def remove(self, uid: str) -> Tracked | None:
         """Remove an object. Returns its last state, or None if it was not indexed."""
@@ -75,14 +89,19 @@ class Index:
     def _leave(self, old: Tracked) -> None:
         if not old.desire.is_readable:
             return
-        account, app = old.spec.account_id, old.spec.app_id
+        uid, account, app = old.uid, old.spec.account_id, old.spec.app_id
         apps = self._by_app[account]
-        del apps[app][old.uid]
+        del apps[app][uid]
         if not apps[app]:
             del apps[app]
         if not apps:
             del self._by_app[account]
-        secret = old.namespace, old.spec.secret_name
-        del self._by_secret[secret][old.uid]
-        if not self._by_secret[secret]:
-            del self._by_secret[secret]
+        _discard(self._by_secret, (old.namespace, old.spec.secret_name), uid)
+        if old.spec.reads_list:
+            _discard(self._readers, (account, app), uid)
+
+
+def _discard(index: dict[tuple[str, str], Uids], key: tuple[str, str], uid: str) -> None:
+    del index[key][uid]
+    if not index[key]:
+        del index[key]

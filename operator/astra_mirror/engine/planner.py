@@ -9,7 +9,6 @@ from typing import Final
 
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.request_plan import Collection, ListOf, Want, plan
-from astra_mirror.core.schedule import is_due_soon
 from astra_mirror.engine.connection.queue import ConnectionQueue
 from astra_mirror.engine.connection.queues import ConnectionQueues
 from astra_mirror.engine.effects import Submit
@@ -20,9 +19,9 @@ from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.support.time_slices import TimeSlice
 
 _LOOK_AROUND_SECONDS: Final = 5.0
-_AT_ONCE: Final = 64
-"""How many objects of an account are looked at before the time slice is."""
 """How often a whole account is scanned for objects that will be due soon."""
+_AT_ONCE: Final = 64
+"""How many apps of an account are looked at before the time slice is."""
 
 
 class Planner:
@@ -91,18 +90,13 @@ class Planner:
             if tracked is not None:
                 apps[Collection(tracked.spec.account_id, tracked.spec.app_id)] = None
                 yield _want(tracked, queue, now, due=True)
-        of_due, around = set(due), list(self._around(connection, apps, now))
-        for start in range(0, len(around), _AT_ONCE):
-            await time_slice.checkpoint()
-            # Most of an account is not due for long.
-            soon = [
-                each.uid
-                for each in around[start : start + _AT_ONCE]
-                if is_due_soon(each.polling.next_poll_at, each.reported.interval, now)
-            ]
-            for uid in soon:
-                tracked = self._objects.index.get(uid)
-                if tracked is not None and uid not in of_due and self._is_due_soon(tracked, connection, now):
+        of_due, index = set(due), self._objects.index
+        for number, (account, app) in enumerate(self._around(connection, apps, now)):
+            if not number % _AT_ONCE:
+                await time_slice.checkpoint()
+            for uid in index.sharing(account, app, now):
+                tracked = index.get(uid)
+                if tracked is not None and uid not in of_due and self._may_share(tracked, connection):
                     yield _want(tracked, queue, now, due=False)
 
     def _list(
@@ -133,26 +127,22 @@ class Planner:
             self._objects.in_flight.wait(each.uid, request)
         return Submit(request)
 
-    def _around(self, connection: Connection, apps: Iterable[Collection], now: float) -> Iterator[Tracked]:
-        """The objects of the same apps, and every few seconds those of the whole accounts."""
+    def _around(self, connection: Connection, apps: Iterable[Collection], now: float) -> Iterator[tuple[str, str]]:
+        """The same apps, and every few seconds all of their accounts, each with its account."""
         by_account: defaultdict[str, list[str]] = defaultdict(list)
         for account, app in apps:
             by_account[account].append(str(app))
         for account, names in by_account.items():
-            if self._may_look_around(connection, account, now):
-                yield from self._objects.index.of_account(account)
-            else:
-                for app in names:
-                    yield from self._objects.index.of_app(account, app)
+            everywhere = self._may_look_around(connection, account, now)
+            for app in self._objects.index.apps(account) if everywhere else names:
+                yield account, app
 
-    def _is_due_soon(self, tracked: Tracked, connection: Connection, now: float) -> bool:
-        polling = tracked.polling
-        is_soon = is_due_soon(polling.next_poll_at, tracked.reported.interval, now)
-        return polling.last_failure is None and is_soon and self._objects.is_free(connection, tracked)
+    def _may_share(self, tracked: Tracked, connection: Connection) -> bool:
+        return tracked.polling.last_failure is None and self._objects.is_free(connection, tracked)
 
     def _may_look_around(self, connection: Connection, account: str, now: float) -> bool:
         key = (connection, account)
-        if self._objects.index.apps(account) < 2 or self._looked_around.get(key, now) > now:
+        if len(self._objects.index.apps(account)) < 2 or self._looked_around.get(key, now) > now:
             return False
         self._looked_around[key] = now + _LOOK_AROUND_SECONDS
         return True

@@ -10,8 +10,6 @@ from typing import Final, NamedTuple
 
 from astra_mirror.core.outcome import Described, Failed
 
-WHOLE: Final = ""
-"""The key of the whole list among the answers for single backups."""
 SECOND: Final = 1_000_000_000
 _AHEAD: Final = 300 * SECOND
 """How far ahead of the operator's clock a backup's time may be."""

@@ -15,11 +15,11 @@ from astra_mirror.core.monitor.conditions import APP_NOT_FOUND
 from astra_mirror.core.monitor.event import UNSEEN, MonitorEvent, forget, is_observed
 from astra_mirror.core.monitor.events import judged_by, notes_of
 from astra_mirror.core.monitor.inherited import inherited, own
-from astra_mirror.core.monitor.listing import SECOND, WHOLE, ListRead, nanoseconds_of
+from astra_mirror.core.monitor.listing import SECOND, ListRead, nanoseconds_of
 from astra_mirror.core.monitor.memory import NOTHING, Memory, Standing, is_for_later, remembering
 from astra_mirror.core.monitor.standing import stands_until
 from astra_mirror.core.monitor.status import next_status
-from astra_mirror.core.outcome import Failed, NotFound, Outcome
+from astra_mirror.core.outcome import WHOLE, Failed, NotFound, Outcome
 from astra_mirror.core.reasons import FACTS
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.spec import read_spec

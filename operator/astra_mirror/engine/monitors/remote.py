@@ -9,9 +9,9 @@ from weakref import WeakValueDictionary, finalize
 
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.monitor.kept import KeptLists
-from astra_mirror.core.monitor.listing import WHOLE, ListRead, NotKept, WholeList, nanoseconds_of
+from astra_mirror.core.monitor.listing import ListRead, NotKept, WholeList, nanoseconds_of
 from astra_mirror.core.monitor.selection import COMPLETED
-from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
+from astra_mirror.core.outcome import WHOLE, Answer, Failed, Known, Listed, Observed, SyncReason, Unchanged
 from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.engine.ports import Clocks, Remote
 

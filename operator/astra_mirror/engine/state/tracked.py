@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from astra_mirror.core.schedule import shares_from
 from astra_mirror.engine.kinds.kind import Spec
 from astra_mirror.engine.state.cache import Cache
 from astra_mirror.engine.state.desire import Desire
@@ -35,6 +36,11 @@ class Tracked(NamedTuple):
     def spec(self) -> Spec:
         """The object's spec."""
         return self.desire.spec
+
+    @property
+    def shares_from(self) -> float:
+        """From when on it shares the request of another object that is due, in monotonic seconds."""
+        return shares_from(self.polling.next_poll_at, self.reported.interval)
 
     def but(
         self,
