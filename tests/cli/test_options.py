@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from astra_mirror.cli import main
+from astra_mirror.settings import Settings
 
 
 def _run(*arguments: str, **environment: str) -> tuple[int, str]:
@@ -49,6 +50,12 @@ def test_a_bad_option(option: str, value: str, words: str) -> None:
         assert code == 2
         assert text.startswith(f"astra-mirror: {name}: ")
         assert words in text
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("10s", 10.0), ("40s", 40.0), ("24h", 86_400.0)])
+def test_the_interval_of_monitors(value: str, seconds: float) -> None:
+    """It reaches the engine; the least and the most are accepted."""
+    assert Settings(monitor_interval=value).pace.monitor_interval == seconds
 
 
 def test_each_bad_option_is_named() -> None:

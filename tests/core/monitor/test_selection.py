@@ -50,11 +50,12 @@ def test_a_time_may_be_five_minutes_ahead() -> None:
         ({"scheduleIDs": [SCHEDULE, ""]}, [1, 2, 3]),
         ({"names": ["nightly-*"]}, [1, 2]),
         ({"names": ["weekly", "nightly-2"]}, [2]),
+        ({"names": ["Nightly-*"]}, []),
         ({"scheduleIDs": [SCHEDULE], "names": ["nightly-2"]}, []),
     ],
 )
 def test_select(select: dict[str, list[str]], numbers: list[int]) -> None:
-    """The schedule and the name must both match; the null UUID is no schedule."""
+    """The schedule and the name must both match, the name with its case; the null UUID is no schedule."""
     backups = (
         backup(1, schedule=SCHEDULE),
         backup(2, schedule="00000000-0000-0000-0000-000000000000"),

@@ -11,6 +11,15 @@ from tests.core.cases import ACCOUNT, APP
 
 GOOD: dict[str, Any] = {"accountID": ACCOUNT.upper(), "appID": APP}
 SCHEDULE = "1FE83650-5F0C-4C0B-9D53-0A1B2C3D4E5F"
+DAILY: dict[str, Any] = {"name": "daily", "maxAge": "26h"}
+
+
+def _objectives(number: int) -> list[dict[str, Any]]:
+    return [DAILY | {"name": f"o-{each}"} for each in range(number)]
+
+
+def _labels(number: int) -> dict[str, str]:
+    return {f"label-{each}": "x" for each in range(number)}
 
 
 def test_a_good_spec_is_read() -> None:
@@ -34,13 +43,45 @@ def test_no_schedule(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        *({"interval": each} for each in ("10s", "24h")),
+        {"select": {"scheduleIDs": [SCHEDULE] * 16, "names": ["x"] * 16}},
+        {"select": {"names": ["x" * 253]}},
+        *({"objectives": [DAILY | {"maxAge": each}]} for each in ("1m", "8760h")),
+        {"objectives": [DAILY | {"name": "a" * 63}]},
+        {"objectives": _objectives(8)},
+        *({"mirror": {"newest": each}} for each in (1, 100)),
+        *({"mirror": {"newest": 1, "interval": each}} for each in ("1s", "24h")),
+        {"mirror": {"newest": 1, "labels": _labels(16)}},
+    ],
+)
+def test_what_is_just_within_its_bounds_is_read(fields: dict[str, Any]) -> None:
+    """The least and the most."""
+    assert isinstance(read_spec(AppBackupMonitorSpec, GOOD | fields), AppBackupMonitorSpec)
+
+
+@pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"interval": "9s"}, "spec.interval: must be from 10s to 24h"),
+        *(({"interval": each}, "spec.interval: must be from 10s to 24h") for each in ("9s", "9.9s", "24h1s")),
         ({"select": {"scheduleIDs": ["x"]}}, "spec.select.scheduleIDs.0: must be a UUID, or empty"),
-        ({"objectives": [{"name": "x", "maxAge": "59s"}]}, "spec.objectives.0.maxAge: must be from 1m to 8760h"),
+        ({"select": {"scheduleIDs": [SCHEDULE] * 17}}, "spec.select.scheduleIDs: "),
+        ({"select": {"names": ["x"] * 17}}, "spec.select.names: "),
+        ({"select": {"names": ["x" * 254]}}, "spec.select.names.0: "),
+        *(
+            ({"objectives": [DAILY | {"maxAge": each}]}, "spec.objectives.0.maxAge: must be from 1m to 8760h")
+            for each in ("59s", "8760h1s", "8761h")
+        ),
         ({"objectives": [{"name": "X", "maxAge": "1h"}]}, "spec.objectives.0.name: must be a DNS label"),
-        ({"mirror": {"newest": 1, "interval": "0s"}}, "spec.mirror.interval: must be from 1s to 24h"),
+        ({"objectives": [DAILY | {"name": "a" * 64}]}, "spec.objectives.0.name: "),
+        ({"objectives": _objectives(9)}, "spec.objectives: "),
+        *(({"mirror": {"newest": each}}, "spec.mirror.newest: ") for each in (0, 101)),
+        *(
+            ({"mirror": {"newest": 1, "interval": each}}, "spec.mirror.interval: must be from 1s to 24h")
+            for each in ("0s", "999ms", "24h1s")
+        ),
+        ({"mirror": {"newest": 1, "labels": _labels(17)}}, "spec.mirror.labels: "),
         ({"mirror": {"newest": 1, "labels": {"astra-mirror.io/x": "y"}}}, "spec.mirror.labels: keys under"),
         ({"mirror": {"newest": 1, "labels": {"x": "a b"}}}, "spec.mirror.labels: must be values of labels"),
         *(

@@ -38,32 +38,38 @@ def _row(ready: str, synced: str, asked: str | None = None, activity: str | None
 
 
 MISSED = _row("False ObjectiveMissed", "True Observed", "False ObjectiveMissed", "Stalled")
+FIRST = _row("False FirstBackupInProgress", "True Observed", "False FirstBackupInProgress", "Reconciling")
 ROWS: list[tuple[list[Outcome | None], Any, list[float], dict[str, str]]] = [
     ([None], PLAIN, [], _row("Unknown NotObserved", "Unknown NotObserved", None, "Reconciling")),
     ([None], ASKING, [], _row("Unknown NotObserved", "Unknown NotObserved", "Unknown NotObserved", "Reconciling")),
     ([GOOD], PLAIN, [], _row("True ListObserved", "True Observed")),
     ([read()], PLAIN, [], _row("True ListObserved", "True Observed")),
     ([GOOD], ASKING, [], _row("True ObjectivesMet", "True Observed", "True ObjectivesMet")),
-    (
-        [read(backup(1, "running", hours=None))],
-        ASKING,
-        [],
-        _row("False FirstBackupInProgress", "True Observed", "False FirstBackupInProgress", "Reconciling"),
-    ),
+    ([read(backup(1, "running", hours=None))], ASKING, [], FIRST),
+    ([read(backup(1, "running", hours=-1))], ASKING, [], FIRST),
+    ([read(backup(1, "running", hours=26))], ASKING, [], FIRST),
     ([OLD], ASKING, [], MISSED),
     ([read()], ASKING, [], MISSED),
     ([read(backup(1, "failed"))], ASKING, [], MISSED),
     ([read(backup(1, hours=30), backup(2, "running", hours=0))], ASKING, [], MISSED),
     ([read(backup(1, "running", hours=27))], ASKING, [], MISSED),
+    ([read(backup(1, "running"))], spec(objectives=[DAILY | {"scheduleID": SCHEDULE}]), [], MISSED),
     ([GOOD, GONE], ASKING, [], _row("False AppNotFound", "True Observed", "False AppNotFound", "Stalled")),
     ([ERROR], ASKING, [], _row("False ServerError", "False ServerError", "Unknown ServerError", "Reconciling")),
     ([REFUSED], PLAIN, [], _row("False Unauthorized", "False Unauthorized", None, "Stalled")),
     ([GOOD, ERROR], ASKING, [0, 1], _row("True ObjectivesMet", "False ServerError", "True ObjectivesMet")),
+    ([GOOD, ERROR], ASKING, [0, 25], _row("True ObjectivesMet", "False ServerError", "True ObjectivesMet")),
     (
         [GOOD, ERROR],
         ASKING,
         [0, 25.1],
         _row("Unknown ObservationStale", "False ServerError", "Unknown ObservationStale", "Reconciling"),
+    ),
+    (
+        [GOOD, REFUSED],
+        ASKING,
+        [0, 25.1],
+        _row("Unknown ObservationStale", "False Unauthorized", "Unknown ObservationStale", "Stalled"),
     ),
     (
         [GOOD, NoAnswerInTime()],
@@ -88,6 +94,22 @@ def test_the_table(outcomes: list[Outcome | None], of: Any, hours: list[float], 
     assert own(_stored(status)) == AppBackupMonitorStatus.model_validate(_stored(status))
 
 
+@pytest.mark.parametrize(("failure", "activity"), [(ERROR, "Reconciling"), (REFUSED, "Stalled")])
+def test_a_stale_list(failure: Failed, activity: str) -> None:
+    """Whether somebody has to act is as the last failure says."""
+    status = after([GOOD, failure], ASKING, stale_after=900.0)
+    synced = f"False {failure.reason.value}"
+    assert shown(status) == _row("Unknown ObservationStale", synced, "Unknown ObservationStale", activity)
+
+
+@pytest.mark.parametrize(("is_young", "activity"), [(True, "Reconciling"), (False, "Stalled")])
+def test_a_monitor_may_be_there_before_its_secret(is_young: bool, activity: str) -> None:
+    """For a while the Secret may still be created; later somebody has to act."""
+    missing = Failed(SyncReason.SECRET_NOT_FOUND, "There is no Secret astra-control.")
+    status = after([missing], ASKING, is_young=is_young)
+    assert shown(status) == _row("False SecretNotFound", "False SecretNotFound", "Unknown SecretNotFound", activity)
+
+
 def test_what_is_observed() -> None:
     """The newest backup, the newest good one, counts, the objectives and their deadlines."""
     status = after([GOOD], ASKING)
@@ -100,6 +122,15 @@ def test_what_is_observed() -> None:
     ]
     assert found["deadline"] == "2026-03-02T13:00:00Z"
     assert found["backups"]["total"] == 2
+
+
+def test_a_backup_is_good_only_with_a_usable_time() -> None:
+    """One without a time, or with one that is too far ahead, is complete and meets no objective."""
+    status = after([read(backup(1, hours=None), backup(2, hours=-0.1))], ASKING)
+    assert status.backups is not None
+    assert status.backups.completed == 2
+    assert (status.newest, status.newest_completed) == (None, None)
+    assert [each.met for each in status.objectives or ()] == ["False"]
 
 
 def test_a_deadline_is_rounded_up_and_then_rules() -> None:
@@ -131,6 +162,31 @@ def test_a_missed_objective_is_named() -> None:
     )
 
 
+def test_each_missed_objective_is_named() -> None:
+    """Each with its own maxAge, also where no backup counts for it."""
+    of = spec(objectives=[DAILY, {"name": "manual", "maxAge": "168h", "scheduleID": SCHEDULE}])
+    ready = after([OLD], of).condition("Ready")
+    assert ready is not None
+    assert ready.message == (
+        "Objective daily is missed: the newest good backup is nightly-1 of 2026-02-28T06:00:00Z, and maxAge is 26h. "
+        "Objective manual is missed: no good backup counts for it, and maxAge is 168h."
+    )
+
+
+def test_each_objective_that_waits_for_its_first_backup_is_named() -> None:
+    """The message does not depend on when the list was read."""
+    of = spec(objectives=[DAILY, {"name": "weekly", "maxAge": "168h"}])
+    running = backup(1, "running", hours=2)
+    first, later = (after([read(running, hours=each)], of) for each in (0, 1))
+    assert first == later
+    ready = first.condition("Ready")
+    assert ready is not None
+    assert ready.message == (
+        "No good backup counts for objective daily yet, but one is under way. "
+        "No good backup counts for objective weekly yet, but one is under way."
+    )
+
+
 def test_an_objective_counts_its_own_backups() -> None:
     """Those of its schedule, and those whose hooks have not failed, where it asks for that."""
     hooks = {"name": "hooks", "maxAge": "26h", "hooks": "Succeeded"}
@@ -142,6 +198,20 @@ def test_an_objective_counts_its_own_backups() -> None:
     assert [each.met for each in status.objectives or ()] == ["False", "False", "True"]
     status = after([read(backup(1))], spec(objectives=[hooks, of_none, of_schedule]))
     assert [each.met for each in status.objectives or ()] == ["True", "True", "False"]
+
+
+def test_an_objective_shows_its_own_newest_backup() -> None:
+    """A newer one that does not count for it hides no older one."""
+    of_schedule = {"name": "nightly", "maxAge": "26h", "scheduleID": SCHEDULE}
+    of = spec(objectives=[DAILY, DAILY | {"name": "hooks", "hooks": "Succeeded"}, of_schedule])
+    backups = backup(1, hook_state="failed"), backup(2, hours=2), backup(3, hours=3, schedule=SCHEDULE)
+    status = after([read(*backups)], of)
+    shown_by = [(each.name, each.met, each.newest and each.newest.id) for each in status.objectives or ()]
+    assert shown_by == [
+        ("daily", "True", ID.format(1)),
+        ("hooks", "True", ID.format(2)),
+        ("nightly", "True", ID.format(3)),
+    ]
 
 
 def test_each_missed_objective_must_wait_for_its_first() -> None:
@@ -172,6 +242,21 @@ def test_what_was_false_stays_so_until_all_is_stale() -> None:
     assert shown(status)["Ready"] == shown(status)["ObjectivesMet"] == "Unknown ObservationStale"
 
 
+def test_a_deadline_is_there_while_its_objective_is_met() -> None:
+    """It goes when the objective is unknown, as it does when the objective is missed."""
+    status = after([GOOD, ERROR], ASKING, hours=[0, 25.1])
+    assert [(each.met, each.deadline) for each in status.objectives or ()] == [("Unknown", None)]
+    assert status.deadline is None
+
+
+def test_the_message_of_a_stale_list_names_no_age() -> None:
+    """An hour later it is the same, also after a restart."""
+    stale = after([GOOD, ERROR], ASKING, hours=[0, 1], stale_after=900.0)
+    for held, known in ((stale, GOOD), (own(_stored(stale)), None)):
+        later = next_status(held, event(ERROR, ASKING, hours=2, read=known, stale_after=900.0))
+        assert _plain(later)["conditions"] == _plain(stale)["conditions"]
+
+
 def test_after_a_start_the_status_is_what_is_known() -> None:
     """The first failure decides as it would have, had the list been remembered."""
     for first, hours in (GOOD, 1.0), (GOOD, 25.1), (OLD, 1.0):
@@ -182,7 +267,7 @@ def test_after_a_start_the_status_is_what_is_known() -> None:
 
 
 def test_an_app_that_is_gone_leaves_the_objectives() -> None:
-    """Unmet; all else goes; it stands while nothing better is known, also after a restart."""
+    """Unmet; all else goes; it stands until all is stale, also after a restart."""
     gone = after([GOOD, GONE], ASKING)
     found = gone.model_dump(mode="json", by_alias=True, exclude_none=True)
     assert set(found) == {"observedGeneration", "target", "objectives", "conditions"}
@@ -190,6 +275,9 @@ def test_an_app_that_is_gone_leaves_the_objectives() -> None:
     for held, known in ((gone, GOOD), (own(_stored(gone)), None)):
         failing = next_status(held, event(ERROR, ASKING, hours=1, read=known))
         assert shown(failing)["Ready"] == "False AppNotFound"
+        stale = next_status(held, event(ERROR, ASKING, hours=1, read=known, stale_after=900.0))
+        assert shown(stale)["Ready"] == shown(stale)["ObjectivesMet"] == "Unknown ObservationStale"
+        assert [each.met for each in stale.objectives or ()] == ["Unknown"]
     assert shown(next_status(gone, event(GOOD, ASKING)))["Ready"] == "True ObjectivesMet"
 
 
@@ -208,6 +296,14 @@ def test_suspended() -> None:
         "Synced": "Unknown Suspended",
         "ObjectivesMet": "Unknown NotObserved",
     }
+
+
+def test_the_deadline_of_a_suspended_monitor_stands() -> None:
+    """The earliest of its objectives' deadlines."""
+    objectives = [DAILY, {"name": "weekly", "maxAge": "168h"}]
+    held = after([GOOD], spec(objectives=objectives))
+    status = next_status(held, event(None, spec(objectives=objectives, suspend=True), generation=2))
+    assert (status.objectives, status.deadline) == (held.objectives, "2026-03-02T13:00:00Z")
 
 
 def test_objectives_that_are_edited_while_suspended_are_not_judged() -> None:
@@ -296,13 +392,20 @@ def test_a_round_of_writes_moves_the_refs_alone() -> None:
     )
     second = next_status(first, event(_refs(2), mirroring, read=GOOD))
     assert (second.refs and second.refs.existing, shown(second)["RefsCurrent"]) == (2, "True RefsCurrent")
-    assert second.newest is not None
-    assert second.newest.ref == "n"
+    for found in second.newest, second.newest_completed:
+        assert found is not None
+        assert found.ref == "n"
     assert {**shown(second), "RefsCurrent": ""} == {**shown(first), "RefsCurrent": ""}
     # What a restart knows of it is what the status says.
     third = next_status(own(_stored(second)), event(GOOD, mirroring))
     assert third.model_dump(exclude={"conditions"}) == second.model_dump(exclude={"conditions"})
     assert shown(next_status(UNSEEN, event(_refs(0), mirroring)))["Ready"] == "Unknown NotObserved"
+
+
+@pytest.mark.parametrize(("newest", "wanted"), [(1, 1), (2, 2), (5, 2)])
+def test_how_many_refs_there_should_be(newest: int, wanted: int) -> None:
+    """As many as `mirror` asks for, but no more than there are backups: known before the first round of writes."""
+    assert after([GOOD], spec(mirror={"newest": newest})).refs == Refs(wanted=wanted, existing=0)
 
 
 def test_refs_of_a_monitor_that_makes_none() -> None:
