@@ -198,9 +198,32 @@ async def test_the_service_says_that_there_is_no_such_app(astra: Simulator, clie
     assert isinstance(refs, Failed)
 
 
-@pytest.mark.parametrize(("status", "kind"), [(404, "body"), (503, "status"), (403, "status")])
-async def test_other_errors_are_failures(astra: Simulator, clients: ClientPool, status: int, kind: Any) -> None:
-    """So is a 404 that is no problem document."""
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (404, b"404 page not found\n", SyncReason.UNEXPECTED_RESPONSE),
+        (404, b'{"items": []}', SyncReason.UNEXPECTED_RESPONSE),
+        (404, b"", SyncReason.UNEXPECTED_RESPONSE),
+        (403, None, SyncReason.FORBIDDEN),
+        (410, None, SyncReason.UNEXPECTED_RESPONSE),
+        (503, None, SyncReason.SERVER_ERROR),
+    ],
+)
+async def test_other_errors_are_failures(
+    astra: Simulator, clients: ClientPool, status: int, body: bytes | None, reason: SyncReason
+) -> None:
+    """A 404 without a problem document, which a proxy may send, says nothing about the app."""
     client, collection = AstraClient(clients, 5.0), Collection(astra.account, astra.app)
-    with astra.fault("*", kind=kind, status=status, **({"body": b"not found"} if kind == "body" else {})):
-        assert isinstance(await client.list_backups(connection_to(astra), collection, Known({WHOLE: None})), Failed)
+    with astra.fault("*", status=status, body=body):
+        failed = await client.list_backups(connection_to(astra), collection, Known({WHOLE: None}))
+    assert isinstance(failed, Failed)
+    assert (failed.reason, failed.code) == (reason, status)
+
+
+async def test_what_is_no_list_is_a_failure(astra: Simulator, clients: ClientPool) -> None:
+    """Though its status code is that of a good answer."""
+    client, collection = AstraClient(clients, 5.0), Collection(astra.account, astra.app)
+    with astra.fault("*", kind="body", body=b"not found"):
+        failed = await client.list_backups(connection_to(astra), collection, Known({WHOLE: None}))
+    assert isinstance(failed, Failed)
+    assert failed.reason is SyncReason.UNEXPECTED_RESPONSE
