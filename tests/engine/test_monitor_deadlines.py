@@ -1,11 +1,11 @@
 """The deadlines of objectives in the engine: one request at each, and what is known until its answer."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from astra_mirror.core.outcome import WHOLE, Listed, Unchanged
+from astra_mirror.core.outcome import WHOLE, Failed, Listed, SyncReason, Unchanged
 from astra_mirror.engine.effects import Effect, Pump
 from tests.engine.monitor_world import APP, DAILY, TIME_OUT, MonitorWorld
 from tests.engine.service import ERROR, UNAUTHORIZED, limited
@@ -23,6 +23,12 @@ async def _met(world: MonitorWorld) -> None:
     world.monitor(objectives=[DAILY], interval="1h")
     await world.answer(world.taken(1, minutes=55))
     await world.reason("Ready", "ObjectivesMet")
+
+
+async def _until_deadline(world: MonitorWorld, *, seconds: float = 0.0) -> None:
+    """Sleep until so long after the deadline in the status."""
+    deadline = datetime.fromisoformat(world.cluster.objects["shop"]["status"]["deadline"])
+    await asyncio.sleep((deadline - world.utcnow()).total_seconds() + seconds)
 
 
 async def test_at_a_deadline_the_list_is_read_once_more(world: MonitorWorld) -> None:
@@ -69,11 +75,45 @@ async def test_an_answer_that_was_asked_for_before_the_deadline_decides_nothing(
         await world.reason("ObjectivesMet", "ObjectiveMissed", seconds=2)
 
 
+async def test_a_request_of_before_the_deadline_counts_as_none(world: MonitorWorld) -> None:
+    """While the one of the deadline waits its turn, the time-out of an earlier one ends nothing."""
+    async with world.running():
+        world.monitor(objectives=[DAILY], interval="298s")
+        await world.answer(world.taken(1, minutes=55))
+        await world.reason("Ready", "ObjectivesMet")
+        await world.astra.next_within(300)
+        queue = world.engine.performer.parts.queues.of(OLD)
+        queue.gather()
+        await _until_deadline(world, seconds=TIME_OUT + 5)
+        assert world.cluster.reasons("shop")["ObjectivesMet"] == "ObjectivesMet"
+        queue.release()
+        world.engine.performer.perform(Pump(OLD))
+        await world.unchanged(seconds=2)
+        await world.reason("ObjectivesMet", "ObjectiveMissed", seconds=2)
+
+
+async def test_each_deadline_has_its_request(world: MonitorWorld) -> None:
+    """Also one that passes while the request of another is in flight: its answer says nothing about the later one."""
+    async with world.running():
+        world.monitor(objectives=[DAILY, {"name": "later", "maxAge": "3601s"}], interval="1h")
+        await world.answer(world.taken(1, minutes=55))
+        await world.reason("Ready", "ObjectivesMet")
+        _, request = await world.astra.next_within(310)
+        await asyncio.sleep(2.5)
+        request.set_result(Listed(1, {WHOLE: Unchanged()}, None))
+        await world.reason("ObjectivesMet", "ObjectiveMissed", seconds=2)
+        await world.unchanged(seconds=2)
+        await asyncio.sleep(2)
+        objectives = world.cluster.objects["shop"]["status"]["objectives"]
+        assert [each["met"] for each in objectives] == ["False", "False"]
+
+
 async def test_one_request_for_all_monitors_of_an_app(world: MonitorWorld) -> None:
-    """Whatever their number, when their deadlines are the same."""
+    """Whatever their number and their namespaces, when their deadlines are the same."""
     async with world.running():
         for number in range(5):
-            world.monitor(f"shop-{number}", objectives=[DAILY], interval="1h")
+            namespace = ("ns", "other")[number % 2]
+            world.monitor(f"shop-{number}", namespace=namespace, objectives=[DAILY], interval="1h")
         await world.answer(world.taken(1, minutes=55))
         for number in range(5):
             await world.reason("Ready", "ObjectivesMet", f"shop-{number}")
@@ -157,12 +197,44 @@ async def test_a_failure_that_lasts_makes_it_unknown_at_the_deadline(world: Moni
         await world.reason("ObjectivesMet", "ObservationStale", seconds=200)
 
 
-async def test_the_wall_clock_rules(world: MonitorWorld) -> None:
-    """It is looked at once a second, and may be set."""
+async def test_without_the_secret_it_is_unknown_at_the_deadline(world: MonitorWorld) -> None:
+    """At once, for there is nobody to ask; not before."""
     async with world.running():
         await _met(world)
+        await asyncio.sleep(100)
+        world.secrets.now = Failed(SyncReason.SECRET_NOT_FOUND, "There is no Secret astra-control.")
+        world.engine.secret_changed("ns", "astra-control")
+        await world.reason("Synced", "SecretNotFound")
+        await _until_deadline(world, seconds=-1)
+        assert world.cluster.reasons("shop")["ObjectivesMet"] == "ObjectivesMet"
+        await world.reason("ObjectivesMet", "ObservationStale", seconds=3)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+async def test_a_secret_that_is_not_read_yet_is_waited_for(world: MonitorWorld, is_read: bool) -> None:
+    """For the minute that a request may wait its turn."""
+    async with world.running():
+        await _met(world)
+        await _until_deadline(world, seconds=-1)
+        world.secrets.now = None
+        await _until_deadline(world, seconds=57)
+        assert world.cluster.reasons("shop")["ObjectivesMet"] == "ObjectivesMet"
+        if is_read:
+            world.secrets.now = OLD
+            world.engine.secret_changed("ns", "astra-control")
+            await world.unchanged(seconds=2)
+        expected = "ObjectiveMissed" if is_read else "ObservationStale"
+        await world.reason("ObjectivesMet", expected, seconds=6)
+
+
+@pytest.mark.parametrize("since", [0.0, 0.3, 0.6, 0.9])
+async def test_the_wall_clock_rules(world: MonitorWorld, since: float) -> None:
+    """It is looked at once a second at least, and may be set at any time."""
+    async with world.running():
+        await _met(world)
+        await asyncio.sleep(since)
         world.shift = timedelta(minutes=6)
-        await world.unchanged(seconds=3)
+        await world.unchanged(seconds=1.1)
         await world.reason("ObjectivesMet", "ObjectiveMissed", seconds=2)
 
 
@@ -223,15 +295,17 @@ async def test_a_retry_after_of_the_list_is_kept_at_a_deadline(world: MonitorWor
         await world.reason("ObjectivesMet", "ObjectiveMissed", seconds=2)
 
 
-async def test_its_request_is_ahead_of_all_else(world: MonitorWorld) -> None:
-    """What has waited for longer on the connection comes after it."""
+@pytest.mark.parametrize("namespace", ["ns", "other-{}"])
+async def test_its_request_is_ahead_of_all_else(world: MonitorWorld, namespace: str) -> None:
+    """What has waited for longer on the connection comes after it, also that of other namespaces, which take turns."""
     async with world.running():
         await _met(world)
         await asyncio.sleep(290)
         queue = world.engine.performer.parts.queues.of(OLD)
         queue.gather()
         for number in range(10):
-            world.refs.seen(world.cluster.put(f"ref-{number}", 100 + number, app=50 + number))
+            ref = world.cluster.put(f"ref-{number}", 100 + number, app=50 + number, namespace=namespace.format(number))
+            world.refs.seen(ref)
         await asyncio.sleep(15)
         queue.release()
         world.engine.performer.perform(Pump(OLD))

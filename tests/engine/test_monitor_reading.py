@@ -59,9 +59,23 @@ async def test_requested_at_is_answered_by_the_next_read(world: MonitorWorld) ->
         assert clock() - start < 2
 
 
-@pytest.mark.parametrize(("interval", "expected"), [(None, 300.0), ("10s", 10.0), ("1h", 3600.0)])
-async def test_the_interval(world: MonitorWorld, interval: str | None, expected: float) -> None:
+async def test_requested_at_is_answered_by_a_list_that_has_not_changed(world: MonitorWorld) -> None:
+    """The status says so, though there is nothing else to write."""
+    async with world.running():
+        await _read(world)
+        await asyncio.sleep(60)
+        _annotate(world, "2026-11-27T09:00:00Z")
+        await world.unchanged(seconds=2)
+        await world.cluster.until("shop", lastHandledReconcileAt="2026-11-27T09:00:00Z", seconds=3)
+
+
+@pytest.mark.parametrize(
+    ("option", "interval", "expected"),
+    [(300.0, None, 300.0), (40.0, None, 40.0), (300.0, "10s", 10.0), (40.0, "1h", 3600.0)],
+)
+async def test_the_interval(option: float, interval: str | None, expected: float) -> None:
     """Is the monitor's own, or else the operator's --monitor-interval."""
+    world = MonitorWorld(monitor_interval=option)
     async with world.running():
         await _read(world, **({} if interval is None else {"interval": interval}))
         start = clock()

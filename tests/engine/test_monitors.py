@@ -53,6 +53,16 @@ async def test_the_list_is_read_often_while_a_backup_is_under_way(world: Monitor
         assert world.astra.asked.empty()
 
 
+async def test_only_a_selected_backup_under_way_makes_it_read_often(world: MonitorWorld) -> None:
+    """Neither another one, nor one that has failed."""
+    async with world.running():
+        world.monitor(select={"names": ["nightly-1"]})
+        await world.answer(world.taken(1, "failed"), world.taken(2, "running"))
+        await world.reason("Synced", "Observed")
+        await asyncio.sleep(100)
+        assert world.astra.asked.empty()
+
+
 async def test_no_such_app(world: MonitorWorld) -> None:
     """It is asked for again at the interval, and comes back."""
     async with world.running():
