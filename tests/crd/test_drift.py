@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -18,6 +18,14 @@ from astra_mirror.api import app_backup_monitor, app_backup_ref, meta
 from dev.controlplane import ControlPlane
 
 
+class Column(NamedTuple):
+    """How the printer shows a column: its type, where its value is, and its priority, which is 1 with -o wide only."""
+
+    type: str
+    path: str
+    priority: int = 0
+
+
 @dataclass(frozen=True)
 class Kind:
     """What a kind is in Python, and what its CRD has beside its schema."""
@@ -26,8 +34,7 @@ class Kind:
     spec: type[BaseModel]
     status: type[BaseModel]
     short: str
-    columns: tuple[list[str], list[str]]
-    taken: tuple[str, str]
+    columns: dict[str, Column]
     selectable: list[str]
 
     @property
@@ -43,16 +50,27 @@ class Kind:
         return found
 
 
+def _condition(kind: str, field: str) -> str:
+    return f'.status.conditions[?(@.type=="{kind}")].{field}'
+
+
 REF = Kind(
     app_backup_ref.NAMES,
     app_backup_ref.AppBackupRefSpec,
     app_backup_ref.AppBackupRefStatus,
     "abr",
-    (
-        ["STATE", "PROGRESS", "READY", "SYNCED", "AGE"],
-        ["REASON", "SYNC-REASON", "TAKEN", "BACKUP", "MESSAGE"],
-    ),
-    ("Taken", ".status.backup.backupCreationTimestamp"),
+    {
+        "STATE": Column("string", ".status.state"),
+        "PROGRESS": Column("string", ".status.progress.summary"),
+        "READY": Column("string", _condition("Ready", "status")),
+        "SYNCED": Column("string", _condition("Synced", "status")),
+        "AGE": Column("date", ".metadata.creationTimestamp"),
+        "REASON": Column("string", _condition("Ready", "reason"), 1),
+        "SYNC-REASON": Column("string", _condition("Synced", "reason"), 1),
+        "TAKEN": Column("date", ".status.backup.backupCreationTimestamp", 1),
+        "BACKUP": Column("string", ".spec.backupID", 1),
+        "MESSAGE": Column("string", _condition("Ready", "message"), 1),
+    },
     [".spec.accountID", ".spec.appID", ".spec.backupID", ".status.state"],
 )
 MONITOR = Kind(
@@ -60,8 +78,19 @@ MONITOR = Kind(
     app_backup_monitor.AppBackupMonitorSpec,
     app_backup_monitor.AppBackupMonitorStatus,
     "abm",
-    (["READY", "COMPLETED", "BACKUPS", "RUNNING", "FAILED", "AGE"], ["SYNCED", "REASON", "DEADLINE", "MESSAGE"]),
-    ("Completed", ".status.newestCompleted.time"),
+    {
+        "READY": Column("string", _condition("Ready", "status")),
+        "COMPLETED": Column("date", ".status.newestCompleted.time"),
+        "BACKUPS": Column("integer", ".status.backups.total"),
+        "RUNNING": Column("integer", ".status.backups.inProgress"),
+        "FAILED": Column("integer", ".status.backups.failed"),
+        "AGE": Column("date", ".metadata.creationTimestamp"),
+        "SYNCED": Column("string", _condition("Synced", "status"), 1),
+        "REASON": Column("string", _condition("Ready", "reason"), 1),
+        # No date: the printer shows one in the future as invalid.
+        "DEADLINE": Column("string", ".status.deadline", 1),
+        "MESSAGE": Column("string", _condition("Ready", "message"), 1),
+    },
     [".spec.accountID", ".spec.appID"],
 )
 KINDS = pytest.mark.parametrize("kind", [REF, MONITOR], ids=lambda kind: kind.short)
@@ -168,19 +197,18 @@ def test_names(kind: Kind) -> None:
 @KINDS
 def test_columns(kind: Kind) -> None:
     """What people see, in this order; the rest with -o wide, after the age."""
-    columns = kind.crd["versions"][0]["additionalPrinterColumns"]
-    shown = [each["name"].upper() for each in columns if not each.get("priority")]
-    wide = [each["name"].upper() for each in columns if each.get("priority")]
-    assert (shown, wide) == kind.columns
-    name, path = kind.taken
-    taken = next(each for each in columns if each["name"] == name)
-    assert (taken["type"], taken["jsonPath"]) == ("date", path)
+    for version in kind.crd["versions"]:
+        columns = [
+            (each["name"].upper(), Column(each["type"], each["jsonPath"], each.get("priority", 0)))
+            for each in version["additionalPrinterColumns"]
+        ]
+        assert columns == list(kind.columns.items())
 
 
-def test_a_deadline_is_no_date() -> None:
-    """The printer shows a date in the future as invalid."""
-    columns = MONITOR.crd["versions"][0]["additionalPrinterColumns"]
-    assert next(each["type"] for each in columns if each["name"] == "Deadline") == "string"
+@KINDS
+def test_the_status_is_a_subresource(kind: Kind) -> None:
+    """Users write the spec and the operator the status, each without a right to the other, in every version."""
+    assert [each["subresources"] for each in kind.crd["versions"]] == [{"status": {}}]
 
 
 @KINDS

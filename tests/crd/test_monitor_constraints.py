@@ -38,6 +38,7 @@ ACCEPTED: list[dict[str, Any]] = [
         ]
     },
     {"mirror": {"newest": 1}},
+    *({"mirror": {"newest": 1, "interval": each}} for each in ("1s", "24h")),
     {"mirror": {"newest": 100, "readyWhen": "Observed", "interval": "15s", "labels": {"team": "shop", "a.io/b": ""}}},
     {"mirror": {"newest": 5, "labels": {f"label-{number}": "x" for number in range(16)}}},
     {"mirror": {"newest": 5, "labels": {"Team_1.x": "", "a.b/C": "x", "a" * 253 + "/" + "b" * 63: "x"}}},
@@ -59,7 +60,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"accountID": "x"}, "spec.accountID", "must be a UUID"),
     ({"appID": UUID[:-1]}, "spec.appID", "must be a UUID"),
     ({"secretRef": {"name": "Upper"}}, "spec.secretRef.name", "must be the name of a Secret"),
-    *(({"interval": each}, "spec.interval", "from 10s to 24h") for each in ("9s", "25h", "soon", "-5m")),
+    *(({"interval": each}, "spec.interval", "from 10s to 24h") for each in ("9s", "24h1s", "25h", "soon", "-5m")),
     ({"suspend": "yes"}, "spec.suspend", "boolean"),
     ({"select": {"scheduleIDs": ["x"]}}, "spec.select.scheduleIDs[0]", "must be a UUID, or empty"),
     ({"select": {"scheduleIDs": [""] * 17}}, "spec.select.scheduleIDs", "at most 16"),
@@ -77,7 +78,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"objectives": [DAILY | {"name": "a" * 64}]}, "spec.objectives[0].name", "63"),
     *(
         ({"objectives": [DAILY | {"maxAge": each}]}, "spec.objectives[0].maxAge", "from 1m to 8760h")
-        for each in ("59s", "8761h", "1d", "")
+        for each in ("59s", "8760h1s", "8761h", "1d", "")
     ),
     ({"objectives": [DAILY | {"scheduleID": "x"}]}, "spec.objectives[0].scheduleID", "must be a UUID, or empty"),
     ({"objectives": [DAILY | {"hooks": "Failed"}]}, "spec.objectives[0].hooks", "supported values"),
@@ -85,7 +86,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"mirror": {"newest": 0}}, "spec.mirror.newest", "greater than or equal to 1"),
     ({"mirror": {"newest": 101}}, "spec.mirror.newest", "less than or equal to 100"),
     ({"mirror": {"newest": 1, "readyWhen": "Ready"}}, "spec.mirror.readyWhen", "supported values"),
-    ({"mirror": {"newest": 1, "interval": "999ms"}}, "spec.mirror.interval", "from 1s to 24h"),
+    *(
+        ({"mirror": {"newest": 1, "interval": each}}, "spec.mirror.interval", "from 1s to 24h")
+        for each in ("999ms", "24h1s", "soon")
+    ),
     *(
         ({"mirror": {"newest": 1, "labels": {each: "x"}}}, "spec.mirror.labels", "must have keys of labels")
         for each in ("astra-mirror.io/x", "a b", "-a", "A.B/c", "a/b/c", "a/", "/a", "", "a" * 64, "a" * 254 + "/b")

@@ -16,18 +16,22 @@ from tests.operator_process import StartOperator
 def test_which_backups_the_app_has(
     monitors: Monitors, user: User, astra: Simulator, start_operator: StartOperator
 ) -> None:
-    """The counts, the newest ones and the objective's deadline, also in the table."""
-    good = add_backup(astra, hours=1)
-    add_backup(astra, "failed", minutes=30)
-    monitors.apply(objectives=[{"name": "daily", "maxAge": "26h"}])
+    """The counts, the newest ones and the objective's deadline, also in the table; `select` leaves one out."""
+    _, _, good = (add_backup(astra, hours=hours) for hours in (3, 2, 1))
+    for minutes in (40, 30):
+        add_backup(astra, "failed", minutes=minutes)
+    running = add_backup(astra, "running", minutes=20)
+    add_backup(astra, minutes=10).set(name="by-hand")
+    monitors.apply(select={"names": ["backup-*"]}, objectives=[{"name": "daily", "maxAge": "26h"}])
     start_operator()
     status = monitors.wait("ObjectivesMet")
-    assert status["newestCompleted"]["id"] == good.id
-    assert (status["backups"]["total"], status["backups"]["failed"]) == (2, 1)
+    counts = {"total": 7, "selected": 6, "completed": 3, "inProgress": 1, "failed": 2, "other": 0}
+    assert status["backups"] == counts
+    assert (status["newest"]["id"], status["newestCompleted"]["id"]) == (running.id, good.id)
     assert status["objectives"][0]["met"] == "True"
     head, row = user.kubectl("get", "abm").splitlines()
     assert head.split() == ["NAME", "READY", "COMPLETED", "BACKUPS", "RUNNING", "FAILED", "AGE"]
-    assert row.split()[1:6] == ["True", "60m", "2", "0", "1"]
+    assert row.split()[1:6] == ["True", "60m", "7", "1", "2"]
     wide = user.kubectl("get", "abm", "-o", "wide")
     assert status["deadline"] in wide
 
