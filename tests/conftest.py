@@ -34,14 +34,20 @@ def installed(control_plane: ControlPlane) -> ControlPlane:
     control_plane.kubectl("apply", "-k", "manifests/default")
     control_plane.kubectl("wait", "--for=condition=Established", "crd/appbackuprefs.astra-mirror.io")
     control_plane.kubectl("wait", "--for=condition=Established", "crd/appbackupmonitors.astra-mirror.io")
-    # It is served a moment later, of which no condition tells.
+    for kind in ("appbackuprefs", "appbackupmonitors"):
+        _wait_until_it_works(control_plane, "get", kind, "--all-namespaces")
+        _wait_until_it_works(control_plane, "explain", kind)
+    return control_plane
+
+
+def _wait_until_it_works(control_plane: ControlPlane, *arguments: str) -> None:
+    """A new kind is served, and described, a moment after it is established, of which no condition tells."""
     pause = threading.Event()
     for _ in range(150):
         with suppress(KubectlError):
-            control_plane.kubectl("get", "appbackuprefs", "--all-namespaces")
-            break
+            control_plane.kubectl(*arguments)
+            return
         pause.wait(0.2)
-    return control_plane
 
 
 @pytest.fixture
