@@ -28,7 +28,7 @@ from tests.virtual_time import clock
 
 APP = IDS["appID"]
 DAILY = {"name": "daily", "maxAge": "1h"}
-TIME_OUT = 10.0
+TIME_OUT = 9.5
 
 
 class Refs:

@@ -144,9 +144,9 @@ async def test_a_request_that_has_no_answer_makes_it_unknown(world: MonitorWorld
         await asyncio.sleep(295)
         async with asyncio.timeout(7):
             await world.astra.asked.get()
-        await asyncio.sleep(TIME_OUT - 2)
+        await asyncio.sleep(TIME_OUT - 0.1)
         assert world.cluster.reasons("shop")["ObjectivesMet"] == "ObjectivesMet"
-        await world.reason("ObjectivesMet", "ObservationStale", seconds=4)
+        await world.reason("ObjectivesMet", "ObservationStale", seconds=0.2)
 
 
 async def _waiting(world: MonitorWorld) -> Effect:

@@ -88,7 +88,7 @@ class MonitorController:
                     await asyncio.sleep(_LOOK_SECONDS)
 
     async def _look(self) -> None:
-        """Look at all monitors, then wait until a deadline has passed, and a second at most."""
+        """Look at all monitors, then wait until a deadline or the wait for an answer is over, and a second at most."""
         time_slice, now = TimeSlice(), self._clocks.monotonic()
         for app, backups in self._lists.take_completed().items():
             steps, is_waiting = self._deadlines.list_is_due(app)
@@ -104,7 +104,7 @@ class MonitorController:
         async for each in self._deadlines.passed(found.passed, time_slice):
             self._performer.perform(each)
         self._submit_due()
-        ends = now + _LOOK_SECONDS
+        ends = min(now + _LOOK_SECONDS, self._deadlines.wait_ends)
         if found.ahead is not None:
             seconds = (found.ahead * SECOND - nanoseconds_of(self._clocks.utcnow())) / SECOND
             ends = min(ends, self._clocks.monotonic() + seconds + _AFTER_DEADLINE)

@@ -4,6 +4,7 @@ Until that answer the objective counts as met. If the request is held back, wait
 answered within its time-out, whether it is met is unknown.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,10 @@ class Deadlines:
         lists: Astra Control, with the requests that were sent.
         clocks: the clocks and the random samples.
         pace: the administrator's intervals.
+
+    Attributes:
+        wait_ends: when the first wait for an answer ends that is still waited for, in monotonic seconds; infinite
+            without one.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Deadlines:
         self._clocks = clocks
         self._pace = pace
         self._asked: dict[str, _Asked] = {}
+        self.wait_ends = math.inf
 
     async def passed(self, uids: Sequence[str], time_slice: TimeSlice) -> AsyncIterator[Step | Submit]:
         """What follows for these monitors, whose deadline has passed: a request, or a status without its answer.
@@ -69,6 +75,7 @@ class Deadlines:
         moment, due = self._clocks.moment(), defaultdict[App, list[Tracked]](list)
         now = nanoseconds_of(moment.utc)
         self._asked = {uid: self._asked[uid] for uid in uids if uid in self._asked}
+        self.wait_ends = math.inf
         for uid in uids:
             await time_slice.checkpoint()
             tracked = self._objects.index.get(uid)
@@ -81,10 +88,13 @@ class Deadlines:
                 asked = self._asked[uid] = _Asked(deadline, moment.at)
                 if isinstance(connection, Connection) and not is_held:
                     due[connection, Collection(tracked.spec.account_id, tracked.spec.app_id)].append(tracked)
+            ends = self._ends(tracked, connection, asked)
             if is_held and failure is not None:
                 yield self._unknown(tracked, failure, moment)
-            elif is_held or moment.at >= self._ends(tracked, connection, asked):
+            elif is_held or moment.at >= ends:
                 yield self._unknown(tracked, NoAnswerInTime(), moment)
+            else:
+                self.wait_ends = min(self.wait_ends, ends)
         for (connection, collection), waiting in due.items():
             # Others have had their turns since: edited, suspended and deleted ones wait for something else, or nothing.
             current = [each for each in waiting if self._is_current(connection, each)]
@@ -136,8 +146,8 @@ class Deadlines:
         """Make the list of an app due now for its monitors; and whether one of them waits for an earlier request."""
         now, steps, is_waiting = self._clocks.monotonic(), list[Step](), False
         connection, (account, name) = app
-        for tracked in self._objects.index.of_app(account, str(name)):
-            if not tracked.spec.reads_list or not self._objects.is_current(connection, tracked):
+        for tracked in self._objects.index.readers(account, str(name)):
+            if not self._objects.is_current(connection, tracked):
                 continue
             if self._objects.in_flight.request_of(tracked.uid) is not None:
                 is_waiting = True
