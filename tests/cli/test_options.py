@@ -1,5 +1,9 @@
 """The command line, and the messages about invalid options."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -8,6 +12,7 @@ from astra_mirror.settings import Settings
 
 
 def _run(*arguments: str, **environment: str) -> tuple[int, str]:
+    """For what ends before the operator starts: that sets up the process, such as what is logged, for good."""
     ended = CliRunner().invoke(main, arguments, env={"KUBECONFIG": "/nonexistent", **environment})
     return ended.exit_code, ended.output
 
@@ -71,6 +76,9 @@ def test_each_bad_option_is_named() -> None:
 
 def test_what_is_typed_wins() -> None:
     """An option on the command line takes precedence over an invalid environment variable."""
-    code, text = _run("run", "--interval", "20s", "--namespace", "a,b", "--namespace", "c", ASTRA_MIRROR_INTERVAL="x")
-    assert code == 1
-    assert text == "astra-mirror: no cluster credentials: KUBECONFIG is /nonexistent, which does not exist\n"
+    options = ["--interval", "20s", "--namespace", "a,b", "--namespace", "c"]
+    environment = {**os.environ, "PYTHONPATH": "operator", "KUBECONFIG": "/nonexistent", "ASTRA_MIRROR_INTERVAL": "x"}
+    program = [sys.executable, "-m", "astra_mirror", "run", *options]
+    ended = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "astra-mirror: no cluster credentials: KUBECONFIG is /nonexistent, which does not exist\n"
