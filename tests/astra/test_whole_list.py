@@ -124,6 +124,12 @@ async def test_counts_that_say_nothing(count: Any) -> None:
     assert isinstance(await _read(_item(), count=count), WholeList)
 
 
+@pytest.mark.parametrize("others", [[_item()], [{}], [None, 7]])
+async def test_a_list_has_as_many_backups_as_were_sent(others: list[Any]) -> None:
+    """Also one that stands twice, and one that cannot be used."""
+    assert isinstance(await _read(_item(), *others, count=1 + len(others)), WholeList)
+
+
 @pytest.mark.parametrize("text", [b'{"items": null}', b'{"metadata": {}}', b'{"items": {}}'])
 async def test_a_body_without_items_is_no_list(text: bytes) -> None:
     """For monitors as for refs."""

@@ -63,6 +63,22 @@ async def test_a_refused_list_opens_nothing_for_refs(world: MonitorWorld) -> Non
         await world.cluster.until("ref", state="completed")
 
 
+async def test_a_refused_list_that_a_ref_waits_for_holds_no_other_monitor(world: MonitorWorld) -> None:
+    """The ref's single GET tells more: that the token is valid."""
+    async with world.running():
+        world.refs.seen(world.cluster.put("ref", 11))
+        world.monitor()
+        await world.end(UNAUTHORIZED)
+        _, request = await world.astra.next(ID.format(11))
+        request.set_result(backup(11, "completed"))
+        await world.cluster.until("ref", state="completed")
+        _monitors(world, 1)
+        _, request = await world.astra.next(ID.format(100))
+        request.set_result(Listed(1, {WHOLE: WholeList(0, (), digest=1)}, 0))
+        await world.reason("Synced", "Observed", "shop-100")
+        assert world.cluster.reasons("shop")["Synced"] == "Unauthorized"
+
+
 async def test_a_forbidden_list_concerns_its_app(world: MonitorWorld) -> None:
     """The other monitors are read on; the app's list is probed once a minute."""
     async with world.running():

@@ -7,6 +7,7 @@ import pytest
 from astra_mirror.core.outcome import WHOLE, Failed, Listed, NotFound, SyncReason, Unchanged
 from tests.engine.monitor_world import DAILY, MonitorWorld
 from tests.engine.world import ID, backup
+from tests.virtual_time import clock
 
 
 @pytest.fixture
@@ -51,6 +52,16 @@ async def test_the_list_is_read_often_while_a_backup_is_under_way(world: Monitor
         await world.answer(world.taken(1), seconds=17)
         await asyncio.sleep(60)
         assert world.astra.asked.empty()
+
+
+async def test_an_interval_that_is_shorter_stands_while_a_backup_is_under_way(world: MonitorWorld) -> None:
+    """--interval is 15 seconds."""
+    async with world.running():
+        world.monitor(interval="10s")
+        await world.answer(world.taken(1, "running"))
+        start = clock()
+        await world.answer(world.taken(1, "running"), seconds=20)
+        assert 8 < clock() - start < 12
 
 
 async def test_only_a_selected_backup_under_way_makes_it_read_often(world: MonitorWorld) -> None:
@@ -102,6 +113,20 @@ async def test_a_single_get_that_shows_a_complete_backup_makes_the_list_due(worl
                 await world.answer(world.taken(11), world.taken(12), seconds=2)
             await asyncio.sleep(3)
             assert world.astra.asked.empty()
+
+
+@pytest.mark.parametrize("state", ["running", "failed", "removed"])
+async def test_a_single_get_that_shows_no_complete_backup_makes_no_list_due(world: MonitorWorld, state: str) -> None:
+    """Also where the last list has not shown that."""
+    async with world.running():
+        world.monitor(interval="1h")
+        await world.answer(world.taken(11))
+        world.refs.seen(world.cluster.put("ref", 12))
+        _, request = await world.astra.next(ID.format(12))
+        request.set_result(backup(12, state))
+        await world.cluster.until("ref", state=state)
+        await asyncio.sleep(5)
+        assert world.astra.asked.empty()
 
 
 async def test_a_complete_backup_is_not_forgotten_while_a_list_is_in_flight(world: MonitorWorld) -> None:

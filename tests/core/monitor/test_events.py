@@ -9,11 +9,11 @@ from astra_mirror.core.monitor.report import RefsReport
 from astra_mirror.core.outcome import Failed, NotFound, Outcome, SyncReason
 from tests.core.monitor.lists import DAILY, after, backup, read, spec
 
-MET, MISSED = read(backup(1)), read(backup(1, hours=30))
+MET, MISSED, FIRST = read(backup(1)), read(backup(1, hours=30)), read(backup(1, "running"))
 GONE, ERROR = NotFound("no such app"), Failed(SyncReason.SERVER_ERROR, "an error", code=503)
-REFUSED, FORBIDDEN = (
+REFUSED, FORBIDDEN, CONFLICT, PENDING = (
     RefsReport(1, 0, is_shown=True, status="False", reason=reason, message="…")
-    for reason in ("RefsRefused", "RefsForbidden")
+    for reason in ("RefsRefused", "RefsForbidden", "RefConflict", "RefsPending")
 )
 FINE = RefsReport(1, 1, is_shown=True, status="True", reason="RefsCurrent", message="…")
 
@@ -26,6 +26,8 @@ FINE = RefsReport(1, 1, is_shown=True, status="True", reason="RefsCurrent", mess
         ([MET, MISSED], ["ObjectiveMissed"]),
         ([MISSED, MET], ["ObjectivesMet"]),
         ([MISSED, MISSED], []),
+        ([FIRST], []),
+        ([FIRST, MET], ["ObjectivesMet"]),
         ([GONE], ["AppNotFound"]),
         ([MET, GONE], ["AppNotFound"]),
         ([GONE, MET], ["ObjectivesMet"]),
@@ -36,6 +38,8 @@ FINE = RefsReport(1, 1, is_shown=True, status="True", reason="RefsCurrent", mess
         ([MET, REFUSED], ["RefsRefused"]),
         ([MET, REFUSED, FORBIDDEN], ["RefsForbidden"]),
         ([MET, REFUSED, FINE], []),
+        ([MET, CONFLICT], []),
+        ([MET, FINE, PENDING], []),
     ],
 )
 def test_transitions(outcomes: list[Outcome | None], reasons: list[str]) -> None:

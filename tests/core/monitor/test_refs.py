@@ -151,6 +151,13 @@ def test_a_renamed_backup_keeps_its_ref_and_an_edited_id_is_set_back() -> None:
     assert [own.uid for own, _ in found.kept] == ["u-2"]
 
 
+def test_an_id_counts_for_more_than_a_name() -> None:
+    """Of two refs the one with the backup's ID is its ref, whatever their names are."""
+    edited, renamed = _own(1, backupID=ID.format(9)), _own(1, name="another", metadata={"uid": "u-2"})
+    found = plan(_context([backup(1)]), [edited, renamed])
+    assert ([own.uid for own, _ in found.kept], found.repair, found.make) == (["u-2"], (), ())
+
+
 def test_what_is_not_among_the_newest_goes() -> None:
     """The oldest first, unless it is under way: by the list, or by its own status when it is read."""
     backups = [*(backup(number, hours=number) for number in range(1, 5)), backup(5, "running", hours=5)]
@@ -208,9 +215,10 @@ def test_all_go_with_mirror() -> None:
     assert not may_remove(context, _own(9), {"state": "pending"}, NOW)
 
 
-def test_the_refs_of_an_old_target_go() -> None:
+@pytest.mark.parametrize("edited", ["accountID", "appID"])
+def test_the_refs_of_an_old_target_go(edited: str) -> None:
     """With the first complete list of the new one."""
-    old = _own(9, appID=ID.format(77))
+    old = _own(9, **{edited: ID.format(77)})
     context = _context([backup(1)])
     assert [each.uid for each in plan(context, [old]).remove] == ["u-9"]
     assert may_remove(context, old, {"state": "completed"}, NOW)
