@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from astra_mirror.api.meta import FIELD_MANAGER
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.monitor.listing import ListedBackup, WholeList, nanoseconds_of
 from astra_mirror.core.monitor.ref_results import Ended, RefResult
-from astra_mirror.core.outcome import WHOLE, Answer, Failed, Listed, Observed, Unchanged
+from astra_mirror.core.outcome import WHOLE, Answer, Failed, Listed, NotFound, Observed, Unchanged
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.engine.engine import Engine
@@ -213,8 +213,15 @@ class MonitorWorld(World):
         request.set_result(Listed(whole.digest, {WHOLE: whole, **(items or {})}, len(backups)))
 
     @asynccontextmanager
-    async def serving(self, lists: Mapping[str, Sequence[ListedBackup]]) -> AsyncIterator[None]:
-        """Answer each request for the list of an app as `lists` says at that moment, for the time of a `with` block."""
+    async def serving(
+        self, lists: Mapping[str, Sequence[ListedBackup]], gone: Container[str] = ()
+    ) -> AsyncIterator[None]:
+        """Answer each request as `lists` and `gone` say at that moment, for the time of a `with` block.
+
+        Args:
+            lists: the backups in the list of each app.
+            gone: the IDs of those that do not exist when they are asked for by themselves; all others are complete.
+        """
 
         async def serve() -> None:
             while True:
@@ -226,7 +233,8 @@ class MonitorWorld(World):
                     # An account's list, which names no app.
                     request.set_result(Listed(1, {}, 0))
                 elif not request.done():
-                    request.set_result(Observed(Backup(asked, "completed"), digest=1))
+                    found = Observed(Backup(asked, "completed"), digest=1)
+                    request.set_result(NotFound("no such backup (404)") if asked in gone else found)
 
         task = asyncio.get_running_loop().create_task(serve())
         yield

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
+from astra_mirror.core.monitor.listing import ListedBackup
 from astra_mirror.core.monitor.ref_results import Ended, RefResult
 from astra_mirror.core.outcome import WHOLE, Listed, NotFound
-from tests.engine.monitor_world import MonitorWorld
-from tests.engine.test_monitor_refs import FORBIDDEN, MIRROR, _current, _next
+from tests.engine.monitor_world import APP, MonitorWorld
+from tests.engine.test_monitor_refs import FORBIDDEN, MIRROR, _condition, _current, _next
 from tests.engine.world import ID
+from tests.virtual_time import clock
 
 
 @pytest.fixture
@@ -64,9 +66,21 @@ async def test_delete_is_named_only_while_a_ref_should_go(world: MonitorWorld) -
         await _current(world)
         assert world.cluster.reasons("shop")["RefsCurrent"] == "RefsCurrent"
         await _next(world, *(world.taken(number, minutes=10 - number) for number in (1, 2, 3)))
-        status = await world.reason("RefsCurrent", "RefsForbidden")
-        [message] = [each["message"] for each in status["conditions"] if each["type"] == "RefsCurrent"]
-        assert "delete appbackuprefs" in message
+        await world.reason("RefsCurrent", "RefsForbidden")
+        assert "delete appbackuprefs" in _condition(world)["message"]
+
+
+async def test_the_message_counts_the_refs_that_are_not_removed(world: MonitorWorld) -> None:
+    """Though the role's refusal of one is enough to know that of the others."""
+    async with world.running():
+        for each in range(5):
+            world.forged("shop", 1000 + each)
+        world.api.fails["delete"] = FORBIDDEN
+        world.monitor(mirror={"newest": 1})
+        await world.answer(world.taken(1), *(world.taken(1000 + each, minutes=100) for each in range(5)))
+        await world.reason("RefsCurrent", "RefsForbidden")
+        assert "5 refs forbidden by the operator's role" in _condition(world)["message"]
+        assert len(world.api.writes("delete")) == 1
 
 
 async def test_the_refs_of_an_old_target_go_with_the_first_list_of_the_new_one(world: MonitorWorld) -> None:
@@ -109,3 +123,57 @@ async def test_without_an_app_the_refs_are_left_alone(world: MonitorWorld) -> No
         writes = len(world.api.writes())
         await asyncio.sleep(100)
         assert (list(world.api.objects), len(world.api.writes())) == (names, writes)
+
+
+LACKED = "nightly-12-00000000"
+
+
+async def _lacking(world: MonitorWorld, lists: dict[str, list[ListedBackup]], gone: set[str]) -> float:
+    """Let the list lack a backup, and its single GET say that it does not exist; when the ref says so, too."""
+    lists[APP] = [world.taken(11), world.taken(12, minutes=2)]
+    world.monitor(mirror=MIRROR)
+    await world.reason("RefsCurrent", "RefsCurrent")
+    lists[APP] = lists[APP][:1]
+    gone.add(ID.format(12))
+    await world.reason("Ready", "BackupNotFound", LACKED, seconds=1300)
+    return clock()
+
+
+async def _removed_at(world: MonitorWorld) -> float:
+    """When it is removed, within two hours from now."""
+    await asyncio.sleep(2 * 3600)
+    [at] = [at for verb, name, at in world.api.calls if (verb, name) == ("delete", LACKED)]
+    return at
+
+
+async def test_a_ref_goes_when_its_backup_has_not_existed_for_an_hour(world: MonitorWorld) -> None:
+    """With the first list after that: an hour since its own status says so."""
+    lists, gone = dict[str, list[ListedBackup]](), set[str]()
+    async with world.running(), world.serving(lists, gone):
+        since = await _lacking(world, lists, gone)
+        assert 3600 <= await _removed_at(world) - since < 3600 + 350
+        assert _condition(world)["status"] == "True"
+
+
+async def test_a_backup_that_is_listed_again_and_lacking_again_has_another_hour(world: MonitorWorld) -> None:
+    """Though the ref has said all the while that it does not exist."""
+    lists, gone = dict[str, list[ListedBackup]](), set[str]()
+    async with world.running(), world.serving(lists, gone):
+        await _lacking(world, lists, gone)
+        await asyncio.sleep(3000)
+        without, lists[APP] = lists[APP], [*lists[APP], world.taken(12, minutes=60)]
+        await asyncio.sleep(600)
+        assert world.cluster.reasons(LACKED)["Ready"] == "BackupNotFound"
+        lists[APP], since = without, clock()
+        assert 3600 <= await _removed_at(world) - since < 3600 + 700
+
+
+async def test_the_hour_is_that_of_the_process(world: MonitorWorld) -> None:
+    """It does not begin anew where another process has led for a while."""
+    lists, gone = dict[str, list[ListedBackup]](), set[str]()
+    async with world.running(), world.serving(lists, gone):
+        since = await _lacking(world, lists, gone)
+        await asyncio.sleep(2640)
+    await asyncio.sleep(60)
+    async with world.running({}), world.serving(lists, gone):
+        assert 3600 <= await _removed_at(world) - since < 3600 + 350

@@ -13,7 +13,7 @@ from astra_mirror.core.monitor.listing import WholeList
 from astra_mirror.core.monitor.ref_results import Ended, RefResult
 from astra_mirror.core.outcome import WHOLE, Listed
 from tests.engine.monitor_world import APP, MonitorWorld
-from tests.engine.test_monitor_refs import FORBIDDEN, MIRROR, REFUSED, _current, _next
+from tests.engine.test_monitor_refs import FORBIDDEN, MIRROR, REFUSED, _condition, _current, _next
 from tests.engine.world import ID
 
 
@@ -21,11 +21,6 @@ from tests.engine.world import ID
 def world() -> MonitorWorld:
     """A mirror at rest."""
     return MonitorWorld()
-
-
-def _condition(world: MonitorWorld) -> dict[str, Any]:
-    conditions: list[dict[str, Any]] = world.cluster.objects["shop"]["status"]["conditions"]
-    return next(each for each in conditions if each["type"] == "RefsCurrent")
 
 
 async def test_thousands_of_refs_delay_no_other_namespace(world: MonitorWorld) -> None:
@@ -350,3 +345,27 @@ async def test_a_new_leader_writes_by_a_list_of_its_own(world: MonitorWorld) -> 
     async with world.running({}):
         await asyncio.sleep(5)
         assert world.api.calls == []
+
+
+async def test_what_was_made_again_is_remembered_by_a_process_that_leads_anew(world: MonitorWorld) -> None:
+    """The third time is that of the process: it comes with the first list, and the next one has to wait."""
+    backups = [world.taken(number, minutes=number) for number in (1, 2, 3)]
+    async with world.running():
+        name, *_ = await _current(world)
+        for _ in range(2):
+            world.remove(name)
+            await asyncio.sleep(2)
+            assert name in world.api.objects
+    while not world.astra.asked.empty():
+        # What the refs have asked for ended with that.
+        world.astra.asked.get_nowait()
+    async with world.running({}):
+        await world.answer(*backups)
+        for is_made in (True, False):
+            await asyncio.sleep(2)
+            world.remove(name)
+            await asyncio.sleep(10)
+            assert (name in world.api.objects) is is_made
+        await _next(world, *backups)
+        await asyncio.sleep(2)
+        assert name in world.api.objects
