@@ -85,7 +85,8 @@ def scene(breakable: ControlPlane, astra: Simulator) -> Iterator[_Scene]:
 
 
 @contextmanager
-def _frozen(control_plane: ControlPlane, name: str) -> Iterator[None]:
+def frozen(control_plane: ControlPlane, name: str) -> Iterator[None]:
+    """Let a server of the control plane do nothing for the time of a `with` block."""
     control_plane.processes.send(name, signal.SIGSTOP)
     try:
         yield
@@ -96,7 +97,7 @@ def _frozen(control_plane: ControlPlane, name: str) -> Iterator[None]:
 @pytest.mark.parametrize("name", ["kube-apiserver", "etcd"])
 def test_a_server_that_is_frozen(breakable: ControlPlane, scene: _Scene, name: str) -> None:
     """It is away, and what was learned meanwhile is written within five seconds of its thaw."""
-    with _frozen(breakable, name):
+    with frozen(breakable, name):
         # Who has nothing to write and hears nothing has no reason to ask.
         scene.complete()
         scene.operator.wait_for_log("is away")

@@ -1,9 +1,8 @@
-"""Monitors over time: silence, restarts, shards, requests, suspension, many deadlines at once."""
+"""Monitors over time: silence, restarts, requests, suspension, many deadlines at once."""
 
 import json
 import os
 import threading
-import time
 from datetime import datetime
 from typing import Any
 
@@ -169,21 +168,3 @@ def test_an_edit_of_the_target_forgets_all(monitors: Monitors, astra: Simulator,
         assert condition(status, "RefsCurrent")["reason"] == "RefsPending"
         assert len(monitors.refs()) == 1
     until(lambda: [each["spec"]["backupID"] for each in monitors.refs().values()] == [new.id], 60)
-
-
-def test_two_shards_share_the_monitors(
-    monitors: Monitors, user: User, astra: Simulator, start_operator: StartOperator
-) -> None:
-    """Each is looked after by one of them, with its refs."""
-    for number in range(8):
-        app = uuid_of(f"sharded app {number}")
-        add_backup(astra, app=app)
-        monitors.apply(f"shop-{number}", app=app, mirror={"newest": 1})
-    shards = [start_operator("--namespace", user.namespace, "--shard", f"{index}/2") for index in range(2)]
-    for number in range(8):
-        monitors.wait("RefsCurrent", "RefsCurrent", f"shop-{number}")
-    counted = [float(each.metric("astra_mirror_monitors")) for each in shards]
-    assert (sum(counted), min(counted) > 0) == (8, True)
-    start = time.monotonic()
-    until(lambda: len(monitors.refs()) == 8, 10)
-    assert time.monotonic() - start < 10
