@@ -7,8 +7,10 @@ errors, so that a plugin with many of these waits as well, and leaves it running
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
+import sys
 from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,12 +18,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from kubernetes.aio.config.dateutil import parse_rfc3339
-
 from astra_mirror.cluster.kubeconfig_files import Entry, KubeconfigError
 
 _MAX_OUTPUT: Final = 2**20
 """More than any credential has: a token must fit into a header, and a chain of certificates has some kilobytes."""
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[ Tt]\d\d:\d\d:\d\d([.,]\d+)?([Zz]|[-+]\d\d:\d\d)?", re.ASCII)
+"""RFC 3339; a time without an offset is in UTC."""
 
 
 class _TooMuchOutputError(Exception):
@@ -41,8 +43,14 @@ class Credential:
     expires_at: datetime | None
 
 
-async def run_plugin(user: Entry, seconds: float) -> Credential:
-    """Run the plugin of `user`, for at most so many seconds.
+async def run_plugin(user: Entry, seconds: float | None, *, for_person: bool = False) -> Credential:
+    """Run the plugin of `user`.
+
+    Args:
+        user: the user, whose plugin has been checked.
+        seconds: how long it may take; None for any time, because a person may have to log in.
+        for_person: whether somebody started this process by hand: the plugin shows its errors, and may ask on the
+            terminal where there is one.
 
     Raises:
         KubeconfigError: it has given no credential; the text quotes nothing of its output.
@@ -55,7 +63,7 @@ async def run_plugin(user: Entry, seconds: float) -> Credential:
             f"the credential plugin of {user.where} is no program that is installed: arguments belong in args"
         )
     try:
-        return _credential(await _output(plugin, seconds), plugin["apiVersion"])
+        return _credential(await _output(plugin, seconds, for_person), plugin["apiVersion"])
     except TimeoutError:
         failure = f"has not ended within {seconds:g} seconds"
     except _TooMuchOutputError:
@@ -65,28 +73,29 @@ async def run_plugin(user: Entry, seconds: float) -> Credential:
     raise KubeconfigError(f"the credential plugin {program!r} {failure} for {user.where}: run it to see why")
 
 
-async def _output(plugin: Mapping[str, Any], seconds: float) -> bytes:
+async def _output(plugin: Mapping[str, Any], seconds: float | None, for_person: bool) -> bytes:
     """What the plugin writes to standard output."""
-    information = {"apiVersion": plugin["apiVersion"], "kind": "ExecCredential", "spec": {"interactive": False}}
+    may_ask = for_person and plugin.get("interactiveMode") != "Never" and sys.stdin is not None and sys.stdin.isatty()
+    information = {"apiVersion": plugin["apiVersion"], "kind": "ExecCredential", "spec": {"interactive": may_ask}}
     variables = {each["name"]: each["value"] for each in plugin.get("env") or ()}
     transport, protocol = await asyncio.get_running_loop().subprocess_exec(
         _Output,
         plugin["command"],
         *(plugin.get("args") or ()),
         env={**os.environ, **variables, "KUBERNETES_EXEC_INFO": json.dumps(information)},
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=None if may_ask else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        # Nobody looks at it: it may contain a credential.
-        stderr=asyncio.subprocess.DEVNULL,
-        # A process group of its own, so that what it has started ends with it.
-        process_group=0,
+        # Of an operator nobody looks at it, and its log must not have it: it may contain a credential.
+        stderr=None if for_person else asyncio.subprocess.DEVNULL,
+        # A process group of its own, so that what it has started ends with it; such a group may not read a terminal.
+        process_group=None if may_ask else 0,
     )
     try:
         async with asyncio.timeout(seconds):
             output = await protocol.read()
     except BaseException:
         with suppress(ProcessLookupError):
-            os.killpg(transport.get_pid(), signal.SIGKILL)
+            (os.kill if may_ask else os.killpg)(transport.get_pid(), signal.SIGKILL)
         # A program in another group may hold the output open, which is not waited for.
         if pipe := transport.get_pipe_transport(1):
             pipe.close()
@@ -144,5 +153,7 @@ def _credential(output: bytes, version: str) -> Credential:
 def _moment(expiry: Any) -> datetime | None:  # noqa: ANN401 - any JSON value
     if not expiry:
         return None
-    # The client library accepts an offset of a day or more, and the time would then raise an error in each comparison.
-    return parse_rfc3339(expiry).astimezone(UTC)  # type: ignore[no-any-return, no-untyped-call]
+    if not _TIME.fullmatch(expiry.strip()):
+        raise ValueError("not a time of RFC 3339")
+    moment = datetime.fromisoformat(expiry.strip().upper().replace(",", "."))
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)

@@ -37,12 +37,13 @@ class OperatorIdentity:
     impersonation: tuple[tuple[str, str], ...]
 
 
-async def identity_of(user: Entry, plugin_seconds: float) -> OperatorIdentity:
+async def identity_of(user: Entry, plugin_seconds: float | None, *, for_person: bool = False) -> OperatorIdentity:
     """The identity of a user that has been checked.
 
     Args:
         user: the user.
-        plugin_seconds: how long a credential plugin may take.
+        plugin_seconds: how long a credential plugin may take; None for any time.
+        for_person: whether a credential plugin may ask somebody, and shows its errors.
 
     Raises:
         KubeconfigError: there are no usable credentials.
@@ -55,7 +56,7 @@ async def identity_of(user: Entry, plugin_seconds: float) -> OperatorIdentity:
     # A plugin and a provider serve those who have nothing else.
     if not fields.keys() & {"token", "username"}:
         if "exec" in user.fields:
-            credential = await run_plugin(user, plugin_seconds)
+            credential = await run_plugin(user, plugin_seconds, for_person=for_person)
             fields |= credential.fields
             expires_at = credential.expires_at
         elif "auth-provider" in user.fields:

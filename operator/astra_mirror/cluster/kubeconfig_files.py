@@ -58,10 +58,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Kubeconfig:
-    """What the current context consists of; the user has no fields where the context names none."""
+    """What a context consists of; the user has no fields where the context names none.
+
+    Attributes:
+        cluster: its cluster.
+        user: its user.
+        namespace: the namespace that it chooses, if any. The operator has an option for that.
+    """
 
     cluster: Entry
     user: Entry
+    namespace: str | None = None
 
     def content(self) -> dict[str, Any]:
         """A kubeconfig that contains only this."""
@@ -73,17 +80,22 @@ class Kubeconfig:
         }
 
 
-def read_kubeconfigs(paths: str) -> Kubeconfig:
-    """The current context of the kubeconfigs at `paths`, which are joined as in KUBECONFIG.
+def read_kubeconfigs(paths: str, context_name: str | None = None) -> Kubeconfig:
+    """A context of the kubeconfigs at `paths`, which are joined as in KUBECONFIG.
 
-    The first file that sets the current context counts, and of the entries with one name the first.
+    Of the entries with one name the first counts. Without a `context_name` it is the current context, which the first
+    file that sets one determines.
 
     Raises:
         KubeconfigError: something is wrong.
     """
     files = {path: _read(path) for path in paths.split(os.pathsep)}
     contexts, clusters, users = (_entries(files, kind) for kind in _KINDS)
-    current = next((each for content in files.values() if (each := _name(content.get("current-context")))), None)
+    if context_name is not None and context_name not in contexts:
+        raise KubeconfigError(
+            f"{paths} has no context {cut(context_name, _MAX_NAME_LENGTH)!r}: see kubectl config get-contexts"
+        )
+    current = context_name or _current_context(files)
     if current is None:
         raise KubeconfigError(f"{paths} has no current-context: choose one with kubectl config use-context")
     if current not in contexts:
@@ -91,14 +103,28 @@ def read_kubeconfigs(paths: str) -> Kubeconfig:
             f"the current-context of {paths} is {cut(current, _MAX_NAME_LENGTH)!r}, which is not in contexts"
         )
     context = _body(contexts[current])
+    namespace = _name(context.fields.get("namespace"))
     cluster, user = (_name(context.fields.get(kind)) for kind in ("cluster", "user"))
     if cluster is None or cluster not in clusters:
         raise KubeconfigError(f"the cluster of {context.where} is not in clusters")
     if "user" not in context.fields:
-        return Kubeconfig(_body(clusters[cluster]), Entry("user", "", context.path, {}))
+        return Kubeconfig(_body(clusters[cluster]), Entry("user", "", context.path, {}), namespace)
     if user is None or user not in users:
         raise KubeconfigError(f"the user of {context.where} is not in users")
-    return Kubeconfig(_body(clusters[cluster]), _body(users[user]))
+    return Kubeconfig(_body(clusters[cluster]), _body(users[user]), namespace)
+
+
+def context_names(paths: str) -> list[str]:
+    """The names of the contexts of the kubeconfigs at `paths`, which are joined as in KUBECONFIG.
+
+    Raises:
+        KubeconfigError: a file cannot be read, or is no kubeconfig.
+    """
+    return list(_entries({path: _read(path) for path in paths.split(os.pathsep)}, "context"))
+
+
+def _current_context(files: dict[str, dict[str, Any]]) -> str | None:
+    return next((each for content in files.values() if (each := _name(content.get("current-context")))), None)
 
 
 def read_regular_file(path: str) -> str:
