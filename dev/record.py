@@ -1,12 +1,13 @@
 """Records the demo as the README's picture: `python -m dev.record docs/demo.svg`, with what really was printed."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
+
+from dev.pictures import write_picture
 
 
 def main() -> None:
@@ -20,9 +21,7 @@ def main() -> None:
             console.print(Text(line.rstrip()[:118], style=style))
     if demo.returncode:
         sys.exit("the demo failed: no picture was written")
-    svg = console.export_svg(title="make demo")
-    # A picture must not fetch anything: the viewer's own monospace font will do.
-    target.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code, ", ""))
+    write_picture(target, console, "make demo")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from astra_mirror.engine.state.tracked import Tracked
 
 PAGE: Final = Path("docs/architecture.md").read_text()
 PACKAGE: Final = Path("operator/astra_mirror")
-_PACKAGES: Final = "core|astra|cluster|engine|support|api|observability"
+_PACKAGES: Final = "core|astra|cluster|engine|support|api|observability|kubectl"
 _UNNAMED: Final = {"__init__.py", "__main__.py"}
 _FOREIGN: Final = {"ca.crt", "kopf.run_tasks", "Callable", "Protocol"}
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
