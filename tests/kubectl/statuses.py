@@ -34,10 +34,8 @@ def write_monitor(user: User, name: str, statuses: dict[str, str] | None = None,
         write_status(user, f"abm/{name}", statuses, **given)
 
 
-def write_status(user: User, name: str, statuses: dict[str, str], **status: Any) -> None:
-    """Write the status as an operator would that has handled the latest spec."""
-    found = json.loads(user.kubectl("get", name, "-o", "json"))
-    generation = found["metadata"]["generation"]
+def write_status(user: User, name: str, statuses: dict[str, str], *, generation: int = 1, **status: Any) -> None:
+    """Write the status as an operator would that has handled the spec of this generation."""
     content = {
         "observedGeneration": generation,
         "conditions": [

@@ -25,10 +25,10 @@ def test_the_answer_is_waited_for(plugin: Plugin, user: User, astra: Simulator, 
         asked = len(astra.requests.matching())
         ended = plugin.run("poll", "mine", "abm/shop")
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        assert "mine succeeded: BackupCompleted: " in ended.stdout
-        assert ended.stdout.splitlines()[-1] in {"succeeded: mine, abm/shop", "succeeded: abm/shop, mine"}
+        assert "mine polled: BackupCompleted: " in ended.stdout
+        assert ended.stdout.splitlines()[-1] in {"polled: mine, abm/shop", "polled: abm/shop, mine"}
         assert len(astra.requests.matching()) >= asked + 2
-    metadata = json.loads(user.kubectl("get", "abr", "mine", "-o", "json"))["metadata"]
+    metadata = json.loads(user.kubectl("get", "abr", "mine", "-o", "json", "--show-managed-fields"))["metadata"]
     [manager] = [each for each in metadata["managedFields"] if each["manager"] == "kubectl-abr"]
     assert set(manager["fieldsV1"]) == {"f:metadata"}
 
@@ -50,8 +50,8 @@ def test_what_stands_in_the_way_is_said_at_once(
     ended = plugin.run("poll", "held", "paused")
     assert time.monotonic() - began < 10
     assert ended.returncode == 3
-    assert "paused cannot be told: Suspended: polling is suspended" in ended.stdout
-    assert "held cannot be told: Unauthorized: a circuit breaker holds the poll back" in ended.stdout
+    assert "paused not polled: Suspended: polling is suspended" in ended.stdout
+    assert "held not polled: Unauthorized: a circuit breaker holds the poll back" in ended.stdout
     # With a new token the breaker closes, and the next poll is made.
     user.secret_for(astra)
     assert plugin.run("poll", "held").returncode == 0
@@ -66,7 +66,7 @@ def test_a_poll_that_fails(plugin: Plugin, user: User, astra: Simulator, start_o
     with astra.fault("*", status=503):
         ended = plugin.run("poll", "mine")
     assert ended.returncode == 1
-    assert "mine failed: ServerError: " in ended.stdout
+    assert "mine poll failed: ServerError: " in ended.stdout
 
 
 def test_polls_that_cannot_be_requested(plugin: Plugin, viewer: Plugin, user: User) -> None:
@@ -74,8 +74,8 @@ def test_polls_that_cannot_be_requested(plugin: Plugin, viewer: Plugin, user: Us
     write_ref(user, "mine", RUNNING | SYNCED)
     ended = plugin.run("poll", "missing", "mine", "--timeout=2s")
     assert ended.returncode == 3
-    assert 'missing cannot be told: NotRequested: appbackuprefs.astra-mirror.io "missing" not found' in ended.stdout
-    assert ended.stdout.splitlines()[-1] == "cannot be told: missing; timed out: mine"
+    assert 'missing not polled: NotRequested: appbackuprefs.astra-mirror.io "missing" not found' in ended.stdout
+    assert ended.stdout.splitlines()[-1] == "not polled: missing; timed out: mine"
     refused = viewer.run("poll", "mine")
     assert refused.returncode == 3
     assert "cannot patch resource" in refused.stdout

@@ -22,11 +22,13 @@ def test_the_exit_code_says_how_backups_have_ended(
 ) -> None:
     """With an operator: each is printed as it ends, all are waited for, and the last line lists them."""
     user.secret_for(astra)
-    user.ref("good", astra.add_backup("completes", seconds=4))
+    good = astra.add_backup("stuck", seconds=0.001)
+    user.ref("good", good)
     user.ref("bad", astra.add_backup("fails", seconds=1))
     start_operator()
     with plugin.running("wait", "good", "bad", "--timeout=60s") as waiting:
         assert waiting.wait_for("bad failed").startswith("bad failed: BackupFailed: The backup failed: ")
+        good.set(state="completed")
         assert waiting.end() == 1
     assert [line.split(":")[0] for line in waiting.lines] == ["bad failed", "good succeeded", "succeeded"]
     assert waiting.lines[-1] == "succeeded: good; failed: bad"

@@ -1,7 +1,7 @@
 """Requests to the API server: lists in pages, watches, and single objects. Their failures are one kind of error."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,10 +38,15 @@ class WatchEvent:
 
 
 class Api:
-    """The API server."""
+    """The API server.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    Args:
+        connection: an open one.
+        page: how many objects of a list are read at once.
+    """
+
+    def __init__(self, connection: Connection, *, page: int = _PAGE) -> None:
+        self._connection, self._page_size = connection, page
         self._time: datetime | None = None
 
     @property
@@ -90,9 +95,16 @@ class Api:
             ApiError: they could not be read.
         """
         found: list[Json] = []
-        more = ""
+        limit, more = str(self._page_size), ""
         while True:
-            page = await self._page(query, more)
+            try:
+                page = await self._page(query, limit, more)
+            except ApiError as error:
+                if not error.has_expired or not limit:
+                    raise
+                # The pages that are left have expired: all at once, as kubectl does then.
+                found, limit, more = [], "", ""
+                continue
             items, metadata = page.get("items"), page.get("metadata")
             if not isinstance(items, list) or not isinstance(metadata, dict):
                 raise ApiError(f"{self._connection.url} has sent something else than a list: is it an API server?")
@@ -101,16 +113,16 @@ class Api:
             if not more:
                 return found, str(metadata.get("resourceVersion", ""))
 
-    async def _page(self, query: Query, more: str) -> Json:
+    async def _page(self, query: Query, limit: str, more: str) -> Json:
         try:
-            return await self.get(_collection(query), _parameters(query) | {"limit": str(_PAGE), "continue": more})
+            return await self.get(_collection(query), _parameters(query) | {"limit": limit, "continue": more})
         except ApiError as error:
             if error.is_not_found:
                 name = f"{query.kind.value}.{GROUP}"
                 raise ApiError(f"this cluster has no {name}: apply the CRDs of astra-mirror", error.code) from None
             raise
 
-    async def watch(self, query: Query, version: str) -> AsyncIterator[WatchEvent | None]:
+    async def watch(self, query: Query, version: str) -> AsyncGenerator[WatchEvent | None, None]:
         """What happens to the objects of a query after `version`; None first, when the watch has begun.
 
         It ends by itself after half a minute, which is normal.

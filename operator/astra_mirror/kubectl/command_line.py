@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from http import HTTPStatus
 from importlib import import_module
 from typing import Any, Final
 
@@ -54,13 +55,10 @@ def run(arguments: Sequence[str]) -> int:
         return ExitCode.USAGE
     except (NoClusterError, ApiError) as error:
         warn(str(error))
-        return ExitCode.UNDECIDED
+        is_bad_request = isinstance(error, ApiError) and error.code == HTTPStatus.BAD_REQUEST
+        return ExitCode.USAGE if is_bad_request else ExitCode.UNDECIDED
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Nobody reads any longer. The interpreter would complain about what is still in its buffer.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _PIPE_BROKEN
 
 
 def _terminate(*_: object) -> None:
@@ -154,14 +152,16 @@ def import_(**typed: Any) -> int:  # noqa: ANN401 - as above
     name, account, app = typed["monitor"], typed["account"], typed["app"]
     if (name is None) == (account is None and app is None) or (account is None) != (app is None):
         raise click.UsageError("Give either --monitor NAME, or both --account ID and --app ID.")
-    module = import_module(f"{_COMMANDS}.importing")
-    if name is None:
-        return int(module.run_monitor(account, app, typed["name"]))
-    return int(asyncio.run(module.run_refs(_choice(typed), name)))
+    return _run("importing", _choice(typed), of=name, account=account, app=app, name=typed["name"])
 
 
 def _run(command: str, choice: Choice, **options: Any) -> int:  # noqa: ANN401 - as above
-    return int(asyncio.run(import_module(f"{_COMMANDS}.{command}").run(choice, **options)))
+    try:
+        return int(asyncio.run(import_module(f"{_COMMANDS}.{command}").run(choice, **options)))
+    except BrokenPipeError:
+        # Nobody reads any longer. The interpreter would complain about what is still in its buffer.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_BROKEN
 
 
 def _choice(typed: dict[str, Any]) -> Choice:

@@ -21,6 +21,8 @@ from astra_mirror.kubectl.output import warn
 
 _PLUGIN_SECONDS: Final = 5.0
 """How long a credential plugin may take where nobody can be asked: for completion."""
+_OF_IDENTITY: Final = ("authorization", "impersonate-")
+"""How the names of the headers begin that say who asks."""
 _RENEWAL_SECONDS: Final = 10.0
 """The least time between two renewals, however many requests are refused."""
 
@@ -35,7 +37,7 @@ class Identity:
         self._tls, self._is_by_hand = tls, is_by_hand
         self._headers: tuple[tuple[str, str], ...] = ()
         self._expires_at: datetime | None = None
-        self._renewed_at, self._lock = time.monotonic(), asyncio.Lock()
+        self._renewed_at, self._lock = float("-inf"), asyncio.Lock()
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -76,8 +78,9 @@ class Identity:
             return self._renewed_at != used
 
     def _identified(self, request: aiohttp.ClientRequest) -> aiohttp.ClientRequest:
-        for name, _ in self._headers:
-            request.headers.popall(name, None)
+        # Those of an earlier attempt must go.
+        for name in {name for name in request.headers if name.lower().startswith(_OF_IDENTITY)}:
+            request.headers.popall(name)
         request.headers.extend(self._headers)
         return request
 

@@ -8,7 +8,7 @@ import asyncio
 import time
 from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
 from typing import Final
 
@@ -33,7 +33,11 @@ class Observer:
         self._delay = _FIRST_DELAY
 
     async def run(self) -> None:
-        """Report until cancelled."""
+        """Report until cancelled.
+
+        Raises:
+            ApiError: the API server cannot make sense of the query; asking again would not help.
+        """
         while True:
             began = time.monotonic()
             try:
@@ -45,7 +49,9 @@ class Observer:
                     self._version = ""
                     await asyncio.sleep(_FIRST_DELAY)
                     continue
-                if error.code in {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST}:
+                if error.code == HTTPStatus.BAD_REQUEST:
+                    raise
+                if error.is_not_found:
                     self._version = ""
                 self._inbox.put_nowait(Lost(self._query, str(error)))
                 await asyncio.sleep(self._delay)
@@ -59,22 +65,23 @@ class Observer:
         found, version = await self._api.list_objects(self._query)
         for each in found:
             self._change(each)
-        present = {key for key, _ in map(self._identity, found)}
+        present = {read(self._query.kind, each).key for each in found}
         for key in [key for key in self._uids if key not in present]:
             await self._leave(key)
         self._reach()
         self._version = version
 
     async def _watch(self) -> None:
-        async for event in self._api.watch(self._query, self._version):
-            if event is None:
-                self._reach()
-            else:
-                await self._take(event)
-                self._version = event.version or self._version
+        async with aclosing(self._api.watch(self._query, self._version)) as events:
+            async for event in events:
+                if event is None:
+                    self._reach()
+                else:
+                    await self._take(event)
+                    self._version = event.version or self._version
 
     async def _take(self, event: WatchEvent) -> None:
-        key, _ = self._identity(event.found)
+        key = read(self._query.kind, event.found).key
         if event.kind == "DELETED" and key in self._uids:
             await self._leave(key)
         elif event.kind in {"ADDED", "MODIFIED"}:
@@ -105,10 +112,6 @@ class Observer:
         self._delay = _FIRST_DELAY
         self._inbox.put_nowait(Reached(self._query))
 
-    def _identity(self, found: Json) -> tuple[Key, str]:
-        seen = read(self._query.kind, found)
-        return seen.key, seen.uid
-
 
 class Observations:
     """What the observers of some queries report, as they report it. Made by `observing`."""
@@ -118,13 +121,17 @@ class Observations:
         self._tasks = [asyncio.create_task(Observer(api, each, self._inbox).run()) for each in queries]
 
     async def next(self, until: float | None) -> list[Observation]:
-        """All that has been reported, at least one, unless `until` passes first, in monotonic seconds."""
+        """All that has been reported, at least one, unless `until` passes first, in monotonic seconds.
+
+        Raises:
+            ApiError: an observer has ended by it.
+        """
         if self._inbox.empty():
             seconds = None if until is None else max(until - time.monotonic(), 0.0)
             getting = asyncio.create_task(self._inbox.get())
             done, _ = await asyncio.wait({getting, *self._tasks}, timeout=seconds, return_when=FIRST_COMPLETED)
             for ended in done - {getting}:
-                # An observer never ends, but for a defect.
+                # An observer ends by an error alone.
                 ended.result()
             if getting not in done:
                 getting.cancel()

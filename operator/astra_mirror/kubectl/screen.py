@@ -14,6 +14,8 @@ from astra_mirror.kubectl.core.rows import Row, Tone
 
 _STYLES: Final = {Tone.GOOD: "green", Tone.BAD: "red", Tone.BUSY: "cyan", Tone.IDLE: "dim"}
 _BAR: Final = 20
+_CHARACTERS: Final = ("━", "─")
+_IN_ASCII: Final = ("#", "-")
 _UNLIMITED: Final = 10_000
 """Columns: where nobody reads along, no line is cut."""
 
@@ -35,24 +37,10 @@ def print_table(rows: Sequence[Row], *, with_namespace: bool) -> None:
         console_of_terminal().print(table)
         return
     # Variables such as FORCE_COLOR, as some CI systems set, must not bring escape codes into a file.
-    encoding = sys.stdout.encoding
-    drawn = _Plain(encoding)
+    drawn = StringIO()
     console = Console(file=drawn, force_terminal=False, color_system=None, width=_UNLIMITED, highlight=False)
     console.print(table_of(rows, with_namespace=with_namespace, with_age=True, is_live=None))
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines())
-
-
-class _Plain(StringIO):
-    """A text that knows how it will be encoded, so that bars are drawn with characters that there are."""
-
-    def __init__(self, encoding: str) -> None:
-        super().__init__()
-        self._encoding = encoding
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of the file that the text is for."""
-        return self._encoding
 
 
 def table_of(rows: Sequence[Row], *, with_namespace: bool, with_age: bool, is_live: bool | None) -> Table:
@@ -73,15 +61,30 @@ def table_of(rows: Sequence[Row], *, with_namespace: bool, with_age: bool, is_li
     ratio = None if is_live is None else 1
     table.add_column("REMARK", no_wrap=bool(is_live), overflow="ellipsis" if is_live else "fold", ratio=ratio)
     for row in rows:
-        table.add_row(*_cells(row, with_namespace=with_namespace, with_age=with_age))
+        bar = Text("") if row.percent is None else _bar(row.percent, _STYLES[row.tone], is_plain=is_live is None)
+        table.add_row(*_cells(row, bar, with_namespace=with_namespace, with_age=with_age))
     return table
 
 
-def _cells(row: Row, *, with_namespace: bool, with_age: bool) -> list[Text | ProgressBar]:
+def _bar(percent: int, style: str, *, is_plain: bool) -> Text | ProgressBar:
+    """How much is done. Without colors, rich would show nothing of what is left."""
+    if not is_plain:
+        return ProgressBar(100, percent, width=_BAR, complete_style=style, finished_style=style)
+    done = percent * _BAR // 100
+    full, empty = _CHARACTERS if _can_encode("".join(_CHARACTERS)) else _IN_ASCII
+    return Text(full * done + empty * (_BAR - done))
+
+
+def _can_encode(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _cells(row: Row, bar: Text | ProgressBar, *, with_namespace: bool, with_age: bool) -> list[Text | ProgressBar]:
     style = _STYLES[row.tone]
-    bar: Text | ProgressBar = Text("")
-    if row.percent is not None:
-        bar = ProgressBar(100, row.percent, width=_BAR, complete_style=style, finished_style=style)
     done = "" if row.percent is None else f"{row.percent}%"
     cells = [Text(row.key.namespace)] * with_namespace + [Text(str(row.key)), Text(row.state, style)]
     ages = [Text(row.age)] * with_age

@@ -36,10 +36,13 @@ def test_one_that_is_named() -> None:
 
 def test_one_that_was_made_again_is_another_one() -> None:
     """Whether the deletion was seen or not."""
-    for deletion in ([Left(NAMED, KEY, is_deleted=True)], []):
+    for is_seen in (True, False):
         roll = Roll([NAMED], [KEY])
-        for each in (Changed(NAMED, _running()), Reached(NAMED), *deletion, Changed(NAMED, _running("u2"))):
-            roll.take(each)
+        roll.take(Changed(NAMED, _running()))
+        if is_seen:
+            roll.take(Left(NAMED, KEY, is_deleted=True))
+        roll.take(Changed(NAMED, _running("u2")))
+        roll.take(Reached(NAMED))
         assert _reasons(roll) == {"nightly": "Deleted"}
 
 

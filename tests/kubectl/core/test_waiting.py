@@ -4,6 +4,7 @@ from astra_mirror.kubectl.core.exit_codes import ExitCode, highest
 from astra_mirror.kubectl.core.names import Key, Kind
 from astra_mirror.kubectl.core.verdicts import Outcome, Verdict
 from astra_mirror.kubectl.core.waiting import (
+    OF_POLLS,
     End,
     Ending,
     Pending,
@@ -103,5 +104,7 @@ def test_what_is_printed() -> None:
     ]
     assert end_text(ends[1]) == "b failed: BackupNotFound: no such backup"
     assert end_text(ends[0], with_namespace=True) == "a (shop) succeeded: BackupCompleted: The backup is complete."
+    assert end_text(ends[0], OF_POLLS) == "a polled: BackupCompleted: The backup is complete."
+    assert last_line(ends[1:4], OF_POLLS) == "poll failed: b; not polled: c; timed out: d"
     assert last_line(ends) == "succeeded: a, abm/m; failed: b; cannot be told: c; timed out: d"
     assert last_line(ends[:1], with_namespace=True) == "succeeded: a (shop)"

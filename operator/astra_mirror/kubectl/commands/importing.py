@@ -14,10 +14,22 @@ from astra_mirror.kubectl.errors import UsageError
 from astra_mirror.kubectl.output import warn, write
 
 
-async def run_refs(choice: Choice, monitor_name: str) -> ExitCode:
-    """Print the refs of a monitor."""
+async def run(choice: Choice, *, of: str | None, account: str, app: str, name: str | None) -> ExitCode:
+    """Print the refs of the monitor `of`; without one, a monitor of the app, for which no cluster is asked.
+
+    Raises:
+        UsageError: an ID or a name is none.
+    """
+    if of is None:
+        _print([_monitor(account, app, name)])
+    else:
+        await _print_refs(choice, of)
+    return ExitCode.OK
+
+
+async def _print_refs(choice: Choice, of: str) -> None:
     async with opened(choice.place) as cluster:
-        key = _monitor_key(monitor_name, cluster.namespace)
+        key = _monitor_key(of, cluster.namespace)
         found = await cluster.api.get_object(key)
         query = Query(Kind.REF, key.namespace, f"{MONITOR_LABEL}={key.name}")
         refs, _ = await cluster.api.list_objects(query)
@@ -25,22 +37,15 @@ async def run_refs(choice: Choice, monitor_name: str) -> ExitCode:
     if not own:
         warn(f"the monitor {key.name} has made no refs: spec.mirror says how many it makes")
     _print(map(hand_made, own))
-    return ExitCode.OK
 
 
-def run_monitor(account: str, app: str, name: str | None) -> ExitCode:
-    """Print a monitor of an app; no cluster is needed.
-
-    Raises:
-        UsageError: an ID or the name is none.
-    """
+def _monitor(account: str, app: str, name: str | None) -> Manifest:
     try:
         account, app = check_id(account), check_id(app)
     except ValueError as error:
         raise UsageError(str(error)) from None
     key = _monitor_key(name or f"app-{app[:8]}", "default")
-    _print([monitor(account, app, key.name)])
-    return ExitCode.OK
+    return monitor(account, app, key.name)
 
 
 def _monitor_key(text: str, namespace: str) -> Key:

@@ -15,6 +15,7 @@ from astra_mirror.kubectl.core.roll import Roll
 from astra_mirror.kubectl.core.seen import read
 from astra_mirror.kubectl.core.verdicts import UNREAD, Outcome, Verdict
 from astra_mirror.kubectl.core.waiting import (
+    OF_POLLS,
     End,
     Ending,
     Pending,
@@ -36,12 +37,12 @@ async def run(choice: Choice, *, limit: float) -> ExitCode:
         requested = await asyncio.gather(*(_request(cluster, key) for key in keys))
         ends = [each for each in requested if isinstance(each, End)]
         for each in ends:
-            say(end_text(each))
+            say(end_text(each, OF_POLLS))
         values = {key: value for key, value in zip(keys, requested, strict=True) if isinstance(value, str)}
         if values:
             answers = _Answers(cluster, values, limit)
             ends += await answers.wait()
-    say(last_line(ends))
+    say(last_line(ends, OF_POLLS))
     return highest(each.ending.code for each in ends)
 
 
@@ -108,7 +109,7 @@ class _Answers:
     def _note(self, ends: list[End]) -> None:
         for each in ends:
             self._ends[each.key] = each
-            say(end_text(each))
+            say(end_text(each, OF_POLLS))
 
     def _wake_up_at(self, pending: Mapping[Key, Pending], at: float) -> float:
         moments = [self._deadline, next_decision_at(pending) or self._deadline]

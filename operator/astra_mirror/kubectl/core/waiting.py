@@ -18,24 +18,32 @@ PATIENCE: Final = 30.0
 
 
 class Ending(Enum):
-    """How an object has ended: the exit code, and the words for it."""
+    """How an object has ended, by the exit code if there were no others."""
 
-    SUCCEEDED = (ExitCode.OK, "succeeded")
-    FAILED = (ExitCode.FAILED, "failed")
-    UNDECIDED = (ExitCode.UNDECIDED, "cannot be told")
-    TIMED_OUT = (ExitCode.TIMED_OUT, "timed out")
+    SUCCEEDED = ExitCode.OK
+    FAILED = ExitCode.FAILED
+    UNDECIDED = ExitCode.UNDECIDED
+    TIMED_OUT = ExitCode.TIMED_OUT
 
     @property
     def code(self) -> ExitCode:
-        """The exit code, if there were no others."""
-        return self.value[0]
-
-    @property
-    def words(self) -> str:
-        """The words for it."""
-        return self.value[1]
+        """The exit code."""
+        return ExitCode(self.value)
 
 
+Words = Mapping[Ending, str]
+OF_BACKUPS: Final[Words] = {
+    Ending.SUCCEEDED: "succeeded",
+    Ending.FAILED: "failed",
+    Ending.UNDECIDED: "cannot be told",
+    Ending.TIMED_OUT: "timed out",
+}
+OF_POLLS: Final[Words] = {
+    Ending.SUCCEEDED: "polled",
+    Ending.FAILED: "poll failed",
+    Ending.UNDECIDED: "not polled",
+    Ending.TIMED_OUT: "timed out",
+}
 _ENDINGS: Final = {
     Outcome.SUCCEEDED: Ending.SUCCEEDED,
     Outcome.FAILED: Ending.FAILED,
@@ -98,20 +106,20 @@ def timed_out(pending: Mapping[Key, Pending]) -> list[End]:
     return [End(key, Ending.TIMED_OUT, each.verdict) for key, each in pending.items()]
 
 
-def end_text(end: End, *, with_namespace: bool = False) -> str:
+def end_text(end: End, words: Words = OF_BACKUPS, *, with_namespace: bool = False) -> str:
     """What is said of one when it ends."""
     why = ": ".join(filter(None, (end.verdict.reason, end.verdict.text)))
-    return f"{end.key.shown(with_namespace=with_namespace)} {end.ending.words}: {why}"
+    return f"{end.key.shown(with_namespace=with_namespace)} {words[end.ending]}: {why}"
 
 
-def last_line(ends: Iterable[End], *, with_namespace: bool = False) -> str:
+def last_line(ends: Iterable[End], words: Words = OF_BACKUPS, *, with_namespace: bool = False) -> str:
     """How each has ended, in one line."""
     found = list(ends)
     parts = []
     for ending in Ending:
         names = ", ".join(each.key.shown(with_namespace=with_namespace) for each in found if each.ending is ending)
         if names:
-            parts.append(f"{ending.words}: {names}")
+            parts.append(f"{words[ending]}: {names}")
     return "; ".join(parts)
 
 
