@@ -26,11 +26,11 @@ from dev.terminal import Terminal
 _ROOT: Final = Path(__file__).parents[1]
 _NAMESPACE: Final = "shop"
 _APP: Final = uuid_of("app with a schedule")
-_COLUMNS: Final = 112
+_COLUMNS: Final = 132
 _BACKUPS: Final = {
-    "nightly-shop": ("completes", 60.0),
+    "nightly-shop": ("completes", 45.0),
     "nightly-billing": ("fails", 30.0),
-    "weekly-archive": ("completes", 120.0),
+    "weekly-archive": ("completes", 75.0),
 }
 """What becomes of each backup, and how many seconds it takes."""
 
