@@ -27,6 +27,7 @@ _PLACES: Final = {
     "cluster/ref_writes.py": "the refs of monitors",
     "engine/kinds/app_backup_ref.py": "the kind",
     "engine/monitors/findings.py": "a message names the resource",
+    "kubectl/core/names.py": "the plugin is a program of its own, and may not import the models",
 }
 """The modules that may name the AppBackupRef, and why. Of the engine and of cluster/ there is the kind's own alone."""
 

@@ -1,11 +1,19 @@
 """`kubectl abr wait`, run by the real kubectl: what it prints, how long it waits, and its exit codes."""
 
+import asyncio
 import signal
 import time
 from contextlib import ExitStack
 
 import pytest
 
+from astra_mirror.kubectl.api import Api
+from astra_mirror.kubectl.command_line import group
+from astra_mirror.kubectl.connection import connect
+from astra_mirror.kubectl.core.choice import Place
+from astra_mirror.kubectl.core.names import Kind
+from astra_mirror.kubectl.core.observed import Changed, Lost, Observation, Query
+from astra_mirror.kubectl.observing import observing
 from dev.faultproxy import FaultProxy
 from dev.simulator import Simulator
 from tests.e2e.user import User
@@ -93,7 +101,10 @@ def test_what_cannot_be_told_is_decided_after_thirty_seconds(plugin: Plugin, use
     assert told.endswith("; timed out: running")
     assert running["with-a-failure"].lines[-1] == "failed: failed; cannot be told: stalled"
     assert "no ref in the namespace" in running["no-label"].lines[0]
-    assert "cannot be reached" in running["no-server"].lines[0]
+    assert (
+        "NoAPIServer: the API server https://127.0.0.1:1 cannot be reached: Connect call"
+        in running["no-server"].lines[0]
+    )
 
 
 def _without_server(plugin: Plugin) -> object:
@@ -163,6 +174,22 @@ def test_a_watch_that_breaks_is_begun_anew(behind_proxy: Plugin, proxy: FaultPro
     assert all("resourceVersion=" in each.query and "fieldSelector=metadata.name" in each.query for each in watches)
 
 
+async def test_an_api_server_that_is_frozen(behind_proxy: Plugin, proxy: FaultProxy, user: User) -> None:
+    """It is noticed although the connection stays open: a watch must bring something, or end, in half a minute."""
+    await asyncio.to_thread(write_ref, user, "good", RUNNING | SYNCED)
+    connection = await connect(Place(str(behind_proxy.kubeconfig)))
+    query = Query(Kind.REF, user.namespace, names=frozenset({"good"}))
+    async with asyncio.timeout(30), observing(Api(connection, silence=1.0), [query]) as observations:
+        await asyncio.to_thread(proxy.requests.wait_for, 1, verb="watch")
+        with proxy.fault(kind="silent", open_only=True):
+            await asyncio.to_thread(write_status, user, "abr/good", COMPLETED | SYNCED)
+            seen: list[Observation] = []
+            while not any(isinstance(each, Changed) and each.seen.condition("Ready").status == "True" for each in seen):
+                seen += await observations.next(None)
+    await connection.close()
+    assert any(isinstance(each, Lost) and "has not answered in time" in each.text for each in seen)
+
+
 def test_an_interrupt(behind_proxy: Plugin, proxy: FaultProxy, user: User) -> None:
     """130, and no traceback."""
     write_ref(user, "running", RUNNING | SYNCED)
@@ -186,6 +213,7 @@ def test_an_interrupt(behind_proxy: Plugin, proxy: FaultProxy, user: User) -> No
         (("a", "--timeout", "-1s"), "is not a duration"),
         (("a", "-n", "A"), "'A' is no name of a namespace"),
         (("a", "--nonsense"), "No such option"),
+        (("-l", "a b c"), "unable to parse requirement"),
     ],
 )
 def test_a_wrong_command_line(plugin: Plugin, arguments: tuple[str, ...], words: str) -> None:
@@ -193,6 +221,14 @@ def test_a_wrong_command_line(plugin: Plugin, arguments: tuple[str, ...], words:
     ended = plugin.run("wait", *arguments)
     assert (ended.returncode, ended.stdout) == (64, "")
     assert words in ended.stderr
+
+
+def test_without_a_timeout_there_is_no_limit() -> None:
+    """None is passed on, which means that."""
+    with group.commands["wait"].make_context("wait", ["a"]) as context:
+        assert context.params["timeout"] is None
+    with group.commands["wait"].make_context("wait", ["a", "--timeout", "2h"]) as context:
+        assert context.params["timeout"] == 7200
 
 
 def test_one_look(plugin: Plugin, user: User) -> None:

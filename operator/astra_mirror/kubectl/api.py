@@ -43,10 +43,11 @@ class Api:
     Args:
         connection: an open one.
         page: how many objects of a list are read at once.
+        silence: after how many seconds without a byte a watch counts as broken.
     """
 
-    def __init__(self, connection: Connection, *, page: int = _PAGE) -> None:
-        self._connection, self._page_size = connection, page
+    def __init__(self, connection: Connection, *, page: int = _PAGE, silence: float = _SILENCE_SECONDS) -> None:
+        self._connection, self._page_size, self._silence = connection, page, silence
         self._time: datetime | None = None
 
     @property
@@ -136,7 +137,7 @@ class Api:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(_WATCH_SECONDS),
         }
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=self._silence)
         async with self._response("GET", _collection(query), parameters, timeout=timeout) as response:
             yield None
             async for line in response.content:
@@ -184,7 +185,7 @@ class Api:
             failure = f"the API server {self._connection.url} has not answered in time"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # A ValueError is a line that is too long.
-            failure = f"the API server {self._connection.url} cannot be reached: {error or type(error).__name__}"
+            failure = f"the API server {self._connection.url} cannot be reached: {_reason(error)}"
         else:
             return
         raise ApiError(failure)
@@ -205,6 +206,19 @@ def _event(line: bytes) -> WatchEvent:
         return WatchEvent(kind, dict(found))
     except (ValueError, TypeError, LookupError, AttributeError):
         raise ApiError("the watch has sent something else than events: is a proxy in the way?") from None
+
+
+def _reason(error: Exception) -> str:
+    """Why there was no response; aiohttp's own text has the address of an object in memory."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=reason):
+            return str(reason)
+        case aiohttp.ClientConnectorError(os_error=reason):
+            return reason.strerror or str(reason)
+        case aiohttp.ServerDisconnectedError():
+            return "it has closed the connection"
+        case _:
+            return str(error) or type(error).__name__
 
 
 def _refusal(response: aiohttp.ClientResponse, body: bytes) -> str:

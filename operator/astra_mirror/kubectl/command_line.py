@@ -32,8 +32,9 @@ from astra_mirror.kubectl.options import (
 from astra_mirror.kubectl.output import prepare, warn
 
 _COMMANDS: Final = "astra_mirror.kubectl.commands"
-_TERMINATED: Final = 128 + signal.SIGTERM
-_PIPE_BROKEN: Final = 128 + signal.SIGPIPE
+_TERMINATED: Final = 143
+_PIPE_BROKEN: Final = 141
+"""As a shell says it of a program that SIGTERM or SIGPIPE has ended."""
 _POLL_SECONDS: Final = 120.0
 """A circuit breaker is probed once a minute: after two, its probe has been answered."""
 _PLACE: Final = ("kubeconfig", "context", "namespace")

@@ -21,8 +21,8 @@ from astra_mirror.cluster.kubeconfig_files import Entry, KubeconfigError
 from astra_mirror.core.proxies import UnsupportedProxyError, proxy_for, without_credentials
 from astra_mirror.kubectl.core.choice import Place
 from astra_mirror.kubectl.errors import NoClusterError
-from astra_mirror.kubectl.identity import Identity
 from astra_mirror.kubectl.kubeconfig import kubeconfig_of
+from astra_mirror.kubectl.requester import Requester
 
 CONNECT_SECONDS: Final = 5.0
 _DEFAULT_NAMESPACE: Final = "default"
@@ -55,8 +55,8 @@ async def connect(place: Place, environment: Mapping[str, str] = os.environ) -> 
         check(kubeconfig)
         server = kubeconfig.cluster.fields["server"].rstrip("/")
         tls = _tls_context(kubeconfig.cluster)
-        identity = Identity(kubeconfig, tls, is_by_hand=place.is_by_hand)
-        await identity.renew()
+        requester = Requester(kubeconfig, tls, is_by_hand=place.is_by_hand)
+        await requester.renew()
         proxy = proxy_for(server, kubeconfig.cluster.fields.get("proxy-url"), environment)
     except (KubeconfigError, UnsupportedProxyError) as error:
         failure = str(error)
@@ -64,7 +64,7 @@ async def connect(place: Place, environment: Mapping[str, str] = os.environ) -> 
         failure = f"the certificates in the kubeconfig are of no use: {error.strerror or type(error).__name__}"
     else:
         server_name = kubeconfig.cluster.fields.get("tls-server-name")
-        session = _session(tls, proxy, server_name, identity)
+        session = _session(tls, proxy, server_name, requester)
         return Connection(server, place.namespace or kubeconfig.namespace or _DEFAULT_NAMESPACE, session)
     # Not raised above, so that no traceback has the error of a library, which may quote a credential.
     raise NoClusterError(failure)
@@ -87,14 +87,14 @@ def _tls_context(cluster: Entry) -> ssl.SSLContext:
 
 
 def _session(
-    tls: ssl.SSLContext, proxy: str | None, server_name: str | None, identity: Identity
+    tls: ssl.SSLContext, proxy: str | None, server_name: str | None, requester: Requester
 ) -> aiohttp.ClientSession:
     address, credentials = without_credentials(proxy or "")
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=tls, socket_factory=_socket),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT.replace("/", "-kubectl/"), "Accept": "application/json"},
-        middlewares=(identity, _Completion(server_name, credentials)),
+        middlewares=(requester, _Completion(server_name, credentials)),
         proxy=address or None,
         read_bufsize=_LINE_BYTES,
         trust_env=False,

@@ -27,7 +27,7 @@ _RENEWAL_SECONDS: Final = 10.0
 """The least time between two renewals, however many requests are refused."""
 
 
-class Identity:
+class Requester:
     """A middleware for aiohttp's client that says who asks, and finds that out anew when it expires or is refused."""
 
     def __init__(self, kubeconfig: Kubeconfig, tls: ssl.SSLContext, *, is_by_hand: bool) -> None:
