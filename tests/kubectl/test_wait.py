@@ -47,7 +47,7 @@ def test_the_exit_code_says_how_backups_have_ended(
     user.wait_reason("lost", "BackupNotFound")
     began = time.monotonic()
     lost = plugin.run("wait", "lost", "good")
-    assert (lost.returncode, time.monotonic() - began < 10) == (1, True)
+    assert (lost.returncode, time.monotonic() - began < 25) == (1, True)
     assert "lost failed: BackupNotFound: " in lost.stdout
 
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_told_is_decided_after_thirty_seconds(plugin: Plugin, use
         "abm/missing": "NotFound",
     }
     commands = {
-        "each": ("wait", *reasons, "running", "--timeout=34s"),
+        "each": ("wait", *reasons, "running", "--timeout=40s"),
         "with-a-failure": ("wait", "stalled", "failed"),
         "timed-out": ("wait", "stalled", "--timeout=5s"),
         "no-label": ("wait", "-l", "team=nobody"),
