@@ -77,7 +77,7 @@ async def test_an_id_token_is_not_renewed(seconds: int | None, tmp_path: Path) -
             "idp-issuer-url": f"https://127.0.0.1:{provider.getsockname()[1]}",
             "refresh-token": "r",
         }
-        with pytest.raises(ClusterConfigError, match=r"id-token.*, and the operator does not renew it: log in again, "):
+        with pytest.raises(ClusterConfigError, match=r"id-token.*, and it is not renewed here: log in again, "):
             await _loaded(tmp_path, _oidc(token, **config))
         with pytest.raises(BlockingIOError):
             provider.accept()

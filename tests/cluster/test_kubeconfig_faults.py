@@ -55,7 +55,7 @@ _FAULTS: Final = {
     "a text as a user": (_text(user=_SECRET), f"{_USER}.* has no mapping named user"),
     "OIDC without an id-token": (
         _text(_oidc(**{"refresh-token": _SECRET})),
-        f"the auth-provider of {_USER}.* has no id-token, and the operator does not renew it: log in again, or use a",
+        f"the auth-provider of {_USER}.* has no id-token, and it is not renewed here: log in again, or use a",
     ),
     "OIDC with a token of another kind": (
         _text(_oidc(**{"id-token": _SECRET})),
@@ -67,7 +67,7 @@ _FAULTS: Final = {
     ),
     "OIDC with an expired token": (
         _text(_oidc(**{"id-token": f"e30.eyJleHAiOjF9.{_SECRET.replace('.', '')}"})),
-        f"the id-token of {_USER}.* has expired, and the operator does not renew it: .*kubectl oidc-login",
+        f"the id-token of {_USER}.* has expired, and it is not renewed here: .*kubectl oidc-login",
     ),
     "OIDC without a configuration": (
         _text({"auth-provider": {"name": "oidc"}, "password": _SECRET}),

@@ -79,6 +79,14 @@ async def test_what_is_not_there(place: Place, words: str, tmp_path: Path) -> No
         await connect(place, {"KUBECONFIG": str(_kubeconfig(tmp_path / "config"))})
 
 
+async def test_a_kubeconfig_that_cannot_be_reached(tmp_path: Path) -> None:
+    """It may name another cluster, so the next one is not used in its place."""
+    path = _kubeconfig(tmp_path / "config")
+    for place in (Place(), Place(kubeconfig=f"{path}/config")):
+        with pytest.raises(NoClusterError, match="config/config cannot be read: Not a directory"):
+            await connect(place, {"KUBECONFIG": f"{path}/config{os.pathsep}{path}"})
+
+
 async def test_no_kubeconfig_at_all(tmp_path: Path) -> None:
     """Where this is no pod."""
     with pytest.raises(NoClusterError, match=r"no kubeconfig was found: set KUBECONFIG, or write ~/\.kube/config"):
@@ -114,6 +122,13 @@ def test_flags_after_the_name_of_the_plugin(plugin: Plugin, user: User) -> None:
     assert (ended.returncode, ended.stdout) == (3, "")
     assert "has no context 'missing'" in ended.stderr
     assert "flags cannot be placed before plugin name" in plugin.shell("kubectl -n x abr list").stderr
+
+
+def test_a_kubeconfig_from_a_process(plugin: Plugin, user: User) -> None:
+    """It is read once, so a pipe will do, as for kubectl."""
+    write_ref(user, "mine", COMPLETED | SYNCED)
+    ended = plugin.shell("cat $KUBECONFIG | kubectl abr wait mine --kubeconfig /dev/stdin")
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "succeeded: mine")
 
 
 def test_a_token_from_a_credential_plugin_is_renewed(plugin: Plugin, user: User, tmp_path: Path) -> None:

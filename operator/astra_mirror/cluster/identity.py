@@ -99,9 +99,7 @@ def _id_token(user: Entry) -> str:
         )
     token = config.get("id-token")
     claims = _claims(token)
-    advice = (
-        "the operator does not renew it: log in again, or use a credential plugin (exec) such as kubectl oidc-login"
-    )
+    advice = "it is not renewed here: log in again, or use a credential plugin (exec) such as kubectl oidc-login"
     if not token:
         raise KubeconfigError(f"the auth-provider of {user.where} has no id-token, and {advice}")
     if not isinstance(token, str) or not isinstance(claims, dict):

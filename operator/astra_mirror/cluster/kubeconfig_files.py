@@ -80,16 +80,18 @@ class Kubeconfig:
         }
 
 
-def read_kubeconfigs(paths: str, context_name: str | None = None) -> Kubeconfig:
-    """A context of the kubeconfigs at `paths`, which are joined as in KUBECONFIG.
+def read_kubeconfigs(paths: str, context_name: str | None = None, *, only_once: bool = False) -> Kubeconfig:
+    """A context of the kubeconfigs at `paths`, of whose entries with one name the first counts.
 
-    Of the entries with one name the first counts. Without a `context_name` it is the current context, which the first
-    file that sets one determines.
+    Args:
+        paths: joined as in KUBECONFIG.
+        context_name: the context; None for the current one, which the first file that sets one determines.
+        only_once: whether they are never read again, so that a pipe may be one, as of a process substitution.
 
     Raises:
         KubeconfigError: something is wrong.
     """
-    files = {path: _read(path) for path in paths.split(os.pathsep)}
+    files = {path: _read(path, only_once=only_once) for path in paths.split(os.pathsep)}
     contexts, clusters, users = (_entries(files, kind) for kind in _KINDS)
     if context_name is not None and context_name not in contexts:
         raise KubeconfigError(
@@ -156,9 +158,10 @@ class _Loader(yaml.SafeLoader):
         super().fetch_more_tokens()
 
 
-def _read(path: str) -> dict[str, Any]:
+def _read(path: str, *, only_once: bool = False) -> dict[str, Any]:
     try:
-        content = yaml.load(read_regular_file(path), _Loader)  # noqa: S506 - it is a SafeLoader
+        text = Path(path).read_text(encoding="utf-8") if only_once else read_regular_file(path)
+        content = yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
     except OSError as error:
         raise KubeconfigError(f"{path} cannot be read: {error.strerror}") from None
     except yaml.MarkedYAMLError as error:

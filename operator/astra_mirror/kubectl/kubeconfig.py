@@ -19,7 +19,7 @@ def kubeconfig_of(place: Place, environment: Mapping[str, str]) -> Kubeconfig:
     """
     paths = kubeconfig_paths(place, environment)
     if paths:
-        return read_kubeconfigs(paths, place.context)
+        return read_kubeconfigs(paths, place.context, only_once=True)
     if place.context is None and (_SERVICE_ACCOUNT / "token").exists():
         return _of_pod(environment)
     raise KubeconfigError(
@@ -31,15 +31,26 @@ def kubeconfig_paths(place: Place, environment: Mapping[str, str]) -> str:
     """The kubeconfigs that exist, joined as in KUBECONFIG; empty if there are none.
 
     Raises:
-        KubeconfigError: the one that is named does not exist.
+        KubeconfigError: the one that is named does not exist, or it cannot be found out whether one does.
     """
     if place.kubeconfig is not None:
-        if not Path(place.kubeconfig).exists():
+        if not _exists(place.kubeconfig):
             raise KubeconfigError(f"--kubeconfig: there is no file {place.kubeconfig}")
         return place.kubeconfig
     default = str(Path(environment.get("HOME", "~")).expanduser() / ".kube" / "config")
     paths = (environment.get("KUBECONFIG") or default).split(os.pathsep)
-    return os.pathsep.join(path for path in paths if path and Path(path).exists())
+    return os.pathsep.join(path for path in paths if path and _exists(path))
+
+
+def _exists(path: str) -> bool:
+    """Whether there is such a file. One that cannot be reached may name another cluster: that is no "no"."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, ValueError):
+        return False
+    except OSError as error:
+        raise KubeconfigError(f"{path} cannot be read: {error.strerror}") from None
+    return True
 
 
 def _of_pod(environment: Mapping[str, str]) -> Kubeconfig:
