@@ -40,6 +40,21 @@ def behind_proxy(installed: ControlPlane, proxy: FaultProxy, namespace: str, tmp
 
 
 @pytest.fixture
+def reader_of_one(installed: ControlPlane, namespace: str, tmp_path: Path) -> Plugin:
+    """The plugin of somebody who may look at the ref `mine` alone."""
+    account, where = "reader", f"--namespace={namespace}"
+    installed.kubectl("create", "serviceaccount", account, where)
+    which = ("--resource=appbackuprefs.astra-mirror.io", "--resource-name=mine")
+    installed.kubectl("create", "role", account, "--verb=get,list,watch", *which, where)
+    installed.kubectl(
+        "create", "rolebinding", account, f"--role={account}", f"--serviceaccount={namespace}:{account}", where
+    )
+    home = tmp_path / "reader"
+    home.mkdir()
+    return Plugin(installed, installed.kubeconfig_for(namespace, account), namespace, home)
+
+
+@pytest.fixture
 def viewer(installed: ControlPlane, namespace: str, tmp_path: Path) -> Plugin:
     """The plugin of somebody who may only look at the test's namespace."""
     account, where = "viewer", f"--namespace={namespace}"

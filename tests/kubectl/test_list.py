@@ -10,6 +10,7 @@ from astra_mirror.kubectl.connection import connect
 from astra_mirror.kubectl.core.choice import Place
 from astra_mirror.kubectl.core.names import Kind
 from astra_mirror.kubectl.core.observed import Query
+from dev.controlplane import ControlPlane
 from dev.faultproxy import FaultProxy
 from tests.e2e.user import User
 from tests.kubectl.core.objects import COMPLETED, FAILED, RUNNING, SYNCED
@@ -109,6 +110,20 @@ async def test_a_list_in_pages(behind_proxy: Plugin, proxy: FaultProxy, user: Us
     assert [each["metadata"]["name"] for each in found] == names
     assert [("limit=" in each.query) for each in proxy.requests.matching(verb="list")[3:]] == [True, False]
     await connection.close()
+
+
+def test_refs_alone(installed: ControlPlane, viewer: Plugin, user: User) -> None:
+    """Somebody who may not list monitors, or has none of them in the cluster, sees the refs."""
+    write_ref(user, "mine", COMPLETED | SYNCED, state="completed")
+    where, account = f"--namespace={user.namespace}", "viewer"
+    installed.kubectl("create", "role", "refs", "--verb=list", "--resource=appbackuprefs.astra-mirror.io", where)
+    installed.kubectl("delete", "rolebinding", account, where)
+    subject = f"--serviceaccount={user.namespace}:{account}"
+    installed.kubectl("create", "rolebinding", account, "--role=refs", subject, where)
+    ended = viewer.run("list")
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[1].split()[:2] == ["mine", "completed"]
+    assert 'cannot list resource "appbackupmonitors"' in ended.stderr
 
 
 def test_what_cannot_be_read(plugin: Plugin, viewer: Plugin) -> None:

@@ -239,6 +239,13 @@ def test_one_look(plugin: Plugin, user: User) -> None:
     assert (ended.returncode, ended.stdout.splitlines()[-1]) == (2, "succeeded: good; timed out: running")
 
 
+def test_a_role_for_one_ref_is_enough(reader_of_one: Plugin, user: User) -> None:
+    """Each of some names has a watch of its own, which such a role allows."""
+    write_ref(user, "mine", COMPLETED | SYNCED)
+    ended = reader_of_one.run("wait", "mine")
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "succeeded: mine"), ended.stdout
+
+
 def test_all_namespaces(plugin: Plugin, user: User) -> None:
     """With the namespace beside each name."""
     write_ref(user, "good", COMPLETED | SYNCED, labels={"in": user.namespace})

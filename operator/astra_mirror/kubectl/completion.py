@@ -73,7 +73,11 @@ async def _asked(question: Question) -> list[str]:
 
 
 async def _names(cluster: Cluster, kind: Kind) -> list[str]:
-    found, _ = await cluster.api.list_objects(Query(kind, cluster.namespace))
+    """Those of a kind; none where they may not be listed."""
+    try:
+        found, _ = await cluster.api.list_objects(Query(kind, cluster.namespace))
+    except ApiError:
+        return []
     return [str(read(kind, each).key) for each in found]
 
 
