@@ -134,7 +134,7 @@ MUTATIONS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "quoted-answer": (
         Edit(
             "astra/failures.py",
-            '    return Failed(SyncReason.UNREACHABLE, f"{connection.url} cannot be reached: {why}.")',
+            '    return Failed(SyncReason.UNREACHABLE, f"{connection.url} cannot be reached{via}: {why}.")',
             '    return Failed(SyncReason.UNREACHABLE, f"{connection.url} cannot be reached: {error!r} {why}.")',
         ),
     ),

@@ -35,6 +35,7 @@ from astra_mirror.engine.ports import Clocks
 from astra_mirror.observability.metrics import EngineCollector, ObjectsCollector, SecretsCollector
 from astra_mirror.observability.monitors import MonitorsCollector
 from astra_mirror.settings import Settings
+from astra_mirror.support.ca_file import CAFile
 from astra_mirror.support.scheduler import clock
 
 _DEFAULT_LEASE_NAMESPACE: Final = "astra-mirror-system"
@@ -73,7 +74,9 @@ class Components:
     """
 
     def __init__(self, settings: Settings, cluster: Cluster, kopf_started: Callable[[], None]) -> None:
-        self._clients = ClientPool(settings.allowed)
+        ca_file = CAFile(settings.ca_file) if settings.ca_file else None
+        self._has_ca_file = ca_file is not None
+        self._clients = ClientPool(settings.allowed, egress=settings.egress, ca_file=ca_file)
         self._availability = cluster.availability
         self.secrets = _secrets(settings, cluster, self._secret_changed)
         status_client = StatusClient(cluster.api, cluster.availability)
@@ -127,9 +130,11 @@ class Components:
         return next((each.not_ready_reason for each in informers if each.not_ready_reason), None)
 
     def tasks(self) -> Iterator[tuple[Coroutine[Any, Any, None], str]]:
-        """What has to run for each kind, each with its name in the log."""
+        """What has to run beside the engine, each with its name in the log."""
         for informer in self._informers.values():
             yield from informer.tasks()
+        if self._has_ca_file:
+            yield self._clients.follow_ca_file(), "CA file"
 
     async def lead(self) -> None:
         """Run what the leader alone runs, until cancelled."""

@@ -22,6 +22,7 @@ from astra_mirror.observability.hidden_values import HiddenValues
 from astra_mirror.observability.unhandled import print_redacted
 from astra_mirror.settings import ENV_PREFIX, Settings
 from astra_mirror.support import allocator
+from astra_mirror.support.ca_file import CAFileError
 
 _EXIT_RESTART: Final = 1
 _EXIT_BAD_OPTIONS: Final = 2
@@ -83,12 +84,12 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
     tune_garbage_collector()
     allocator.return_large_blocks()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    hidden = HiddenValues()
+    hidden = HiddenValues(settings.egress.secrets)
     sys.excepthook = partial(print_redacted, hidden)
     limit = logs.configure(settings.log_level, settings.log_format, hidden)
     try:
         sys.exit(asyncio.run(lifecycle.run(settings, limit, hidden)))
-    except (ClusterConfigError, NotUsableError, OSError) as error:
+    except (CAFileError, ClusterConfigError, NotUsableError, OSError) as error:
         click.echo(hidden.redact(f"astra-mirror: {error}"), err=True)
         sys.exit(_EXIT_RESTART)
 

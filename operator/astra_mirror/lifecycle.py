@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Final
@@ -19,6 +19,7 @@ from astra_mirror.observability.probes import HTTPServer
 from astra_mirror.observability.unhandled import report_unless_left_by
 from astra_mirror.settings import Settings
 from astra_mirror.support import allocator
+from astra_mirror.support.text import printable
 
 _DRAIN_SECONDS: Final = 5.0
 _RELEASE_SECONDS: Final = 10.0
@@ -46,6 +47,7 @@ async def run(settings: Settings, limit: NamespaceLimit, hidden: HiddenValues) -
     """
     asyncio.get_running_loop().set_exception_handler(partial(report_unless_left_by, KOPF_SOURCE))
     BUILD_INFO.labels(__version__).set(1)
+    _log_ignored(settings.egress.ignored)
     async with AsyncExitStack() as stack:
         cluster = Cluster(await Endpoint.from_environment(hidden), settings)
         stack.push_async_callback(cluster.close)
@@ -57,6 +59,14 @@ async def run(settings: Settings, limit: NamespaceLimit, hidden: HiddenValues) -
 
 def _log_address(address: str) -> None:
     logger.info("Serving HTTP on %s", address)
+
+
+def _log_ignored(entries: Sequence[str]) -> None:
+    if entries:
+        logger.warning(
+            "--proxy-url env: ignored in NO_PROXY for Astra Control, where only names and addresses of hosts count: %s",
+            printable(", ".join(entries)),
+        )
 
 
 class _Operator:

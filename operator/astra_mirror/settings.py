@@ -1,14 +1,17 @@
 """The options, defined once for the command line, the environment variables, the help text and the validation."""
 
+import os
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from astra_mirror.core.egress import Egress
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.urls import AllowedURL
+from astra_mirror.support.ca_file import read_ca_file
 from astra_mirror.support.durations import Seconds
 
 ENV_PREFIX: Final = "ASTRA_MIRROR_"
@@ -51,6 +54,21 @@ def _allowed_urls(texts: list[str]) -> list[str]:
     for text in texts:
         AllowedURL.parse(text)
     return texts
+
+
+def _proxy_url(url: SecretStr) -> SecretStr:
+    Egress.parse(url.get_secret_value(), (), os.environ)
+    return url
+
+
+def _no_proxy(entries: list[str]) -> list[str]:
+    Egress.parse(None, entries, os.environ)
+    return entries
+
+
+def _ca_file(path: str) -> str:
+    read_ca_file(path)
+    return path
 
 
 def _shard(text: str) -> str:
@@ -99,6 +117,24 @@ class Settings(BaseSettings):
         "Address that Secrets may name, scheme://host[:port]; the host may start with *.; may be repeated",
         "URL",
     )
+    proxy_url: Annotated[SecretStr, AfterValidator(_proxy_url)] | None = _option(
+        None,
+        "Proxy for requests to Astra Control, http://[user:password@]host:port; env: as HTTPS_PROXY, HTTP_PROXY and "
+        "NO_PROXY say; none when left out",
+        "URL|env",
+    )
+    no_proxy: Annotated[list[str], BeforeValidator(_list), AfterValidator(_no_proxy), NoDecode] = _option(
+        [],
+        "Host that is connected to without the proxy: a name, .suffix, *.suffix or an IP address, with an optional "
+        ":port; may be repeated",
+        "HOST",
+    )
+    ca_file: Annotated[str, AfterValidator(_ca_file)] | None = _option(
+        None,
+        "File with certificate authorities, in PEM, to trust for Astra Control in addition to the public ones; it is "
+        "read again when it changes",
+        "FILE",
+    )
     http_address: Annotated[str, AfterValidator(_address)] = _option(
         ":8080",
         "Where /healthz, /readyz and /metrics are served; without a host, at all addresses of both families",
@@ -131,3 +167,9 @@ class Settings(BaseSettings):
     def allowed(self) -> tuple[AllowedURL, ...]:
         """The values of --allowed-url, parsed."""
         return tuple(map(AllowedURL.parse, self.allowed_url))
+
+    @property
+    def egress(self) -> Egress:
+        """The values of --proxy-url and --no-proxy, parsed."""
+        url = None if self.proxy_url is None else self.proxy_url.get_secret_value()
+        return Egress.parse(url, self.no_proxy, os.environ)

@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from astra_mirror.cli import main
+from astra_mirror.settings import Settings
 
 
 def _run(*arguments: str, **environment: str) -> tuple[int, str]:
@@ -36,6 +37,13 @@ def test_help_has_each_exit_code_on_a_line() -> None:
         ("http-address", "8080", "'8080' is not HOST:PORT"),
         ("http-address", "0.0.0.0:65536", "'0.0.0.0:65536' is not HOST:PORT"),
         ("shard", "3/3", "such as 0/3"),
+        ("proxy-url", "https://me:pass-word@proxy.example", "it is an https:// proxy, which is not supported"),
+        ("proxy-url", "socks5://me:pass-word@proxy.example", "it must be an http:// URL of a valid host"),
+        ("proxy-url", "", "it must be an http:// URL of a valid host"),
+        ("no-proxy", "10.0.0.0/8", "'10.0.0.0/8' is a network, and only hosts are known here"),
+        ("no-proxy", "a.example,b/", "'b/' is not a host, .suffix, *.suffix or an IP address"),
+        ("ca-file", "/nonexistent", "/nonexistent cannot be read: No such file or directory"),
+        ("ca-file", "README.md", "README.md has no certificate in PEM format"),
         ("log-level", "loud", "'debug', 'info', 'warning' or 'error'"),
     ],
 )
@@ -49,6 +57,7 @@ def test_a_bad_option(option: str, value: str, words: str) -> None:
         assert code == 2
         assert text.startswith(f"astra-mirror: {name}: ")
         assert words in text
+        assert "pass-word" not in text
 
 
 def test_each_bad_option_is_named() -> None:
@@ -67,3 +76,21 @@ def test_what_is_typed_wins() -> None:
     code, text = _run("run", "--interval", "20s", "--namespace", "a,b", "--namespace", "c", ASTRA_MIRROR_INTERVAL="x")
     assert code == 1
     assert text == "astra-mirror: no cluster credentials: KUBECONFIG is /nonexistent, which does not exist\n"
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "HTTP_PROXY"])
+def test_the_environments_proxy_is_of_no_use(variable: str) -> None:
+    """The start ends, and the message names the variable; without `env` nobody looks at it."""
+    environment = {variable: "https://me:pass-word@proxy.example"}
+    code, text = _run("run", "--proxy-url", "env", **environment)
+    assert code == 2
+    assert text.startswith(f"astra-mirror: --proxy-url: {variable} is an https:// proxy, which is not supported")
+    assert "pass-word" not in text
+    assert _run("run", **environment)[0] == 1
+
+
+def test_no_settings_show_a_password() -> None:
+    """Not where somebody prints or logs them."""
+    settings = Settings(proxy_url="http://me:pass-word@proxy.example:3128")
+    assert "pass-word" not in f"{settings!r} {settings} {settings.egress!r}"
+    assert [str(each) for each in settings.egress.proxies] == ["http://proxy.example:3128"]

@@ -1,6 +1,7 @@
 """The recipes for kubectl are run as they stand on the page, and each section of the page says whether it is."""
 
 import difflib
+import json
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from astra_mirror.settings import Settings
+from astra_mirror.settings import ENV_PREFIX, Settings
 from dev.controlplane import ControlPlane
 from dev.controlplane.toolchain import kubectl_binary
 from dev.simulator import Simulator
@@ -85,6 +86,49 @@ def test_a_private_registry(tmp_path: Path, base: str, kind: str) -> None:
     assert pod.pop("imagePullSecrets") == [{"name": "registry"}]
     assert after == before
     assert "kubectl -n astra-mirror-system create secret docker-registry registry " in PAGE
+
+
+@pytest.mark.parametrize(
+    ("base", "kind"), [("default", "Deployment"), ("ha", "Deployment"), ("sharded", "StatefulSet")]
+)
+def test_behind_a_proxy(tmp_path: Path, base: str, kind: str) -> None:
+    """The pods of each folder get the variable from the Secret and the file from the ConfigMap, and nothing else."""
+    overlay = f"resources: [../manifests/{base}]\n"
+    before = _kustomized(tmp_path, overlay)
+    after = _kustomized(tmp_path, f"{overlay}patches:\n{marked_block('proxy')}{marked_block('ca-file')}")
+    pod = after[f"{kind} astra-mirror-system/astra-mirror"]["spec"]["template"]["spec"]
+    [container], [volume] = pod["containers"], pod.pop("volumes")
+    variables = {each["name"]: each for each in container.pop("env")}
+    url, path = variables.pop(f"{ENV_PREFIX}PROXY_URL"), Path(variables.pop(f"{ENV_PREFIX}CA_FILE")["value"])
+    assert url["valueFrom"] == {"secretKeyRef": {"name": "astra-mirror-proxy", "key": "url"}}
+    if variables:
+        container["env"] = list(variables.values())
+    mount = {"name": volume["name"], "mountPath": str(path.parent), "readOnly": True}
+    assert container.pop("volumeMounts") == [mount]
+    assert (path.name, volume["configMap"]) == ("ca.crt", {"name": "astra-mirror-ca"})
+    assert after == before
+
+
+def test_what_a_proxy_needs(installed: ControlPlane, tmp_path: Path) -> None:
+    """The commands make what the patches name, of files that are of use."""
+    (tmp_path / "proxy-url").write_text("http://user:password@proxy.example:3128\n")
+    (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
+    namespace = "--namespace=astra-mirror-system"
+    try:
+        for block in ("proxy-secret", "ca-configmap"):
+            ended = run_script(installed, installed.kubeconfig, marked_block(block), "default", HOME=str(tmp_path))
+            assert ended.returncode == 0, ended.stderr
+        url = installed.kubectl(
+            "get", "secret/astra-mirror-proxy", namespace, "-o", "go-template={{.data.url | base64decode}}"
+        )
+        [proxy] = Settings(proxy_url=url).egress.proxies
+        assert (str(proxy), proxy.authorization) == ("http://proxy.example:3128", "Basic dXNlcjpwYXNzd29yZA==")
+        names = installed.kubectl("get", "configmap/astra-mirror-ca", namespace, "-o", "jsonpath={.data}")
+        assert list(json.loads(names)) == ["ca.crt"]
+        assert [each.name for each in tmp_path.iterdir()] == ["ca.crt"]
+    finally:
+        objects = ("secret/astra-mirror-proxy", "configmap/astra-mirror-ca")
+        installed.kubectl("delete", *objects, namespace, "--ignore-not-found")
 
 
 @pytest.mark.parametrize(
@@ -202,5 +246,5 @@ def _yaml_blocks() -> list[Any]:
 
 def test_untested_blocks_are_yaml_at_least() -> None:
     """And of the shape that their tools read."""
-    assert PAGE.count("```yaml\n") == 10
+    assert PAGE.count("```yaml\n") == 12
     assert all(_yaml_blocks())

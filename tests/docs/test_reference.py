@@ -91,6 +91,7 @@ def test_options() -> None:
     assert set(rows) == set(fields)
     special = {
         "--namespace": "all",
+        **dict.fromkeys(("--proxy-url", "--no-proxy", "--ca-file"), "none"),
         "--lease-namespace": "the pod's own, else astra-mirror-system",
     }
     for name, default in fields.items():

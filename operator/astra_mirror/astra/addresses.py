@@ -5,13 +5,12 @@ to another address the next time (DNS rebinding). The check does not apply to a 
 """
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from astra_mirror.astra.names import NameLookups
 from astra_mirror.core.urls import AllowedURL
 
 _METADATA: Final = (
@@ -62,12 +61,16 @@ class FilteringResolver(AbstractResolver):
 
     Args:
         allowed: the administrator's --allowed-url.
-        resolver: the resolver underneath; the operating system's when left out.
+        resolver: the resolver underneath.
+        exempt: hosts of the administrator's own, any address of which is called.
     """
 
-    def __init__(self, allowed: Sequence[AllowedURL], resolver: AbstractResolver | None = None) -> None:
+    def __init__(
+        self, allowed: Sequence[AllowedURL], resolver: AbstractResolver, exempt: Container[str] = frozenset()
+    ) -> None:
         self._allowed = allowed
-        self._resolver = resolver or NameLookups()
+        self._resolver = resolver
+        self._exempt = exempt
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -79,7 +82,7 @@ class FilteringResolver(AbstractResolver):
             OSError: it has no address.
         """
         found = await self._resolver.resolve(host, port, family)
-        if any(entry.names(host) for entry in self._allowed):
+        if host in self._exempt or any(entry.names(host) for entry in self._allowed):
             return found
         usable = [each for each in found if not is_refused(each["host"])]
         if found and not usable:

@@ -16,14 +16,17 @@ import aiohttp
 from astra_mirror.astra.answers import AnswerError, failure_of, parse_backup, read_list
 from astra_mirror.astra.bodies import Bodies, NoMemoryError, Reservation
 from astra_mirror.astra.failures import closed_mid_response, evicted, timed_out, unreachable
+from astra_mirror.astra.http_client import Client, header
 from astra_mirror.astra.listing import Body, ListError
 from astra_mirror.astra.names import REQUEST_NAMESPACE
 from astra_mirror.astra.refused_list import refused_list
-from astra_mirror.astra.transport import Client, ClientPool, header
+from astra_mirror.astra.transport import ClientPool
+from astra_mirror.astra.wire import Redact
 from astra_mirror.core.body import Kind
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, NotFound, Observed, SyncReason, Unchanged
 from astra_mirror.core.request_plan import Collection, Document
+from astra_mirror.observability.hidden_values import HiddenValues
 from astra_mirror.observability.metrics import REMOTE_REQUEST_SECONDS, REMOTE_REQUESTS, series
 from astra_mirror.support.slots import Slots
 from astra_mirror.support.time_slices import TimeSlice
@@ -55,6 +58,7 @@ class AstraClient:
         self._timeout = request_timeout
         self._bodies = bodies or Bodies()
         self._reading = Slots(_READ_AT_ONCE)
+        self._of_proxies = HiddenValues(clients.routes.secrets)
 
     async def get_backup(
         self, connection: Connection, document: Document, known: int | None = None, *, namespace: str = ""
@@ -74,11 +78,11 @@ class AstraClient:
             if len(body) > _LARGE_DOCUMENT:
                 await TimeSlice(namespace, is_large=True).checkpoint()
             if response.status != HTTPStatus.OK:
-                return _refused(connection, response, body)
+                return self._refused(connection, response, body)
             digest = hash(body)
             if digest == known:
                 return Unchanged()
-            return Observed(parse_backup(body, document.backup_id, connection.redact_text), digest=digest)
+            return Observed(parse_backup(body, document.backup_id, self._redact(connection)), digest=digest)
 
         return await self._request(connection, namespace, "backup", path, Kind.SINGLE, answer)
 
@@ -101,12 +105,13 @@ class AstraClient:
 
         async def answer(response: aiohttp.ClientResponse, windows: Body) -> Listed | Failed:
             if response.status != HTTPStatus.OK:
-                return refused_list(_refused(connection, response, b"".join(windows)), known)
+                return refused_list(self._refused(connection, response, b"".join(windows)), known)
+            redact = self._redact(connection)
             try:
                 if len(windows) == 1:
-                    return await read_list(windows, known, connection.redact_text, namespace)
+                    return await read_list(windows, known, redact, namespace)
                 async with self._reading.take(namespace):
-                    return await read_list(windows, known, connection.redact_text, namespace)
+                    return await read_list(windows, known, redact, namespace)
             except ListError as error:
                 raise AnswerError(
                     SyncReason.UNEXPECTED_RESPONSE, f"The answer is not a list of backups: {error}."
@@ -125,6 +130,7 @@ class AstraClient:
     ) -> Result | Failed:
         started = time.monotonic()
         code = "none"
+        via = " through the proxy" if self._clients.routes.is_proxied(connection.url) else ""
         memory: Reservation | None = None
         context_token = REQUEST_NAMESPACE.set(namespace)
         try:
@@ -141,18 +147,33 @@ class AstraClient:
             return Failed(error.reason, str(error), code=code_known)
         except aiohttp.ServerTimeoutError as error:
             # A TimeoutError, but one of the connection.
-            return unreachable(connection, error)
+            return unreachable(connection, error, via)
         except TimeoutError:
             is_evicted = memory is not None and memory.is_evicted
-            return evicted(connection) if is_evicted else timed_out(connection, self._timeout)
+            return evicted(connection) if is_evicted else timed_out(connection, self._timeout, via)
         except aiohttp.ClientPayloadError:
-            return closed_mid_response(connection)
+            return closed_mid_response(connection, via)
         except (aiohttp.ClientError, OSError) as error:
-            return unreachable(connection, error)
+            return unreachable(connection, error, via)
         finally:
             REQUEST_NAMESPACE.reset(context_token)
             series(REMOTE_REQUESTS, endpoint, code).inc()
             series(REMOTE_REQUEST_SECONDS, endpoint).observe(time.monotonic() - started)
+
+    def _refused(self, connection: Connection, response: aiohttp.ClientResponse, body: bytes) -> NotFound | Failed:
+        return failure_of(
+            response.status,
+            connection.redact(body),
+            self._redact(connection),
+            retry_after=header(response, "Retry-After"),
+            date=header(response, "Date"),
+        )
+
+    def _redact(self, connection: Connection) -> Redact:
+        """What removes the token from a text, and the password of a proxy that has seen the whole request."""
+        if connection.url.scheme == "https" or not self._clients.routes.is_proxied(connection.url):
+            return connection.redact_text
+        return lambda text: self._of_proxies.redact(connection.redact_text(text))
 
 
 async def _fetch(
@@ -182,14 +203,4 @@ async def _receive(
         encoding=header(response, "Content-Encoding", "identity"),
         length=header(response, "Content-Length"),
         within=within,
-    )
-
-
-def _refused(connection: Connection, response: aiohttp.ClientResponse, body: bytes) -> NotFound | Failed:
-    return failure_of(
-        response.status,
-        connection.redact(body),
-        connection.redact_text,
-        retry_after=header(response, "Retry-After"),
-        date=header(response, "Date"),
     )

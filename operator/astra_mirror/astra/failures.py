@@ -1,18 +1,21 @@
 """The failures of requests without a usable response. Each message is written here and chosen by the kind of error.
 
 A library's error message may quote what the remote sent, including the token or half of it, so none is shown or logged.
+`via` says of a request that it went through a proxy, as far as it does not say so by itself.
 """
 
 import errno
 import socket
 import ssl
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from astra_mirror.astra.addresses import AddressRefusedError
+from astra_mirror.astra.routes import CONNECT_SECONDS, ProxyError
 from astra_mirror.astra.tls import causes, certificate_error, problem_text
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Failed, SyncReason
@@ -51,8 +54,8 @@ _KINDS: Final[tuple[tuple[Callable[[Errors], bool], str], ...]] = (
 )
 
 
-def unreachable(connection: Connection, error: Exception) -> Failed:
-    """The failure for an error of the network, of TLS or of the HTTP protocol."""
+def unreachable(connection: Connection, error: Exception, via: str = "") -> Failed:
+    """The failure for an error of the network, of a proxy, of TLS or of the HTTP protocol."""
     errors = list(causes(error))
     refused = next((each for each in errors if isinstance(each, AddressRefusedError)), None)
     if refused is not None:
@@ -69,17 +72,35 @@ def unreachable(connection: Connection, error: Exception) -> Failed:
             "The Secret cannot be used: the URL is wrong: its host is no DNS name or address.",
         )
     why = next((text for applies, text in _KINDS if applies(errors)), "the connection failed")
-    return Failed(SyncReason.UNREACHABLE, f"{connection.url} cannot be reached: {why}.")
+    proxy = next((each for each in errors if isinstance(each, ProxyError)), None)
+    if proxy is not None:
+        if _is(TimeoutError)(errors):
+            why = f"it has established no connection within {CONNECT_SECONDS:g}s"
+        return Failed(SyncReason.UNREACHABLE, f"{connection.url} cannot be reached: {_of_proxy(proxy.status, why)}.")
+    return Failed(SyncReason.UNREACHABLE, f"{connection.url} cannot be reached{via}: {why}.")
 
 
-def closed_mid_response(connection: Connection) -> Failed:
+def _of_proxy(status: int | None, why: str) -> str:
+    if status is None:
+        return f"the proxy cannot be used: {why}"
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return (
+            "the proxy does not accept the operator's user name and password (407): the operator's administrator has "
+            "to correct them in --proxy-url"
+        )
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return f"the proxy has no connection to its host ({status})"
+    return f"the proxy refuses to connect to its host ({status}): ask the operator's administrator to allow it there"
+
+
+def closed_mid_response(connection: Connection, via: str = "") -> Failed:
     """The failure for a connection that was closed before the end of the response."""
-    return Failed(SyncReason.UNREACHABLE, f"{connection.url}: connection closed mid-response.")
+    return Failed(SyncReason.UNREACHABLE, f"{connection.url}: connection closed mid-response{via}.")
 
 
-def timed_out(connection: Connection, seconds: float) -> Failed:
+def timed_out(connection: Connection, seconds: float, via: str = "") -> Failed:
     """The failure for a response that did not arrive within `seconds`."""
-    return Failed(SyncReason.UNREACHABLE, f"{connection.url}: no response within {seconds:g}s.")
+    return Failed(SyncReason.UNREACHABLE, f"{connection.url}: no response within {seconds:g}s{via}.")
 
 
 def evicted(connection: Connection) -> Failed:

@@ -6,7 +6,7 @@ checked.
 """
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import certifi
@@ -33,11 +33,15 @@ _PROBLEMS: Final = {
 }
 
 
-def ssl_context(tls: TLS) -> ssl.SSLContext:
+def ssl_context(tls: TLS, also: Sequence[str] = ()) -> ssl.SSLContext:
     """A TLS context for `tls`, as small as possible.
 
-    With a `ca` it trusts only that at first. The public authorities (`trust_public_authorities`) cost forty times the
+    With a `ca` it trusts only that at first. The usual authorities (`trust_usual_authorities`) cost forty times the
     memory and the time, and few servers whose Secret names an authority need them.
+
+    Args:
+        tls: the settings of a Secret.
+        also: the certificates of --ca-file, each in PEM.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -46,17 +50,22 @@ def ssl_context(tls: TLS) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif tls.ca is None:
-        trust_public_authorities(context)
+        trust_usual_authorities(context, also)
     else:
-        for certificate in certificates_in(tls.ca):
-            # One at a time, because a call into OpenSSL blocks all other threads.
-            context.load_verify_locations(cadata=certificate)
+        _trust(context, certificates_in(tls.ca))
     return context
 
 
-def trust_public_authorities(context: ssl.SSLContext) -> None:
-    """Add the public certificate authorities to the context's trust anchors."""
+def trust_usual_authorities(context: ssl.SSLContext, also: Sequence[str] = ()) -> None:
+    """Add the public certificate authorities to the context's trust anchors, and those of --ca-file."""
     context.load_verify_locations(cafile=certifi.where())
+    _trust(context, also)
+
+
+def _trust(context: ssl.SSLContext, certificates: Iterable[str]) -> None:
+    for each in certificates:
+        # One at a time, because a call into OpenSSL blocks all other threads.
+        context.load_verify_locations(cadata=each)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

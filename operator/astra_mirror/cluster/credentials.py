@@ -16,15 +16,13 @@ from typing import Final
 import aiohttp
 
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError
-from astra_mirror.core.proxies import without_credentials
+from astra_mirror.core.proxies import secrets_of
 from astra_mirror.observability.hidden_values import HiddenValues
 
 _FILE_SECONDS: Final = 60.0
 """How long a token from a file is used before the file is read again; client-go's value."""
 _RETRY_SECONDS: Final = 1.0
 """The least time between two renewals, however many requests are refused."""
-_TOKEN_LENGTH: Final = 16
-"""From this length on, the user name for a proxy is taken for a token: it may have a password that means nothing."""
 _OF_IDENTITY: Final = ("authorization", "impersonate-")
 """How the names of the headers begin that say who sends a request."""
 
@@ -51,7 +49,7 @@ class Credentials:
     ) -> None:
         self._hidden = hidden
         # The proxy of the start is used until the end.
-        self._of_proxy = tuple(_secrets_of_proxy(first.proxy or ""))
+        self._of_proxy = tuple(secrets_of(first.proxy or ""))
         self._config = first
         self._hide(first)
         self._load = load
@@ -127,19 +125,7 @@ def _secrets(config: ClusterConfig) -> Iterator[str]:
     yield base64.b64encode(authorization.strip().encode(errors="surrogatepass")).decode()
     if scheme == "Basic":
         yield base64.b64decode(sent).decode().partition(":")[2]
-    yield from _secrets_of_proxy(config.proxy or "")
-
-
-def _secrets_of_proxy(proxy: str) -> Iterator[str]:
-    """The password for a proxy, or the token that is its user name, as it is and as it is sent."""
-    _, credentials = without_credentials(proxy)
-    if credentials is None:
-        return
-    name, password = credentials
-    yield password
-    yield aiohttp.encode_basic_auth(name, password).partition(" ")[2]
-    if len(name) >= _TOKEN_LENGTH or not password:
-        yield name
+    yield from secrets_of(config.proxy or "")
 
 
 def _identified(request: aiohttp.ClientRequest, config: ClusterConfig) -> aiohttp.ClientRequest:

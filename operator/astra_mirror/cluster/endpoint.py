@@ -17,7 +17,7 @@ from astra_mirror import USER_AGENT
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.credentials import Credentials
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
-from astra_mirror.core.proxies import without_credentials
+from astra_mirror.core.proxies import basic_authorization, without_credentials
 from astra_mirror.observability.hidden_values import HiddenValues
 
 CONNECT_SECONDS: Final = 5.0
@@ -62,7 +62,7 @@ class Endpoint:
         self.host = config.host.rstrip("/")
         proxy, credentials = without_credentials(config.proxy or "")
         self._proxy = proxy or None
-        self._proxy_authorization = None if credentials is None else aiohttp.encode_basic_auth(*credentials)
+        self._proxy_authorization = None if credentials is None else basic_authorization(*credentials)
         self._server_name = config.server_name
         self._tls = _tls_context(config)
         self._credentials = Credentials(config, load_configuration, self._reload_client_certificate, hidden)

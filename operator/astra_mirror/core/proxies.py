@@ -4,7 +4,8 @@ An operator that read these variables differently would fail where kubectl works
 golang.org/x/net/http/httpproxy: CIDR networks, host names with their sub-domains, ports, and no proxy for localhost.
 """
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -12,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _PROXY_SCHEMES: Final = ("http", "https")
 _MAX_NAME_LENGTH: Final = 253
+_TOKEN_LENGTH: Final = 16
+"""From this length on, the user name is taken for a token: it may have a password that means nothing."""
 
 _Address = IPv4Address | IPv6Address
 _Network = IPv4Network | IPv6Network
@@ -33,14 +36,19 @@ def proxy_for(server: str, kubeconfig: str | None, environment: Mapping[str, str
         UnsupportedProxyError: the proxy is not an HTTP proxy, or its URL is none.
     """
     if kubeconfig:
-        return _checked(kubeconfig, "the kubeconfig's proxy-url")
+        return checked_proxy(kubeconfig, "the kubeconfig's proxy-url")
     scheme = urlsplit(server).scheme
     name = f"{scheme}_proxy"
     proxy = environment.get(name.upper()) or environment.get(name)
     excluded = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
     if not proxy or not _uses_proxy(server, excluded):
         return None
-    return _checked(proxy if "://" in proxy else f"http://{proxy}", name.upper())
+    return checked_proxy(with_scheme(proxy), name.upper())
+
+
+def with_scheme(proxy: str) -> str:
+    """The value of a proxy variable as a URL: its scheme may be left out."""
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def without_credentials(proxy: str) -> tuple[str, tuple[str, str] | None]:
@@ -56,6 +64,23 @@ def without_credentials(proxy: str) -> tuple[str, tuple[str, str] | None]:
     return parts._replace(netloc=address).geturl(), (unquote(name), unquote(password))
 
 
+def basic_authorization(name: str, password: str) -> str:
+    """The value of the header Proxy-Authorization."""
+    return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
+
+
+def secrets_of(proxy: str) -> Iterator[str]:
+    """The password in the URL of a proxy, or the token that is its user name, as it is and as it is sent."""
+    _, credentials = without_credentials(proxy)
+    if credentials is None:
+        return
+    name, password = credentials
+    yield password
+    yield basic_authorization(name, password).partition(" ")[2]
+    if len(name) >= _TOKEN_LENGTH or not password:
+        yield name
+
+
 def is_host_name(name: str) -> bool:
     """Whether this can be looked up and asked for in TLS: of others, the libraries' errors are of unforeseen kinds."""
     if not 0 < len(name) <= _MAX_NAME_LENGTH or name.startswith(".") or " " in name or not name.isprintable():
@@ -66,11 +91,21 @@ def is_host_name(name: str) -> bool:
         return False
 
 
-def _checked(proxy: str, source: str) -> str:
+def checked_proxy(proxy: str, source: str, schemes: Sequence[str] = _PROXY_SCHEMES) -> str:
+    """`proxy`, if it is the URL of a proxy.
+
+    Args:
+        proxy: the URL.
+        source: where it is from, for the message.
+        schemes: which kinds of proxies are supported.
+
+    Raises:
+        UnsupportedProxyError: it is none, or of another kind. The message quotes nothing of it.
+    """
     try:
         proxy.encode()
         parts = urlsplit(proxy)
-        is_proxy = parts.scheme.lower() in _PROXY_SCHEMES and is_host_name(parts.hostname or "") and parts.port != 0
+        is_proxy = parts.scheme.lower() in schemes and is_host_name(parts.hostname or "") and parts.port != 0
         # What follows the host may be the rest of a password, and what precedes it another part, read as host and port.
         is_proxy = is_proxy and parts.path in {"", "/"} and not {*"?#"} & {*proxy}
     except ValueError:
@@ -78,8 +113,8 @@ def _checked(proxy: str, source: str) -> str:
     # Quote nothing of the URL: it may have a password.
     if not is_proxy:
         raise UnsupportedProxyError(
-            f"{source} must be an http:// or https:// URL of a valid host, without a path, a query and a fragment; in "
-            "its user info, write / as %2F, ? as %3F and # as %23"
+            f"{source} must be an {' or '.join(f'{each}://' for each in schemes)} URL of a valid host, without a path, "
+            "a query and a fragment; in its user info, write / as %2F, ? as %3F and # as %23"
         )
     if ":" in unquote(parts.username or ""):
         raise UnsupportedProxyError(f"{source} has a user name with a colon, which basic authentication cannot send")

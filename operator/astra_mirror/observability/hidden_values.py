@@ -40,16 +40,23 @@ _WORD_ENDS: Final = r"(?![\w/-]|\.\w)"
 
 
 class HiddenValues:
-    """Tokens and passwords. A reader in another thread sees the values before or after a change."""
+    """Tokens and passwords. A reader in another thread sees the values before or after a change.
 
-    def __init__(self) -> None:
+    Args:
+        always: those that do not change, such as the password in an option.
+    """
+
+    def __init__(self, always: Iterable[str] = ()) -> None:
+        self._always = tuple(always)
         self._latest_last: tuple[str, ...] = ()
         self._patterns: tuple[_Pattern, ...] = ()
         self._beginnings = _Beginnings(())
+        self.hide(())
 
     def hide(self, in_use: Iterable[str]) -> None:
         """Remove these values, and the latest of those that were in use before, in any encoding that is likely."""
-        values = tuple(dict.fromkeys(each for each in in_use if len(each) >= _MIN_LENGTH))
+        wanted = (*self._always, *in_use)
+        values = tuple(dict.fromkeys(each for each in wanted if len(each) >= _MIN_LENGTH))
         retired = tuple(each for each in self._latest_last if each not in values)[-_MOST:]
         known = {each.value: each for each in self._patterns}
         self._latest_last = (*retired, *values)
