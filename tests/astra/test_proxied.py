@@ -280,6 +280,16 @@ async def test_what_proxies_say_before_a_tunnel(head: bytes, tmp_path: Path) -> 
         assert reason_of(await ask_once(proxy_url, url)) is SyncReason.UNAUTHORIZED
 
 
+async def test_an_ipv6_address(tmp_path: Path) -> None:
+    """It is in brackets for the proxy, and without them in the certificate."""
+    context = context_for(issued(AUTHORITY, "::1"), tmp_path)
+    async with served(context) as url, _tunnel(b"HTTP/1.1 200 OK\r\n\r\n", int(url.rpartition(":")[2])) as proxy_url:
+        assert reason_of(await ask_once(proxy_url, "https://[::1]:8443")) is SyncReason.UNAUTHORIZED
+    async with serving(b"HTTP/1.1 403 No\r\n\r\n") as server:
+        await ask_once(server.url, "https://[::1]:8443")
+        assert server.requests[0].startswith(b"CONNECT [::1]:8443 HTTP/1.1\r\n")
+
+
 @asynccontextmanager
 async def _tunnel(head: bytes, port: int) -> AsyncIterator[str]:
     """A proxy that says this, and leads to a port of this machine."""

@@ -157,7 +157,7 @@ def test_an_authority_that_comes_later(
     user.ref("mine", secure.add_backup("completes", seconds=0))
     user.wait_reason("mine", "TLSVerificationFailed", condition="Synced")
     _write_authority(authority, secure.ca_pem or "")
-    operator.wait_for_log(r"--ca-file: \S+ has changed and now has 1 certificates")
+    operator.wait_for_log(r"--ca-file: \S+ has changed; the number of certificates in it is 1")
     # Another token is another connection, whose circuit breaker is closed.
     user.secret(url=secure.url, token=secure.add_token())
     user.wait("mine", "Ready")

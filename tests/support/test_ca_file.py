@@ -56,6 +56,8 @@ def test_what_is_no_file(tmp_path: Path) -> None:
             read_ca_file(str(tmp_path / name))
     with pytest.raises(CAFileError, match=f"missing cannot be read: {os.strerror(errno.ENOENT)}"):
         read_ca_file(str(tmp_path / "missing"))
+    with pytest.raises(CAFileError, match="it is empty: name a file"):
+        read_ca_file("")
     with pytest.raises(CAFileError, match="the path has a character that no path may have"):
         read_ca_file("\0")
 
@@ -78,7 +80,7 @@ def test_a_changed_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Non
     assert _has_changed(file)
     assert file.certificates == _texts(OTHER)
     assert [each.getMessage() for each in caplog.records] == [
-        f"--ca-file: {path} has changed and now has {number} certificates" for number in (2, 1)
+        f"--ca-file: {path} has changed; the number of certificates in it is {number}" for number in (2, 1)
     ]
 
 

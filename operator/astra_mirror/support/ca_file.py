@@ -55,7 +55,7 @@ class CAFile:
         if found == self.certificates:
             return False
         self.certificates = found
-        logger.info("--ca-file: %s has changed and now has %d certificates", self._path, len(found))
+        logger.info("--ca-file: %s has changed; the number of certificates in it is %d", self._path, len(found))
         return True
 
 
@@ -65,6 +65,8 @@ def read_ca_file(path: str) -> Sequence[str]:
     Raises:
         CAFileError: it cannot be read, or has no certificate, or one that cannot be read.
     """
+    if not path:
+        raise CAFileError("it is empty: name a file")
     try:
         content = _content(path)
     except ValueError:
