@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.virtual_time import passes
+
 HOST: Final = "localhost"
 NOW: Final = datetime.now(UTC)
 DAY: Final = timedelta(days=1)
@@ -67,8 +69,10 @@ def context_for(identity: Identity, folder: Path) -> ssl.SSLContext:
 @asynccontextmanager
 async def served(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> AsyncIterator[str]:
     """The URL of a server that sends this response to every request; without a context it speaks no TLS."""
+    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         try:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(answer)
@@ -80,3 +84,7 @@ async def served(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> Asyn
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     async with server:
         yield f"https://{HOST}:{server.sockets[0].getsockname()[1]}"
+    for each in writers:
+        # Over TLS, or behind a proxy, it may still wait for the client's end.
+        each.transport.abort()
+    await passes(2)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from astra_mirror import USER_AGENT
-from astra_mirror.astra.addresses import FilteringResolver
 from astra_mirror.astra.bodies import MAX_DOCUMENT, Bodies
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.names import Addresses, Name, NameLookups
@@ -68,7 +67,7 @@ async def asking(
 ) -> AsyncIterator[AstraClient]:
     """A client that may call this URL."""
     allowed = [AllowedURL.parse(url)]
-    clients = ClientPool(allowed, FilteringResolver(allowed, lookups))
+    clients = ClientPool(allowed, lookups=lookups)
     yield AstraClient(clients, 5.0, bodies)
     await clients.close()
 

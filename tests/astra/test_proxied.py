@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from astra_mirror.core.outcome import Answer, Failed, SyncReason
 from astra_mirror.core.urls import AllowedURL, BaseURL
 from dev.simulator import Simulator
 from tests.astra.certificates import context_for, issued, served
-from tests.astra.test_exchange import DOCUMENT, PATH, TOKEN, Respond, serving
+from tests.astra.test_exchange import DOCUMENT, PATH, TOKEN, serving
 from tests.astra.test_sockets import OK, Server
 from tests.proxy_process import PASSWORD, ProxyProcess, running_proxy
 
@@ -238,10 +238,6 @@ async def test_a_proxy_that_is_frozen(tmp_path: Path) -> None:
             assert reason_of(await ask_once(proxy.url, url)) is SyncReason.UNAUTHORIZED
 
 
-def _hang_up(writer: asyncio.StreamWriter) -> None:
-    writer.transport.abort()
-
-
 @SCHEMES
 @pytest.mark.parametrize(
     ("sent", "words"),
@@ -253,7 +249,7 @@ def _hang_up(writer: asyncio.StreamWriter) -> None:
         (b"HTTP/1.1 100 C\r\n\r\n" * 20, "what answers does not speak HTTP as it should"),
     ],
 )
-async def test_what_is_no_proxy(scheme: str, sent: bytes | Respond, words: str) -> None:
+async def test_what_is_no_proxy(scheme: str, sent: bytes, words: str) -> None:
     """The limits for a server hold for it. In absolute form the message says at least that there is a proxy."""
     url = f"{scheme}://astra.example"
     async with serving(sent) as server:
@@ -293,26 +289,29 @@ async def test_an_ipv6_address(tmp_path: Path) -> None:
 @asynccontextmanager
 async def _tunnel(head: bytes, port: int) -> AsyncIterator[str]:
     """A proxy that says this, and leads to a port of this machine."""
-    tasks: set[asyncio.Task[None]] = set()
+    tasks: list[asyncio.Task[None]] = []
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while chunk := await reader.read(65_536):
-            writer.write(chunk)
+        with suppress(ConnectionError):
+            while chunk := await reader.read(65_536):
+                writer.write(chunk)
         writer.close()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(head)
         inner, outer = await asyncio.open_connection("127.0.0.1", port)
-        tasks.update(asyncio.create_task(copy(*each)) for each in ((reader, outer), (inner, writer)))
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(copy(reader, outer), copy(inner, writer))
         for each in (writer, outer):
-            each.close()
-            await asyncio.gather(each.wait_closed(), return_exceptions=True)
+            with suppress(ConnectionError):
+                await each.wait_closed()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.create_task(lead(reader, writer)))
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks)
 
 
 async def test_what_the_proxy_is_sent() -> None:
@@ -420,15 +419,20 @@ async def test_the_servers_certificate_is_verified_in_the_tunnel(proxy: ProxyPro
 
 async def test_a_server_without_tls(proxy: ProxyProcess) -> None:
     """The proxy has done its part: it is not blamed."""
+    ended = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
         writer.write(REFUSED)
-        await reader.read()
-        writer.close()
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.transport.abort()
+        ended.set()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         url = f"https://astra.example:{server.sockets[0].getsockname()[1]}"
         outcome = await ask_once(proxy.url, url)
+        await asyncio.wait_for(ended.wait(), 10)
     words = "the TLS handshake failed; the port may not speak TLS, or not a version or cipher of ours"
     assert outcome == Failed(SyncReason.UNREACHABLE, f"{url} cannot be reached through the proxy: {words}.")
 

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import ssl
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import trustme
 
 from astra_mirror.astra import tls as tls_module
 from astra_mirror.astra.client import AstraClient
-from astra_mirror.astra.tls import certificate_error, problem_text, ssl_context, trust_public_authorities
+from astra_mirror.astra.tls import certificate_error, problem_text, ssl_context, trust_usual_authorities
 from astra_mirror.astra.transport import ClientPool
 from astra_mirror.core.connection import TLS, Connection
 from astra_mirror.core.outcome import Failed, SyncReason
@@ -71,7 +71,7 @@ def test_every_context_judges_alike(tls: TLS) -> None:
     assert context.verify_mode is (ssl.CERT_REQUIRED if tls.verify else ssl.CERT_NONE)
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     before = context.verify_flags
-    trust_public_authorities(context)
+    trust_usual_authorities(context)
     assert context.verify_flags == before
     assert context.check_hostname is tls.verify
 
@@ -270,8 +270,8 @@ async def test_a_context_that_nobody_uses_is_freed_at_once(monkeypatch: pytest.M
     """A context is freed without a garbage collection, after a request and without one."""
     made = list[weakref.ref[ssl.SSLContext]]()
 
-    def recorded(tls: TLS) -> ssl.SSLContext:
-        context = ssl_context(tls)
+    def recorded(tls: TLS, also: Sequence[str]) -> ssl.SSLContext:
+        context = ssl_context(tls, also)
         made.append(weakref.ref(context))
         return context
 

@@ -79,6 +79,7 @@ def test_through_a_proxy_with_a_password(
     authority = tmp_path / "ca.pem"
     authority.write_text(secure.ca_pem or "")
     options = ["--allowed-url", f"{_by_name(astra)},{secure.url}", "--ca-file", str(authority), "--log-level", "debug"]
+    options += ["--settled-interval", "1s"]
     operator = start_behind(*options, ASTRA_MIRROR_PROXY_URL=f"{proxy.url_with(PASSWORD)}\n")
     user.secret(url=_by_name(astra), token=astra.token)
     user.ref("plain", astra.add_backup("completes", seconds=0))
