@@ -20,6 +20,7 @@ from astra_mirror.core.urls import AllowedURL, BaseURL
 from dev.simulator import Simulator
 from tests.astra.certificates import context_for, issued, served
 from tests.astra.test_exchange import DOCUMENT, PATH, TOKEN, serving
+from tests.astra.test_exchange import Server as Recording
 from tests.astra.test_sockets import OK, Server
 from tests.proxy_process import PASSWORD, ProxyProcess, running_proxy
 
@@ -141,10 +142,13 @@ async def test_with_a_password(scheme: str, locked_proxy: ProxyProcess, tmp_path
         assert "407" not in str(outcome)
 
 
-async def test_a_server_never_gets_the_proxys_password(locked_proxy: ProxyProcess) -> None:
-    """The proxy takes its own header out."""
-    async with serving(REFUSED) as server:
-        url = server.url.replace("127.0.0.1", "astra.example")
+@SCHEMES
+async def test_a_server_never_gets_the_proxys_password(scheme: str, locked_proxy: ProxyProcess, tmp_path: Path) -> None:
+    """A request in a tunnel does not have it; of one in absolute form, the proxy takes its header out."""
+    server = Recording(lambda writer: writer.write(REFUSED), keeps=False)
+    context = context_for(issued(AUTHORITY, "astra.example"), tmp_path) if scheme == "https" else None
+    async with await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context) as listening:
+        url = f"{scheme}://astra.example:{listening.sockets[0].getsockname()[1]}"
         await ask_once(locked_proxy.url_with(PASSWORD), url)
         [request] = server.requests
     assert b"roxy-" not in request

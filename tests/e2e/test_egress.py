@@ -121,7 +121,7 @@ def test_the_environments_proxy(
         *("--proxy-url", "env", "--allowed-url", f"{_by_name(astra)},{secure.url}"),
         HTTP_PROXY=proxy.url_with(PASSWORD),
         HTTPS_PROXY="http://127.0.0.1:1",
-        NO_PROXY=f"10.0.0.0/8,{secure.url.partition('://')[2]},127.0.0.0/8",
+        NO_PROXY=f"10.0.0.0/8,{secure.url.partition('://')[2]},127.0.0.0/8,{PASSWORD}",
     )
     user.secret(url=_by_name(astra), token=astra.token)
     user.ref("proxied", astra.add_backup("completes", seconds=0))
@@ -131,7 +131,7 @@ def test_the_environments_proxy(
     user.wait("direct", "Ready")
     assert not [each for each in proxy.requests if each.startswith("CONNECT")]
     [line] = [each for each in operator.log.splitlines() if "NO_PROXY" in each]
-    assert line.endswith("only names and addresses of hosts count: 10.0.0.0/8, 127.0.0.0/8")
+    assert line.endswith("only names and addresses of hosts count: 10.0.0.0/8, 127.0.0.0/8, [hidden]")
     assert PASSWORD not in operator.log
 
 
