@@ -87,3 +87,12 @@ async def test_what_is_lacking_is_said() -> None:
         host, _, port = address.rpartition(":")
         assert await _get(host, port, "/readyz") == (503, "the API server is away\n")
         assert await _get(host, port, "/healthz") == (200, "ok\n")
+
+
+async def test_no_series_says_when_another_was_created() -> None:
+    """It would double what is scraped, and say no more than the start of the process does."""
+    async with _serving("127.0.0.1:0") as address:
+        host, _, port = address.rpartition(":")
+        _, text = await _get(host, port, "/metrics")
+    assert "astra_mirror_remote_request_seconds" in text
+    assert "_created" not in text

@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Final, TypeVar
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from astra_mirror.core.backup import DOCUMENTED_STATES
 from astra_mirror.core.circuit import State
+
+# Otherwise each counter and histogram has a second series, which says when the first was created: when the process
+# started, and that has a metric of its own.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 Metric = TypeVar("Metric", Counter, Histogram)
 
