@@ -86,3 +86,9 @@ class TestToolkit:
         assert "ca.crt" in message
         assert connection_of({"config.yaml": f"{TOOLKIT}verifySSL: true"}, require_tls_verification=True).tls == TLS()
         assert connection_of({**GOOD, "config.yaml": text}, require_tls_verification=True).tls == TLS()
+
+    @pytest.mark.parametrize("nothing", ["", '""', "~", "null"])
+    def test_a_switch_without_a_value_is_absent(self, nothing: str) -> None:
+        """Templates leave one behind: certificates are verified, as where the file lacks it."""
+        text = f"{TOOLKIT}verifySSL: {nothing}\n"
+        assert connection_of({"config.yaml": text}, require_tls_verification=True).tls == TLS(verify=True)

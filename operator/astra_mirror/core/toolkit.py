@@ -5,9 +5,9 @@ The number of tokens and their nesting are limited while they are scanned, befor
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from yaml.composer import Composer
 from yaml.constructor import BaseConstructor
 from yaml.error import YAMLError
@@ -61,6 +61,14 @@ def parse_toolkit(text: str) -> ToolkitConfig:
     return ToolkitConfig(url, token.strip(), config.verify)
 
 
+_NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
+"""How YAML spells a value that is absent; scalars are strings here."""
+
+
+def _unless_absent(value: object) -> object:
+    return True if isinstance(value, str) and value in _NOTHING else value
+
+
 class _Headers(BaseModel):
     authorization: str = Field(alias="Authorization")
 
@@ -68,7 +76,8 @@ class _Headers(BaseModel):
 class _Config(BaseModel):
     headers: _Headers
     project: str = Field(alias="astra_project", min_length=1)
-    verify: bool = Field(default=True, alias="verifySSL")
+    # Templates leave it empty where nobody has set it: then it is as if it were not there.
+    verify: Annotated[bool, BeforeValidator(_unless_absent)] = Field(default=True, alias="verifySSL")
 
 
 def _where(error: YAMLError) -> str:
