@@ -6,20 +6,21 @@ passed to Settings, which reads the environment and applies the defaults.
 
 import asyncio
 import gc
+import os
 import sys
-from functools import partial
 from typing import Any, Final
 
 import click
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from astra_mirror import __version__, lifecycle
 from astra_mirror.cluster.kubeconfig import ClusterConfigError
 from astra_mirror.cluster.probe import NotUsableError
+from astra_mirror.core.variables import misspelt
 from astra_mirror.observability import logs
 from astra_mirror.observability.hidden_values import HiddenValues
-from astra_mirror.observability.unhandled import print_redacted
+from astra_mirror.observability.start_errors import ErrorReport, typed_format, wants_json
 from astra_mirror.settings import ENV_PREFIX, Settings
 from astra_mirror.support import allocator
 
@@ -34,6 +35,44 @@ The event loop requests the GIL after each system call: with the default of 5 ms
 
 def _option_name(field: str) -> str:
     return f"--{field.replace('_', '-')}"
+
+
+class _Run(click.Command):
+    """The command, which takes --flag=yes as well, and reports errors in the log's format."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - click's
+    ) -> click.Context:
+        """The context of a call with these arguments."""
+        try:
+            return super().make_context(info_name, [_as_flag(each) for each in args], parent, **extra)
+        except click.UsageError as error:
+            if not wants_json(typed_format(args), _environment()):
+                raise
+            ErrorReport(is_json=True, hidden=HiddenValues()).error(error.format_message())
+            sys.exit(_EXIT_BAD_OPTIONS)
+
+
+def _environment() -> dict[str, str]:
+    """The environment variables; the case of their names does not matter."""
+    return {name.upper(): value for name, value in os.environ.items()}
+
+
+def _as_flag(argument: str) -> str:
+    """`--flag=yes` and `--flag=no` as click knows them: `--flag` and `--no-flag`."""
+    name, sign, value = argument.partition("=")
+    flags = {_option_name(name): name for name, field in Settings.model_fields.items() if field.annotation is bool}
+    if not sign or name not in flags:
+        return argument
+    try:
+        is_set = TypeAdapter(bool).validate_python(value)
+    except ValidationError:
+        raise click.UsageError(f"{name}: {value!r} is neither yes nor no.") from None
+    return name if is_set else f"--no-{name.removeprefix('--')}"
 
 
 def _option(name: str, field: FieldInfo) -> click.Option:
@@ -57,7 +96,7 @@ def main() -> None:
     """Mirror NetApp Astra Control backups into the status of Kubernetes objects."""
 
 
-@main.command(params=[_option(name, field) for name, field in Settings.model_fields.items()])
+@main.command(cls=_Run, params=[_option(name, field) for name, field in Settings.model_fields.items()])
 def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
     """Run the operator until SIGTERM or SIGINT.
 
@@ -74,23 +113,38 @@ def run(**typed: Any) -> None:  # noqa: ANN401 - one argument for each option
       2  bad options
     """  # noqa: D301 - click's own mark of lines that are not to be joined
     given = {name: value for name, value in typed.items() if value is not None and value != ()}
-    try:
-        settings = Settings(**given)
-    except ValidationError as error:
-        for each in error.errors(include_url=False):
-            _report_invalid(given, each["loc"], each["msg"])
-        sys.exit(_EXIT_BAD_OPTIONS)
+    hidden = HiddenValues()
+    report = ErrorReport(is_json=wants_json(typed["log_format"], _environment()), hidden=hidden)
+    settings = _settings(given, report)
     tune_garbage_collector()
     allocator.return_large_blocks()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    hidden = HiddenValues()
-    sys.excepthook = partial(print_redacted, hidden)
+    sys.excepthook = report.crash
     limit = logs.configure(settings.log_level, settings.log_format, hidden)
     try:
         sys.exit(asyncio.run(lifecycle.run(settings, limit, hidden)))
     except (ClusterConfigError, NotUsableError, OSError) as error:
-        click.echo(hidden.redact(f"astra-mirror: {error}"), err=True)
+        report.error(str(error))
         sys.exit(_EXIT_RESTART)
+
+
+def _settings(given: dict[str, Any], report: ErrorReport) -> Settings:
+    """The options, as they are typed or in the environment; ends the process where one is not valid."""
+    variables = {f"{ENV_PREFIX}{name.upper()}": name for name in Settings.model_fields}
+    errors = [
+        f"{name}: there is no such option; the nearest is {nearest}"
+        for name, nearest in misspelt(ENV_PREFIX, list(variables), os.environ)
+    ]
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        errors += [_text_of(given, each["loc"], each["msg"]) for each in error.errors(include_url=False)]
+    else:
+        if not errors:
+            return settings
+    for each in errors:
+        report.error(each)
+    sys.exit(_EXIT_BAD_OPTIONS)
 
 
 def tune_garbage_collector() -> None:
@@ -102,7 +156,7 @@ def tune_garbage_collector() -> None:
     gc.set_threshold(2_500, 20, 2_000)
 
 
-def _report_invalid(given: dict[str, Any], where: tuple[int | str, ...], message: str) -> None:
+def _text_of(given: dict[str, Any], where: tuple[int | str, ...], message: str) -> str:
     name = str(where[0])
     source = _option_name(name) if name in given else f"{ENV_PREFIX}{name.upper()}"
-    click.echo(f"astra-mirror: {source}: {message.removeprefix('Value error, ')}", err=True)
+    return f"{source}: {message.removeprefix('Value error, ')}"

@@ -23,6 +23,10 @@ def _list(value: object) -> object:
     return value
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _positive(seconds: float) -> float:
     if seconds <= 0:
         raise ValueError("must be longer than nothing")
@@ -117,10 +121,12 @@ class Settings(BaseSettings):
     require_tls_verification: bool = _option(
         False, "Refuse Secrets that switch the verification of Astra Control's certificate off"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = _option(
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = _option(
         "info", "Least level that is logged", "debug|info|warning|error"
     )
-    log_format: Literal["text", "json"] = _option("text", "Format of the log", "text|json")
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = _option(
+        "text", "Format of the log", "text|json"
+    )
 
     @property
     def pace(self) -> Pace:

@@ -1,6 +1,7 @@
 """The sources of the cluster's credentials, and the messages about unusable ones."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -86,17 +87,29 @@ async def run(settings, limit, hidden):
     raise ERROR("a-token-of-the-operator was refused")
 
 lifecycle.run = run
-cli.main(["run"])
+cli.main(["run", "--log-format", "FORMAT"])
 """
+
+
+def _failing(error: str, log_format: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": "operator"}
+    program = [sys.executable, "-c", _FAILING.replace("ERROR", error).replace("FORMAT", log_format)]
+    ended = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "a-token" not in ended.stderr
+    assert "was refused" in ended.stderr
+    return ended.stderr
 
 
 @pytest.mark.parametrize(("error", "start"), [("OSError", "astra-mirror: "), ("RuntimeError", "Traceback")])
 def test_an_error_that_ends_the_process(error: str, start: str) -> None:
     """It is printed without the operator's credentials, whether it was foreseen or not."""
-    environment = {**os.environ, "PYTHONPATH": "operator"}
-    program = [sys.executable, "-c", _FAILING.replace("ERROR", error)]
-    ended = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith(start)
-    assert "a-token" not in ended.stderr
-    assert "was refused" in ended.stderr
+    assert _failing(error, "text").startswith(start)
+
+
+@pytest.mark.parametrize(("error", "level"), [("OSError", "ERROR"), ("RuntimeError", "CRITICAL")])
+def test_an_error_that_ends_the_process_in_json(error: str, level: str) -> None:
+    """It is one line of JSON; the traceback of one that was not foreseen is a field of it."""
+    [line] = map(json.loads, _failing(error, "json").splitlines())
+    assert line["level"] == level
+    assert ("Traceback" in line.get("exc_info", "")) == (error == "RuntimeError")

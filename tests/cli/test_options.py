@@ -1,5 +1,8 @@
 """The command line, and the messages about invalid options."""
 
+import json
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -67,3 +70,63 @@ def test_what_is_typed_wins() -> None:
     code, text = _run("run", "--interval", "20s", "--namespace", "a,b", "--namespace", "c", ASTRA_MIRROR_INTERVAL="x")
     assert code == 1
     assert text == "astra-mirror: no cluster credentials: KUBECONFIG is /nonexistent, which does not exist\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (["--log-level", "INFO", "--log-format", "Text"], {}),
+        ([], {"ASTRA_MIRROR_LOG_LEVEL": "INFO"}),
+        (["--leader-elect=true", "--require-tls-verification=no"], {}),
+        (["--leader-elect=false"], {}),
+        (["--allowed-url", "https://*.netapp.io/,https://acc.example.com:8443/"], {}),
+    ],
+)
+def test_as_people_write_them(arguments: list[str], environment: dict[str, str]) -> None:
+    """Levels in capitals, flags with a value, a slash at the end of a URL: all get as far as the credentials."""
+    code, text = _run("run", *arguments, **environment)
+    assert code == 1
+    assert text.startswith("astra-mirror: no cluster credentials")
+
+
+def test_a_flag_with_another_value() -> None:
+    """What is neither yes nor no is no flag."""
+    code, text = _run("run", "--leader-elect=perhaps")
+    assert code == 2
+    assert "--leader-elect: 'perhaps' is neither yes nor no" in text
+
+
+def test_a_misspelt_variable() -> None:
+    """It ends the start with the nearest name, among the other errors; what a Service link makes is ignored."""
+    code, text = _run(
+        "run", ASTRA_MIRROR_INTERVALL="20s", ASTRA_MIRROR_SHARD="x", ASTRA_MIRROR_PORT="tcp://10.0.0.1:80"
+    )
+    assert code == 2
+    first, second = text.splitlines()
+    assert first == (
+        "astra-mirror: ASTRA_MIRROR_INTERVALL: there is no such option; the nearest is ASTRA_MIRROR_INTERVAL"
+    )
+    assert second.startswith("astra-mirror: ASTRA_MIRROR_SHARD: ")
+    code, text = _run("run", ASTRA_MIRROR_PORT_8080_TCP="tcp://10.0.0.1:80", ASTRA_MIRROR_SERVICE_HOST="10.0.0.1")
+    assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (["--log-format", "json"], {}, "no cluster credentials"),
+        ([], {"ASTRA_MIRROR_LOG_FORMAT": "JSON"}, "no cluster credentials"),
+        (["--log-format=json", "--shard", "x"], {}, "--shard: "),
+        (["--log-format=json", "--shrad", "x"], {}, "No such option"),
+        (["--leader-elect=perhaps"], {"ASTRA_MIRROR_LOG_FORMAT": "json"}, "neither yes nor no"),
+        ([], {"ASTRA_MIRROR_LOG_FORMAT": "json", "ASTRA_MIRROR_INTERVALL": "1s"}, "ASTRA_MIRROR_INTERVALL"),
+    ],
+)
+def test_errors_at_the_start_in_json(arguments: list[str], environment: dict[str, str], words: str) -> None:
+    """With --log-format json each is a line of JSON as those of the log are, whatever is wrong."""
+    code, text = _run("run", *arguments, **environment)
+    assert code in {1, 2}
+    [line] = map(json.loads, text.splitlines())
+    assert line["level"] == "ERROR"
+    assert words in line["message"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])

@@ -196,3 +196,12 @@ def test_an_entry_that_no_url_could_match_is_refused(entry: str) -> None:
     """The option says so at the start, instead of allowing nothing in silence."""
     with pytest.raises(ValueError, match=r"its host is|its port is"):
         AllowedURL.parse(entry)
+
+
+@pytest.mark.parametrize("text", ["https://*.netapp.io/", "https://acc.example.com:8443/", "http://[::1]/"])
+def test_a_slash_at_the_end_of_an_entry(text: str) -> None:
+    """It means nothing; another one, or a path, is an error."""
+    assert AllowedURL.parse(text) == AllowedURL.parse(text.removesuffix("/"))
+    for wrong in (f"{text}/", f"{text}a"):
+        with pytest.raises(ValueError, match="is not scheme://host"):
+            AllowedURL.parse(wrong)

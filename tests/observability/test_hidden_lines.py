@@ -11,7 +11,7 @@ import pytest
 
 from astra_mirror.observability import logs
 from astra_mirror.observability.hidden_values import HiddenValues
-from astra_mirror.observability.unhandled import print_redacted
+from astra_mirror.observability.start_errors import ErrorReport
 from tests.observability.credentials import TOKEN, remains
 
 
@@ -124,7 +124,10 @@ def test_a_password_with_a_quotation_mark_leaves_json_valid(
     assert (line["level"], line["namespace"]) == ("WARNING", "shop")
 
 
-def test_an_exception_that_ends_the_process(hidden: HiddenValues, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("is_json", [False, True])
+def test_an_exception_that_ends_the_process(
+    is_json: bool, hidden: HiddenValues, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It is printed like any other, without the values; base64 is hidden where it is registered."""
     sent = base64.b64encode(b"me:some-password").decode()
     hidden.hide([TOKEN, sent])
@@ -134,9 +137,9 @@ def test_an_exception_that_ends_the_process(hidden: HiddenValues, capsys: pytest
         except _EchoError as error:
             raise ValueError(sent) from error
     except ValueError:
-        print_redacted(hidden, *sys.exc_info())
+        ErrorReport(is_json=is_json, hidden=hidden).crash(*sys.exc_info())
     written = capsys.readouterr().err
-    assert written.startswith("Traceback (most recent call last):\n")
+    assert written.startswith("Traceback (most recent call last):\n") != is_json
     assert "_EchoError" in written
     assert "ValueError" in written
     assert [each for each in (*remains(TOKEN), sent) if each in written] == []

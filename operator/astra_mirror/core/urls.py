@@ -118,14 +118,14 @@ class AllowedURL:
 
     @classmethod
     def parse(cls, text: str) -> "AllowedURL":
-        """Parse an entry.
+        """Parse an entry. A slash may follow it, as in what people copy out of a browser.
 
         Raises:
             ValueError: the text is not an entry; the message says what one looks like.
         """
         scheme, mark, rest = text.strip().partition("://")
         wildcard = rest.startswith("*.")
-        host = rest.removeprefix("*.")
+        host = rest.removeprefix("*.").removesuffix("/")
         if not mark or "*" in host or "/" in host:
             raise ValueError(f"{text!r} is not scheme://host[:port], such as https://*.netapp.io")
         if wildcard and _is_of_an_address(host):

@@ -103,6 +103,11 @@ class _RFC3339(JsonFormatter):
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def json_formatter(hidden: HiddenValues) -> logging.Formatter:
+    """Makes a line of JSON of a record, without the `hidden` values."""
+    return _RFC3339(hidden)
+
+
 def configure(
     level: str,
     log_format: Literal["text", "json"],
@@ -115,7 +120,7 @@ def configure(
     """
     handler, limit = logging.StreamHandler(sys.stderr), NamespaceLimit(clock)
     handler.addFilter(limit)
-    handler.setFormatter(_RFC3339(hidden) if log_format == "json" else _Text(hidden))
+    handler.setFormatter(json_formatter(hidden) if log_format == "json" else _Text(hidden))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     root = logging.getLogger().level
     # These log a line for each request or object; the metrics and conditions show what matters.

@@ -5,13 +5,8 @@ asyncio's own report contains it: the repr of a task includes that of its except
 
 import asyncio
 import logging
-import sys
-import traceback
 from pathlib import Path
-from types import TracebackType
 from typing import Any
-
-from astra_mirror.observability.hidden_values import HiddenValues
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +30,3 @@ def report_unless_left_by(library: Path, loop: asyncio.AbstractEventLoop, contex
         logger.error("%s", context["message"], exc_info=error)
     else:
         loop.default_exception_handler(context)
-
-
-def print_redacted(
-    hidden: HiddenValues, kind: type[BaseException], error: BaseException, frames: TracebackType | None
-) -> None:
-    """Print what the interpreter prints of an exception that ends the process, without the `hidden` values."""
-    sys.stderr.write(hidden.redact("".join(traceback.format_exception(kind, error, frames))))
