@@ -50,7 +50,7 @@ def after(
             outcome=outcome,
             now=now,
             at=60.0 * number,
-            stale_after=900.0 if stale and last else None,
+            stale_since=NOW if stale and last else None,
         )
         held = next_status(held, event)
         cluster = stamped(as_json(held), cluster, now)

@@ -1,6 +1,7 @@
 """Which transitions are worth an Event, and how many of them a ref may have."""
 
 import re
+from datetime import datetime
 
 import pytest
 
@@ -47,9 +48,9 @@ def test_transitions_are_told_and_nothing_else(outcomes: tuple[Outcome | None, .
     assert told(*outcomes) == events
 
 
-def _status(outcome: Outcome | None, *, stale: float | None = None, suspend: bool = False) -> AppBackupRefStatus:
+def _status(outcome: Outcome | None, *, stale: datetime | None = None, suspend: bool = False) -> AppBackupRefStatus:
     held = next_status(UNSEEN, Event(1, spec(), COMPLETED, NOW))
-    return next_status(held, Event(1, spec(suspend=suspend), outcome, NOW, stale_after=stale))
+    return next_status(held, Event(1, spec(suspend=suspend), outcome, NOW, stale_since=stale))
 
 
 def _reasons(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Around | None = None) -> list[str]:
@@ -58,7 +59,7 @@ def _reasons(before: AppBackupRefStatus, after: AppBackupRefStatus, around: Arou
 
 def test_an_observation_that_grows_stale_and_is_renewed() -> None:
     """Ready becomes ObservationStale, and leaves it."""
-    fresh, failing, stale = _status(COMPLETED), _status(AWAY), _status(AWAY, stale=900.0)
+    fresh, failing, stale = _status(COMPLETED), _status(AWAY), _status(AWAY, stale=NOW)
     assert _reasons(failing, stale) == ["ObservationStale"]
     assert _reasons(fresh, stale) == ["ObservationStale", "SyncFailed"]
     assert _reasons(stale, stale) == []

@@ -1,5 +1,6 @@
 """What a process finds when it starts counts only where an operator can have written it."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -24,8 +25,8 @@ _BEYOND: dict[str, Any] = {
 }
 
 
-def _event(outcome: Any, stale_after: float | None, **fields: Any) -> Event:
-    return Event(generation=1, spec=spec(**fields), outcome=outcome, now=NOW, stale_after=stale_after)
+def _event(outcome: Any, stale_since: datetime | None, **fields: Any) -> Event:
+    return Event(generation=1, spec=spec(**fields), outcome=outcome, now=NOW, stale_since=stale_since)
 
 
 def _status(outcome: Any = RUNNING) -> dict[str, Any]:
@@ -75,12 +76,12 @@ def test_a_ready_that_no_operator_writes_beside_this_observation_counts_as_none(
 
 
 @pytest.mark.parametrize("ready_when", list(ReadyWhen))
-@pytest.mark.parametrize("stale_after", [None, 900.0])
+@pytest.mark.parametrize("stale_since", [None, NOW])
 @pytest.mark.parametrize("outcome", [RUNNING, COMPLETED, HOOKS_FAILED, MISSING, _REFUSED, None])
-def test_each_ready_of_an_operators_is_taken_over(outcome: Any, stale_after: float | None, ready_when: str) -> None:
+def test_each_ready_of_an_operators_is_taken_over(outcome: Any, stale_since: datetime | None, ready_when: str) -> None:
     """Whatever readyWhen asks for, fresh or stale, observed or not, and then suspended."""
     before = next_status(UNSEEN, _event(outcome, None, readyWhen=ready_when))
-    after = next_status(before, _event(_REFUSED, stale_after, readyWhen=ready_when))
+    after = next_status(before, _event(_REFUSED, stale_since, readyWhen=ready_when))
     suspended = next_status(after, _event(None, None, suspend=True, readyWhen=ready_when))
     for each in (before, after, suspended):
         assert own(difference(as_json(each), {}, {}, NOW).status) is not UNSEEN

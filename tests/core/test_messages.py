@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -125,22 +125,22 @@ def _process(outcomes: Sequence[Outcome], **more: Any) -> Process:
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-@pytest.mark.parametrize("stale_after", [None, 900.0])
+@pytest.mark.parametrize("stale_since", [None, NOW])
 @given(earlier=_earlier, answer=_answers, other_id=_ids, keeps_message=st.booleans())
 @settings(deadline=None)
 def test_another_id_alone_causes_no_write_and_no_event(
     is_restarted: bool,
-    stale_after: float | None,
+    stale_since: datetime | None,
     earlier: list[Outcome],
     answer: Failed | NotFound,
     other_id: str | None,
     keeps_message: bool,
 ) -> None:
     """In one process, and in the next one, which has nothing but the status to go by."""
-    process = _process([*earlier, answer], stale_after=stale_after)
+    process = _process([*earlier, answer], stale_since=stale_since)
     if is_restarted:
         process = Process(process.actual)
-    process.learn(replace(answer, correlation_id=other_id), stale_after=stale_after, keeps_message=keeps_message)
+    process.learn(replace(answer, correlation_id=other_id), stale_since=stale_since, keeps_message=keeps_message)
     assert process.patch() == {}
     assert process.notes == []
 
@@ -168,7 +168,7 @@ def test_two_operators_do_not_fight_about_ids(
     """Both see a transition, each with an ID of its own: what the first has written stands for both."""
     first, second = _process([*earlier, RUNNING]), _process([*earlier, RUNNING])
     for process, said in ((first, answer), (second, replace(answer, correlation_id=other_id))):
-        process.learn(said, stale_after=900.0 if is_suspended else None)
+        process.learn(said, stale_since=NOW if is_suspended else None)
         if is_suspended:
             process.learn(None, suspend=True)
     first.write()
@@ -210,5 +210,5 @@ def test_no_event_has_an_id(
     if is_restarted:
         process = Process(process.actual)
     for answer, keeps_message, is_stale in steps:
-        process.learn(answer, keeps_message=keeps_message, stale_after=900.0 if is_stale else None)
+        process.learn(answer, keeps_message=keeps_message, stale_since=NOW if is_stale else None)
         assert [_plain(each) for each in process.notes] == process.notes

@@ -84,7 +84,7 @@ def _play(history: list[Step]) -> list[dict[str, Any]]:
             now=now,
             at=at,
             sample=sample,
-            stale_after=900.0 if step.stale else None,
+            stale_since=NOW if step.stale else None,
         )
         held = next_status(held, event)
         if isinstance(step.outcome, Observed):
@@ -121,7 +121,7 @@ def test_the_same_input_gives_an_empty_patch(history: list[Step]) -> None:
         spec=spec(suspend=step.suspend, readyWhen=step.ready_when),
         outcome=step.outcome,
         now=NOW + timedelta(days=1),
-        stale_after=900.0 if step.stale else None,
+        stale_since=NOW if step.stale else None,
     )
     again = stamped(as_json(next_status(held, event)), last, event.now)
     assert merge_patch(last, again) == {}

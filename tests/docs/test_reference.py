@@ -152,7 +152,7 @@ def test_events() -> None:
         held = UNSEEN
         for outcome in outcomes:
             is_stale, is_suspended = outcome is STALE, outcome is None
-            event = Event(1, spec(suspend=is_suspended), outcome, NOW, stale_after=900.0 if is_stale else None)
+            event = Event(1, spec(suspend=is_suspended), outcome, NOW, stale_since=NOW if is_stale else None)
             after = next_status(held, event)
             told |= {note.reason: note.kind for note in notes_of(held, after)}
             held = after

@@ -7,14 +7,24 @@ import pytest
 from astra_mirror.api.meta import REQUESTED_AT
 from astra_mirror.core.outcome import Answer, Failed, NotFound, SyncReason
 from astra_mirror.core.schedule import Pace
+from astra_mirror.support.times import moment_of
 from tests.core.cases import ROWS
 from tests.engine.world import NEW, World, backup
-from tests.virtual_time import clock
+from tests.virtual_time import clock, utcnow
+
+
+def _condition(world: World, kind: str) -> dict[str, str]:
+    conditions = world.cluster.objects["ref"]["status"]["conditions"]
+    found: dict[str, str] = next(each for each in conditions if each["type"] == kind)
+    return found
 
 
 def _message(world: World, kind: str = "Synced") -> str:
-    conditions = world.cluster.objects["ref"]["status"]["conditions"]
-    return str(next(each["message"] for each in conditions if each["type"] == kind))
+    return _condition(world, kind)["message"]
+
+
+def _failing_since(world: World) -> str:
+    return _condition(world, "Synced")["lastTransitionTime"]
 
 
 async def _fail(world: World, words: str, *, code: int | None = 500, correlation_id: str | None = None) -> None:
@@ -122,7 +132,45 @@ async def test_an_event_has_no_correlation_id_of_an_earlier_process_either() -> 
         while not world.notes:
             await _fail(world, "It failed.", correlation_id="c-2")
         assert _message(world) == "It went wrong: ServerError. (correlationID c-1)"
-    assert world.notes == [("ObservationStale", "No good answer for 1m (last seen: running). It failed.")]
+    since = _failing_since(world)
+    assert world.notes == [("ObservationStale", f"No good answer since {since} (last seen: running). It failed.")]
+
+
+async def test_a_stale_observation_says_since_when() -> None:
+    """It is the time of the first failure, which does not move: nothing is written while the failure lasts."""
+    world = World(pace=Pace(stale_after=60))
+    async with world.running():
+        await world.observed("ref", 7, "running", interval="1s")
+        await _fail(world, "It failed.")
+        since = _failing_since(world)
+        while _message(world, "Ready").startswith("The backup"):
+            await _fail(world, "It failed.")
+        text = f"No good answer since {since} (last seen: running). It failed."
+        assert _message(world, "Ready") == text
+        patches = world.cluster.patches
+        while clock() < 3600:
+            await _fail(world, "It failed.")
+        assert (_message(world, "Ready"), world.cluster.patches) == (text, patches)
+        await _answer(world, backup(7, "running"))
+        await _fail(world, "It failed.")
+        later = _failing_since(world)
+        while _message(world, "Ready").startswith("The backup"):
+            await _fail(world, "It failed.")
+        assert later != since
+        assert _message(world, "Ready") == text.replace(since, later)
+
+
+async def test_the_next_process_says_it_as_well() -> None:
+    """What it finds in the status is all that it knows of the time before its start."""
+    row = ROWS["failing-running"]
+    world = World(pace=Pace(stale_after=60))
+    async with world.running():
+        world.entrance.seen(world.cluster.put("ref", 7, interval="1s", **row))
+        since = _failing_since(world)
+        assert moment_of(since) != utcnow().replace(microsecond=0)
+        while "No good answer" not in _message(world, "Ready"):
+            await _fail(world, "It failed.")
+        assert _message(world, "Ready").startswith(f"No good answer since {since} ")
 
 
 async def test_the_words_of_a_backup_that_does_not_exist_move_as_slowly() -> None:

@@ -33,7 +33,7 @@ def _happened(outcome: Outcome | None, memory: object, **changes: Any) -> Happen
         at=0.0,
         utc=NOW,
         memory=memory,
-        stale_after=None,
+        stale_since=None,
         handled=None,
         keeps_message=False,
         was_grace=False,
@@ -87,7 +87,7 @@ def test_after_a_round_of_writes_as_well(first: Next) -> None:
         (_again(), {"handled": "now"}),
         (_again(), {"was_grace": True}),
         (_again(), {"has_new_secret": True}),
-        (_again(), {"stale_after": 600.0}),
+        (_again(), {"stale_since": NOW}),
     ],
     ids=["deadline", "clock", "list", "generation", "requested", "grace", "secret", "stale"],
 )

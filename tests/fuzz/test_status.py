@@ -31,7 +31,7 @@ def _event(step: Step, *, generation: int, seconds: float, sample: Sample | None
         now=NOW + timedelta(seconds=seconds),
         at=seconds,
         sample=sample,
-        stale_after=900.0 if step.stale else None,
+        stale_since=NOW if step.stale else None,
         handled=step.handled,
         keeps_message=step.keeps_message,
         is_young=step.is_young,

@@ -100,6 +100,12 @@ def _conditions(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {str(each.get("type")): each for each in entries if isinstance(each, Mapping)}
 
 
+def failing_since(status: Mapping[str, Any]) -> datetime | None:
+    """When Synced became False; None if it is not False."""
+    synced = _conditions(status).get("Synced", {})
+    return moment_of(synced.get("lastTransitionTime")) if synced.get("status") == "False" else None
+
+
 def _has_status(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return old.get("status") == new["status"] and bool(old.get("lastTransitionTime"))
 

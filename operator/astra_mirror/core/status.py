@@ -26,8 +26,8 @@ from astra_mirror.core.conditions import (
 from astra_mirror.core.messages import Shown, may_have_id, shows
 from astra_mirror.core.outcome import Failed, NotFound, Observed, Outcome
 from astra_mirror.core.progress import Sample, progress_of
-from astra_mirror.support.durations import format_duration
 from astra_mirror.support.text import sentence
+from astra_mirror.support.times import timestamp
 
 UNSEEN: Final = AppBackupRefStatus()
 
@@ -43,7 +43,7 @@ class Event:
         now: UTC.
         at: when the observation was made, in monotonic seconds.
         sample: the baseline for the rate.
-        stale_after: if the observation is stale, the limit that it has exceeded, in seconds; else None.
+        stale_since: if the observation is stale, since when no poll has succeeded; else None.
         handled: the value of requestedAt that a poll has handled.
         keeps_message: whether the status keeps its present message for a persisting failure.
         is_young: whether a missing Secret may still be created.
@@ -55,7 +55,7 @@ class Event:
     now: datetime
     at: float = 0.0
     sample: Sample | None = None
-    stale_after: float | None = None
+    stale_since: datetime | None = None
     handled: str | None = None
     keeps_message: bool = False
     is_young: bool = False
@@ -221,7 +221,7 @@ def _sync_result(event: Event) -> SyncResult:
 
 
 def _stale(observed: AppBackupRefStatus, event: Event) -> str | None:
-    if event.stale_after is None or not isinstance(event.outcome, Failed):
+    if event.stale_since is None or not isinstance(event.outcome, Failed):
         return None
     seen = f"last seen: {observed.state}" if observed.state else "last seen: no such backup"
-    return f"No good answer for {format_duration(event.stale_after)} ({seen}). {event.outcome.text}"
+    return f"No good answer since {timestamp(event.stale_since)} ({seen}). {event.outcome.text}"

@@ -5,8 +5,12 @@ was last copied into the status, whether a missing Secret may still be created, 
 """
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Final
 
+from pydantic_core import from_json
+
+from astra_mirror.core.diff import failing_since
 from astra_mirror.core.events import Note, admit
 from astra_mirror.core.outcome import Failed, NotFound, Outcome
 from astra_mirror.core.schedule import Pace, stale_after
@@ -46,14 +50,14 @@ def next_report(
         has_new_secret: whether this is the first answer since the Secret changed.
     """
     before, now = tracked.reported, moment.at
-    stale, is_grace = is_stale(tracked, now, pace), _is_grace(tracked, outcome, now)
+    is_grace = _is_grace(tracked, outcome, now)
     happened = Happened(
         generation=tracked.desire.generation,
         outcome=outcome,
         at=now,
         utc=moment.utc,
         memory=before.memory,
-        stale_after=stale_after(before.interval, pace) if stale else None,
+        stale_since=_stale_since(tracked, moment) if is_stale(tracked, now, pace) else None,
         handled=handled,
         keeps_message=_keeps_message(tracked, outcome, now),
         was_grace=before.is_grace,
@@ -62,14 +66,25 @@ def next_report(
         shown=before.shown,
     )
     found = tracked.spec.next_report(tracked.texts.desired_status, happened, pace)
-    return _reporting(tracked, found, happened, is_stale=stale)
+    return _reporting(tracked, found, happened)
 
 
-def _reporting(tracked: Tracked, found: Next, happened: Happened, *, is_stale: bool) -> Step:
+def _stale_since(tracked: Tracked, moment: Moment) -> datetime:
+    """Since when no poll has succeeded. It does not move while the observation is stale.
+
+    It is the time at which Synced became False, which outlasts the process, and on which two operators agree.
+    """
+    if tracked.reported.stale_since is not None:
+        return tracked.reported.stale_since
+    since = failing_since(from_json(tracked.texts.written_status))
+    return since or moment.utc - timedelta(seconds=moment.at - tracked.polling.last_success_at)
+
+
+def _reporting(tracked: Tracked, found: Next, happened: Happened) -> Step:
     before, outcome, now = tracked.reported, happened.outcome, happened.at
     events, events_until = _events(tracked, found.notes, now)
     how = Computed(
-        is_stale=is_stale,
+        stale_since=happened.stale_since,
         is_grace=happened.is_grace,
         # A NotObserved status adds no knowledge: keep adopting what another process observes.
         is_inherited=before.is_inherited and outcome is None and tracked.desire.is_polled,

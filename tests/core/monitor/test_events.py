@@ -7,6 +7,7 @@ from astra_mirror.core.monitor.event import UNSEEN
 from astra_mirror.core.monitor.events import judged_by, notes_of
 from astra_mirror.core.monitor.report import RefsReport
 from astra_mirror.core.outcome import Failed, NotFound, Outcome, SyncReason
+from tests.core.cases import NOW
 from tests.core.monitor.lists import DAILY, after, backup, read, spec
 
 MET, MISSED = read(backup(1)), read(backup(1, hours=30))
@@ -63,7 +64,7 @@ def test_after_staleness_what_has_not_changed_is_no_transition(
     """It is the same as before it was unknown."""
     of = spec(objectives=[DAILY])
     seen = after([first], of)
-    stale = after([first, ERROR], of, stale_after=900.0)
+    stale = after([first, ERROR], of, stale_since=NOW)
     judged = judged_by(stale, judged_by(seen, None))
     assert [each.reason for each in notes_of(stale, after([first, last], of), Around(), judged)] == reasons
 

@@ -167,7 +167,7 @@ def test_what_was_false_stays_so_until_all_is_stale() -> None:
     status = after([read(backup(1, hours=2)), ERROR], both, hours=[0, 30])
     assert [each.met for each in status.objectives or ()] == ["Unknown", "False"]
     assert shown(status)["Ready"] == "False ObjectiveMissed"
-    status = after([read(backup(1, hours=2)), ERROR], both, hours=[0, 30], stale_after=900.0)
+    status = after([read(backup(1, hours=2)), ERROR], both, hours=[0, 30], stale_since=NOW)
     assert [each.met for each in status.objectives or ()] == ["Unknown", "Unknown"]
     assert shown(status)["Ready"] == shown(status)["ObjectivesMet"] == "Unknown ObservationStale"
 

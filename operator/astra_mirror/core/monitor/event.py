@@ -24,7 +24,7 @@ class MonitorEvent:
         read: the last complete list, the one in `outcome` included; None if there was none since the start.
         ordered: its selected backups in their order.
         refs: the last round of writes, likewise.
-        stale_after: if the last list is too old to count, the limit that it has exceeded, in seconds; else None.
+        stale_since: if the last list is too old to count, since when no poll has succeeded; else None.
         handled: the value of requestedAt that a poll has handled.
         keeps_message: whether the status keeps its present message for a persisting failure.
         is_young: whether a missing Secret may still be created.
@@ -37,7 +37,7 @@ class MonitorEvent:
     read: ListRead | None = None
     refs: RefsReport | None = None
     ordered: tuple[ListedBackup, ...] = ()
-    stale_after: float | None = None
+    stale_since: datetime | None = None
     handled: str | None = None
     keeps_message: bool = False
     is_young: bool = False

@@ -22,7 +22,7 @@ from astra_mirror.core.monitor.objectives import Judged, judged, remembered, unm
 from astra_mirror.core.monitor.report import NoAnswerInTime
 from astra_mirror.core.monitor.selection import counted, is_good, newest
 from astra_mirror.core.outcome import Failed, NotFound
-from astra_mirror.support.durations import format_duration
+from astra_mirror.support.times import timestamp
 
 _NO_APP: Final = "Astra Control has no such app."
 
@@ -70,7 +70,7 @@ def objectives_by(held: AppBackupMonitorStatus, event: MonitorEvent) -> tuple[Ju
         found = remembered(objectives, shown or (), is_first=ready is not None and ready.reason == FIRST)
     if not isinstance(outcome, Failed | NoAnswerInTime):
         return found
-    return without_list(found, nanoseconds_of(event.now), is_stale=event.stale_after is not None)
+    return without_list(found, nanoseconds_of(event.now), is_stale=event.stale_since is not None)
 
 
 def assessment_by(
@@ -91,9 +91,9 @@ def assessment_by(
     """
     if not is_observed(observed):
         return never_observed(sync_result)
-    if event.stale_after is not None and isinstance(event.outcome, Failed):
-        since = format_duration(event.stale_after)
-        return stale(f"No good answer for {since}. {event.outcome.text}", sync_result)
+    if event.stale_since is not None and isinstance(event.outcome, Failed):
+        since = timestamp(event.stale_since)
+        return stale(f"No good answer since {since}. {event.outcome.text}", sync_result)
     if isinstance(event.outcome, NotFound):
         return app_not_found(event.outcome.text)
     if is_app_missing(observed):

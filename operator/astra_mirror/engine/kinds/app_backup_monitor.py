@@ -76,7 +76,7 @@ class MonitorSpec(Spec):
             read=memory.read,
             refs=memory.refs,
             ordered=memory.ordered.backups if memory.ordered is not None else (),
-            stale_after=happened.stale_after,
+            stale_since=happened.stale_since,
             handled=None if outcome is None else happened.handled,
             keeps_message=happened.keeps_message,
             is_young=happened.is_grace,
@@ -153,7 +153,7 @@ def _as_before(held: bytes, happened: Happened) -> Next | None:
     if not isinstance(memory, Memory) or not isinstance(read, ListRead):
         return None
     standing = memory.standing_for(read)
-    if standing is None or standing.generation != happened.generation or happened.stale_after is not None:
+    if standing is None or standing.generation != happened.generation or happened.stale_since is not None:
         return None
     if happened.was_grace or happened.has_new_secret or happened.handled not in {None, standing.handled}:
         return None

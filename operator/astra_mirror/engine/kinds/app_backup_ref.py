@@ -60,7 +60,7 @@ class _RefSpec(Spec):
             now=happened.utc,
             at=happened.at,
             sample=sample,
-            stale_after=happened.stale_after,
+            stale_since=happened.stale_since,
             handled=happened.handled,
             keeps_message=happened.keeps_message,
             is_young=happened.is_grace,

@@ -63,7 +63,7 @@ class Happened(NamedTuple):
         at: now, in monotonic seconds.
         utc: the same moment by the wall clock.
         memory: that of the last report about the same target; None if there was none.
-        stale_after: the seconds without success after which nothing observed counts; None while it counts.
+        stale_since: since when no poll has succeeded, if for so long that nothing observed counts; else None.
         handled: the requestedAt value that this outcome answers, if it answers one.
         keeps_message: whether the status keeps its message for a lasting failure.
         was_grace: whether the status so far has a failure that may end by itself.
@@ -77,7 +77,7 @@ class Happened(NamedTuple):
     at: float
     utc: datetime
     memory: object
-    stale_after: float | None
+    stale_since: datetime | None
     handled: str | None
     keeps_message: bool
     was_grace: bool

@@ -1,5 +1,6 @@
 """What decisions need of the desired status, and what the operator remembers of how it was computed."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from astra_mirror.core.messages import Shown
@@ -16,7 +17,8 @@ class Reported(NamedTuple):
         interval: the one in force, in seconds, without jitter and backoff.
         has_status: whether the status has been computed for this target since the start.
         is_inherited: whether the desired status was adopted from the actual one, before the first answer.
-        is_stale: whether the status was computed from an observation that is too old to count.
+        stale_since: since when no poll had succeeded, if the status was computed from an observation that is too old to
+            count; else None.
         is_grace: whether the status has a failure that may end by itself while the object is young.
         memory: what the object's kind remembers beside its status.
         shown: the texts in the status that contain a correlation ID.
@@ -31,18 +33,23 @@ class Reported(NamedTuple):
     interval: float = 0.0
     has_status: bool = False
     is_inherited: bool = False
-    is_stale: bool = False
+    stale_since: datetime | None = None
     is_grace: bool = False
     memory: object = None
     shown: tuple[Shown, ...] = ()
     message_taken_at: float | None = None
     events_until: float = 0.0
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the status was computed from an observation that is too old to count."""
+        return self.stale_since is not None
+
 
 class Computed(NamedTuple):
     """What is remembered of how a status was computed; the fields are those of `Reported`."""
 
-    is_stale: bool
+    stale_since: datetime | None
     is_grace: bool
     is_inherited: bool
     shown: tuple[Shown, ...]
@@ -64,7 +71,7 @@ def computed(reported: Reported, report: Report, how: Computed) -> Reported:
     """A new status was computed."""
     reported = reported._replace(
         has_status=True,
-        is_stale=how.is_stale,
+        stale_since=how.stale_since,
         is_grace=how.is_grace,
         is_inherited=how.is_inherited,
         shown=how.shown,
