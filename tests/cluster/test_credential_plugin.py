@@ -100,9 +100,14 @@ def _is_alive(process: int) -> bool:
         return False
 
 
+def _text(path: Path) -> str:
+    """The content of a file; empty for none."""
+    return path.read_text() if path.exists() else ""
+
+
 async def _is_written(path: Path) -> None:
     for _ in range(1000):
-        if _text(str(path)):
+        if _text(path):
             return
         await asyncio.sleep(0.02)
     pytest.fail(f"nobody has written {path}")
@@ -170,18 +175,13 @@ async def test_an_end_while_the_plugin_runs(tmp_path: Path) -> None:
     assert await _ends(int((tmp_path / "pid").read_text()))
 
 
-def _text(path: str | None) -> str:
-    """The content of a file; empty for none."""
-    return Path(path).read_text() if path and Path(path).exists() else ""
-
-
 async def test_a_client_certificate(tmp_path: Path) -> None:
     """A plugin may give one, alone or with a token; both or none of certificate and key."""
     pair = {"clientCertificateData": "a certificate", "clientKeyData": "a key"}
     for status, authorization in ((pair, None), (pair | {"token": "t"}, "Bearer t")):
         found = await _loaded(_kubeconfig(tmp_path, f"echo '{_answer(**status)}'", "bin/plugin"))
         assert found.authorization == authorization
-        assert (_text(found.cert_file), _text(found.key_file)) == tuple(pair.values())
+        assert (found.cert_data, found.key_data) == (b"a certificate", b"a key")
     for name, value in pair.items():
         path = _kubeconfig(tmp_path, f"echo '{_answer(**{name: value}, token='t')}'", "bin/plugin")
         with pytest.raises(ClusterConfigError, match="gave no credential"):

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import socket
 import ssl
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -50,6 +51,22 @@ async def test_sessions_are_made_in_one_way(tmp_path: Path) -> None:
     flags = endpoint._tls.verify_flags
     assert flags & ssl.VERIFY_X509_PARTIAL_CHAIN
     assert not flags & ssl.VERIFY_X509_STRICT
+
+
+async def test_certificates_without_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that a kubeconfig contains are loaded although no file can be written: in a pod, /tmp may be read-only."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    authority = trustme.CA()
+    issued = authority.issue_cert("me.example")
+    endpoint = Endpoint(
+        _config(
+            ca_data="# für uns\n".encode() + authority.cert_pem.bytes(),
+            cert_data=b"".join(each.bytes() for each in issued.cert_chain_pems),
+            key_data=issued.private_key_pem.bytes(),
+        ),
+        HiddenValues(),
+    )
+    assert len(endpoint._tls.get_ca_certs()) == 1
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])

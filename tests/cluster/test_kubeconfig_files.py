@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import ssl
+import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -228,25 +229,30 @@ async def test_only_a_file_that_does_not_exist_is_skipped(tmp_path: Path) -> Non
     assert found.host == "https://b.example"
 
 
-async def test_certificates_after_somebody_has_cleaned_tmp(tmp_path: Path) -> None:
-    """Each load writes what is no longer there, and keeps what is: the configuration has not changed."""
-    data = {name: base64.b64encode(name.encode()).decode() for name in ("client-certificate-data", "client-key-data")}
+async def test_what_a_kubeconfig_contains_is_in_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the certificates nor the key: the root file system of a pod may be read-only."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    data = {f"{name}-data": base64.b64encode(name.encode()).decode() for name in ("client-certificate", "client-key")}
     content = _content(user=data, cluster={"certificate-authority-data": base64.b64encode(b"ca").decode()})
-    before = await _loaded(tmp_path, content)
-    assert await _loaded(tmp_path, content) == before
-    for path in (before.ca_file, before.cert_file, before.key_file):
-        _remove(path)
-    after = await _loaded(tmp_path, content)
-    written = [_bytes(path) for path in (after.ca_file, after.cert_file, after.key_file)]
-    assert written == [b"ca", b"client-certificate-data", b"client-key-data"]
+    found = await _loaded(tmp_path, content)
+    assert (found.ca_file, found.cert_file, found.key_file) == (None, None, None)
+    assert (found.ca_data, found.cert_data, found.key_data) == (b"ca", b"client-certificate", b"client-key")
+    assert await _loaded(tmp_path, content) == found
+    assert "client-key" not in repr(found)
 
 
-def _remove(path: str | None) -> None:
-    Path(path or "").unlink()
-
-
-def _bytes(path: str | None) -> bytes:
-    return Path(path or "").read_bytes()
+async def test_of_data_and_a_file_the_data_count(tmp_path: Path) -> None:
+    """As for kubectl; each of the three may be the one or the other."""
+    for name in ("certificate", "key"):
+        (tmp_path / name).write_text(f"{name} in a file")
+    user = {
+        "client-certificate": str(tmp_path / "certificate"),
+        "client-certificate-data": base64.b64encode(b"certificate").decode(),
+        "client-key": str(tmp_path / "key"),
+    }
+    found = await _loaded(tmp_path, _content(user=user))
+    assert (found.cert_file, found.cert_data) == (None, b"certificate")
+    assert (found.key_file, found.key_data) == (str(tmp_path / "key"), None)
 
 
 async def test_what_is_nested_beyond_any_kubeconfig_is_none(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from astra_mirror import USER_AGENT
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.credentials import Credentials
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
+from astra_mirror.cluster.pem import as_file
 from astra_mirror.core.proxies import without_credentials
 from astra_mirror.observability.hidden_values import HiddenValues
 
@@ -181,7 +182,8 @@ def keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 def _tls_context(config: ClusterConfig) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=config.ca_file)
+    with as_file(config.ca_file, config.ca_data) as path:
+        context = ssl.create_default_context(cafile=path)
     # As Go and kubectl verify: each certificate in the file is a trust anchor.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -200,5 +202,7 @@ def _load_client_certificate(context: ssl.SSLContext, config: ClusterConfig) -> 
             "decrypt it with openssl pkey -in KEY -out NEW, and use NEW in client-key or client-key-data"
         )
 
-    if config.cert_file:
-        context.load_cert_chain(config.cert_file, config.key_file, password)
+    certificate, key = as_file(config.cert_file, config.cert_data), as_file(config.key_file, config.key_data)
+    with certificate as certificate_path, key as key_path:
+        if certificate_path:
+            context.load_cert_chain(certificate_path, key_path, password)

@@ -1,5 +1,6 @@
 """Finds the API server's address and credentials, once for both Kopf and the kubernetes client."""
 
+import base64
 import logging
 import os
 import re
@@ -12,7 +13,6 @@ from urllib.parse import urlsplit
 
 import yaml
 from kubernetes.aio import client, config
-from kubernetes.aio.config import kube_config
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
 from astra_mirror.cluster.identity import identity_of
@@ -21,6 +21,8 @@ from astra_mirror.cluster.kubeconfig_files import Entry, Kubeconfig, KubeconfigE
 from astra_mirror.core.proxies import UnsupportedProxyError, proxy_for
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+_IN_FILES: Final = ("certificate-authority", "client-certificate", "client-key")
 
 # The client library logs what it finds.
 logging.getLogger("kubernetes.aio.config.kube_config").disabled = True
@@ -52,6 +54,7 @@ class ClusterConfig:
         ca_file: the certificate authorities of the API server; None for those of the operating system.
         cert_file: the client certificate.
         key_file: the client certificate's key.
+        ca_data, cert_data, key_data: the same where the kubeconfig contains them; then there is no file.
         verify: whether the API server's certificate is verified.
         server_name: the host name that the certificate is for, where it is not the URL's.
         proxy: the URL of the proxy to use.
@@ -69,6 +72,9 @@ class ClusterConfig:
     server_name: str | None
     proxy: str | None = field(repr=False)
     impersonation: tuple[tuple[str, str], ...] = ()
+    ca_data: bytes | None = field(default=None, repr=False)
+    cert_data: bytes | None = field(default=None, repr=False)
+    key_data: bytes | None = field(default=None, repr=False)
 
 
 async def load_configuration(
@@ -104,6 +110,7 @@ class _Loaded:
     expires_at: datetime | None
     is_in_file: bool
     impersonation: tuple[tuple[str, str], ...] = ()
+    contained: Mapping[str, bytes] = field(default_factory=dict)
 
 
 async def _from_kubeconfig(kubeconfig: Kubeconfig, plugin_seconds: float) -> _Loaded:
@@ -113,19 +120,25 @@ async def _from_kubeconfig(kubeconfig: Kubeconfig, plugin_seconds: float) -> _Lo
         # As client-go: who the user is, is told to nobody but over TLS, and no credential plugin is run.
         user = Entry(user.kind, user.name, user.path, {})
     identity = await identity_of(user, plugin_seconds)
-    _forget_lost_files()
     configuration = _empty()
-    loader = KubeConfigLoader(Kubeconfig(cluster, identity.user).content())  # type: ignore[no-untyped-call]
+    contained = _contained(cluster) | _contained(identity.user)
+    without = Kubeconfig(*(_without(each, contained) for each in (cluster, identity.user)))
+    loader = KubeConfigLoader(without.content())  # type: ignore[no-untyped-call]
     await loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
-    return _Loaded(configuration, identity.expires_at, identity.is_in_file, identity.impersonation)
+    return _Loaded(configuration, identity.expires_at, identity.is_in_file, identity.impersonation, contained)
 
 
-def _forget_lost_files() -> None:
-    """The client library writes certificates to /tmp once, and does not notice that somebody has cleaned it since."""
-    written = kube_config._temp_files  # noqa: SLF001 - it has no other way
-    for content, path in [*written.items()]:
-        if not Path(path).is_file():
-            del written[content]
+def _contained(entry: Entry) -> dict[str, bytes]:
+    """The certificates and the key in an entry, by the name of the field that would name the file."""
+    data = {name: entry.fields.get(f"{name}-data") for name in _IN_FILES}
+    return {name: base64.standard_b64decode(each) for name, each in data.items() if each is not None}
+
+
+def _without(entry: Entry, contained: Mapping[str, bytes]) -> Entry:
+    """`entry` without what it contains: the client library would write it into files, which need a disk."""
+    left_out = {*contained, *(f"{name}-data" for name in contained)}
+    fields = {name: value for name, value in entry.fields.items() if name not in left_out}
+    return Entry(entry.kind, entry.name, entry.path, fields)
 
 
 def _from_service_account() -> _Loaded:
@@ -159,6 +172,9 @@ def _complete(loaded: _Loaded, environment: Mapping[str, str]) -> ClusterConfig:
         server_name=found.tls_server_name,
         proxy=proxy_for(found.host, found.proxy, environment),
         impersonation=loaded.impersonation,
+        ca_data=loaded.contained.get("certificate-authority"),
+        cert_data=loaded.contained.get("client-certificate"),
+        key_data=loaded.contained.get("client-key"),
     )
 
 
