@@ -6,7 +6,7 @@ import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from astra_mirror import __version__
 from astra_mirror.app import Cluster, Components
@@ -24,6 +24,7 @@ _DRAIN_SECONDS: Final = 5.0
 _RELEASE_SECONDS: Final = 10.0
 _FORGET_SECONDS: Final = 300.0
 _RETURN_SECONDS: Final = 30.0
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +47,14 @@ async def run(settings: Settings, limit: NamespaceLimit, hidden: HiddenValues) -
     """
     asyncio.get_running_loop().set_exception_handler(partial(report_unless_left_by, KOPF_SOURCE))
     BUILD_INFO.labels(__version__).set(1)
+    stop = _Stop()
     async with AsyncExitStack() as stack:
-        cluster = Cluster(await Endpoint.from_environment(hidden), settings)
+        endpoint = await stop.unless_first(Endpoint.from_environment(hidden))
+        if endpoint is None:
+            return _stopped()
+        cluster = Cluster(endpoint, settings)
         stack.push_async_callback(cluster.close)
-        operator = _Operator(settings, cluster, limit)
+        operator = _Operator(settings, cluster, limit, stop)
         stack.push_async_callback(operator.close)
         await stack.enter_async_context(HTTPServer(settings.http_address, operator.not_ready_reason, _log_address))
         return await operator.run()
@@ -59,16 +64,54 @@ def _log_address(address: str) -> None:
     logger.info("Serving HTTP on %s", address)
 
 
+def _stopped() -> int:
+    logger.info("Stopped by a signal")
+    return 0
+
+
+class _Stop:
+    """Whether SIGTERM or SIGINT has come, from the start on: the first process of a container would ignore them."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.listen()
+
+    def listen(self) -> None:
+        """Handle the signals. Kopf replaces the handlers at each of its starts."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._event.set)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether one has come."""
+        return self._event.is_set()
+
+    async def wait(self) -> None:
+        """Wait for one."""
+        await self._event.wait()
+
+    async def unless_first(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The result of `work`; None if a signal comes first, which cancels it."""
+        task, signalled = asyncio.create_task(work), asyncio.create_task(self.wait())
+        try:
+            await asyncio.wait({task, signalled}, return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            for each in (task, signalled):
+                each.cancel()
+            await asyncio.gather(task, signalled, return_exceptions=True)
+
+
 class _Operator:
     """The running components."""
 
-    def __init__(self, settings: Settings, cluster: Cluster, limit: NamespaceLimit) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster, limit: NamespaceLimit, stop: _Stop) -> None:
         self._cluster = cluster
         self._limit = limit
-        self._stop = asyncio.Event()
-        self._stop_on_signals()
+        self._stop = stop
         self._tasks: set[asyncio.Task[None]] = set()
-        self._components = Components(settings, cluster, self._stop_on_signals)
+        self._components = Components(settings, cluster, stop.listen)
 
     def not_ready_reason(self) -> str | None:
         """Why the operator is not ready; None when it is."""
@@ -89,15 +132,14 @@ class _Operator:
             ended = {task.get_name() for task in self._tasks if task.done()}
         finally:
             stopped.cancel()
-            if self._stop.is_set():
+            if self._stop.is_set:
                 # Before the Lease is released: the next leader would have to observe these statuses again.
                 await self._components.engine.drain(_DRAIN_SECONDS)
             failures = await self._cancel_tasks()
         for failure in failures:
             logger.error("Ending: %s", failure, exc_info=failure)
-        if self._stop.is_set():
-            logger.info("Stopped by a signal")
-            return 0
+        if self._stop.is_set:
+            return _stopped()
         if not failures:
             logger.error("Ending: the %s has ended by itself", ", ".join(ended))
         return 1
@@ -105,11 +147,6 @@ class _Operator:
     async def close(self) -> None:
         """Close the components."""
         await self._components.close()
-
-    def _stop_on_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.add(asyncio.create_task(work, name=name))
