@@ -133,6 +133,7 @@ class _Operator:
         finally:
             stopped.cancel()
             if self._stop.is_set:
+                self._cluster.endpoint.hurry()
                 # Before the Lease is released: the next leader would have to observe these statuses again.
                 await self._components.engine.drain(_DRAIN_SECONDS)
             failures = await self._cancel_tasks()

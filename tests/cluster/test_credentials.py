@@ -40,8 +40,8 @@ class _Source:
 class _APIServer:
     """An API server that accepts one token."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self.session, self.url = session, url
+    def __init__(self, session: aiohttp.ClientSession, url: str, credentials: Credentials) -> None:
+        self.session, self.url, self.credentials = session, url, credentials
 
     async def post(self, text: str = "body") -> tuple[int, str]:
         async with self.session.post(self.url, data=text) as response:
@@ -64,7 +64,7 @@ async def _api_server(
     credentials = Credentials(first, source.load, source.renewed.append, source.hidden)
     try:
         async with aiohttp.ClientSession(middlewares=(credentials,)) as session:
-            yield _APIServer(session, f"http://127.0.0.1:{runner.addresses[0][1]}/")
+            yield _APIServer(session, f"http://127.0.0.1:{runner.addresses[0][1]}/", credentials)
     finally:
         await runner.cleanup()
 
@@ -161,3 +161,30 @@ async def test_the_user_to_act_as_is_named_in_each_request() -> None:
     finally:
         await runner.cleanup()
     assert seen == [[("Authorization", "Bearer old"), *old], [*new], [*new]]
+
+
+class _HangingSource(_Source):
+    """A plugin that does not end."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.hangs = asyncio.Event()
+
+    async def load(self) -> ClusterConfig:
+        """Never return."""
+        self.hangs.set()
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("is_hurried_before", [False, True])
+async def test_the_last_requests_of_a_process(is_hurried_before: bool) -> None:
+    """They do not wait for a plugin that hangs: they are sent with the old credentials."""
+    source = _HangingSource()
+    past = replace(_OLD, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    async with _api_server(source, past, accepts=lambda: "Bearer old") as server, asyncio.timeout(10):
+        if is_hurried_before:
+            server.credentials.hurry()
+        sent = asyncio.create_task(server.post())
+        await source.hangs.wait()
+        server.credentials.hurry()
+        assert (await sent)[0] == 200

@@ -18,11 +18,14 @@ import aiohttp
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError
 from astra_mirror.core.proxies import without_credentials
 from astra_mirror.observability.hidden_values import HiddenValues
+from astra_mirror.support.scheduler import call_at, monotonic
 
 _FILE_SECONDS: Final = 60.0
 """How long a token from a file is used before the file is read again; client-go's value."""
 _RETRY_SECONDS: Final = 1.0
 """The least time between two renewals, however many requests are refused."""
+_LAST_SECONDS: Final = 1.0
+"""How long a renewal may take when the process is about to end."""
 _TOKEN_LENGTH: Final = 16
 """From this length on, the user name for a proxy is taken for a token: it may have a password that means nothing."""
 _OF_IDENTITY: Final = ("authorization", "impersonate-")
@@ -57,6 +60,7 @@ class Credentials:
         self._load = load
         self._on_renewal = on_renewal
         self._renewal: asyncio.Task[None] | None = None
+        self._is_hurried = False
         self._loaded_at, self._tried_at = time.monotonic(), float("-inf")
         self._logged_error = ""
 
@@ -73,6 +77,19 @@ class Credentials:
         # Close the connection instead of reusing it: it may have been opened with an old client certificate.
         response.close()
         return await handler(_identified(request, self._config))
+
+    def hurry(self) -> None:
+        """The process is about to end: what is left to send goes with the present credentials rather than never."""
+        self._is_hurried = True
+        self._limit_renewal()
+
+    def _limit_renewal(self) -> None:
+        if self._is_hurried and self._renewal is not None:
+            call_at(monotonic() + _LAST_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
 
     async def close(self) -> None:
         """Cancel the renewal that is under way, if any."""
@@ -92,9 +109,10 @@ class Credentials:
                 return False
             self._tried_at = time.monotonic()
             self._renewal = asyncio.create_task(self._reload())
+            self._limit_renewal()
         if self._renewal is not None:
-            # Shielded, because a credential plugin may take longer than the request that started it.
-            await asyncio.shield(self._renewal)
+            # Not cancelled with the request that has started it: a credential plugin may take longer.
+            await asyncio.wait({self._renewal})
         return self._config is not used
 
     async def _reload(self) -> None:

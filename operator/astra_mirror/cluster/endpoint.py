@@ -119,6 +119,10 @@ class Endpoint:
         async with self._session.get(f"{self.host}{path}", headers={"Accept": accept}, timeout=timeout) as response:
             return response.status, await response.read()
 
+    def hurry(self) -> None:
+        """The process is about to end: do not wait for new credentials."""
+        self._credentials.hurry()
+
     async def close(self) -> None:
         """Close the session of `get`, and cancel a renewal of the credentials."""
         await self._credentials.close()
