@@ -16,6 +16,7 @@ from astra_mirror.cluster.events import EventRecorder
 from astra_mirror.cluster.informer import Informer
 from astra_mirror.cluster.kubeconfig import pod_namespace
 from astra_mirror.cluster.lease import Elector
+from astra_mirror.cluster.namespaces import Namespaces
 from astra_mirror.cluster.optional_kind import OptionalInformer
 from astra_mirror.cluster.probe import Probe, wait_for_cluster
 from astra_mirror.cluster.ref_writes import RefClient
@@ -31,13 +32,21 @@ from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.engine.monitors.controller import MonitorController
 from astra_mirror.engine.monitors.remote import ListKeeper
 from astra_mirror.engine.monitors.watching import NotedStatuses, OwnRefs, Watched
-from astra_mirror.engine.ports import Clocks
+from astra_mirror.engine.ports import Clocks, Reports
+from astra_mirror.observability.logs import Log
 from astra_mirror.observability.metrics import EngineCollector, ObjectsCollector, SecretsCollector
 from astra_mirror.observability.monitors import MonitorsCollector
 from astra_mirror.settings import Settings
 from astra_mirror.support.scheduler import clock
 
 _DEFAULT_LEASE_NAMESPACE: Final = "astra-mirror-system"
+_SAID_ELSEWHERE: Final = frozenset(
+    {
+        *((verb, APP_BACKUP_REF.names.plural) for verb in ("create", "patch", "delete")),
+        *((verb, APP_BACKUP_MONITOR.names.plural) for verb in ("list", "watch")),
+    }
+)
+"""What the operator works without, by verb and resource: the log says so, and says it once."""
 
 
 class Cluster:
@@ -45,6 +54,7 @@ class Cluster:
 
     def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
         self.endpoint = endpoint
+        endpoint.request_log.leave_to_others(_SAID_ELSEWHERE)
         self.availability = Availability(Probe(endpoint, APP_BACKUP_REF.names, settings.namespace), name=endpoint.host)
         self.api = endpoint.api_client(self.availability)
         self._namespaces = settings.namespace
@@ -78,7 +88,7 @@ class Components:
         self.secrets = _secrets(settings, cluster, self._secret_changed)
         status_client = StatusClient(cluster.api, cluster.availability)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-        self.events = EventRecorder(cluster.api, identity, cluster.availability)
+        self.events = EventRecorder(cluster.api, identity, cluster.availability, self._namespace_ends)
         shard = Shard.parse(settings.shard)
         own = OwnRefs()
         clocks = Clocks(clock(), lambda: datetime.now(UTC), random.random)
@@ -88,7 +98,7 @@ class Components:
             remote=lists,
             connections=self.secrets,
             api=NotedStatuses(status_client, APP_BACKUP_REF.names, own),
-            events=self.events,
+            reports=Reports(self.events, Log()),
             clocks=clocks,
             pace=settings.pace,
             shard=shard,
@@ -105,6 +115,7 @@ class Components:
             informer=self._informers[APP_BACKUP_REF],
             pace=settings.pace,
         )
+        self._namespaces = _namespaces(settings, cluster, self.engine)
         self.elector = _elector(settings, cluster, shard, identity) if settings.leader_elect else None
         self._collectors = self._measuring(refs, monitors)
         for each in self._collectors:
@@ -141,6 +152,7 @@ class Components:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.engine.lead(since))
             tasks.create_task(self._monitors.run())
+            tasks.create_task(self._namespaces.run())
 
     def release_secrets(self) -> None:
         """Stop watching the Secret names that no ref uses any more, because other names wait for their places."""
@@ -158,6 +170,9 @@ class Components:
             each.unregister()
         await self.secrets.close()
         await self._clients.close()
+
+    def _namespace_ends(self, namespace: str) -> None:
+        self._namespaces.ends(namespace)
 
     def _secret_changed(self, namespace: str, name: str) -> None:
         self.engine.secret_changed(namespace, name)
@@ -195,6 +210,13 @@ def _secrets(settings: Settings, cluster: Cluster, changed: OnChange) -> SecretS
         require_tls_verification=settings.require_tls_verification,
         changed=changed,
     )
+
+
+def _namespaces(settings: Settings, cluster: Cluster, engine: Engine) -> Namespaces:
+    def used() -> set[str]:
+        return {namespace for namespace, _ in engine.secret_names()}
+
+    return Namespaces(cluster.api, cluster.availability, settings.namespace, used)
 
 
 def _elector(settings: Settings, cluster: Cluster, shard: Shard, identity: str) -> Elector:

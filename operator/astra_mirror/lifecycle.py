@@ -12,8 +12,9 @@ from astra_mirror import __version__
 from astra_mirror.app import Cluster, Components
 from astra_mirror.cluster.endpoint import Endpoint
 from astra_mirror.cluster.watch import KOPF_SOURCE
+from astra_mirror.core.journal.start import start_line
 from astra_mirror.observability.hidden_values import HiddenValues
-from astra_mirror.observability.logs import NamespaceLimit
+from astra_mirror.observability.logs import Log, NamespaceLimit
 from astra_mirror.observability.metrics import BUILD_INFO, LEADER
 from astra_mirror.observability.probes import HTTPServer
 from astra_mirror.observability.unhandled import report_unless_left_by
@@ -47,6 +48,8 @@ async def run(settings: Settings, limit: NamespaceLimit, hidden: HiddenValues) -
     """
     asyncio.get_running_loop().set_exception_handler(partial(report_unless_left_by, KOPF_SOURCE))
     BUILD_INFO.labels(__version__).set(1)
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    Log().write(start_line(__version__, settings.model_dump(), defaults))
     stop = _Stop()
     async with AsyncExitStack() as stack:
         endpoint = await stop.unless_first(Endpoint.from_environment(hidden))

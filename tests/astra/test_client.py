@@ -1,8 +1,11 @@
 """The client and its connections, against a real server: lost and slow ones, certificates, cookies, many at once."""
 
 import asyncio
+import logging
 import re
 import socket
+
+import pytest
 
 from astra_mirror.astra.client import AstraClient
 from astra_mirror.astra.transport import ClientPool
@@ -89,3 +92,29 @@ async def test_many_requests_share_the_connections(astra: Simulator, clients: Cl
     backups = [astra.add_backup("completes", seconds=0) for _ in range(100)]
     outcomes = await asyncio.gather(*(ask(clients, astra, each) for each in backups))
     assert all(isinstance(each, Observed) for each in outcomes)
+
+
+async def test_one_line_a_request_at_debug(
+    astra: Simulator, clients: ClientPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With what was asked for and how it ended; no line at info, and never the token."""
+    backup = astra.add_backup()
+    for level, expected in ((logging.INFO, 0), (logging.DEBUG, 3)):
+        caplog.clear()
+        with caplog.at_level(level, "astra_mirror.astra"):
+            client = AstraClient(clients, 0.2)
+            await client.get_backup(connection_to(astra), document_of(backup), namespace="shop")
+            await client.get_backup(connection_to(astra, token="another-token"), document_of(backup), namespace="shop")
+            with astra.fault("*", kind="hang"):
+                await client.get_backup(connection_to(astra), document_of(backup), namespace="shop")
+        lines = [each.getMessage() for each in caplog.records if each.name == "astra_mirror.astra.client"]
+        assert len(lines) == expected
+    path = f"/accounts/{backup.account}/k8s/v1/apps/{backup.app}/appBackups/{backup.id}"
+    endings = ("200", "401", "no response")
+    for line, ending in zip(lines, endings, strict=True):
+        assert re.fullmatch(
+            rf"GET {re.escape(astra.url)}{path} for the namespace shop: {ending} after \d\.\d{{3}}s", line
+        )
+    assert astra.token not in caplog.text
+    assert "another-token" not in caplog.text
+    assert vars(caplog.records[0])["namespaces"] == ["shop"]

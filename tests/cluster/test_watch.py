@@ -13,6 +13,7 @@ from astra_mirror.api.meta import GROUP, VERSION
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import Endpoint
 from astra_mirror.cluster.watch import Watch
+from astra_mirror.core.journal.kinds import KindJournal
 from astra_mirror.observability.hidden_values import HiddenValues
 from tests.cluster.fake import config, serving
 
@@ -97,7 +98,8 @@ async def test_kopf_lists_and_watches_and_resumes_after_what_was_taken() -> None
     async with serving() as (server, api):
         server.answer = _answer
         endpoint = Endpoint(config(api.configuration.host), HiddenValues())
-        watch = Watch(NAMES, endpoint, Availability(), None, received, lambda: None)
+        journal = KindJournal(NAMES.several, NAMES.crd)
+        watch = Watch(NAMES, endpoint, Availability(), None, received, kopf_started=lambda: None, journal=journal)
         running = asyncio.create_task(watch.run())
         try:
             async with asyncio.timeout(30):

@@ -83,7 +83,7 @@ async def test_other_requests_are_not_touched(path: str) -> None:
 
 
 async def test_a_refusal_is_logged_until_a_watch_succeeds(caplog: pytest.LogCaptureFixture) -> None:
-    """Once, when it is the second in a row; a 403 says what to do, a 410 is normal, and a good list ends nothing."""
+    """Once, when it is the second in a row; a good list ends nothing. A 410 is normal, and a 403 is said elsewhere."""
     async with _asking(Listener()) as (requests, server, session):
 
         async def refused(code: int, query: str = "?watch=true") -> None:
@@ -95,19 +95,19 @@ async def test_a_refusal_is_logged_until_a_watch_succeeds(caplog: pytest.LogCapt
             await _read(session, _REFS + query)
 
         for _ in range(3):
-            await refused(403)
-        for _ in range(2):
-            await refused(410)
+            await refused(429)
+        for code in (403, 404, 410):
+            await refused(code)
+            await refused(code)
         assert (requests.have_listed, requests.have_watched) == (False, False)
         for _ in range(2):
-            await refused(403)
+            await refused(429)
             await answered()
         await answered("?watch=true")
         for _ in range(2):
             await refused(500, "")
     about = "AppBackupRefs of all namespaces cannot be"
-    forbidden = f"{about} watched, trying again: 403 Forbidden: apply the role in manifests/default"
     assert [each.getMessage() for each in caplog.records] == [
-        forbidden,
+        f"{about} watched, trying again: 429 Too Many Requests",
         f"{about} listed, trying again: 500 Internal Server Error",
     ]

@@ -16,7 +16,7 @@ def test_a_403_closes_one_app_only(good: Connection) -> None:
     assert good.hold("A") == Hold(FORBIDDEN)
     assert good.hold("A", app="other") is None
     assert good.hold("A", app=None) is None
-    assert good.breakers.is_forbidden(("A", "app"))
+    assert good.breakers.apps.of(("A", "app")) is not None
     assert good.breakers.probe_at("A", ("A", "app")) == 70
     good.ask(OK, "A", 70, Purpose.PROBE)
     assert good.hold("A") is None
@@ -59,7 +59,7 @@ def test_a_403_for_a_list_closes_nothing(good: Connection) -> None:
     """It proves the token, and only means that the backups have to be asked for one by one."""
     good.ask(FORBIDDEN, "A", app=None)
     assert good.hold() is None
-    assert not good.breakers.is_forbidden(("A", "app"))
+    assert good.breakers.apps.of(("A", "app")) is None
 
 
 # What is cancelled, and what is forgotten.

@@ -3,9 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.request_plan import Attempt, Catalog, Collection, ListOf, Single, Want, plan
 
 ACCOUNT, SHOP, BANK = "account", "shop", "bank"
+BROKEN = Failed(SyncReason.UNREACHABLE, "the connection was reset")
 
 
 def wants(app: str, number: int, **fields: bool) -> list[Want]:
@@ -67,30 +69,30 @@ def test_a_list_of_no_use_is_left_alone_for_a_while() -> None:
 def test_a_list_is_left_alone_when_it_has_failed_twice_in_a_row() -> None:
     """Once may be the connection's fault; and so may twice with an answer between."""
     catalog, refs, shop = Catalog(), wants(SHOP, 3), Collection(ACCOUNT, SHOP)
-    catalog.suspect(Attempt(shop, 0, 0.1), 10)
+    catalog.suspect(Attempt(shop, 0, 0.1, BROKEN), 10)
     assert plan(refs, catalog, 1) == [ListOf(shop, keys(refs))]
     catalog.learn(shop, None)
-    catalog.suspect(Attempt(shop, 2, 2.1), 10)
+    catalog.suspect(Attempt(shop, 2, 2.1, BROKEN), 10)
     assert plan(refs, catalog, 3) == [ListOf(shop, keys(refs))]
-    catalog.suspect(Attempt(shop, 2.2, 2.3), 10)
+    catalog.suspect(Attempt(shop, 2.2, 2.3, BROKEN), 10)
     assert plan(refs, catalog, 9) == [Single(each.key) for each in refs]
     assert plan(refs, catalog, 10) == [ListOf(shop, keys(refs))]
-    catalog.suspect(Attempt(shop, 10, 10.1), 20)
+    catalog.suspect(Attempt(shop, 10, 10.1, BROKEN), 20)
     assert plan(refs, catalog, 11) == [Single(each.key) for each in refs]
 
 
 def test_lists_that_break_together_count_once() -> None:
     """It was one event."""
     catalog, refs, shop = Catalog(), wants(SHOP, 3), Collection(ACCOUNT, SHOP)
-    catalog.suspect(Attempt(shop, 0, 1), 10)
-    catalog.suspect(Attempt(shop, 0.5, 1), 10)
+    catalog.suspect(Attempt(shop, 0, 1, BROKEN), 10)
+    catalog.suspect(Attempt(shop, 0.5, 1, BROKEN), 10)
     assert plan(refs, catalog, 2) == [ListOf(shop, keys(refs))]
 
 
 def test_a_list_that_took_long_has_had_its_chance() -> None:
     """To wait for its time-out once more would help nobody."""
     catalog, refs, shop = Catalog(), wants(SHOP, 3), Collection(ACCOUNT, SHOP)
-    catalog.suspect(Attempt(shop, 0, 2), 10)
+    catalog.suspect(Attempt(shop, 0, 2, BROKEN), 10)
     assert plan(refs, catalog, 3) == [Single(each.key) for each in refs]
 
 

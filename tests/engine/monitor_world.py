@@ -22,7 +22,7 @@ from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.monitors.controller import MonitorController
 from astra_mirror.engine.monitors.remote import ListKeeper
 from astra_mirror.engine.monitors.watching import NotedStatuses, OwnRefs, Watched
-from astra_mirror.engine.ports import Clocks
+from astra_mirror.engine.ports import Clocks, Reports
 from tests.engine.world import ID, IDS, World, _merged
 from tests.virtual_time import clock
 
@@ -146,7 +146,7 @@ class MonitorWorld(World):
             remote=lists,
             connections=self.secrets,
             api=NotedStatuses(self.cluster, APP_BACKUP_REF.names, own),
-            events=self,
+            reports=Reports(events=self, log=self),
             clocks=clocks,
             pace=pace,
             shard=Shard(),
@@ -213,13 +213,20 @@ class MonitorWorld(World):
         request.set_result(Listed(whole.digest, {WHOLE: whole, **(items or {})}, len(backups)))
 
     @asynccontextmanager
-    async def serving(self, lists: Mapping[str, Sequence[ListedBackup]]) -> AsyncIterator[None]:
-        """Answer each request for the list of an app as `lists` says at that moment, for the time of a `with` block."""
+    async def serving(
+        self, lists: Mapping[str, Sequence[ListedBackup]], *, refusal: Failed | None = None
+    ) -> AsyncIterator[None]:
+        """Answer each request for the list of an app as `lists` says at that moment, for the time of a `with` block.
+
+        With a `refusal`, each list ends with that, and the single backups are there.
+        """
 
         async def serve() -> None:
             while True:
                 asked, _, request = await self.astra.asked.get()
-                if asked in lists and not request.done():
+                if refusal is not None and asked in {"None", ID.format(100), ID.format(101)}:
+                    request.set_result(refusal)
+                elif asked in lists and not request.done():
                     whole = WholeList(len(lists[asked]), tuple(lists[asked]), digest=hash(tuple(lists[asked])))
                     request.set_result(Listed(whole.digest, {WHOLE: whole}, len(whole.backups)))
                 elif asked == "None":

@@ -12,13 +12,14 @@ from typing import Any, Final
 from astra_mirror.api.meta import REQUESTED_AT, Names
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note
+from astra_mirror.core.journal.line import Line
 from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.core.write_results import Refused
 from astra_mirror.engine.engine import Engine
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
-from astra_mirror.engine.ports import Clocks
+from astra_mirror.engine.ports import Clocks, Reports
 from astra_mirror.support.times import timestamp
 from tests.engine.weather import NUMBERS, Astra, Server, Trace, Weather
 from tests.engine.world import NEW, OLD
@@ -33,6 +34,7 @@ class Storm:
 
     def __init__(self, seed: int) -> None:
         self.trace = Trace()
+        self.lines: list[tuple[float, Line]] = []
         self.chance = random.Random(seed)  # noqa: S311 - the same weather in each run
         self.astra = Astra(self.trace)
         self.cluster = Server(self.trace, (0.0, 0.05, 1.0)[seed % 3], self._observe)
@@ -47,7 +49,7 @@ class Storm:
             remote=self.astra,
             connections=self,
             api=self.cluster,
-            events=self,
+            reports=Reports(events=self, log=self),
             clocks=Clocks(clock, utcnow, lambda: 0.5),
             pace=Pace(settled_interval=60.0),
             shard=shard,
@@ -62,6 +64,10 @@ class Storm:
         """Record an Event."""
         del names, namespace, uid
         self.trace.add("event", name, note.reason, note.text)
+
+    def write(self, line: Line) -> None:
+        """Write a line into the log."""
+        self.lines.append((clock(), line))
 
     def _observe(self, body: dict[str, Any]) -> None:
         for each in self._entrances:

@@ -11,6 +11,7 @@ from astra_mirror.api.meta import Names
 from astra_mirror.core.backup import Backup
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note
+from astra_mirror.core.journal.line import Line
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed, Observed
 from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.core.schedule import Pace
@@ -20,7 +21,7 @@ from astra_mirror.core.write_results import Conflict, Gone, Refused, Stored
 from astra_mirror.engine.engine import Engine
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.kinds.kind import Kind
-from astra_mirror.engine.ports import Clocks
+from astra_mirror.engine.ports import Clocks, Reports
 from tests.engine.availability import Away
 from tests.virtual_time import clock, utcnow
 
@@ -198,15 +199,16 @@ class Astra:
 
 
 class Secrets:
-    """One connection for everybody."""
+    """One connection for everybody, but for those namespaces that have one of their own."""
 
     def __init__(self) -> None:
         self.now: Connection | Failed | None = OLD
+        self.of: dict[str, Connection | Failed | None] = {}
 
     def connection(self, namespace: str, name: str) -> Connection | Failed | None:
         """The one of now."""
-        del namespace, name
-        return self.now
+        del name
+        return self.of.get(namespace, self.now)
 
 
 class World:
@@ -220,13 +222,14 @@ class World:
         pace: Pace | None = None,
     ) -> None:
         self.notes: list[tuple[str, str]] = []
+        self.lines: list[Line] = []
         self.cluster, self.astra, self.secrets = Cluster(), astra or Astra(), Secrets()
         self.utcnow = utcnow
         self.engine = Engine(
             remote=self.astra,
             connections=self.secrets,
             api=self.cluster,
-            events=self,
+            reports=Reports(events=self, log=self),
             clocks=Clocks(clock, lambda: self.utcnow(), lambda: 0.5),  # noqa: PLW0108 - it changes
             pace=pace or Pace(),
             shard=shard or Shard(),
@@ -237,6 +240,10 @@ class World:
         """Record an Event."""
         del names, namespace, name, uid
         self.notes.append((note.reason, note.text))
+
+    def write(self, line: Line) -> None:
+        """Write a line into the log."""
+        self.lines.append(line)
 
     async def observed(self, name: str, number: int, state: str = "completed", **options: Any) -> dict[str, Any]:
         """Let the mirror see a ref, and its first answer; the status that is written."""

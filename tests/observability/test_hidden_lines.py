@@ -20,13 +20,9 @@ def hidden() -> Iterator[HiddenValues]:
     """The registry; the root logger is restored afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    levels = {each: each.level for each in map(logging.getLogger, ("kopf.activities", "kopf.objects"))}
-    levels |= {each: each.level for each in map(logging.getLogger, logs.SILENCED_KOPF_LOGGERS)}
     yield HiddenValues()
     root.handlers[:] = handlers
     root.setLevel(level)
-    for logger, own in levels.items():
-        logger.setLevel(own)
 
 
 _LINE: Final = (
@@ -118,10 +114,10 @@ def test_a_password_with_a_quotation_mark_leaves_json_valid(
     password = '", "level": "'
     hidden.hide([password, "namespace"])
     logs.configure("info", "json", hidden)
-    logging.getLogger("test").warning("refused: %s", password, extra={"namespace": "shop"})
+    logging.getLogger("test").warning("refused: %s", password, extra={"namespaces": ["shop"]})
     line = json.loads(capsys.readouterr().err)
     assert password not in line["message"]
-    assert (line["level"], line["namespace"]) == ("WARNING", "shop")
+    assert (line["level"], line["namespaces"]) == ("WARNING", ["shop"])
 
 
 @pytest.mark.parametrize("is_json", [False, True])

@@ -5,6 +5,7 @@ this module. Paths and names are those of Astra Control's API reference.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
@@ -36,6 +37,8 @@ _CHUNK: Final = 16 * 1024
 """The most bytes of a body that are read at a time, before their memory has been granted."""
 _ERROR_SECONDS: Final = 2.0
 """How long the body of an error response may take to arrive, without the time that it waits for memory."""
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Parser = Callable[[aiohttp.ClientResponse, Body], Awaitable[Result]]
@@ -153,6 +156,21 @@ class AstraClient:
             REQUEST_NAMESPACE.reset(context_token)
             series(REMOTE_REQUESTS, endpoint, code).inc()
             series(REMOTE_REQUEST_SECONDS, endpoint).observe(time.monotonic() - started)
+            _log(connection, path, namespace, code, started)
+
+
+def _log(connection: Connection, path: str, namespace: str, code: str, started: float) -> None:
+    """At debug, one line for each request; the path has IDs alone."""
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug(
+            "GET %s%s for the namespace %s: %s after %.3fs",
+            connection.url,
+            path,
+            namespace,
+            "no response" if code == "none" else code,
+            time.monotonic() - started,
+            extra={"host": connection.url.authority, "namespaces": [namespace]},
+        )
 
 
 async def _fetch(

@@ -128,12 +128,17 @@ class Availability:
             self._back.clear()
             self._away.set()
             APISERVER_UP.set(0)
-            logger.warning("The API server %s is away, trying every second: %s", self._name, failure)
+            logger.warning(
+                "The API server %s is away, trying every second: %s",
+                self._name,
+                failure,
+                extra={"host": self._name, "reason": failure},
+            )
 
     def _mark_available(self) -> None:
         if self._away_since is not None:
             seconds = monotonic() - self._away_since
-            logger.warning("The API server %s is back after %.0fs", self._name, seconds)
+            logger.info("The API server %s is back after %.0fs", self._name, seconds, extra={"host": self._name})
         self._away_since = None
         self._answered_at = monotonic()
         APISERVER_UP.set(1)

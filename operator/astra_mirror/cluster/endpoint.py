@@ -18,6 +18,7 @@ from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.credentials import Credentials
 from astra_mirror.cluster.kubeconfig import ClusterConfig, ClusterConfigError, load_configuration
 from astra_mirror.cluster.pem import as_file
+from astra_mirror.cluster.request_log import RequestLog
 from astra_mirror.core.proxies import without_credentials
 from astra_mirror.observability.hidden_values import HiddenValues
 
@@ -67,6 +68,7 @@ class Endpoint:
         self._server_name = config.server_name
         self._tls = _tls_context(config)
         self._credentials = Credentials(config, load_configuration, self._reload_client_certificate, hidden)
+        self.request_log = RequestLog()
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
@@ -91,7 +93,7 @@ class Endpoint:
             connector=aiohttp.TCPConnector(limit=0, ssl=self._tls, socket_factory=keepalive_socket),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT},
-            middlewares=(*middlewares, self._credentials, self._complete),
+            middlewares=(*middlewares, self.request_log, self._credentials, self._complete),
             proxy=self._proxy,
             read_bufsize=_LINE_BYTES,
             request_class=_Request,

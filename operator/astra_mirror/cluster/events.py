@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -20,7 +20,10 @@ from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.raw import Response, call
 from astra_mirror.core.events import Note, event_name
 from astra_mirror.core.fair import FairQueue, Others
+from astra_mirror.core.journal.roles import is_by_the_role
+from astra_mirror.core.refusals import Refusals
 from astra_mirror.observability.metrics import QUOTA_REFUSALS
+from astra_mirror.support.scheduler import monotonic
 
 _CONTROLLER: Final = "astra-mirror.io/operator"
 _MAX_WAITING: Final = 1000
@@ -49,12 +52,21 @@ class EventRecorder:
         api: the kubernetes client.
         instance: the name of this process, for the Events' reportingInstance.
         availability: whether the API server is away; Events wait then, within the limits of the queue.
+        namespace_ends: called with a namespace that accepts no Events because it is being deleted, or is gone.
     """
 
-    def __init__(self, api: client.ApiClient, instance: str, availability: Availability | None = None) -> None:
+    def __init__(
+        self,
+        api: client.ApiClient,
+        instance: str,
+        availability: Availability | None = None,
+        namespace_ends: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._api = api
         self._instance = instance
         self._availability = availability or Availability()
+        self._namespace_ends = namespace_ends
+        self._logged = Refusals()
         self._queue: FairQueue[int, _Event] = FairQueue(cap=_MAX_WAITING, cap_for_key=_MAX_WAITING_FOR_NAMESPACE)
         self._numbers = count()
         self._busy: set[str] = set()
@@ -108,8 +120,16 @@ class EventRecorder:
             return
         if response.suggests_outage:
             self._availability.request_probe()
-        # 404 means that the namespace is gone, 403 with `NamespaceTerminating` that it is being deleted.
-        if response.code not in {403, 404} or "terminat" not in response.message.lower():
+        if response.says_namespace_ends:
+            self._namespace_ends(event.namespace)
+        # What the role lacks `request_log` says, once for all namespaces.
+        elif not is_by_the_role(response.message):
+            self._say_refused(event, response)
+
+    def _say_refused(self, event: _Event, response: Response) -> None:
+        """Log why an Event was not recorded, once an hour for each namespace and reason."""
+        why = f"{response.code or ''} {response.reason}".strip()
+        if self._logged.is_news(event.namespace, why, monotonic()):
             logger.warning(
                 "No Event %s for %s/%s: %s %s",
                 event.note.reason,
@@ -117,7 +137,7 @@ class EventRecorder:
                 event.name,
                 response.code or "",
                 response.message,
-                extra={"namespace": event.namespace},
+                extra={"namespaces": [event.namespace]},
             )
 
     async def _record(self, event: _Event) -> Response:

@@ -61,7 +61,7 @@ class Feed:
         # The object is looked at again with its next event and with the periodic list.
         except Exception:
             about = metadata["namespace"], metadata["name"]
-            logger.exception("The object %s/%s could not be taken in", *about, extra={"namespace": about[0]})
+            logger.exception("The object %s/%s could not be taken in", *about, extra={"namespaces": [about[0]]})
 
     def _pass_on(self, event: Mapping[str, Any], metadata: Mapping[str, Any], listed_at: float) -> None:
         if event["type"] == "DELETED":

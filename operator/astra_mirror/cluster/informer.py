@@ -10,6 +10,7 @@ from astra_mirror.cluster.feed import Engine, Feed
 from astra_mirror.cluster.object_list import latest_version
 from astra_mirror.cluster.periodic_list import Objects, PeriodicList
 from astra_mirror.cluster.watch import Watch
+from astra_mirror.core.journal.kinds import KindJournal
 
 
 class Informer:
@@ -40,7 +41,11 @@ class Informer:
         self._endpoint = endpoint
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         feed = Feed(engine)
-        self._watches = [Watch(names, endpoint, availability, scope, feed, kopf_started) for scope in self._scopes]
+        journal = KindJournal(names.several, names.crd)
+        self._watches = [
+            Watch(names, endpoint, availability, scope, feed, kopf_started=kopf_started, journal=journal)
+            for scope in self._scopes
+        ]
         self._periodic_list = PeriodicList(
             names,
             api=endpoint,

@@ -16,6 +16,7 @@ from kubernetes.aio import client
 
 from astra_mirror.cluster.api import error_text
 from astra_mirror.cluster.availability import Availability
+from astra_mirror.core.journal.roles import is_by_the_role
 from astra_mirror.core.lease import (
     LEASE_DURATION,
     RENEW_DEADLINE,
@@ -144,8 +145,9 @@ class Elector:
 
     def _failed(self, error: Exception) -> None:
         self._availability.request_probe()
-        # The probe logs that the API server is away.
-        if self._failure_log.should_log(error_text(error)) and not self._availability.is_away:
+        # The probe logs that the API server is away, and `request_log` what the role lacks.
+        is_by_role = isinstance(error, client.ApiException) and is_by_the_role(str(error.body))
+        if not is_by_role and self._failure_log.should_log(error_text(error)) and not self._availability.is_away:
             logger.warning(
                 "The Lease %s/%s cannot be had, trying again: %s", self._namespace, self._name, error_text(error)
             )

@@ -68,16 +68,20 @@ class OptionalInformer(Informer):
         yield self._run(), f"informer of {self._names.several}"
 
     async def _run(self) -> None:
-        was_logged = False
+        # The watch says by itself that the CRD of what it watches has gone, and that it is back.
+        is_said, was_there = False, False
         while True:
             failure = await self._failure()
-            if failure is not None and not was_logged:
-                logger.warning("%s are not managed: %s", self._names.several, failure)
-            was_logged = failure is not None
             if failure is None:
+                if is_said:
+                    logger.info("%s are managed now", self._names.several)
+                is_said, was_there = False, True
                 await self._inform_until_gone()
-            else:
-                await asyncio.sleep(ASK_SECONDS)
+                continue
+            if not is_said and not (was_there and failure.is_unknown):
+                logger.warning("%s are not managed: %s", self._names.several, failure)
+                is_said = True
+            await asyncio.sleep(ASK_SECONDS)
 
     async def _inform_until_gone(self) -> None:
         self._is_there = True

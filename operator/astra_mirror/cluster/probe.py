@@ -25,7 +25,16 @@ logger = logging.getLogger(__name__)
 
 
 class NotUsableError(Exception):
-    """The operator cannot work with this cluster; the message says why and what to do."""
+    """The operator cannot work with this cluster; the message says why and what to do.
+
+    Args:
+        text: the message.
+        is_unknown: whether the cluster does not know the kind.
+    """
+
+    def __init__(self, text: str, *, is_unknown: bool = False) -> None:
+        super().__init__(text)
+        self.is_unknown = is_unknown
 
 
 class Probe:
@@ -97,8 +106,8 @@ async def _wait_for_list(endpoint: Reader, availability: Availability, names: Na
         if status in _ADVICE:
             refused_since = clock() if refused_since is None else refused_since
             if clock() - refused_since >= _GRACE_SECONDS.get(HTTPStatus(status), 0.0):
-                advice = _ADVICE[HTTPStatus(status)]
-                raise NotUsableError(advice.format(several=names.several, crd=names.crd))
+                advice = _ADVICE[HTTPStatus(status)].format(several=names.several, crd=names.crd)
+                raise NotUsableError(advice, is_unknown=status == HTTPStatus.NOT_FOUND)
         else:
             refused_since = None
             availability.request_probe()

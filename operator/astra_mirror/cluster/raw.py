@@ -6,6 +6,7 @@ when the response is of another kind. A proxy between the operator and the API s
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
@@ -53,6 +54,30 @@ class Response:
         if isinstance(self.value, str):
             return one_line(self.value, _MAX_MESSAGE_LENGTH)
         return "the answer is not the API server's"
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """The Status's details; empty without one."""
+        details = self.value.get("details") if self.is_status else None
+        return details if isinstance(details, Mapping) else {}
+
+    @property
+    def causes(self) -> list[Mapping[str, Any]]:
+        """The causes in the details."""
+        causes = self.details.get("causes")
+        return [each for each in causes if isinstance(each, Mapping)] if isinstance(causes, list) else []
+
+    @property
+    def says_namespace_ends(self) -> bool:
+        """Whether nothing can be created because the namespace is being deleted, or is gone."""
+        if any(each.get("reason") == "NamespaceTerminating" for each in self.causes):
+            return True
+        return self.says_no_namespace
+
+    @property
+    def says_no_namespace(self) -> bool:
+        """Whether there is no such namespace."""
+        return self.code == HTTPStatus.NOT_FOUND and self.details.get("kind") == "namespaces"
 
     @property
     def suggests_outage(self) -> bool:

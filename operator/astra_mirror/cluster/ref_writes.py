@@ -17,13 +17,12 @@ from astra_mirror.cluster.api import REQUEST_TIMEOUT, collection_path
 from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.raw import Response, call
 from astra_mirror.core.identity import has_identity
+from astra_mirror.core.journal.roles import is_by_the_role
 from astra_mirror.core.monitor.ref_results import Ended, RefResult
 
 _API_VERSION: Final = f"{GROUP}/{VERSION}"
 _MANAGER: Final = f"fieldManager={FIELD_MANAGER}"
 _GOOD: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
-_TERMINATING: Final = "NamespaceTerminating"
-_NAMESPACES: Final = "namespaces"
 
 
 class RefClient:
@@ -85,19 +84,18 @@ def result_of(response: Response) -> RefResult:
 
 
 def _ended(response: Response) -> Ended:
-    causes = _causes(response)
-    if any(each.get("reason") == _TERMINATING for each in causes):
+    if response.says_namespace_ends:
         return Ended.TERMINATING
     match response.code:
         case HTTPStatus.NOT_FOUND:
-            ended = Ended.TERMINATING if _details(response).get("kind") == _NAMESPACES else Ended.GONE
+            ended = Ended.GONE
         case HTTPStatus.CONFLICT:
             ended = Ended.EXISTS if response.reason == "AlreadyExists" else Ended.MOVED
-        case HTTPStatus.UNPROCESSABLE_ENTITY if _is_about_the_uid(causes):
+        case HTTPStatus.UNPROCESSABLE_ENTITY if _is_about_the_uid(response.causes):
             ended = Ended.MOVED
         case HTTPStatus.UNAUTHORIZED:
             ended = Ended.AWAY
-        case HTTPStatus.FORBIDDEN if _is_by_the_role(response.message):
+        case HTTPStatus.FORBIDDEN if is_by_the_role(response.message):
             ended = Ended.FORBIDDEN
         case _:
             ended = Ended.REFUSED
@@ -116,16 +114,6 @@ def _is_ref(value: object) -> bool:
     return (value.get("apiVersion"), value.get("kind")) == (_API_VERSION, NAMES.kind)
 
 
-def _details(response: Response) -> Mapping[str, Any]:
-    details = response.value.get("details")
-    return details if isinstance(details, Mapping) else {}
-
-
-def _causes(response: Response) -> list[Mapping[str, Any]]:
-    causes = _details(response).get("causes")
-    return [each for each in causes if isinstance(each, Mapping)] if isinstance(causes, list) else []
-
-
 def _is_about_the_uid(causes: list[Mapping[str, Any]]) -> bool:
     return bool(causes) and all(each.get("field") == "metadata.uid" for each in causes)
 
@@ -133,8 +121,3 @@ def _is_about_the_uid(causes: list[Mapping[str, Any]]) -> bool:
 def _is_of_a_webhook(response: Response) -> bool:
     """Whether a webhook has refused it or does not answer. Unlike an outage of the API server, that may last."""
     return response.is_status and " webhook " in response.message
-
-
-def _is_by_the_role(message: str) -> bool:
-    """Whether RBAC forbids it. A quota and a webhook answer with the same code and reason, in other words."""
-    return " is forbidden: User " in message and " cannot " in message

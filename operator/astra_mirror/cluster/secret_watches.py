@@ -26,6 +26,7 @@ from astra_mirror.cluster.secret_reflector import (
     WatchStarted,
 )
 from astra_mirror.cluster.secret_wire import ReadError
+from astra_mirror.core.loglines import FailureLog
 from astra_mirror.core.secret_names import NamespacedName, SecretSelector
 from astra_mirror.core.secret_reading import ReadProblem, ReadState
 from astra_mirror.support.slots import Slots
@@ -48,6 +49,7 @@ class _WatchState:
     task: asyncio.Task[None]
     read_state: ReadState = field(default_factory=ReadState)
     problem: ReadProblem | None = None
+    failure_log: FailureLog = field(default_factory=FailureLog)
     is_failing: bool = False
 
 
@@ -187,6 +189,7 @@ class SecretWatches:
                 if state.is_failing:
                     logger.info("Secrets named %r are followed again", selector.name)
                 state.is_failing = False
+                state.failure_log.succeeded()
             case SecretChanged(secret, content):
                 self._contents.observe(secret, content, now, was_absent=True)
             case ReadFailed(error, in_list):
@@ -199,7 +202,10 @@ class SecretWatches:
             state.read_state = state.read_state.refused(now)
         elif in_list:
             state.read_state = state.read_state.failed(now)
-        # Refs show what the role forbids, and an expired version is normal: neither is logged.
-        if not state.is_failing and not error.is_refusal and not error.is_expired:
+        # What the role forbids is logged for each Secret, and an expired version is normal. One failure alone may be due
+        # to an API server that is away, which is logged as such.
+        if error.is_refusal or error.is_expired or self._availability.is_away or state.is_failing:
+            return
+        if state.failure_log.should_log(str(error)):
             logger.warning("Secrets named %r cannot be followed, trying again: %s", selector.name, error)
             state.is_failing = True

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,11 @@ from astra_mirror.cluster.availability import Availability
 from astra_mirror.cluster.endpoint import CONNECT_SECONDS, Endpoint
 from astra_mirror.cluster.watch_requests import WatchRequests
 from astra_mirror.cluster.watch_stream import Listener
+from astra_mirror.core.journal.kinds import KindJournal
+from astra_mirror.core.journal.line import Line
 from astra_mirror.core.restart import RestartDelay
+from astra_mirror.observability.logs import Log
+from astra_mirror.support.scheduler import monotonic
 from astra_mirror.support.text import one_line
 
 _WATCH_SECONDS: Final = 40
@@ -49,6 +54,7 @@ class Watch:
         scope: the namespace; None for all namespaces.
         listener: receives what the watch reports.
         kopf_started: called after each start of Kopf, because Kopf replaces the signal handlers.
+        journal: what the log says of the watches of this kind.
     """
 
     def __init__(
@@ -58,7 +64,9 @@ class Watch:
         availability: Availability,
         scope: str | None,
         listener: Listener,
+        *,
         kopf_started: Callable[[], None],
+        journal: KindJournal,
     ) -> None:
         self._names = names
         self._endpoint = endpoint
@@ -66,7 +74,9 @@ class Watch:
         self._scope = scope
         self._listener = listener
         self._kopf_started = kopf_started
-        self._requests = WatchRequests(names, self._what, availability, listener)
+        self._journal = journal
+        self._log = Log()
+        self._requests = WatchRequests(names, self._what, availability, listener, self._watched)
 
     @property
     def not_ready_reason(self) -> str | None:
@@ -82,7 +92,10 @@ class Watch:
             await self._availability.wait_until_back()
             begun = time.monotonic()
             failure = await self._run_kopf()
-            logger.warning("The watch on %s starts anew: %s", self._what, failure)
+            if failure is None:
+                self._write(self._journal.gone())
+            else:
+                self._write(self._journal.failed(self._what, failure, monotonic()))
             self._availability.request_probe()
             await asyncio.sleep(delay.after(time.monotonic() - begun))
 
@@ -91,8 +104,15 @@ class Watch:
         where = "all namespaces" if self._scope is None else f"the namespace {self._scope}"
         return f"{self._names.several} of {where}"
 
-    async def _run_kopf(self) -> str:
-        """Run one Kopf operator to its end; return why it ended."""
+    def _watched(self) -> None:
+        self._write(self._journal.watched(self._what))
+
+    def _write(self, line: Line | None) -> None:
+        if line is not None:
+            self._log.write(line)
+
+    async def _run_kopf(self) -> str | None:
+        """Run one Kopf operator to its end; return why it ended, None if the API server does not know the kind."""
         self._requests.list_requested.clear()
         session = self._endpoint.session(
             self._availability.delay_while_away, self._requests.intercept, self._availability.probe_after_failure
@@ -112,9 +132,7 @@ class Watch:
             no_list = asyncio.create_task(self._wait_unless_listed())
             tasks.add(no_list)
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if no_list in ended:
-                return f"the API server does not name {self._names.several} among its resources"
-            return _end_reason(ended)
+            return None if no_list in ended else _end_reason(ended)
         finally:
             for task in tasks:
                 task.cancel()
@@ -150,13 +168,16 @@ class Watch:
         await asyncio.Event().wait()
 
 
-def _end_reason(ended: set[asyncio.Task[Any]]) -> str:
+def _end_reason(ended: set[asyncio.Task[Any]]) -> str | None:
+    """Why a Kopf operator has ended; None if the API server does not know the kind any more."""
     for task in ended:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             logger.debug("Kopf has ended", exc_info=error)
             if isinstance(error, kopf.LoginError):
                 return "the API server refuses the credentials"
+            if getattr(error, "status", None) == HTTPStatus.NOT_FOUND:
+                return None
             # The first argument of Kopf's errors is the API server's message, the others are the whole response.
             has_message = (
                 not isinstance(error, aiohttp.ClientError) and bool(error.args) and isinstance(error.args[0], str)

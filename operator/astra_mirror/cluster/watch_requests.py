@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
@@ -14,6 +15,9 @@ from astra_mirror.cluster.watch_stream import Listener, Remainder
 from astra_mirror.core.loglines import FailureLog
 from astra_mirror.support.scheduler import monotonic
 from astra_mirror.support.text import one_line
+
+_NOT_LOGGED: Final = frozenset({HTTPStatus.GONE, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+"""The first is normal. Of the second `request_log` says what the role lacks, of the third `watch` that the CRD does."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ class WatchRequests:
         what: the kind and the scope in a log line.
         availability: whether the API server is away.
         listener: receives the objects.
+        watched: called when a watch has been opened.
 
     Attributes:
         list_requested: set when Kopf has requested a list.
@@ -34,7 +39,14 @@ class WatchRequests:
         listed_at: when the latest list was requested, in monotonic seconds.
     """
 
-    def __init__(self, names: Names, what: str, availability: Availability, listener: Listener) -> None:
+    def __init__(
+        self,
+        names: Names,
+        what: str,
+        availability: Availability,
+        listener: Listener,
+        watched: Callable[[], None] = lambda: None,
+    ) -> None:
         self.list_requested = asyncio.Event()
         self.have_listed, self.have_watched = False, False
         self.listed_at = 0.0
@@ -42,6 +54,7 @@ class WatchRequests:
         self._what = what
         self._availability = availability
         self._listener = listener
+        self._watched = watched
         self._failure_log = FailureLog()
 
     async def intercept(
@@ -63,6 +76,7 @@ class WatchRequests:
             # A list that succeeds does not show that the watches will.
             self._failure_log.succeeded()
             self.have_watched = True
+            self._watched()
         if is_first_page:
             if self.have_listed:
                 self._listener.relisted()
@@ -72,8 +86,8 @@ class WatchRequests:
         return response
 
     def _log_refusal(self, verb: str, response: aiohttp.ClientResponse) -> None:
-        """Log an error response, after which Kopf retries every five seconds; a 410 is normal."""
+        """Log an error response, after which Kopf retries every five seconds, unless it is logged elsewhere."""
         text = one_line(f"{response.status} {response.reason or ''}".rstrip(), MAX_LOGGED_MESSAGE)
-        advice = ": apply the role in manifests/default" if response.status == HTTPStatus.FORBIDDEN else ""
-        if response.status != HTTPStatus.GONE and self._failure_log.should_log(text) and not self._availability.is_away:
-            logger.warning("%s cannot be %s, trying again: %s%s", self._what, verb, text, advice)
+        if response.status in _NOT_LOGGED or not self._failure_log.should_log(text) or self._availability.is_away:
+            return
+        logger.warning("%s cannot be %s, trying again: %s", self._what, verb, text)

@@ -4,7 +4,7 @@ An account is good from an answer that proves the token until its own 401. When 
 a canary request for the one that was good last shows whether the fault is in the token or in the account.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Final
 
 from astra_mirror.core.circuit import OpenBreaker
@@ -32,6 +32,10 @@ class AccountBreakers:
 
     def __len__(self) -> int:
         return len(self._refused)
+
+    def __iter__(self) -> Iterator[Account]:
+        """The accounts that are refused."""
+        return iter(list(self._refused))
 
     def of(self, account: Account) -> OpenBreaker | None:
         """The account's breaker, where it is refused."""

@@ -27,19 +27,23 @@ from astra_mirror.core.tickets import HELD_BACK, Account, App, Hold, Purpose, Ti
 
 
 class Breakers:
-    """The state of one connection. Not for concurrent use from several threads."""
+    """The state of one connection. Not for concurrent use from several threads.
+
+    Attributes:
+        connection, accounts, apps: the breakers; others only read them.
+    """
 
     def __init__(self) -> None:
-        self._connection = ConnectionBreaker()
-        self._accounts = AccountBreakers()
-        self._apps = AppBreakers()
+        self.connection = ConnectionBreaker()
+        self.accounts = AccountBreakers()
+        self.apps = AppBreakers()
         self._pause = ConnectionPause()
         self._absence = ServerAbsence()
 
     @property
     def version(self) -> int:
         """A number that grows with each change of the results of `hold`."""
-        return self._connection.version + self._accounts.version + self._apps.version + self._pause.version
+        return self.connection.version + self.accounts.version + self.apps.version + self._pause.version
 
     # Permitted requests.
 
@@ -48,7 +52,7 @@ class Breakers:
         if self._pause.hold(now) is not None:
             # During a pause, requests are taken only to be held back, so that their refs show the reason.
             return True
-        is_alone = self._connection.is_trying and not (self.is_open or self.is_proven)
+        is_alone = self.connection.is_trying and not (self.is_open or self.is_proven)
         return not self._pause.is_resuming and not is_alone
 
     def hold(self, account: Account, app: App | None, now: float) -> Hold | None:
@@ -63,10 +67,10 @@ class Breakers:
 
     def _refusal(self, account: Account, app: App | None) -> Hold | None:
         if self.is_open:
-            return self._connection.hold(account, is_refused=self.is_refused(account))
+            return self.connection.hold(account, is_refused=self.is_refused(account))
         if self.is_refused(account):
             return Hold(HELD_BACK)
-        breaker = self._apps.of(app)
+        breaker = self.apps.of(app)
         return Hold(breaker.failure) if breaker is not None else None
 
     def start(self, account: Account, app: App | None, now: float, purpose: Purpose | None = None) -> Ticket:
@@ -75,19 +79,19 @@ class Breakers:
             purpose = Purpose.FIRST if self.is_open or not self.is_proven else Purpose.REGULAR
         match purpose:
             case Purpose.FIRST:
-                self._connection.start(account)
+                self.connection.start(account)
             case Purpose.PROBE:
                 for each in self._probed(account, app):
                     each.is_probed = True
             case Purpose.CANARY:
-                self._accounts.canary_started(now)
+                self.accounts.canary_started(now)
             case Purpose.REGULAR:
                 pass
         return Ticket(account, app, now, purpose, resumes=self._pause.start())
 
     def _probed(self, account: Account, app: App | None) -> list[OpenBreaker]:
         """The open breakers that apply to a request for that app, outermost first."""
-        breakers = (self._connection.opened, self._accounts.of(account), self._apps.of(app))
+        breakers = (self.connection.opened, self.accounts.of(account), self.apps.of(app))
         return [each for each in breakers if each is not None]
 
     # When a probe or a canary request may be sent.
@@ -100,18 +104,18 @@ class Breakers:
     @property
     def is_open(self) -> bool:
         """Whether the breaker of the whole connection is open."""
-        return self._connection.opened is not None
+        return self.connection.opened is not None
 
     @property
     def opened_at(self) -> float:
         """Since when the breaker of the whole connection is open."""
-        opened = self._connection.opened
+        opened = self.connection.opened
         return opened.since if opened is not None else float("inf")
 
     @property
     def is_testing(self) -> bool:
         """Whether a request is in flight whose response decides for the whole connection."""
-        return self._pause.is_resuming or self._connection.is_testing
+        return self._pause.is_resuming or self.connection.is_testing
 
     def probe_at(self, account: Account, app: App | None = None) -> float | None:
         """When the outermost open breaker of these requests may be probed; None without one, or while it is probed."""
@@ -121,28 +125,28 @@ class Breakers:
     @property
     def is_proven(self) -> bool:
         """Whether an account is good."""
-        return self._accounts.is_proven
+        return self.accounts.is_proven
 
     def is_refused(self, account: Account) -> bool:
         """Whether the account's own breaker is open."""
-        return self._accounts.of(account) is not None
+        return self.accounts.of(account) is not None
 
     def has_succeeded(self, account: Account) -> bool:
         """Whether the account has ever been good on this connection."""
-        return self._accounts.has_succeeded(account)
+        return self.accounts.has_succeeded(account)
 
     @property
     def canary_at(self) -> float | None:
         """When the next canary request is due; None if none is needed."""
-        return self._accounts.canary_at
+        return self.accounts.canary_at
 
     def canary_account(self) -> Account | None:
         """The account that was good last."""
-        return self._accounts.good_last()
+        return self.accounts.good_last()
 
     def no_canary(self, account: Account, now: float) -> None:
         """Stop treating the account as good, because no ref is left to poll for it."""
-        self._accounts.doubt(account)
+        self.accounts.doubt(account)
         if not self.is_proven:
             self._open(HELD_BACK, now, tries=0)
 
@@ -152,11 +156,11 @@ class Breakers:
         """Forget a request that ended without a response, because it was cancelled or no longer needed."""
         self._end(ticket)
         if ticket.purpose is Purpose.CANARY and not self.is_open:
-            self._accounts.canary_lost(ticket.started)
+            self.accounts.canary_lost(ticket.started)
 
     def _end(self, ticket: Ticket) -> None:
         if ticket.purpose is Purpose.FIRST:
-            self._connection.end(ticket.account)
+            self.connection.end(ticket.account)
         elif ticket.purpose is Purpose.PROBE:
             for each in self._probed(ticket.account, ticket.app):
                 each.is_probed = False
@@ -170,7 +174,7 @@ class Breakers:
             # A request for a single backup follows, and its result applies to the refs.
             return
         self._pause.learn(ticket, failure, now)
-        self._connection.learn_of_certificate(ticket, failure)
+        self.connection.learn_of_certificate(ticket, failure)
         if failure is None or proves_token(failure):
             self._accept(ticket, failure, now)
         elif failure.reason.facts.opens is Concerns.ACCOUNT:
@@ -183,31 +187,31 @@ class Breakers:
     def _accept(self, ticket: Ticket, failure: Failed | None, now: float) -> None:
         """Record that the token is good for this account."""
         self._absence.answered()
-        refusals = (self._connection.opened, self._accounts.of(ticket.account))
+        refusals = (self.connection.opened, self.accounts.of(ticket.account))
         if any(each is not None and ticket.started < each.since for each in refusals):
             # The request was sent before the refusal, so its success is no evidence for the present.
             return
-        self._accounts.accept(ticket.account)
-        self._connection.close()
-        self._apps.learn(ticket, failure, now)
+        self.accounts.accept(ticket.account)
+        self.connection.close()
+        self.apps.learn(ticket, failure, now)
 
     def _refuse(self, ticket: Ticket, failure: Failed, now: float) -> None:
         """Open the breaker of the account after a 401, or that of the connection if no other account is good."""
-        is_news = self._accounts.refuse(ticket.account, failure, now)
+        is_news = self.accounts.refuse(ticket.account, failure, now)
         if self.is_open:
-            self._connection.refused_again(ticket, now)
+            self.connection.refused_again(ticket, now)
         elif ticket.purpose is Purpose.CANARY:
             self._open(failure, now, tries=0)
         elif not self.is_proven:
             self._open(failure, now, tries=ACCOUNTS_TRIED)
         elif is_news:
-            self._accounts.schedule_canary(now)
+            self.accounts.schedule_canary(now)
 
     def _open(self, failure: Failed, now: float, *, tries: int) -> None:
-        self._connection.open(failure, now, tries=tries)
-        self._accounts.canary_at = None
+        self.connection.open(failure, now, tries=tries)
+        self.accounts.canary_at = None
         if failure.reason.facts.opens is Concerns.ACCOUNT:
-            self._accounts.doubt_all()
+            self.accounts.doubt_all()
 
     def _learn_nothing(self, ticket: Ticket, failure: Failed, now: float) -> None:
         """Handle a failure that says nothing about the token: delay the next probe, or pause the connection."""
@@ -223,26 +227,22 @@ class Breakers:
 
     # For the engine and the metrics.
 
-    def is_forbidden(self, app: App) -> bool:
-        """Whether the app's breaker is open, which only the request for a single backup can close."""
-        return self._apps.of(app) is not None
-
     def retain(self, accounts: Container[Account], apps: Container[App]) -> None:
         """Remove what is known of other accounts and apps, because no ref names them."""
-        self._accounts.retain(accounts)
-        self._apps.retain(apps)
+        self.accounts.retain(accounts)
+        self.apps.retain(apps)
 
     @property
     def open_breakers(self) -> int:
         """The number of open breakers: one for the connection, or one for each account; plus one for each app."""
-        return (1 if self.is_open else len(self._accounts)) + len(self._apps)
+        return (1 if self.is_open else len(self.accounts)) + len(self.apps)
 
     def state(self, now: float) -> State:
         """The connection's state: half-open while a request that decides about the others is in flight or due."""
         if self._pause.hold(now) is not None:
             return State.PAUSED
-        opened = self._connection.opened
+        opened = self.connection.opened
         if opened is not None:
-            is_probing = self._connection.is_testing or now >= opened.probe_at
+            is_probing = self.connection.is_testing or now >= opened.probe_at
             return State.HALF_OPEN if is_probing else State.OPEN
         return State.CLOSED if self.is_proven and self.paused_until is None else State.HALF_OPEN

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from astra_mirror.core.list_fallback import is_refusal
+from astra_mirror.core.outcome import Failed
+
 ITEM_COST: Final = 0.01
 AVOID_SECONDS: Final = 15 * 60.0
 """How long an unusable list is not requested again."""
@@ -66,15 +69,12 @@ class ListOf:
 
 
 class Attempt(NamedTuple):
-    """A list request that failed; the times are monotonic seconds.
-
-    `is_refusal`: whether it failed with a 401, a 403, a 429 or a Retry-After, see `list_fallback.is_refusal`.
-    """
+    """A list request that failed; the times are monotonic seconds."""
 
     collection: Collection
     started: float
     ended: float
-    is_refusal: bool = False
+    failure: Failed
 
 
 class Catalog:
@@ -103,7 +103,7 @@ class Catalog:
         collection = attempt.collection
         first = self._suspected.get(collection)
         if (
-            attempt.is_refusal
+            is_refusal(attempt.failure)
             or attempt.ended - attempt.started >= _BREAKS_WITHIN
             or (first is not None and attempt.started >= first)
         ):

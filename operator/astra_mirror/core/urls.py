@@ -32,9 +32,14 @@ class BaseURL:
     host: str
     port: int
 
-    def __str__(self) -> str:
+    @property
+    def authority(self) -> str:
+        """The host, with the port unless it is the scheme's own."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
+        return host + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
 
     @classmethod
     def parse(cls, text: str) -> "BaseURL":

@@ -7,7 +7,8 @@ from typing import Any
 
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note
-from astra_mirror.core.outcome import Failed, SyncReason
+from astra_mirror.core.journal.line import Line
+from astra_mirror.core.outcome import Answer, Failed, Listed, SyncReason
 from astra_mirror.core.request_plan import Attempt, Collection
 from astra_mirror.engine.requests import Request
 from astra_mirror.engine.state.identity import Identity
@@ -162,14 +163,16 @@ class LearnList:
     connection: Connection
     collection: Collection
     size: int | None
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class AvoidList:
-    """Do not request this list for a while."""
+    """Do not request this list for a while, because of a failure."""
 
     connection: Connection
     collection: Collection
+    failure: Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +192,12 @@ class Pump:
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """Pump the queue of this connection at that time, in monotonic seconds.
+    """Pump the queue of this connection at that time, in monotonic seconds; of a Secret, look what the log has to say.
 
     Without a connection: start the requests that wait for the global rate limit.
     """
 
-    connection: Connection | None
+    connection: Connection | tuple[str, str] | None
     at: float
 
 
@@ -205,23 +208,26 @@ class Defect:
     request: Request
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A request that was sent at `sent`, in monotonic seconds, was answered: the log may have to say so."""
+
+    request: Request
+    answer: Answer | Listed
+    sent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Write a line into the log."""
+
+    line: Line
+
+
 ListEffect = LearnList | AvoidList | SuspectList
 
-RequestEffect = (
-    Submit
-    | Send
-    | Show
-    | ShowSlow
-    | Resume
-    | Replan
-    | AskAlone
-    | LearnList
-    | AvoidList
-    | SuspectList
-    | Pump
-    | Wake
-    | Defect
-)
+ObjectsEffect = Show | ShowSlow | Resume | Replan | AskAlone | Defect
+RequestEffect = Submit | Send | ObjectsEffect | ListEffect | Pump | Wake
 
 
 # About writes.
@@ -241,4 +247,4 @@ class SendPatch:
     desired: bytes
 
 
-Effect = ObjectEffect | RequestEffect
+Effect = ObjectEffect | RequestEffect | Ended | Log

@@ -22,6 +22,7 @@ from astra_mirror.engine.in_flight import InFlight
 from astra_mirror.engine.inbox import Deleted, Inbox, Seen
 from astra_mirror.engine.index import Index
 from astra_mirror.engine.intake import Intake
+from astra_mirror.engine.journal import Journal
 from astra_mirror.engine.kinds.kind import Kind
 from astra_mirror.engine.list_canaries import ListCanaries
 from astra_mirror.engine.objects import Objects
@@ -30,10 +31,12 @@ from astra_mirror.engine.patcher import Patcher
 from astra_mirror.engine.performer import Performer
 from astra_mirror.engine.planner import Planner
 from astra_mirror.engine.poller import Poller
-from astra_mirror.engine.ports import Clocks, Connections, Events, Remote, StatusAPI
+from astra_mirror.engine.ports import Clocks, Connections, Remote, Reports, StatusAPI
 from astra_mirror.engine.rounds import Rounds
+from astra_mirror.engine.secret_lines import SecretLines
 from astra_mirror.engine.state.texts import is_newer
 from astra_mirror.engine.status_writer import StatusWriter
+from astra_mirror.engine.users import UserCounts
 from astra_mirror.engine.writing import Writing
 from astra_mirror.support.time_slices import TimeSlice
 
@@ -50,7 +53,7 @@ class Engine:
         remote: Astra Control.
         connections: the connections that Secrets describe.
         api: the statuses on the API server.
-        events: the recorder of Events.
+        reports: the recorder of Events, and the log.
         clocks: the clocks and the random samples.
         pace: the administrator's intervals.
         shard: which objects this process owns.
@@ -62,7 +65,7 @@ class Engine:
         remote: Remote,
         connections: Connections,
         api: StatusAPI,
-        events: Events,
+        reports: Reports,
         clocks: Clocks,
         pace: Pace,
         shard: Shard,
@@ -74,7 +77,10 @@ class Engine:
         objects = Objects(self._index, InFlight(), connections)
         self._queues = ConnectionQueues(objects)
         self._planner = Planner(objects, self._queues, clocks)
-        self._rounds = Rounds(objects, self._poller, self._queues, self._planner, clocks=clocks, pace=pace)
+        users = UserCounts(objects)
+        journal = Journal(users, self._queues)
+        lines = SecretLines(connections, users, journal)
+        self._rounds = Rounds(objects, self._poller, self._queues, self._planner, lines, clocks=clocks, pace=pace)
         exchange = Exchange(remote, objects, self._queues, ListCanaries(objects))
         follower = Follower(objects, self._queues, self._planner, exchange, clocks=clocks, pace=pace)
         patcher = Patcher(api, self._index)
@@ -83,12 +89,14 @@ class Engine:
             Parts(
                 objects=objects,
                 clocks=clocks,
-                events=events,
+                reports=reports,
                 poller=self._poller,
                 queues=self._queues,
                 exchange=exchange,
                 follower=follower,
                 writing=self._writing,
+                journal=journal,
+                secret_lines=lines,
             )
         )
 

@@ -6,7 +6,7 @@ from typing import Final
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Failed, Listed
 from astra_mirror.engine.connection.queues import ConnectionQueues
-from astra_mirror.engine.effects import Pump, Replan, RequestEffect
+from astra_mirror.engine.effects import Ended, Pump, Replan, RequestEffect
 from astra_mirror.engine.fan_out import known_of
 from astra_mirror.engine.hand_outs import HandOut, HeldBack, ListAnswer, ListFailure, SingleAnswer
 from astra_mirror.engine.list_canaries import ListCanaries
@@ -53,7 +53,7 @@ class Exchange:
 
     def answered(
         self, request: Request, answer: Answer | Listed, *, started: float, moment: Moment
-    ) -> Iterator[RequestEffect | HandOut]:
+    ) -> Iterator[RequestEffect | Ended | HandOut]:
         """The effects of the answer to a request that was sent at `started`, in the order to perform them."""
         connection = request.connection
         yield from self._queues.of(connection).answered(request, answer, moment)
@@ -67,6 +67,7 @@ class Exchange:
         # Other requests need not wait until this answer has been fanned out.
         yield Pump(connection)
         yield from self._canaries.single_ended(request, answer)
+        yield Ended(request, answer, started)
         yield SingleAnswer(request, answer, poll)
 
     def held(self, shown: HeldBack) -> Iterator[Replan | HandOut]:
@@ -81,15 +82,17 @@ class Exchange:
 
     def _list_answered(
         self, request: ListRequest, answer: Answer | Listed, poll: Poll, moment: Moment
-    ) -> Iterator[RequestEffect | HandOut]:
+    ) -> Iterator[RequestEffect | Ended | HandOut]:
         match answer:
             case Failed():
                 # The canary replaces the failed list within the same probe: submit it before any other request starts.
                 yield from self._canaries.list_failed(request, answer, started=poll.started, now=moment.at)
                 yield Pump(request.connection)
+                yield Ended(request, answer, poll.started)
                 yield ListFailure(request, answer, poll)
             case Listed():
                 yield Pump(request.connection)
+                yield Ended(request, answer, poll.started)
                 handed = ListAnswer(request, answer, poll, self._is_for_all(request, answer, moment.at))
                 yield from handed.learned()
                 yield handed

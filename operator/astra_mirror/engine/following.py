@@ -5,8 +5,10 @@ Each method yields a step for one object after the other, in time slices, and th
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
+from typing import Final
 
 from astra_mirror.core.connection import Connection
+from astra_mirror.core.outcome import Failed, SyncReason
 from astra_mirror.core.schedule import Pace
 from astra_mirror.engine import result_handler
 from astra_mirror.engine.connection.queues import ConnectionQueues
@@ -28,6 +30,8 @@ from astra_mirror.engine.planner import Planner
 from astra_mirror.engine.ports import Clocks
 from astra_mirror.engine.requests import ListRequest, Request
 from astra_mirror.support.time_slices import TimeSlice
+
+_LOST: Final = Failed(SyncReason.UNEXPECTED_RESPONSE, "The operator has lost its response by a defect of its own.")
 
 Following = AsyncIterator[Step | RequestEffect]
 
@@ -134,7 +138,7 @@ class Follower:
     def broken(self, request: Request) -> Iterator[Step | AvoidList]:
         """Reschedule the objects of a request that was lost; a list that was lost is avoided for a while."""
         if isinstance(request, ListRequest):
-            yield AvoidList(request.connection, request.collection)
+            yield AvoidList(request.connection, request.collection, _LOST)
         for tracked in self._objects.waiting(request):
             step = result_handler.broken(tracked, self._clocks.moment())
             yield Step(step.tracked, (*step.effects, StopWaiting(tracked.uid)))

@@ -23,6 +23,7 @@ from astra_mirror.engine.state import cache
 from astra_mirror.engine.state.tracked import Tracked
 
 _NOTHING: Final[Sequence[RequestEffect]] = ()
+_NOT_COMPLETE: Final = Failed(SyncReason.LIST_INCOMPLETE, "There are more backups than it has, or no such app.")
 _NOT_READ: Final = Failed(SyncReason.UNEXPECTED_RESPONSE, "The list of backups was not read as a whole.")
 
 
@@ -94,8 +95,8 @@ class ListAnswer:
     def learned(self) -> Sequence[RequestEffect]:
         """What the answer says about the list itself."""
         connection, collection = self.request.connection, self.request.collection
-        learned = LearnList(connection, collection, self.answer.size)
-        return (learned,) if self.answer.complete else (learned, AvoidList(connection, collection))
+        learned = LearnList(connection, collection, self.answer.size, self.answer.complete)
+        return (learned,) if self.answer.complete else (learned, AvoidList(connection, collection, _NOT_COMPLETE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ one failed request per object.
 
 from astra_mirror.core.canary import Candidate, choose
 from astra_mirror.core.connection import Connection
-from astra_mirror.core.list_fallback import AfterList, after_list, explains_list_failure, is_refusal
+from astra_mirror.core.list_fallback import AfterList, after_list, explains_list_failure
 from astra_mirror.core.outcome import Answer, Failed
 from astra_mirror.core.request_plan import Attempt
 from astra_mirror.engine.effects import AvoidList, Replan, Submit, SuspectList
@@ -41,10 +41,10 @@ class ListCanaries:
         connection, waiting = request.connection, self._objects.alone(self._objects.waiting(request))
         if after_list(failure) is AfterList.AVOID_LIST:
             uids = tuple(each.uid for each in waiting)
-            return [AvoidList(connection, request.collection), Replan(connection, uids, request.due)]
+            return [AvoidList(connection, request.collection, failure), Replan(connection, uids, request.due)]
         if not waiting:
             return []
-        attempt = Attempt(request.collection, started, now, is_refusal(failure))
+        attempt = Attempt(request.collection, started, now, failure)
         canary = self._current.get(connection)
         if canary is not None and canary in self._objects.in_flight:
             self._attempts[canary].append(attempt)

@@ -37,7 +37,7 @@ class Performer:
         self.parts = self._parts = parts
         self._to_hand_out = HandOutQueue()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: KeyedTimers[Connection | None] = KeyedTimers(self._wake)
+        self._timers: KeyedTimers[Connection | tuple[str, str] | None] = KeyedTimers(self._wake)
         self._is_closing = False
 
     async def all(self, results: AsyncIterator[Step | Effect]) -> None:
@@ -53,6 +53,10 @@ class Performer:
                 self._perform_for_object(effect)
         elif isinstance(each, ObjectEffect):
             self._perform_for_object(each)
+        elif isinstance(each, effects.Log):
+            self._parts.reports.log.write(each.line)
+        elif isinstance(each, effects.Ended):
+            self._perform_all(self._parts.journal.ended(each, self._parts.clocks.monotonic()))
         else:
             self._perform_for_requests(each)
 
@@ -78,7 +82,7 @@ class Performer:
             case effects.ExpectStatus(uid):
                 self._wake_if(parts.poller.expect(uid, parts.clocks.monotonic()))
             case effects.RecordEvent(about, note):
-                parts.events.submit(about.kind.names, about.namespace, about.name, about.uid, note)
+                parts.reports.events.submit(about.kind.names, about.namespace, about.name, about.uid, note)
             case effects.Forget(uid):
                 self._forget(uid)
 
@@ -114,6 +118,7 @@ class Performer:
                 self._hand_out_later(connection, effect)
             case effects.LearnList() | effects.AvoidList() | effects.SuspectList():
                 parts.queues.of(effect.connection).remember(effect, parts.clocks.monotonic())
+                self._perform_all(parts.journal.list_moved(effect, parts.clocks.monotonic()))
             case effects.AskAlone(connection, uid):
                 self._perform_all(parts.follower.ask_alone(connection, uid))
             case effects.Defect(request):
@@ -172,11 +177,15 @@ class Performer:
 
     # Timers of the queues.
 
-    def _wake(self, connection: Connection | None) -> None:
+    def _wake(self, connection: Connection | tuple[str, str] | None) -> None:
         if connection is None:
             self._go_on_in_total()
+        elif isinstance(connection, tuple):
+            self._perform_all(self._parts.secret_lines.look(connection, self._parts.clocks.monotonic()))
         elif connection in self._parts.queues:
-            self._perform_all(self._parts.queues.of(connection).wake(self._parts.clocks.moment()))
+            moment = self._parts.clocks.moment()
+            self._perform_all(self._parts.queues.of(connection).wake(moment))
+            self._perform_all(self._parts.journal.look(connection, moment.at))
 
     def _go_on_in_total(self) -> None:
         queues, clocks = self._parts.queues, self._parts.clocks
@@ -215,8 +224,11 @@ class Performer:
         """Drop the connections that no object uses. Returns those that remain."""
         connections, lost = self._parts.queues.drop_unused(self._to_hand_out)
         self._perform_all(lost)
-        self._timers.retain({None, *connections})
+        secrets = self._parts.objects.index.secrets()
+        self._timers.retain({None, *connections, *secrets})
         self._parts.exchange.retain(connections)
+        self._parts.journal.retain(connections, self._parts.clocks.monotonic())
+        self._parts.secret_lines.retain(secrets)
         return connections
 
     async def close(self) -> None:

@@ -151,7 +151,7 @@ class Planner:
 def _want(tracked: Tracked, queue: ConnectionQueue, now: float, *, due: bool) -> Want:
     spec, cache = tracked.spec, tracked.cache
     account, app, reads = spec.account_id, spec.app_id, spec.reads_list
-    in_lists = cache.not_in_lists_until <= now and not queue.breakers.is_forbidden(Collection(account, app))
+    in_lists = cache.not_in_lists_until <= now and queue.breakers.apps.of(Collection(account, app)) is None
     return Want(
         tracked.uid,
         account,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from astra_mirror.api.meta import Names
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.events import Note
+from astra_mirror.core.journal.line import Line
 from astra_mirror.core.outcome import Answer, Failed, Known, Listed
 from astra_mirror.core.request_plan import Collection, Document
 from astra_mirror.core.write_results import WriteResult
@@ -75,6 +76,26 @@ class Events(Protocol):
 
     def submit(self, names: Names, namespace: str, name: str, uid: str, note: Note) -> None:
         """Record an Event about the object."""
+
+
+class Log(Protocol):
+    """The log."""
+
+    def write(self, line: Line) -> None:
+        """Write a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Where it is reported what has happened, beside the statuses.
+
+    Attributes:
+        events: the recorder of Events.
+        log: the log.
+    """
+
+    events: Events
+    log: Log
 
 
 class Moment(NamedTuple):

@@ -3,13 +3,14 @@
 Nothing is performed here: each method yields a step for one object after the other, and the requests that follow.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 from astra_mirror.core.connection import Connection
+from astra_mirror.core.outcome import Failed
 from astra_mirror.core.schedule import Pace
 from astra_mirror.engine import result_handler
 from astra_mirror.engine.connection.queues import ConnectionQueues
-from astra_mirror.engine.effects import Moved, Pump, StatusMoved, Step, Submit
+from astra_mirror.engine.effects import Log, Moved, Pump, StatusMoved, Step, Submit, Wake
 from astra_mirror.engine.hand_outs import View, handed
 from astra_mirror.engine.intake import expecting
 from astra_mirror.engine.next_report import next_report
@@ -18,6 +19,7 @@ from astra_mirror.engine.planner import Planner
 from astra_mirror.engine.poller import Poller
 from astra_mirror.engine.ports import Clocks
 from astra_mirror.engine.requests import ListRequest, Poll
+from astra_mirror.engine.secret_lines import SecretLines
 from astra_mirror.engine.state import polling
 from astra_mirror.engine.state.tracked import Tracked
 from astra_mirror.support.time_slices import TimeSlice
@@ -33,6 +35,7 @@ class Rounds:
         poller: the timers of the objects.
         queues: the connection queues.
         planner: chooses requests.
+        secret_lines: what the log says of Secrets.
         clocks: the clocks and the random samples.
         pace: the administrator's intervals.
     """
@@ -43,6 +46,7 @@ class Rounds:
         poller: Poller,
         queues: ConnectionQueues,
         planner: Planner,
+        secret_lines: SecretLines,
         *,
         clocks: Clocks,
         pace: Pace,
@@ -51,6 +55,7 @@ class Rounds:
         self._poller = poller
         self._queues = queues
         self._planner = planner
+        self._secret_lines = secret_lines
         self._clocks = clocks
         self._pace = pace
 
@@ -75,13 +80,15 @@ class Rounds:
 
     # What is due.
 
-    async def changed_secrets(self) -> AsyncIterator[Step]:
+    async def changed_secrets(self) -> AsyncIterator[Step | Log | Wake]:
         """Make the objects whose Secret has changed due now."""
         changed = self._poller.take_changed_secrets()
         if not changed:
             return
         time_slice = TimeSlice()
         for (namespace, name), at in changed.items():
+            for line in self._secret_lines.look((namespace, name), self._clocks.monotonic()):
+                yield line
             for uid in [each.uid for each in self._objects.index.of_secret(namespace, name)]:
                 await time_slice.checkpoint()
                 tracked = self._objects.index.get(uid)
@@ -101,7 +108,7 @@ class Rounds:
             if tracked is not None and tracked.desire.is_readable:
                 yield result_handler.nothing_known_yet(tracked, self._clocks.moment(), self._pace)
 
-    async def due(self) -> AsyncIterator[Step | Submit | Pump]:
+    async def due(self) -> AsyncIterator[Step | Submit | Pump | Log | Wake]:
         """Poll the objects that are due, or update their status without a poll."""
         now, time_slice = self._clocks.monotonic(), TimeSlice()
         due, polls = self._poller.take_due(now), dict[str, float]()
@@ -128,7 +135,9 @@ class Rounds:
         async for each in self._polls(polls, time_slice):
             yield each
 
-    async def _polls(self, due: Mapping[str, float], time_slice: TimeSlice) -> AsyncIterator[Step | Submit | Pump]:
+    async def _polls(
+        self, due: Mapping[str, float], time_slice: TimeSlice
+    ) -> AsyncIterator[Step | Submit | Pump | Log | Wake]:
         """Poll these objects, each with the time at which it was due."""
         started, groups = self._clocks.monotonic(), Groups()
         for uid, since in due.items():
@@ -141,8 +150,13 @@ class Rounds:
                 if not self._is_on_its_way(tracked, connection):
                     groups.setdefault((connection, tracked.spec.account_id), {})[uid] = since
             else:
-                view = View(self._objects, self._clocks.moment(), self._pace)
-                yield handed(tracked, connection, Poll(connection, started, self._clocks.draw()), view)
+                for each in self._without_connection(tracked, connection, started):
+                    yield each
+        async for submit in self._planned(groups, time_slice):
+            yield submit
+
+    async def _planned(self, groups: Groups, time_slice: TimeSlice) -> AsyncIterator[Submit | Pump]:
+        """The requests for these objects, each with the time at which it was due."""
         # No token is proven on these connections: queue the whole batch before the first request is chosen.
         connections = dict.fromkeys(connection for connection, _ in groups)
         new = [each for each in connections if not self._queues.of(each).breakers.is_proven]
@@ -159,6 +173,12 @@ class Rounds:
                 self._queues.of(connection).release()
         for connection in new:
             yield Pump(connection)
+
+    def _without_connection(self, tracked: Tracked, failure: Failed, started: float) -> Iterator[Step | Log | Wake]:
+        """Apply the failure of the object's Secret."""
+        yield from self._secret_lines.look((tracked.namespace, tracked.spec.secret_name), started)
+        view = View(self._objects, self._clocks.moment(), self._pace)
+        yield handed(tracked, failure, Poll(failure, started, self._clocks.draw()), view)
 
     def _names(self, uid: str, account: str) -> bool:
         tracked = self._objects.index.get(uid)

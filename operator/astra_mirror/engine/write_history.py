@@ -111,7 +111,7 @@ class WriteHistory:
                 "release, or does a webhook change them?",
                 tracked.identity.label,
                 ", ".join(fields),
-                extra={"namespace": tracked.namespace},
+                extra={"namespaces": [tracked.namespace]},
             )
         return self._unstored.learn(tracked.uid, sent=answer.texts.written_status, stored=answer.stored, now=now)
 
@@ -127,5 +127,5 @@ def log_refusal(tracked: Tracked, refused: Refused, refusals: Refusals, now: flo
             namespace,
             name,
             refused.text,
-            extra={"namespace": namespace},
+            extra={"namespaces": [namespace]},
         )

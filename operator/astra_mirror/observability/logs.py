@@ -1,7 +1,7 @@
 """Logging to standard error, as text for people or as JSON for log collectors.
 
-A record about the objects of one namespace names it (`extra={"namespace": ...}`), and each namespace has a limit of
-lines a minute.
+A record about one namespace names it (`extra={"namespaces": [...]}`), and each namespace has a limit of lines a minute;
+what is at debug has none.
 """
 
 import asyncio
@@ -9,12 +9,13 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
+from astra_mirror.core.journal.line import Line
 from astra_mirror.core.loglines import LogLines
 from astra_mirror.observability.hidden_values import HiddenValues
 
@@ -22,15 +23,20 @@ _FIELDS: Final = "{asctime}{levelname}{name}{message}"
 _RENAMED: Final = {"asctime": "time", "levelname": "level", "name": "logger"}
 _LINE_BEGINS: Final = "{asctime} {levelname:<7} {name}: "
 _FLUSH_SECONDS: Final = 10.0
-SILENCED_KOPF_LOGGERS: Final = (
+_KOPF: Final = "kopf"
+_CHATTER: Final = (
+    "kopf.activities",
     "kopf._cogs.clients",
     "kopf._core.engines.activities",
     "kopf._core.reactor.observation",
     "kopf._core.reactor.orchestration",
     "kopf._core.reactor.running",
 )
-"""Kopf logs these failures with tracebacks; the probe and the watch log each of them in one line."""
+"""Kopf's own activities and attempts, whose failures it logs with tracebacks. The probe and the watch log each of these
+failures in one line."""
 
+_LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING}
+_LINES: Final = logging.getLogger("astra_mirror")
 logger = logging.getLogger(__name__)
 
 
@@ -46,11 +52,11 @@ class NamespaceLimit(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to write the record."""
-        namespace = getattr(record, "namespace", None)
-        if namespace is None:
+        namespaces: Sequence[str] = getattr(record, "namespaces", ())
+        if len(namespaces) != 1 or record.levelno <= logging.DEBUG:
             return True
         with self._guard:
-            return self._lines.admit(namespace, self._clock())
+            return self._lines.admit(namespaces[0], self._clock())
 
     def flush(self) -> None:
         """Log how many lines were left out, for each namespace that may have a line again."""
@@ -64,6 +70,26 @@ class NamespaceLimit(logging.Filter):
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
             self.flush()
+
+
+class _KopfAtDebug(logging.Filter):
+    """Puts what Kopf says of its own work at debug; its warnings about objects stay what they are.
+
+    Args:
+        is_shown: whether the log shows what is at debug.
+    """
+
+    def __init__(self, *, is_shown: bool) -> None:
+        super().__init__(_KOPF)
+        self._is_shown = is_shown
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write the record."""
+        is_chatter = record.levelno < logging.WARNING or record.name.startswith(_CHATTER)
+        if not super().filter(record) or not is_chatter:
+            return True
+        record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
+        return self._is_shown
 
 
 class _Text(logging.Formatter):
@@ -103,6 +129,14 @@ class _RFC3339(JsonFormatter):
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+class Log:
+    """The log, for lines that are made elsewhere."""
+
+    def write(self, line: Line) -> None:
+        """Write a line; its fields are those of a line of JSON."""
+        _LINES.log(_LEVELS[line.level], "%s", line.text, extra=dict(line.fields))
+
+
 def json_formatter(hidden: HiddenValues) -> logging.Formatter:
     """Makes a line of JSON of a record, without the `hidden` values."""
     return _RFC3339(hidden)
@@ -119,14 +153,8 @@ def configure(
     The `hidden` values are left out of messages, tracebacks and fields.
     """
     handler, limit = logging.StreamHandler(sys.stderr), NamespaceLimit(clock)
+    handler.addFilter(_KopfAtDebug(is_shown=level == "debug"))
     handler.addFilter(limit)
     handler.setFormatter(json_formatter(hidden) if log_format == "json" else _Text(hidden))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    root = logging.getLogger().level
-    # These log a line for each request or object; the metrics and conditions show what matters.
-    for name in ("kopf.activities", "kopf.objects"):
-        logging.getLogger(name).setLevel(max(root, logging.WARNING))
-    if root > logging.DEBUG:
-        for name in SILENCED_KOPF_LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
     return limit

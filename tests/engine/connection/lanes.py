@@ -21,6 +21,7 @@ from astra_mirror.engine.connection.queues import ConnectionQueues
 from astra_mirror.engine.effects import Pump, Replan, RequestEffect, Resume, Show, ShowSlow, Step, Submit
 from astra_mirror.engine.in_flight import InFlight
 from astra_mirror.engine.index import Index
+from astra_mirror.engine.journal import Journal
 from astra_mirror.engine.kinds.app_backup_ref import APP_BACKUP_REF
 from astra_mirror.engine.kinds.kind import Spec
 from astra_mirror.engine.objects import Objects
@@ -96,12 +97,13 @@ class Remote:
             Parts(
                 objects=self.objects,
                 clocks=self._clocks,
-                events=parts,
+                reports=parts,
                 poller=Poller(),
                 queues=self.queues,
                 exchange=parts,
                 follower=parts,
                 writing=parts,
+                journal=Journal(self.objects, self.queues),
             )
         )
 

@@ -157,7 +157,7 @@ class MonitorController:
                 logger.exception(
                     "The refs of a monitor in the namespace %s could not be written",
                     namespace,
-                    extra={"namespace": namespace},
+                    extra={"namespaces": [namespace]},
                 )
             finally:
                 self._rounds.end(namespace)

@@ -238,7 +238,7 @@ class RefRounds:
                     "The refs of monitors in the namespace %s are not as they should be: %s",
                     namespace,
                     each,
-                    extra={"namespace": namespace},
+                    extra={"namespaces": [namespace]},
                 )
 
     def forget(self, monitor: str) -> None:
