@@ -43,7 +43,7 @@ lint: .venv/.ready ## Ruff, mypy --strict and the layers' contracts
 WORKERS ?= 3
 
 .PHONY: test
-test: lint controlplane judges ## Lint and every test, those on the real control plane included (WORKERS=0: in one process)
+test: lint controlplane judges helm ## Lint and every test, those on the real control plane included (WORKERS=0: in one process)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(PYTEST)
 
 .PHONY: test-cases
@@ -58,6 +58,10 @@ controlplane: .venv/.ready ## Find or build etcd, kube-apiserver and kube-contro
 .PHONY: judges
 judges: .venv/.ready ## Find or build what judges statuses: kstatus, Argo CD's Lua, kube-state-metrics, promtool
 	@$(BIN)/python -m dev.judges
+
+.PHONY: helm
+helm: .venv/.ready ## Find or build helm, which the chart is tested with
+	@$(BIN)/python -m dev.helm
 
 .PHONY: demo
 # With a cluster of your own nothing has to be built.

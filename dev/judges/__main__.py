@@ -3,9 +3,10 @@
 import sys
 
 from dev.gobuild import ToolchainError
-from dev.judges import folder
+from dev.judges import crds, folder
 
 try:
+    crds.folder()
     print(folder())
 except ToolchainError as error:
     sys.exit(f"judges: {error}")

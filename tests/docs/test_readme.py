@@ -1,15 +1,11 @@
 """README.md is typed in as it stands, with a fresh clone, kubectl and a cluster: a step that fails is a lost user."""
 
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import pytest
 import yaml
 
 from astra_mirror.core.backup import DOCUMENTED_STATES, NOT_FOUND, meaning_of
@@ -19,6 +15,7 @@ from astra_mirror.settings import Settings
 from dev.controlplane import ControlPlane
 from dev.simulator import Simulator
 from tests.core.cases import ROWS
+from tests.docs.newcomer import Newcomer, deployed
 from tests.judges.monitors import monitors
 from tests.operator_process import run_operator
 
@@ -28,79 +25,16 @@ SYSTEM: Final = "astra-mirror-system"
 CRD: Final = yaml.safe_load(Path("crds/appbackupref.yaml").read_text())
 
 
-def _block(name: str) -> str:
+def block(name: str) -> str:
+    """The block of commands that is marked with this name on the page."""
     found = re.search(rf"<!-- tested: {name} -->\n```sh\n(.*?)```", README, re.DOTALL)
     assert found is not None, name
     return found[1]
 
 
-def _value(name: str, block: str) -> str:
-    [value] = re.findall(rf"^{name}=(\S+)$", _block(block), re.MULTILINE)
+def _value(name: str, where: str) -> str:
+    [value] = re.findall(rf"^{name}=(\S+)$", block(where), re.MULTILINE)
     return str(value)
-
-
-@dataclass
-class Newcomer:
-    """Somebody at a shell in a fresh clone, with a home, a namespace chosen in the kubeconfig, and kubectl."""
-
-    clone: Path
-    environment: dict[str, str]
-
-    def types(self, text: str) -> str:
-        """What the shell prints.
-
-        Raises:
-            AssertionError: a line failed, or a file of the project was edited.
-        """
-        ended = subprocess.run(
-            ["sh", "-eu", "-c", text], cwd=self.clone, env=self.environment, capture_output=True, text=True, check=False
-        )
-        assert ended.returncode == 0, f"{text}\n{ended.stdout}\n{ended.stderr}"
-        edited = subprocess.run(
-            ["git", "status", "--porcelain"], cwd=self.clone, capture_output=True, text=True, check=True
-        )
-        assert edited.stdout == ""
-        return ended.stdout
-
-
-@pytest.fixture
-def cluster() -> Iterator[ControlPlane]:
-    """A cluster of the newcomer's own: here nothing is installed that the page does not install."""
-    with ControlPlane.start() as control_plane:
-        yield control_plane
-
-
-@pytest.fixture
-def newcomer(cluster: ControlPlane, tmp_path: Path) -> Newcomer:
-    """With a clone of the project as it is now, and kubectl beside what a system has."""
-    clone, home, programs = tmp_path / "clone", tmp_path / "home", tmp_path / "bin"
-    home.mkdir()
-    programs.mkdir()
-    files = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], capture_output=True, check=True
-    ).stdout.split(b"\0")
-    for name in map(os.fsdecode, filter(None, files)):
-        if Path(name).is_file():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            (clone / name).write_bytes(Path(name).read_bytes())
-    committer = ["-c", "user.name=Newcomer", "-c", "user.email=newcomer@example.com"]
-    for command in (["init", "--quiet"], ["add", "--all"], [*committer, "commit", "--quiet", "-m", "a clone"]):
-        subprocess.run(["git", *command], cwd=clone, check=True, capture_output=True)
-    (programs / "kubectl").symlink_to(cluster.binaries / "kubectl")
-    cluster.kubectl("create", "namespace", "shop")
-    kubeconfig = yaml.safe_load(cluster.kubeconfig.read_text())
-    kubeconfig["contexts"][0]["context"]["namespace"] = "shop"
-    (home / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
-    system = f"{os.pathsep}".join(each for each in ("/usr/bin", "/bin") if Path(each).is_dir())
-    environment = {"HOME": str(home), "KUBECONFIG": str(home / "kubeconfig"), "PATH": f"{programs}{os.pathsep}{system}"}
-    return Newcomer(clone, environment)
-
-
-def _deployed(cluster: ControlPlane, kind: str) -> dict[str, Any]:
-    """The container of the operator as the API server has it."""
-    found = yaml.safe_load(cluster.kubectl("get", kind, "astra-mirror", f"--namespace={SYSTEM}", "-o", "yaml"))
-    [container] = found["spec"]["template"]["spec"]["containers"]
-    return dict(container)
 
 
 def test_the_steps_work_as_pasted(cluster: ControlPlane, newcomer: Newcomer, astra: Simulator) -> None:
@@ -109,30 +43,59 @@ def test_the_steps_work_as_pasted(cluster: ControlPlane, newcomer: Newcomer, ast
     The pod is the one thing that is not there, for want of nodes: the operator runs with the arguments and the rights
     of the Deployment that the steps have made, and one address more, the simulator's.
     """
-    newcomer.types(_block("install"))
-    container = _deployed(cluster, "deployment")
+    newcomer.types(block("install"))
+    container = deployed(cluster, "deployment")
     assert container["image"] == "registry.example/astra-mirror:0.1.0"
     assert container["args"] == ["run", "--leader-elect", OPTION]
     account, app, backup = _value("ACCOUNT", "account"), _value("APP", "ids"), _value("BACKUP", "ids")
     astra.add_backup("completes", account=account, app=app, id=backup, name="nightly-0105", seconds=2)
     (Path(newcomer.environment["HOME"]) / ".astra-token").write_text(f"{astra.token}\n")
     # The page says to put one's own values here; of these only the address is another one.
-    mine = _block("account").replace(_value("ASTRA", "account"), astra.url)
+    mine = block("account").replace(_value("ASTRA", "account"), astra.url)
     rights = cluster.kubeconfig_for(SYSTEM, "astra-mirror")
     operator = run_operator(rights, *container["args"][1:], "--allowed-url", astra.url)
     try:
-        shown = newcomer.types(mine + _block("ids") + _block("ref") + _block("wait"))
+        shown = newcomer.types(mine + block("ids") + block("ref") + block("wait"))
     finally:
         operator.stop()
     assert f'"{app}"' in shown
     assert f'["nightly-0105", "{backup}", ' in shown
     assert shown.count("condition met") == 2
     assert "BackupCompleted" in shown.splitlines()[-1]
-    newcomer.types(_block("shards"))
-    container = _deployed(cluster, "statefulset")
+    _to_two_replicas_and_back(cluster, newcomer)
+    newcomer.types(block("shards"))
+    container = deployed(cluster, "statefulset")
     assert container["image"] == "registry.example/astra-mirror:0.1.0"
     assert container["args"] == ["run", "--leader-elect", OPTION]
     assert not cluster.kubectl("get", "deployments,leases", f"--namespace={SYSTEM}", "-o", "name")
+    _uninstall(cluster, newcomer)
+
+
+def _to_two_replicas_and_back(cluster: ControlPlane, newcomer: Newcomer) -> None:
+    """What the text says: the budget is left, and the command in the text removes it."""
+    budgets = ["get", "poddisruptionbudget", f"--namespace={SYSTEM}", "-o", "name"]
+    for old, new in (("default", "ha"), ("ha", "default")):
+        newcomer.types(f"sed -i.bak s,manifests/{old},manifests/{new}, my-cluster/kustomization.yaml")
+        newcomer.types("kubectl apply -k my-cluster")
+        assert cluster.kubectl(*budgets).strip() == "poddisruptionbudget.policy/astra-mirror"
+    [command] = re.findall(r"\(`(kubectl .* delete poddisruptionbudget .*)`\)", README)
+    newcomer.types(command)
+    assert not cluster.kubectl(*budgets)
+
+
+def _uninstall(cluster: ControlPlane, newcomer: Newcomer) -> None:
+    """First without what users have made, which stays as it is and may be written; then with it."""
+    before = cluster.kubectl("get", "abr", "--all-namespaces", "-o", "yaml")
+    newcomer.types(block("keep"))
+    assert cluster.kubectl("get", "abr", "--all-namespaces", "-o", "yaml") == before
+    left = cluster.kubectl("get", "namespaces,clusterroles,clusterrolebindings", "-o", "name")
+    assert sorted(re.findall(r"\S*astra-mirror\S*", left)) == [
+        f"clusterrole.rbac.authorization.k8s.io/astra-mirror-{each}" for each in ("edit", "view")
+    ]
+    newcomer.types("kubectl apply -k my-cluster")
+    newcomer.types("kubectl delete -k my-cluster")
+    left = cluster.kubectl("get", "crds,namespaces,clusterroles,clusterrolebindings", "-o", "name")
+    assert "astra-mirror" not in left
 
 
 def test_the_option_allows_both_addresses_as_the_page_says() -> None:
@@ -145,7 +108,7 @@ def test_the_option_allows_both_addresses_as_the_page_says() -> None:
 def test_every_block_is_typed_in() -> None:
     """But for the one that needs a registry, each block of commands is marked, and so is run above."""
     blocks = re.findall(r"(?:<!-- tested: (\w+) -->\n)?```sh\n(.*?)```", README, re.DOTALL)
-    assert [name for name, _ in blocks] == ["", "install", "shards", "account", "ids", "ref", "wait"]
+    assert [name for name, _ in blocks] == ["", "install", "shards", "keep", "account", "ids", "ref", "wait"]
     assert blocks[0][1].startswith("make image ")
     assert "\nimage: " in Path("Makefile").read_text()
     # A line that is pasted into an interactive zsh must not have a comment.

@@ -1,21 +1,14 @@
 """The recipes for kubectl are run as they stand on the page, and each section of the page says whether it is."""
 
-import difflib
 import re
-import shutil
-import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-from astra_mirror.settings import Settings
 from dev.controlplane import ControlPlane
-from dev.controlplane.toolchain import kubectl_binary
 from dev.simulator import Simulator
 from tests.docs.recipes import NAME, PAGE, marked_block, run_script
 from tests.e2e.user import User, condition
@@ -33,86 +26,6 @@ def test_kubectl(installed: ControlPlane, user: User, astra: Simulator, start_op
     assert "100% of 2.9 GiB" in ended.stdout
     for words in ("stateUnready", "conditions", "lastHandledReconcileAt"):
         assert words in ended.stdout
-
-
-def test_another_name_for_the_secret(installed: ControlPlane, tmp_path: Path) -> None:
-    """The patch adds the name to the role's Secrets, and nothing else."""
-    shutil.copytree("manifests", tmp_path / "manifests")
-    shutil.copytree("crds", tmp_path / "crds")
-    overlay = tmp_path / "mine" / "kustomization.yaml"
-    overlay.parent.mkdir()
-    overlay.write_text(f"resources: [../manifests/default]\npatches:\n{marked_block('secret-name')}")
-    before = installed.kubectl("kustomize", str(tmp_path / "manifests/default"))
-    after = installed.kubectl("kustomize", str(overlay.parent))
-    added = [
-        each.strip() for each in difflib.ndiff(before.splitlines(), after.splitlines()) if each[:2] in {"+ ", "- "}
-    ]
-    assert added == ["+   - astra-control-config"]
-    names = [rule.get("resourceNames", []) for each in yaml.safe_load_all(after) for rule in each.get("rules", ())]
-    assert ["astra-control", "astra-control-config"] in names
-
-
-def _kustomized(folder: Path, overlay: str, **files: str) -> dict[str, Any]:
-    """What kustomize makes of an overlay next to the manifests: the objects, by kind, namespace and name.
-
-    kubectl builds it without an API server.
-    """
-    for shipped in ("manifests", "crds"):
-        shutil.copytree(shipped, folder / shipped, dirs_exist_ok=True)
-    mine = folder / "my-cluster"
-    mine.mkdir(exist_ok=True)
-    for name, content in {"kustomization": overlay, **files}.items():
-        (mine / f"{name}.yaml").write_text(content)
-    command = [str(kubectl_binary()), "kustomize", str(mine)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    found = {}
-    for each in yaml.safe_load_all(ended.stdout):
-        place = f"{each['metadata']['namespace']}/" if "namespace" in each["metadata"] else ""
-        found[f"{each['kind']} {place}{each['metadata']['name']}"] = each
-    return found
-
-
-@pytest.mark.parametrize(
-    ("base", "kind"), [("default", "Deployment"), ("ha", "Deployment"), ("sharded", "StatefulSet")]
-)
-def test_a_private_registry(tmp_path: Path, base: str, kind: str) -> None:
-    """The pods of each folder name the Secret that the page creates, and nothing else is different."""
-    overlay = f"resources: [../manifests/{base}]\n"
-    before = _kustomized(tmp_path, overlay)
-    after = _kustomized(tmp_path, f"{overlay}patches:\n{marked_block('pull-secret')}")
-    pod = after[f"{kind} astra-mirror-system/astra-mirror"]["spec"]["template"]["spec"]
-    assert pod.pop("imagePullSecrets") == [{"name": "registry"}]
-    assert after == before
-    assert "kubectl -n astra-mirror-system create secret docker-registry registry " in PAGE
-
-
-@pytest.mark.parametrize(
-    ("base", "kind"), [("default", "Deployment"), ("ha", "Deployment"), ("sharded", "StatefulSet")]
-)
-def test_only_some_namespaces(tmp_path: Path, base: str, kind: str) -> None:
-    """The bindings in the namespace give what those for the cluster gave, and the operator has the option."""
-    before = _kustomized(tmp_path, f"resources: [../manifests/{base}]\n")
-    overlay = f"resources: [../manifests/{base}, namespaces.yaml]\npatches:\n{marked_block('namespaces-patches')}"
-    after = _kustomized(tmp_path, overlay, namespaces=marked_block("namespaces"))
-    for name in ("astra-mirror", "astra-mirror-refs"):
-        everywhere = before.pop(f"ClusterRoleBinding {name}")
-        there = after.pop(f"RoleBinding shop/{name}")
-        assert (there["roleRef"], there["subjects"]) == (everywhere["roleRef"], everywhere["subjects"])
-    arguments = after[f"{kind} astra-mirror-system/astra-mirror"]["spec"]["template"]["spec"]["containers"][0]["args"]
-    assert Settings(namespace=arguments.pop().removeprefix("--namespace=")).namespace == ["shop"]
-    assert after == before
-
-
-def test_what_prometheus_scrapes(tmp_path: Path) -> None:
-    """The ServiceMonitor selects the Service of the manifests, by its label, and names its port."""
-    [monitor] = [each for each in _yaml_blocks() if "kind" in each and each["kind"] == "ServiceMonitor"]
-    service = _kustomized(tmp_path, "resources: [../manifests/default]\n")["Service astra-mirror-system/astra-mirror"]
-    assert monitor["metadata"]["namespace"] == service["metadata"]["namespace"]
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    assert {each["port"] for each in monitor["spec"]["endpoints"]} == {
-        each["name"] for each in service["spec"]["ports"]
-    }
 
 
 def test_asking_first(installed: ControlPlane, user: User, astra: Simulator, start_operator: StartOperator) -> None:

