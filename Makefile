@@ -63,6 +63,10 @@ judges: .venv/.ready ## Find or build what judges statuses: kstatus, Argo CD's L
 helm: .venv/.ready ## Find or build helm, which the chart is tested with
 	@$(BIN)/python -m dev.helm
 
+.PHONY: chart
+chart: .venv/.ready ## Bring the chart's copies of crds/ and manifests/monitoring up to date
+	@$(BIN)/python -m dev.chart
+
 .PHONY: demo
 # With a cluster of your own nothing has to be built.
 demo: $(if $(CONTEXT),.venv/.ready,controlplane) ## The operator at work on a real API server (KEEP=1: leave it running; CONTEXT=name: on your cluster)

@@ -108,7 +108,7 @@ def test_the_option_allows_both_addresses_as_the_page_says() -> None:
 def test_every_block_is_typed_in() -> None:
     """But for the one that needs a registry, each block of commands is marked, and so is run above."""
     blocks = re.findall(r"(?:<!-- tested: (\w+) -->\n)?```sh\n(.*?)```", README, re.DOTALL)
-    assert [name for name, _ in blocks] == ["", "install", "shards", "keep", "account", "ids", "ref", "wait"]
+    assert [name for name, _ in blocks] == ["", "install", "shards", "keep", "helm", "account", "ids", "ref", "wait"]
     assert blocks[0][1].startswith("make image ")
     assert "\nimage: " in Path("Makefile").read_text()
     # A line that is pasted into an interactive zsh must not have a comment.
