@@ -24,13 +24,17 @@ def _gate(name: str) -> str:
     if name == "presync":
         [job] = [each for each in yaml.safe_load_all(marked_block("presync")) if each["kind"] == "Job"]
         return _shell(job["spec"]["template"]["spec"]["containers"][0]["command"])
+    container = _container(name)
+    return str(container["script"]) if name == "tekton" else _shell(container["command"])
+
+
+def _container(name: str) -> dict[str, Any]:
+    """The container of the Task or of the template."""
     title = {"tekton": "Tekton", "workflows": "Argo Workflows"}[name]
     found = re.search(r"```yaml\n(.*?)```", PAGE.split(f"\n## {title}\n")[1], re.DOTALL)
     assert found is not None
     content: Any = yaml.safe_load(found[1])
-    if name == "tekton":
-        return str(content["spec"]["steps"][0]["script"])
-    return _shell(content[0]["container"]["command"])
+    return dict(content["spec"]["steps"][0] if name == "tekton" else content[0]["container"])
 
 
 def _shell(command: list[str]) -> str:
@@ -186,3 +190,16 @@ def test_the_presync_pod_is_refused_without_its_security_context(user: User, whe
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "hook"}, "spec": spec}
     with pytest.raises(KubectlError, match="restricted"):
         user.kubectl("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod))
+
+
+@pytest.mark.parametrize("name", ["tekton", "workflows"])
+def test_the_other_gates_where_restricted_is_enforced(user: User, name: str) -> None:
+    """Their container is admitted as it is, and not without its security context."""
+    user.kubectl("label", "namespace", user.namespace, "pod-security.kubernetes.io/enforce=restricted")
+    container = {key: value for key, value in _container(name).items() if key != "script"} | {"name": "wait"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "gate"}, "spec": {"containers": [container]}}
+    create = ["create", "--dry-run=server", "-f", "-"]
+    assert "created" in user.kubectl(*create, stdin=yaml.safe_dump(pod))
+    del container["securityContext"]
+    with pytest.raises(KubectlError, match="restricted"):
+        user.kubectl(*create, stdin=yaml.safe_dump(pod))

@@ -105,6 +105,13 @@ def test_the_option_allows_both_addresses_as_the_page_says() -> None:
     assert Settings(allowed_url="https://acc.example.com").allowed_url == ["https://acc.example.com"]
 
 
+def test_the_overlay_has_six_lines() -> None:
+    """Which name the image and an option."""
+    overlay = block("install").partition("<<'END'\n")[2].partition("END\n")[0]
+    assert len(overlay.splitlines()) == 6
+    assert set(yaml.safe_load(overlay)) == {"resources", "images", "patches"}
+
+
 def test_every_block_is_typed_in() -> None:
     """But for the one that needs a registry, each block of commands is marked, and so is run above."""
     blocks = re.findall(r"(?:<!-- tested: (\w+) -->\n)?```sh\n(.*?)```", README, re.DOTALL)

@@ -4,6 +4,7 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -101,6 +102,19 @@ def test_an_older_answer_is_none(installed: ControlPlane, user: User, astra: Sim
         assert "no answer" in ended.stderr
 
 
+def test_a_monitor_of_a_schedule(user: User) -> None:
+    """The API server takes it."""
+    shown = user.kubectl("apply", "--dry-run=server", "-f", "-", stdin=marked_block("schedule"))
+    assert shown.split() == ["appbackupmonitor.astra-mirror.io/shop-schedules", "created", "(server", "dry", "run)"]
+
+
+def test_what_is_marked_is_run() -> None:
+    """Each block that says so is named by a test."""
+    tests = "".join(each.read_text() for each in Path("tests").rglob("test_*.py"))
+    for name in re.findall(r"<!-- tested: (\S+) -->", PAGE):
+        assert f'"{name}"' in tests or f"'{name}'" in tests, name
+
+
 def test_what_is_not_run_says_so() -> None:
     """Each section is tested, or marked."""
     for section in PAGE.split("\n## ")[1:]:
@@ -115,5 +129,5 @@ def _yaml_blocks() -> list[Any]:
 
 def test_untested_blocks_are_yaml_at_least() -> None:
     """And of the shape that their tools read."""
-    assert PAGE.count("```yaml\n") == 10
+    assert PAGE.count("```yaml\n") == 11
     assert all(_yaml_blocks())

@@ -7,6 +7,7 @@ the Namespace. tests/helm/statuses-0.1.0.yaml has refs as the operator of that c
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,7 @@ from tests.operator_process import run_operator
 OLD: Final = "tests/helm/astra-mirror-0.1.0.tgz"
 REFS: Final = list(yaml.safe_load_all(Path("tests/helm/statuses-0.1.0.yaml").read_text()))
 OBSERVED: Final = ("state", "stateUnready", "stateDetails", "progress", "hookState", "hookStateDetails", "backup")
+ACCOUNT: Final = f"system:serviceaccount:{SYSTEM}:astra-mirror"
 CRDS: Final = ("appbackuprefs.astra-mirror.io", "appbackupmonitors.astra-mirror.io")
 
 
@@ -166,6 +168,7 @@ def test_some_namespaces(cluster: ControlPlane, release: Release, astra: Simulat
     """The operator runs with the Roles that the chart makes there, and is refused nothing."""
     release("install", CHART, scope="namespaces", namespaces=["shop"])
     _settled(cluster)
+    began = datetime.now(UTC).isoformat()
     options = deployed(cluster, "deployment")["args"][1:]
     user = User(cluster, "shop")
     user.secret_for(astra)
@@ -175,15 +178,18 @@ def test_some_namespaces(cluster: ControlPlane, release: Release, astra: Simulat
         user.wait("new", "Ready")
     finally:
         operator.stop()
-    account = f"system:serviceaccount:{SYSTEM}:astra-mirror"
-    asked = [each for each in cluster.audit_events(of=account) if "RoleBinding" in json.dumps(each)]
-    assert asked
+    asked = [each for each in cluster.audit_events(of=ACCOUNT) if each["user"]["username"] == ACCOUNT]
+    latest = [each for each in asked if each["requestReceivedTimestamp"] >= began and "objectRef" in each]
+    assert {each["objectRef"].get("namespace") for each in latest} == {"shop", SYSTEM}
+    assert {each["annotations"]["authorization.k8s.io/decision"] for each in latest} == {"allow"}
     release("uninstall")
 
 
 def test_crds_that_are_not_kept(cluster: ControlPlane, release: Release) -> None:
-    """Confirmed, an uninstallation takes them, and every ref; what an earlier revision kept is no longer kept."""
+    """Out of a release they stay, while they are kept; confirmed, an uninstallation takes them, and every ref."""
     release("install", CHART)
+    release("upgrade", CHART, crds={"install": False})
+    cluster.kubectl("get", *(f"crd/{each}" for each in CRDS), "clusterrole/astra-mirror-edit")
     release("upgrade", CHART, crds={"keep": False, "confirmDeletion": True})
     release("uninstall")
     cluster.kubectl("wait", "--for=delete", *(f"crd/{each}" for each in CRDS), "--timeout=60s")
