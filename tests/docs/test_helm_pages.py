@@ -46,8 +46,10 @@ def test_the_steps_with_helm(cluster: ControlPlane, newcomer: Newcomer, astra: S
     assert _observed(cluster, astra) == before
 
     _, _, arguments = block("helm").partition("helm install ")
-    newcomer.types(f"helm upgrade {arguments}")
+    newcomer.types(f"helm upgrade {arguments.strip()} --set options.log-level=debug --set 'secretNames={{more}}'")
+    assert deployed(cluster, "deployment")["args"] == ["run", "--leader-elect", OPTION, "--log-level=debug"]
     newcomer.types(f"helm rollback astra-mirror {_WHERE}")
+    assert _observed(cluster, astra) == before
     history = json.loads(newcomer.types(f"helm history astra-mirror {_WHERE} --output=json"))
     assert [each["status"] for each in history] == ["superseded", "superseded", "deployed"]
     newcomer.types(f"helm uninstall astra-mirror {_WHERE}")

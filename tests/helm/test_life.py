@@ -16,9 +16,10 @@ import pytest
 import yaml
 
 from dev.controlplane import ControlPlane
-from dev.helm import helm
+from dev.helm import HelmError, helm
 from dev.simulator import Simulator
 from tests.docs.newcomer import deployed
+from tests.docs.recipes import marked_block
 from tests.e2e.user import User, condition
 from tests.helm.chart import CHART, SYSTEM
 from tests.operator_process import run_operator
@@ -185,12 +186,26 @@ def test_some_namespaces(cluster: ControlPlane, release: Release, astra: Simulat
     release("uninstall")
 
 
+def test_another_release(cluster: ControlPlane, release: Release, tmp_path: Path) -> None:
+    """It takes over what one of another name and namespace has left, if it is told to, and nothing otherwise."""
+    release("install", CHART)
+    release("uninstall")
+    other = ["install", "other", CHART, "--namespace=shop"]
+    with pytest.raises(HelmError, match="invalid ownership metadata"):
+        helm(*other, home=tmp_path, kubeconfig=cluster.kubeconfig)
+    helm(*other, "--take-ownership", home=tmp_path, kubeconfig=cluster.kubeconfig)
+    for command in (["upgrade", "other", CHART, "--set=mirror.enabled=false"], ["uninstall", "other"]):
+        helm(*command, "--namespace=shop", home=tmp_path, kubeconfig=cluster.kubeconfig)
+    release("install", CHART, "--take-ownership")
+    release("uninstall")
+
+
 def test_crds_that_are_not_kept(cluster: ControlPlane, release: Release) -> None:
     """Out of a release they stay, while they are kept; confirmed, an uninstallation takes them, and every ref."""
     release("install", CHART)
     release("upgrade", CHART, crds={"install": False})
     cluster.kubectl("get", *(f"crd/{each}" for each in CRDS), "clusterrole/astra-mirror-edit")
-    release("upgrade", CHART, crds={"keep": False, "confirmDeletion": True})
+    release("upgrade", CHART, **yaml.safe_load(marked_block("crds-not-kept")))
     release("uninstall")
     cluster.kubectl("wait", "--for=delete", *(f"crd/{each}" for each in CRDS), "--timeout=60s")
     assert "astra-mirror" not in cluster.kubectl("get", "clusterroles", "-o", "name")

@@ -1,5 +1,6 @@
 """Each value of the chart once: what it makes, and that a wrong one is refused in words that help."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from astra_mirror.settings import Settings
 from dev.controlplane import ControlPlane
 from dev.helm import HelmError
 from dev.judges import crds
+from tests.docs.recipes import PAGE
 from tests.helm.chart import CHART, SYSTEM, container, leaves, pod_spec, rendered, workload_of
 from tests.manifests.kustomize import Objects, pod_of
 
@@ -291,6 +293,25 @@ def test_the_operator_reads_the_options(tmp_path: Path) -> None:
             given[name.replace("-", "_")] = value
         settings = Settings(**given)
         assert (settings.interval, settings.monitor_interval, settings.log_format) == (30, 90, "json")
+
+
+def test_the_values_in_the_recipes(tmp_path: Path) -> None:
+    """What docs/recipes.md says of Helm is taken by the chart: names of values, and values."""
+    names = set(leaves(yaml.safe_load(Path(f"{CHART}/values.yaml").read_text())))
+    named = {part for path in names for part in (path, *path.split("."))}
+    sentences = re.findall(r"With Helm, [^.]*(?:\.\w[^.]*)*\.(?=\s)", " ".join(PAGE.split()))
+    assert len(sentences) == 6
+    for span in re.findall(r"`([^`]+)`", " ".join(sentences)):
+        values = yaml.safe_load(span)
+        if isinstance(values, str):
+            assert values in named, span
+            continue
+        found = _nested(values)
+        if "namespaces" in found:
+            found["scope"] = "namespaces"
+        if found.get("scope") == "namespaces":
+            found.setdefault("namespaces", ["shop"])
+        assert rendered(tmp_path, found), span
 
 
 def _all_at_once(**changes: Any) -> dict[str, Any]:
