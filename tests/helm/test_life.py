@@ -7,6 +7,7 @@ the Namespace. tests/helm/statuses-0.1.0.yaml has refs as the operator of that c
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from dev.controlplane import ControlPlane
+from dev.controlplane import ControlPlane, KubectlError
 from dev.helm import HelmError, helm
 from dev.simulator import Simulator
 from tests.docs.newcomer import deployed
 from tests.docs.recipes import marked_block
+from tests.e2e.monitors import until
 from tests.e2e.user import User, condition
 from tests.helm.chart import CHART, SYSTEM
 from tests.operator_process import run_operator
@@ -80,9 +82,16 @@ def _left_by_0_1_0(cluster: ControlPlane) -> None:
         cluster.kubectl("patch", "abr", ref["metadata"]["name"], "--namespace=shop", *patch)
 
 
-def _settled(cluster: ControlPlane) -> None:
-    """The API server serves the CRDs of this release."""
-    cluster.kubectl("wait", "--for=condition=Established", *(f"crd/{each}" for each in CRDS), "--timeout=30s")
+def _settled(cluster: ControlPlane, *crds: str) -> None:
+    """The API server serves these CRDs: it does so a moment after it says that it will."""
+    cluster.kubectl("wait", "--for=condition=Established", *(f"crd/{each}" for each in crds), "--timeout=30s")
+
+    def is_served(crd: str) -> bool:
+        with suppress(KubectlError):
+            return cluster.kubectl("get", crd, "--all-namespaces", "-o", "name") is not None
+        return False
+
+    until(lambda: all(map(is_served, crds)))
 
 
 def _looked_at(cluster: ControlPlane, astra: Simulator) -> dict[str, dict[str, Any]]:
@@ -111,12 +120,12 @@ def _shown(ref: dict[str, Any]) -> dict[str, Any]:
 def test_the_life_of_a_release(cluster: ControlPlane, release: Release, astra: Simulator) -> None:
     """From 0.1.0 to this release with nothing lost, back with every object kept, forward again, and gone."""
     release("install", OLD)
-    cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRDS[0]}", "--timeout=30s")
+    _settled(cluster, CRDS[0])
     _left_by_0_1_0(cluster)
     assert not [ref for ref in REFS if "target" in ref["status"]]
 
     release("upgrade", CHART)
-    _settled(cluster)
+    _settled(cluster, *CRDS)
     after = _looked_at(cluster, astra)
     assert {name: _shown(each) for name, each in after.items()} == {
         each["metadata"]["name"]: _shown(each) for each in REFS
@@ -168,7 +177,7 @@ def test_another_number_of_pods(cluster: ControlPlane, release: Release) -> None
 def test_some_namespaces(cluster: ControlPlane, release: Release, astra: Simulator) -> None:
     """The operator runs with the Roles that the chart makes there, and is refused nothing."""
     release("install", CHART, scope="namespaces", namespaces=["shop"])
-    _settled(cluster)
+    _settled(cluster, *CRDS)
     began = datetime.now(UTC).isoformat()
     options = deployed(cluster, "deployment")["args"][1:]
     user = User(cluster, "shop")
@@ -209,3 +218,16 @@ def test_crds_that_are_not_kept(cluster: ControlPlane, release: Release) -> None
     release("uninstall")
     cluster.kubectl("wait", "--for=delete", *(f"crd/{each}" for each in CRDS), "--timeout=60s")
     assert "astra-mirror" not in cluster.kubectl("get", "clusterroles", "-o", "name")
+
+
+def test_an_upgrade_by_kubectl(cluster: ControlPlane, tmp_path: Path) -> None:
+    """The same objects of 0.1.0, installed by kubectl: no selector has changed, and what was observed stays."""
+    cluster.kubectl("apply", "-f", "-", stdin=helm("template", "astra-mirror", OLD, home=tmp_path))
+    _settled(cluster, CRDS[0])
+    _left_by_0_1_0(cluster)
+    before = _refs(cluster)
+    cluster.kubectl("apply", "-k", "manifests/default")
+    assert {name: _shown(each) for name, each in _refs(cluster).items()} == {
+        name: _shown(each) for name, each in before.items()
+    }
+    cluster.kubectl("delete", "-k", "manifests/default", "--wait=false")
