@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from dev.controlplane import ControlPlane, KubectlError
-from dev.judges import crds
 from tests.docs.newcomer import settle
 from tests.docs.recipes import PAGE, marked_block, run_script
 from tests.e2e.user import User
+from tests.manifests.foreign import install, install_prometheus
 from tests.manifests.kustomize import built, overlay, pod_of
 
 
@@ -105,9 +105,7 @@ def test_a_network_policy(installed: ControlPlane, tmp_path: Path) -> None:
 
 def test_monitoring(installed: ControlPlane, tmp_path: Path) -> None:
     """The steps as pasted, where the Prometheus operator's CRDs are: all is there, and Prometheus finds the pods."""
-    for crd in ("prometheusrules", "servicemonitors"):
-        installed.kubectl("create", "-f", str(crds.folder() / f"monitoring.coreos.com_{crd}.yaml"))
-        installed.kubectl("wait", "--for=condition=Established", f"crd/{crd}.monitoring.coreos.com", "--timeout=30s")
+    install_prometheus(installed)
     installed.kubectl("create", "namespace", "monitoring")
     settle(installed, tmp_path, "default").types(marked_block("monitoring"))
     there = ["--namespace=monitoring", "--selector=release=prometheus"]
@@ -164,8 +162,7 @@ def test_argo_cd_installed_by_kustomize(tmp_path: Path) -> None:
 
 def test_flux(control_plane: ControlPlane) -> None:
     """Its CRD takes the objects."""
-    control_plane.kubectl("create", "-f", str(crds.folder() / "kustomize.toolkit.fluxcd.io_kustomizations.yaml"))
-    control_plane.kubectl("wait", "--for=condition=Established", "crd/kustomizations.kustomize.toolkit.fluxcd.io")
+    install(control_plane, "kustomize.toolkit.fluxcd.io_kustomizations")
     control_plane.kubectl("create", "namespace", "flux-system")
     control_plane.kubectl("apply", "-k", "manifests/gitops")
     shown = ["get", "kustomizations.kustomize.toolkit.fluxcd.io", "--namespace=flux-system", "-o", "name"]

@@ -12,9 +12,9 @@ import yaml
 from astra_mirror.settings import Settings
 from dev.controlplane import ControlPlane
 from dev.helm import HelmError
-from dev.judges import crds
 from tests.docs.recipes import PAGE
 from tests.helm.chart import CHART, SYSTEM, container, leaves, pod_spec, rendered, workload_of
+from tests.manifests.foreign import install_prometheus
 from tests.manifests.kustomize import Objects, pod_of
 
 DIGEST: Final = f"sha256:{'0' * 64}"
@@ -334,9 +334,7 @@ def test_the_api_server_takes_all_of_them(
     control_plane: ControlPlane, namespace: str, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     """All values together, each object by the API server's own validation, the pod where `restricted` is enforced."""
-    for crd in ("prometheusrules", "servicemonitors"):
-        control_plane.kubectl("apply", "--server-side", "-f", str(crds.folder() / f"monitoring.coreos.com_{crd}.yaml"))
-        control_plane.kubectl("wait", "--for=condition=Established", f"crd/{crd}.monitoring.coreos.com")
+    install_prometheus(control_plane)
     control_plane.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     # All in one namespace, which is there.
     values = _all_at_once(**{"metrics.kubeStateMetrics.namespace": namespace, **changes})
