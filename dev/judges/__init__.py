@@ -19,15 +19,15 @@ _ROOT: Final = Path(__file__).parent
 
 @cache
 def folder() -> Path:
-    """The folder with judge, kube-state-metrics and promtool.
+    """The folder with judge, kube-state-metrics, promtool and prometheus.
 
     Raises:
         ToolchainError: they cannot be built.
     """
     return GoPrograms(
         name="judges",
-        what="kstatus, kube-state-metrics and promtool, once; 10 to 13 minutes on 2 cores",
-        modules=((_ROOT / "judge", "."), (_ROOT / "kubestatemetrics", "tool"), (_ROOT / "promtool", "tool")),
+        what="kstatus, kube-state-metrics, promtool and Prometheus, once; 10 to 13 minutes on 2 cores",
+        modules=((_ROOT / "judge", "."), (_ROOT / "kubestatemetrics", "tool"), (_ROOT / "prometheus", "tool")),
         flags=("-trimpath", "-ldflags", "-s -w"),
         packages=1500,
     ).folder()

@@ -116,7 +116,9 @@ class Components:
         return (
             ObjectsCollector(APP_BACKUP_REF.label, APP_BACKUP_REF.names.several, refs.states),
             MonitorsCollector(monitors.objects),
-            EngineCollector(self.engine.open_breakers, self.engine.connections, self.engine.pending),
+            EngineCollector(
+                self.engine.open_breakers, self.engine.connections, self.engine.reachability, self.engine.pending
+            ),
             SecretsCollector(self.secrets.results),
         )
 

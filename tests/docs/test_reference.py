@@ -104,7 +104,7 @@ def test_metrics() -> None:
     own = [
         metrics.ObjectsCollector("ref", "AppBackupRefs", lambda: ["running", None, "tenant's own"]),
         MonitorsCollector(list),
-        metrics.EngineCollector(lambda: 0, dict, lambda: (0, 0.0)),
+        metrics.EngineCollector(lambda: 0, dict, dict, lambda: (0, 0.0)),
         metrics.SecretsCollector(lambda: ["ok"]),
     ]
     families = [family for collector in own for family in collector.collect()]
@@ -123,6 +123,7 @@ def test_metrics() -> None:
     }
     assert states["astra_mirror_refs"] == {"running", "none", "other"}
     assert states["astra_mirror_connections"] == {"closed", "open", "half_open", "paused"}
+    assert states["astra_mirror_reachability"] == {"answering", "failing", "unproven"}
 
 
 def test_values_of_labels_that_are_ours() -> None:

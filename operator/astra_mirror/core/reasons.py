@@ -88,6 +88,11 @@ class Facts:
         """The scope whose circuit breaker such a failure opens, which is `concerns`; None if it opens none."""
         return self.concerns if self.retry is Retry.PROBE else None
 
+    @property
+    def means_outage(self) -> bool:
+        """Whether such a failure may mean that the server is away."""
+        return self.absent_after is not None
+
 
 FACTS: Final[Mapping[str, Facts]] = MappingProxyType(
     {

@@ -10,6 +10,7 @@ from typing import Final
 
 from astra_mirror.core.circuit import State
 from astra_mirror.core.connection import TLS
+from astra_mirror.core.reachability import Reach
 from astra_mirror.core.schedule import Pace
 from astra_mirror.core.shard import Shard
 from astra_mirror.engine.connection.queues import ConnectionQueues
@@ -205,6 +206,10 @@ class Engine:
     def connections(self) -> Mapping[State, int]:
         """How many connections are in each state."""
         return self._queues.states(self._clocks.monotonic())
+
+    def reachability(self) -> Mapping[Reach, int]:
+        """On how many connections Astra Control answers, and on how many not."""
+        return self._queues.reachability(self._clocks.monotonic())
 
     def pending(self) -> tuple[int, float]:
         """How many statuses wait to be written, and for how many seconds the oldest has waited.

@@ -56,7 +56,9 @@ class Exchange:
     ) -> Iterator[RequestEffect | HandOut]:
         """The effects of the answer to a request that was sent at `started`, in the order to perform them."""
         connection = request.connection
-        yield from self._queues.of(connection).answered(request, answer, moment)
+        queue = self._queues.of(connection)
+        queue.reachability.learn(answer, sent=started, now=moment.at)
+        yield from queue.answered(request, answer, moment)
         list_digest = answer.digest if isinstance(answer, Listed) else None
         poll = Poll(connection, started, request.draw, list_digest)
         if isinstance(request, ListRequest):

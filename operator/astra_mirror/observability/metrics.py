@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from astra_mirror.core.backup import DOCUMENTED_STATES
 from astra_mirror.core.circuit import State
+from astra_mirror.core.reachability import Reach
 
 Metric = TypeVar("Metric", Counter, Histogram)
 
@@ -93,14 +94,16 @@ class EngineCollector(_Registered):
         self,
         open_breakers: Callable[[], int],
         connections: Callable[[], Mapping[State, int]],
+        reachability: Callable[[], Mapping[Reach, int]],
         pending: Callable[[], tuple[int, float]],
     ) -> None:
         self._open_breakers = open_breakers
         self._connections = connections
+        self._reachability = reachability
         self._pending = pending
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The number of open breakers, of connections by state, and of statuses that wait."""
+        """The number of open breakers, of connections by state and by reach, and of statuses that wait."""
         yield GaugeMetricFamily(
             "astra_mirror_breakers_open", "Breakers that hold requests back", value=self._open_breakers()
         )
@@ -111,6 +114,13 @@ class EngineCollector(_Registered):
         for each in State:
             connections.add_metric([each], numbers.get(each, 0))
         yield connections
+        reachability = GaugeMetricFamily(
+            "astra_mirror_reachability", "Connections on which Astra Control answers, or does not", labels=["state"]
+        )
+        reached = self._reachability()
+        for reach in Reach:
+            reachability.add_metric([reach], reached.get(reach, 0))
+        yield reachability
         number, seconds = self._pending()
         yield GaugeMetricFamily(
             "astra_mirror_status_pending", "Statuses that differ from what they should be, and wait", value=number

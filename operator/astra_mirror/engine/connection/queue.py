@@ -14,6 +14,7 @@ from astra_mirror.core.concurrency import RequestSlots
 from astra_mirror.core.connection import Connection
 from astra_mirror.core.outcome import Answer, Listed
 from astra_mirror.core.rate import CONNECTION_PER_SECOND, Rate
+from astra_mirror.core.reachability import Reachability
 from astra_mirror.core.request_plan import AVOID_SECONDS, Catalog
 from astra_mirror.core.tickets import Ticket
 from astra_mirror.engine.connection.all_held import AllHeldRequests, Result
@@ -55,6 +56,7 @@ class ConnectionQueue:
 
     def __init__(self, connection: Connection, total: TotalRate, objects: Objects) -> None:
         self.catalog = Catalog()
+        self.reachability = Reachability()
         self._connection = connection
         self._total = total
         self._in_flight = objects.in_flight

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from astra_mirror.core.circuit import State
 from astra_mirror.core.connection import Connection
+from astra_mirror.core.reachability import Reach
 from astra_mirror.core.request_plan import Collection
 from astra_mirror.engine.connection.queue import ConnectionQueue
 from astra_mirror.engine.connection.total_rate import TotalRate
@@ -57,6 +58,11 @@ class ConnectionQueues:
     def states(self, now: float) -> Mapping[State, int]:
         """How many connections are in each state."""
         return Counter(queue.lists.state(queue.breakers.state(now), now) for queue in self._in_use())
+
+    def reachability(self, now: float) -> Mapping[Reach, int]:
+        """On how many connections Astra Control answers, and on how many not."""
+        known = (queue.reachability.at(now) for queue in self._in_use())
+        return Counter(each for each in known if each is not None)
 
     def drop_unused(self, busy: Container[Connection]) -> tuple[set[Connection], list[Defect]]:
         """Drop the queues of connections, and the breakers of apps, that no object uses.

@@ -1,0 +1,58 @@
+"""Whether Astra Control answers on a connection: a failing one, and one that never answered, are told apart."""
+
+import pytest
+
+from astra_mirror.core.outcome import Answer, Failed, NotFound, Unchanged
+from astra_mirror.core.reachability import RECENT_SECONDS, Reach, Reachability
+from astra_mirror.core.reasons import SyncReason
+
+AWAY = Failed(SyncReason.UNREACHABLE, "no")
+
+
+def _after(*answers: tuple[float, Answer]) -> Reachability:
+    """One request after the other, each answered at once."""
+    reachability = Reachability()
+    for at, answer in answers:
+        reachability.learn(answer, sent=at, now=at)
+    return reachability
+
+
+def test_nothing_is_known_before_the_first_request() -> None:
+    """So it counts for nothing."""
+    assert Reachability().at(5.0) is None
+
+
+@pytest.mark.parametrize("reason", list(SyncReason))
+def test_which_failures_mean_an_outage(reason: SyncReason) -> None:
+    """Unreachable and ServerError alone: a refused token is an answer."""
+    found = _after((1.0, Unchanged()), (2.0, Failed(reason, "no"))).at(3.0)
+    assert (found is Reach.FAILING) == (reason in {"Unreachable", "ServerError"})
+
+
+def test_a_connection_that_has_never_answered_is_unproven() -> None:
+    """And one that answered an hour before it failed as well; one that had answered shortly before fails for ever."""
+    assert _after((1.0, AWAY), (2.0, AWAY)).at(3.0) is Reach.UNPROVEN
+    assert _after((1.0, Unchanged()), (RECENT_SECONDS + 2, AWAY)).at(RECENT_SECONDS + 3) is Reach.UNPROVEN
+    assert _after((1.0, Unchanged()), (RECENT_SECONDS, AWAY)).at(RECENT_SECONDS * 9) is Reach.FAILING
+
+
+def test_an_answer_counts_for_an_hour() -> None:
+    """A 404 is one."""
+    reachability = _after((1.0, NotFound("no such backup")))
+    assert reachability.at(1 + RECENT_SECONDS) is Reach.ANSWERING
+    assert reachability.at(2 + RECENT_SECONDS) is None
+
+
+def test_it_recovers_with_the_first_answer() -> None:
+    """Also one that was unproven."""
+    assert _after((1.0, AWAY), (2.0, Unchanged())).at(3.0) is Reach.ANSWERING
+
+
+def test_only_what_was_sent_later_counts() -> None:
+    """A request that hung from before the last answer on says nothing new, and neither does an answer to an old one."""
+    reachability = _after((5.0, Unchanged()))
+    reachability.learn(AWAY, sent=1.0, now=11.0)
+    assert reachability.at(12.0) is Reach.ANSWERING
+    reachability.learn(AWAY, sent=12.0, now=13.0)
+    reachability.learn(Unchanged(), sent=11.0, now=14.0)
+    assert reachability.at(15.0) is Reach.FAILING
