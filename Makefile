@@ -56,8 +56,12 @@ controlplane: .venv/.ready ## Find or build etcd, kube-apiserver and kube-contro
 	@$(BIN)/python -m dev.controlplane path
 
 .PHONY: judges
-judges: .venv/.ready ## Find or build what judges statuses: kstatus, Argo CD's Lua, kube-state-metrics, promtool
+judges: .venv/.ready ## Find or build what judges statuses: kstatus, Argo CD's Lua, kube-state-metrics, promtool, Prometheus
 	@$(BIN)/python -m dev.judges
+
+.PHONY: dashboard
+dashboard: .venv/.ready ## Write manifests/monitoring/dashboard.json, for Grafana, anew
+	@$(BIN)/python -m dev.dashboard
 
 .PHONY: demo
 # With a cluster of your own nothing has to be built.
