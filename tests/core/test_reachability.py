@@ -1,4 +1,4 @@
-"""Whether Astra Control answers on a connection: a failing one, and one that never answered, are told apart."""
+"""Whether Astra Control answers on a connection: a failing one, and one that is silent for long, are told apart."""
 
 import pytest
 
@@ -29,11 +29,11 @@ def test_which_failures_mean_an_outage(reason: SyncReason) -> None:
     assert (found is Reach.FAILING) == (reason in {"Unreachable", "ServerError"})
 
 
-def test_a_connection_that_has_never_answered_is_unproven() -> None:
-    """And one that answered an hour before it failed as well; one that had answered shortly before fails for ever."""
-    assert _after((1.0, AWAY), (2.0, AWAY)).at(3.0) is Reach.UNPROVEN
-    assert _after((1.0, Unchanged()), (RECENT_SECONDS + 2, AWAY)).at(RECENT_SECONDS + 3) is Reach.UNPROVEN
-    assert _after((1.0, Unchanged()), (RECENT_SECONDS, AWAY)).at(RECENT_SECONDS * 9) is Reach.FAILING
+def test_a_connection_that_has_not_answered_for_an_hour_is_silent() -> None:
+    """And one that never has as well."""
+    assert _after((1.0, AWAY), (2.0, AWAY)).at(3.0) is Reach.SILENT
+    assert _after((1.0, Unchanged()), (2.0, AWAY)).at(1 + RECENT_SECONDS) is Reach.FAILING
+    assert _after((1.0, Unchanged()), (2.0, AWAY)).at(2 + RECENT_SECONDS) is Reach.SILENT
 
 
 def test_an_answer_counts_for_an_hour() -> None:
@@ -44,7 +44,7 @@ def test_an_answer_counts_for_an_hour() -> None:
 
 
 def test_it_recovers_with_the_first_answer() -> None:
-    """Also one that was unproven."""
+    """Also one that was silent."""
     assert _after((1.0, AWAY), (2.0, Unchanged())).at(3.0) is Reach.ANSWERING
 
 

@@ -123,7 +123,7 @@ def test_metrics() -> None:
     }
     assert states["astra_mirror_refs"] == {"running", "none", "other"}
     assert states["astra_mirror_connections"] == {"closed", "open", "half_open", "paused"}
-    assert states["astra_mirror_reachability"] == {"answering", "failing", "unproven"}
+    assert states["astra_mirror_reachability"] == {"answering", "failing", "silent"}
 
 
 def test_values_of_labels_that_are_ours() -> None:
