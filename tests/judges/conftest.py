@@ -1,7 +1,8 @@
-"""Each row of the conditions table as an object on the API server."""
+"""Each row of the conditions table as an object on the API server, and kube-state-metrics beside it."""
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from dev.controlplane import ControlPlane
 from tests.core.cases import ACCOUNT, APP, BACKUP, ROWS
 from tests.judges.monitors import monitors
+from tests.judges.scraping import MONITORING, kube_state_metrics
 
 _SPECS: dict[str, dict[str, object]] = {
     "suspended": {"suspend": True},
@@ -76,3 +78,26 @@ def monitor_rows(installed: ControlPlane, namespace: str) -> dict[str, dict[str,
         arguments = ["abm", each["metadata"]["name"], f"--namespace={namespace}", "--subresource=status"]
         installed.kubectl("patch", *arguments, "--type=merge", "--patch", json.dumps({"status": each["status"]}))
     return rows
+
+
+@pytest.fixture(scope="session")
+def account(installed: ControlPlane, rows: dict[str, Any]) -> Path:
+    """The kubeconfig of kube-state-metrics, with the rights that are shipped for it."""
+    del rows
+    installed.kubectl("apply", "-f", str(MONITORING / "rbac.yaml"))
+    installed.kubectl("create", "serviceaccount", "kube-state-metrics", "--namespace=default")
+    installed.kubectl(
+        "create",
+        "clusterrolebinding",
+        "kube-state-metrics",
+        "--clusterrole=kube-state-metrics-appbackuprefs",
+        "--serviceaccount=default:kube-state-metrics",
+    )
+    return installed.kubeconfig_for("default", "kube-state-metrics")
+
+
+@pytest.fixture(scope="module")
+def metrics(account: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of kube-state-metrics."""
+    with kube_state_metrics(account, tmp_path_factory.mktemp("kube-state-metrics") / "log") as address:
+        yield address

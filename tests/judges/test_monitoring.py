@@ -1,75 +1,23 @@
 """kube-state-metrics makes series of the refs, and promtool reads the alerts: both the real programs."""
 
-import os
 import re
 import shutil
-import socket
 import subprocess
 import threading
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from astra_mirror.core.outcome import SyncReason
-from dev.controlplane import ControlPlane
 from dev.judges import folder
 from dev.simulator import Simulator
 from tests.core.cases import ROWS
 from tests.e2e.user import User
 from tests.judges.monitors import KSTATUS as MONITORS
+from tests.judges.scraping import MONITORING, get, kube_state_metrics
 from tests.operator_process import StartOperator
-
-MONITORING = Path("manifests/monitoring")
-
-
-@pytest.fixture(scope="session")
-def account(installed: ControlPlane, rows: dict[str, Any]) -> Path:
-    """The kubeconfig of kube-state-metrics, with the rights that are shipped for it."""
-    del rows
-    installed.kubectl("apply", "-f", str(MONITORING / "rbac.yaml"))
-    installed.kubectl("create", "serviceaccount", "kube-state-metrics", "--namespace=default")
-    installed.kubectl(
-        "create",
-        "clusterrolebinding",
-        "kube-state-metrics",
-        "--clusterrole=kube-state-metrics-appbackuprefs",
-        "--serviceaccount=default:kube-state-metrics",
-    )
-    return installed.kubeconfig_for("default", "kube-state-metrics")
-
-
-@contextmanager
-def _kube_state_metrics(kubeconfig: Path, log: Path, **environment: str) -> Iterator[str]:
-    """The address of its metrics."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        port, telemetry = one.getsockname()[1], other.getsockname()[1]
-    command = [
-        str(folder() / "kube-state-metrics"),
-        f"--kubeconfig={kubeconfig}",
-        "--resources=leases",
-        f"--custom-resource-state-config-file={MONITORING / 'kube-state-metrics.yaml'}",
-        "--host=127.0.0.1",
-        f"--port={port}",
-        "--telemetry-host=127.0.0.1",
-        f"--telemetry-port={telemetry}",
-    ]
-    env = os.environ | environment
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out, env=env) as process:
-        yield f"http://127.0.0.1:{port}/metrics"
-        process.terminate()
-
-
-@pytest.fixture(scope="module")
-def metrics(account: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of kube-state-metrics."""
-    with _kube_state_metrics(account, tmp_path_factory.mktemp("kube-state-metrics") / "log") as address:
-        yield address
-
 
 Series = dict[tuple[tuple[str, str], ...], float]
 
@@ -80,7 +28,7 @@ def _series(address: str, name: str, *, until: Callable[[Series], object] = bool
     found: Series = {}
     for _ in range(600):
         found = {}
-        for line in re.findall(rf"^{name}{{(.*)}} (\S+)$", _get(address), re.MULTILINE):
+        for line in re.findall(rf"^{name}{{(.*)}} (\S+)$", get(address), re.MULTILINE):
             pairs = tuple(re.findall(r'(\w+)="([^"]*)"', line[0]))
             if labels.items() <= dict(pairs).items():
                 found[pairs] = float(line[1])
@@ -88,14 +36,6 @@ def _series(address: str, name: str, *, until: Callable[[Series], object] = bool
             return found
         pause.wait(0.1)
     raise AssertionError(f"{name} with {labels}: {found}")
-
-
-def _get(address: str) -> str:
-    try:
-        with urllib.request.urlopen(address, timeout=5) as answer:
-            return str(answer.read().decode())
-    except OSError:
-        return ""
 
 
 def test_series_of_a_ref(metrics: str) -> None:
@@ -119,7 +59,7 @@ def test_series_of_a_ref(metrics: str) -> None:
 
 def test_an_api_server_that_streams_no_lists(account: Path, tmp_path: Path) -> None:
     """An older one: there a watch begins with a list, for which there is a right of its own."""
-    with _kube_state_metrics(account, tmp_path / "log", KUBE_FEATURE_WatchListClient="false") as address:
+    with kube_state_metrics(account, tmp_path / "log", KUBE_FEATURE_WatchListClient="false") as address:
         _series(address, "kube_appbackupref_info", appbackupref="row-running")
 
 
