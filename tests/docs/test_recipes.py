@@ -52,6 +52,31 @@ def test_another_name_for_the_secret(installed: ControlPlane, tmp_path: Path) ->
     assert ["astra-control", "astra-control-config"] in names
 
 
+def test_runbooks(tmp_path: Path) -> None:
+    """The lines put an address before the runbook of each alert, and change no expression."""
+    [before] = _rules(_kustomized(tmp_path / "plain", "resources: [../manifests/monitoring]"))
+    overlay = f"resources: [../manifests/monitoring]\n{marked_block('runbooks')}"
+    [after] = _rules(_kustomized(tmp_path / "mine", overlay))
+    assert after
+    for old, new in zip(before, after, strict=True):
+        relative = old["annotations"]["runbook_url"]
+        assert relative == f"docs/operations.md#{old['alert']}"
+        assert new["annotations"]["runbook_url"] == f"https://git.example/astra-mirror/blob/main/{relative}"
+        assert new["expr"] == old["expr"]
+
+
+def _rules(objects: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    return [each["rules"] for each in objects["PrometheusRule astra-mirror-system/astra-mirror"]["spec"]["groups"]]
+
+
+def test_the_dashboard_is_a_config_map(tmp_path: Path) -> None:
+    """With the file as it is, and the label that the page names."""
+    found = _kustomized(tmp_path, "resources: [../manifests/monitoring]")
+    config = found["ConfigMap astra-mirror-system/astra-mirror-dashboard"]
+    assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert config["data"] == {"astra-mirror.json": Path("manifests/monitoring/dashboard.json").read_text()}
+
+
 def _kustomized(folder: Path, overlay: str, **files: str) -> dict[str, Any]:
     """What kustomize makes of an overlay next to the manifests: the objects, by kind, namespace and name.
 
@@ -202,5 +227,5 @@ def _yaml_blocks() -> list[Any]:
 
 def test_untested_blocks_are_yaml_at_least() -> None:
     """And of the shape that their tools read."""
-    assert PAGE.count("```yaml\n") == 10
+    assert PAGE.count("```yaml\n") == 11
     assert all(_yaml_blocks())
