@@ -57,7 +57,8 @@ class Exchange:
         """The effects of the answer to a request that was sent at `started`, in the order to perform them."""
         connection = request.connection
         queue = self._queues.of(connection)
-        queue.reachability.learn(answer, sent=started, now=moment.at)
+        asked = request.collection if isinstance(request, ListRequest) else request.document
+        queue.reachability.learn(asked, answer, sent=started, now=moment.at)
         yield from queue.answered(request, answer, moment)
         list_digest = answer.digest if isinstance(answer, Listed) else None
         poll = Poll(connection, started, request.draw, list_digest)
