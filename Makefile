@@ -46,6 +46,19 @@ WORKERS ?= 3
 test: lint controlplane judges ## Lint and every test, those on the real control plane included (WORKERS=0: in one process)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(PYTEST)
 
+.PHONY: test-versions
+# A folder in dev/controlplane/binaries for each version. The others are tested also when one fails.
+VERSIONS ?= $(patsubst v%,%,$(notdir $(sort $(wildcard dev/controlplane/binaries/v*))))
+test-versions: .venv/.ready ## The end-to-end tests on the oldest and the newest Kubernetes, about 25 minutes each (VERSIONS=1.32: on that one)
+	@failed=""; for version in $(VERSIONS); do \
+	  echo "== Kubernetes $$version"; \
+	  export KUBERNETES_VERSION=$$version; \
+	  $(BIN)/python -m dev.controlplane path && \
+	  $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(VERSION_TESTS) $(PYTEST) || failed="$$failed $$version"; \
+	done; [ -z "$$failed" ] || { echo "make: failed on Kubernetes$$failed" >&2; exit 1; }
+
+VERSION_TESTS := tests/controlplane tests/crd tests/e2e tests/manifests tests/privileges
+
 .PHONY: test-cases
 # OPERATOR=path/to/astra-mirror: another version on the manifests of this one. MINUTES=1: those that take minutes as well.
 test-cases: controlplane ## Inputs that once failed, against an operator of your choice (OPERATOR=PATH, PYTEST="-k name")

@@ -40,8 +40,8 @@ rules: [{level: Metadata}]
 class ControlPlane:
     """A running control plane on loopback, with data of its own. Made by `start`; ended by `stop` or `with`."""
 
-    def __init__(self, audit_log: Path | None, *, audit: bool) -> None:
-        self._binaries = toolchain.binaries()
+    def __init__(self, audit_log: Path | None, *, audit: bool, kubernetes: str | None = None) -> None:
+        self._binaries = toolchain.binaries(kubernetes)
         self.folder = Path(tempfile.mkdtemp(prefix="astra-mirror-controlplane-"))
         self._audit_log = audit_log or (self.folder / "audit.log" if audit else None)
         self._token = secrets.token_urlsafe(24)
@@ -52,18 +52,19 @@ class ControlPlane:
         self.kubeconfig = self.folder / "kubeconfig"
 
     @classmethod
-    def start(cls, *, audit: bool = False, audit_log: Path | None = None) -> Self:
+    def start(cls, *, audit: bool = False, audit_log: Path | None = None, kubernetes: str | None = None) -> Self:
         """Start it and wait until it is ready.
 
         Args:
             audit: keep an audit log, for `audit_events`.
             audit_log: where, when not in the control plane's own folder.
+            kubernetes: the version, such as `1.32`; by default the one in $KUBERNETES_VERSION, or else the newest.
 
         Raises:
             ToolchainError: the binaries cannot be had.
             StartError: a process did not become ready.
         """
-        self = cls(audit_log, audit=audit)
+        self = cls(audit_log, audit=audit, kubernetes=kubernetes)
         with contextlib.ExitStack() as unfinished:
             unfinished.callback(self.stop)
             self._prepare()

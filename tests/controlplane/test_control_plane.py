@@ -87,6 +87,7 @@ def test_kubebuilder_assets_come_first(tmp_path: Path, monkeypatch: pytest.Monke
     """A complete folder is used as it is."""
     folder = _fake(tmp_path / "assets", *toolchain.BINARIES, "kubectl")
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(folder))
+    monkeypatch.delenv(toolchain.VARIABLE, raising=False)
     assert toolchain.binaries() == folder
 
 
@@ -96,6 +97,7 @@ def test_incomplete_assets_are_named_and_nothing_can_be_built_without_go(
     """What is missing is said, and then what to install."""
     folder = _fake(tmp_path / "assets", "etcd", "kube-apiserver", "kubectl")
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(folder))
+    monkeypatch.delenv(toolchain.VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolchainError, match=r"no `go` on the PATH: install Go 1\.26"):
