@@ -125,15 +125,17 @@ def test_the_command_line_takes_a_version(command: str) -> None:
 def test_each_version_is_pinned(version: str) -> None:
     """By exact releases of the one minor version, each with a hash, and by no folder of somebody's machine."""
     module = toolchain.MODULES / f"v{version}"
-    text = (module / "go.mod").read_text()
+    command = ["go", "mod", "edit", "-json"]
+    parsed = json.loads(subprocess.run(command, cwd=module, capture_output=True, text=True, check=True).stdout)
     assert toolchain.release(version).startswith(f"v{version}.")
-    replaced = re.findall(r"^\t(k8s\.io/\S+) => (\S+) (v\S+)$", text, re.MULTILINE)
-    assert len(replaced) == text.count("=>")
-    sums = set((module / "go.sum").read_text().splitlines())
-    hashed = {tuple(each.split()[:2]) for each in sums}
-    for name, target, pinned in replaced:
-        assert name == target
-        assert pinned.startswith(f"v0.{version.removeprefix('1.')}.")
-        used = re.search(rf"^\t{re.escape(name)} v", text, re.MULTILINE)
-        assert used is None or (target, pinned) in hashed or (target, f"{pinned}/go.mod") in hashed
+    required = {each["Path"]: each["Version"] for each in parsed["Require"]}
+    for each in parsed["Replace"]:
+        name, by = each["Old"]["Path"], each["New"]
+        assert by["Path"] == name
+        assert by["Version"].startswith(f"v0.{version.removeprefix('1.')}.")
+        if name in required:
+            required[name] = by["Version"]
+    hashed = {tuple(line.split()[:2]) for line in (module / "go.sum").read_text().splitlines()}
+    lacking = [each for each in required.items() if not {each, (each[0], f"{each[1]}/go.mod")} & hashed]
+    assert lacking == []
     assert ("k8s.io/kubernetes", toolchain.release(version)) in hashed

@@ -1,7 +1,6 @@
 // Pins the oldest Kubernetes that is supported, with its own kubectl and the etcd that its go.mod names, so that the API
 // server is built from the libraries that it was released with. The replaced staging modules follow k8s.io/kubernetes:
-// v1.X.Y -> v0.X.Y. Five are a few patch releases behind, because not every module proxy has their last one.
-module proxy does not have: they are some patch releases behind.
+// v1.X.Y -> v0.X.Y. Five are a few patch releases behind, because not every proxy for Go has their last one.
 module astra-mirror.io/dev/controlplane/binaries
 
 go 1.24.0
