@@ -1,5 +1,6 @@
 """Kubernetes' own roles learn the kind: who is bound to view or edit in a namespace needs no role of ours by name."""
 
+import json
 import threading
 from typing import Final
 
@@ -55,8 +56,11 @@ def test_a_status_is_refused_to_an_editor(installed: ControlPlane, namespace: st
     """The same in deeds: an editor makes a ref and asks for a poll, and the API server refuses a forged status."""
     who = _bind(installed, namespace, "edit")
     as_editor = (f"--namespace={namespace}", f"--as={who}")
-    ids = "{accountID: %s, appID: %s, backupID: %s}" % (("11111111-0000-4000-8000-000000000000",) * 3)
-    manifest = f"{{apiVersion: astra-mirror.io/v1, kind: AppBackupRef, metadata: {{name: mine}}, spec: {ids}}}"
+    spec = dict.fromkeys(("accountID", "appID", "backupID"), "11111111-0000-4000-8000-000000000000")
+    # As JSON: kubectl 1.32 takes for JSON whatever begins with a brace.
+    manifest = json.dumps(
+        {"apiVersion": "astra-mirror.io/v1", "kind": "AppBackupRef", "metadata": {"name": "mine"}, "spec": spec}
+    )
     installed.kubectl("apply", "-f", "-", *as_editor, stdin=manifest)
     installed.kubectl("annotate", "abr/mine", "astra-mirror.io/requestedAt=now", *as_editor)
     forged = ("patch", "abr/mine", "--subresource=status", "--type=merge", '--patch={"status": {"state": "completed"}}')
