@@ -49,7 +49,7 @@ test: lint controlplane judges ## Lint and every test, those on the real control
 .PHONY: test-versions
 # A folder in dev/controlplane/binaries for each version. The others are tested also when one fails.
 VERSIONS ?= $(patsubst v%,%,$(notdir $(sort $(wildcard dev/controlplane/binaries/v*))))
-test-versions: .venv/.ready ## The end-to-end tests on the oldest and the newest Kubernetes, about 25 minutes each (VERSIONS=1.32: on that one)
+test-versions: .venv/.ready ## The end-to-end tests on the oldest and the newest Kubernetes (VERSIONS=1.32: on that one)
 	@failed=""; for version in $(VERSIONS); do \
 	  echo "== Kubernetes $$version"; \
 	  export KUBERNETES_VERSION=$$version; \
